@@ -1,0 +1,48 @@
+"""The errors users meet. Each message names the rule, the value met and the fix."""
+
+from __future__ import annotations
+
+
+class FerError(Exception):
+    """What every error meant for a user derives from.
+
+    Args:
+        rule: what must hold, as a full clause ("k must be at least 2").
+        got: the value met, in words or as its repr; left out when there is none.
+        fix: what the user can do about it.
+    """
+
+    def __init__(self, rule: str, *, got: object = None, fix: str = "") -> None:
+        self.rule, self.got, self.fix = rule, got, fix
+        parts = [rule if got is None else f"{rule}; got {got}"]
+        if fix:
+            parts.append(fix)
+        super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
+
+
+class ConfigError(FerError):
+    """A setting or a run's definition is out of its range."""
+
+
+class DataError(FerError):
+    """A data set, an image or a label can't be used as it is."""
+
+
+class WeightsError(FerError):
+    """Pretrained weights are missing, damaged or of another architecture."""
+
+
+class StoreError(FerError):
+    """The database or an artifact is missing, damaged or of another version."""
+
+
+class NotFoundError(StoreError):
+    """No such run, image or artifact."""
+
+
+class TrainingError(FerError):
+    """A run can't go on: a NaN loss, an empty class, no memory."""
+
+
+class Cancelled(Exception):
+    """Raised inside a run when its user asked for it to stop; not a failure."""

@@ -1,0 +1,1 @@
+"""Floor 1: finding faces in frames and cutting them out."""

@@ -1,0 +1,1 @@
+"""Floor 4: runs as jobs that outlive the browser tab."""
