@@ -1,0 +1,230 @@
+"""WHAT a run is: frozen, validated, hashable. Where it runs is `settings`, and is never hashed.
+
+Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its own settings, its
+parent's key and the version of its step, so that a change of any of them asks for new artifacts and nothing
+else does. Fields marked `where` (paths, names for people) stay out of every key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import ConfigError
+
+#: The seven classes of SFEW in the order of its 1-7 codes; a label is an index into this tuple.
+CLASSES: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+#: Raised by one when the result of a step changes for the same settings; part of that step's key.
+STEP_VERSIONS: dict[str, int] = {"crops": 1, "activations": 1, "run": 1}
+
+KEY_LENGTH = 16
+
+T = TypeVar("T", bound="Config")
+
+
+def digest(value: Any) -> str:
+    """Return the key of a JSON-able value: the first 16 hex digits of SHA-256 over its canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def where(default: Any, **kwargs: Any) -> Any:
+    """Declare a field that says where something is or what people call it: stored, never hashed."""
+    return Field(default, json_schema_extra={"where": True}, **kwargs)
+
+
+class Config(BaseModel):
+    """Base of every definition: immutable, no unknown fields, equal exactly when the fields are equal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def hashed(self) -> dict[str, Any]:
+        """Return the fields that decide the result, as plain JSON values."""
+        found: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("where"):
+                continue
+            value = getattr(self, name)
+            found[name] = value.hashed() if isinstance(value, Config) else _plain(value)
+        return found
+
+    def key(self) -> str:
+        """Return the identity of this definition, 16 hex digits."""
+        return digest(self.hashed())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+class DataConfig(Config):
+    """A data set as a run sees it: its fingerprint decides, its path and name only help people find it.
+
+    `fingerprint` is `Dataset.fingerprint()`: a hash over names, labels, splits, groups and file contents.
+    """
+
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
+    source: str = where("demo", description="'demo', or the path that was given")
+    layout: str = where("auto")
+    label_codes: str | None = where(None, description="how numeric labels count: '0-6', '1-7' or none")
+    name: str = where("")
+    images: int = where(0, ge=0)
+    generated: bool = where(False, description="drawn by this project, not photographed")
+
+
+class FacesConfig(Config):
+    """How a frame becomes the network's input: detection, choice among faces, crop and no-face policy.
+
+    With `extract` off every frame is resized whole to `size` (the paper's table 3, right column) and the
+    other fields play no part. Thresholds, `min_face_size` (pixels) and `factor` are MTCNN's (Zhang et al.
+    2016) with facenet-pytorch's defaults; `margin` is in pixels of the crop, as there. A frame with no face
+    is resized whole (the paper, section 2.3), dropped, or, with 'manual', cut at its hand-drawn box and
+    resized whole where none was drawn; under 'manual' a drawn box also wins over a detected one.
+    """
+
+    extract: bool = True
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    min_face_size: int = Field(20, ge=12, le=1000)
+    factor: float = Field(0.709, ge=0.3, le=0.95)
+    size: int = Field(160, ge=32, le=512)
+    margin: int = Field(0, ge=0, le=128)
+    choice: Literal["largest", "most_probable", "central"] = "largest"
+    align: bool = False
+    doubtful_below: float = Field(0.9, ge=0.0, le=1.0)
+    no_face: Literal["resize", "drop", "manual"] = "resize"
+    manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
+
+    @model_validator(mode="after")
+    def _thresholds_are_probabilities(self) -> FacesConfig:
+        if not all(0.0 < value < 1.0 for value in self.thresholds):
+            raise ValueError("thresholds must lie between 0 and 1")
+        if self.margin >= self.size:
+            raise ValueError("margin must be smaller than the crop's size")
+        if self.manual_boxes and self.no_face != "manual":
+            raise ValueError("manual_boxes goes with no_face = 'manual'")
+        return self
+
+    def hashed(self) -> dict[str, Any]:
+        """Return what decides the crops; without extraction only the size does."""
+        if not self.extract:
+            return {"extract": False, "size": self.size}
+        fields = super().hashed()
+        if self.no_face == "manual" and not self.manual_boxes:
+            fields["no_face"] = "resize"
+        return fields
+
+
+class TransferConfig(Config):
+    """A pretrained backbone whose last `unfreeze` blocks train (paper, section 2.2).
+
+    `weights` is 'imagenet', 'none' (random, explicit) or 'sha256:<64 hex digits>' of a file, whose place is
+    `weights_file`. What n = 1, 2, 3 unfreeze is the backbone's row in `models.backbones`.
+    """
+
+    kind: Literal["transfer"] = "transfer"
+    backbone: str = "resnet18"
+    weights: str = Field("imagenet", pattern=r"^(imagenet|none|sha256:[0-9a-f]{64})$")
+    weights_file: str | None = where(None)
+    unfreeze: int = Field(1, ge=1, le=3)
+
+
+class ProtocolConfig(Config):
+    """How folds are drawn; the names and which of them leak are `protocols.PROTOCOLS`."""
+
+    name: Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"] = "stratified"
+    folds: int = Field(5, ge=2, le=100)
+    seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> ProtocolConfig:
+        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("seeds must be different whole numbers, 0 or more")
+        return self
+
+    def hashed(self) -> dict[str, Any]:
+        """Return what decides the folds; k plays no part where the data set fixes the split."""
+        fields = super().hashed()
+        if self.name in ("spi", "fixed"):
+            fields.pop("folds")
+        return fields
+
+
+class TrainingConfig(Config):
+    """The epoch loop: the paper's 20 epochs of Adam on cross-entropy, classes drawn evenly.
+
+    The paper states neither batch size nor learning rate; 32 and 0.001 are Adam's and the field's defaults.
+    """
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    batch_size: int = Field(32, ge=2, le=4096)
+    lr: float = Field(1e-3, gt=0.0, le=10.0)
+    sampler: Literal["balanced", "shuffled"] = "balanced"
+    precision: Literal["float32", "bf16"] = "float32"
+
+
+class RunConfig(Config):
+    """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id."""
+
+    data: DataConfig
+    faces: FacesConfig = FacesConfig()
+    model: TransferConfig = TransferConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def crops_key(self) -> str:
+        """Return the key of the crops: data fingerprint and face settings."""
+        return digest(
+            {
+                "step": ["crops", STEP_VERSIONS["crops"]],
+                "parent": self.data.key(),
+                "own": self.faces.hashed(),
+            }
+        )
+
+    def activations_key(self, block: str) -> str:
+        """Return the key of the activations that enter `block`: crops, backbone and weights."""
+        own = {"backbone": self.model.backbone, "weights": self.model.weights, "block": block}
+        return digest(
+            {
+                "step": ["activations", STEP_VERSIONS["activations"]],
+                "parent": self.crops_key(),
+                "own": own,
+            }
+        )
+
+    def key(self) -> str:
+        """Return the run's id: the crops' key, the model, the protocol and the recipe."""
+        return digest(
+            {
+                "step": ["run", STEP_VERSIONS["run"]],
+                "parent": self.crops_key(),
+                "model": self.model.hashed(),
+                "protocol": self.protocol.hashed(),
+                "training": self.training.hashed(),
+            }
+        )
+
+
+def parse(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a definition from plain values.
+
+    Raises:
+        ConfigError: a field is unknown or out of range; the message names the field and the rule.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        raise ConfigError(
+            f"{place}: {first['msg'].removeprefix('Value error, ')}",
+            got=repr(first.get("input")),
+            fix="Change that value",
+        ) from error

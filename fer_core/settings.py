@@ -1,0 +1,84 @@
+"""WHERE a run happens: folders, device, executor, demo mode. Read from FER_* variables, never hashed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ConfigError
+
+EXECUTORS = ("local", "inline")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The places and habits of this installation.
+
+    Attributes:
+        home: folder of all state (`FER_HOME`; `.fer` in the working folder unless set).
+        weights_dir: where pretrained weights are looked for first (`FER_WEIGHTS_DIR`; `<home>/weights`).
+        device: 'auto', 'cpu', 'cuda' or 'cuda:<index>' (`FER_DEVICE`).
+        executor: 'local' (a worker process) or 'inline' (in the calling process) (`FER_EXECUTOR`).
+        demo: read-only hosted demo (`FER_DEMO=1`).
+        threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
+    """
+
+    home: Path
+    weights_dir: Path
+    device: str = "auto"
+    executor: str = "local"
+    demo: bool = False
+    threads: int = 0
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file of runs, epochs, predictions and boxes."""
+        return self.home / "fer.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of crops, activations and checkpoints, addressed by key."""
+        return self.home / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """What can be deleted at any time and only costs time: file hashes."""
+        return self.home / "cache"
+
+    @property
+    def demo_data(self) -> Path:
+        """Where the generated data set lies."""
+        return self.home / "data"
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigError: a variable has a value outside its range.
+    """
+    home = Path(environment.get("FER_HOME") or ".fer").expanduser().absolute()
+    weights = environment.get("FER_WEIGHTS_DIR")
+    device = environment.get("FER_DEVICE") or "auto"
+    if device not in ("auto", "cpu", "cuda") and not (
+        device.startswith("cuda:") and device.removeprefix("cuda:").isdigit()
+    ):
+        raise ConfigError(
+            "FER_DEVICE must be auto, cpu, cuda or cuda:<index>", got=repr(device), fix="Unset it for auto"
+        )
+    executor = environment.get("FER_EXECUTOR") or "local"
+    if executor not in EXECUTORS:
+        raise ConfigError(f"FER_EXECUTOR must be one of {', '.join(EXECUTORS)}", got=repr(executor))
+    threads = environment.get("FER_THREADS") or "0"
+    if not threads.isdigit():
+        raise ConfigError("FER_THREADS must be a whole number, 0 for automatic", got=repr(threads))
+    return Settings(
+        home=home,
+        weights_dir=Path(weights).expanduser().absolute() if weights else home / "weights",
+        device=device,
+        executor=executor,
+        demo=environment.get("FER_DEMO", "").strip().lower() in ("1", "true", "yes", "on"),
+        threads=int(threads),
+    )
