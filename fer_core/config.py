@@ -19,7 +19,7 @@ from .errors import ConfigError
 CLASSES: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 #: Raised by one when the result of a step changes for the same settings; part of that step's key.
-STEP_VERSIONS: dict[str, int] = {"crops": 1, "activations": 1, "run": 1}
+STEP_VERSIONS: dict[str, int] = {"detections": 1, "crops": 1, "activations": 1, "run": 1}
 
 KEY_LENGTH = 16
 
@@ -170,8 +170,12 @@ class TrainingConfig(Config):
 
 
 class RunConfig(Config):
-    """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id."""
+    """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id.
 
+    With the goal 'faces' a run ends once the crops are there, and the fields after `faces` play no part.
+    """
+
+    goal: Literal["train", "faces"] = "train"
     data: DataConfig
     faces: FacesConfig = FacesConfig()
     model: TransferConfig = TransferConfig()
@@ -179,12 +183,23 @@ class RunConfig(Config):
     training: TrainingConfig = TrainingConfig()
 
     def crops_key(self) -> str:
-        """Return the key of the crops: data fingerprint and face settings."""
+        """Return the key of the crops: data fingerprint and all face settings."""
         return digest(
             {
                 "step": ["crops", STEP_VERSIONS["crops"]],
                 "parent": self.data.key(),
                 "own": self.faces.hashed(),
+            }
+        )
+
+    def detections_key(self) -> str:
+        """Return the key of what the detector finds: data fingerprint, thresholds, pyramid."""
+        own = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
+        return digest(
+            {
+                "step": ["detections", STEP_VERSIONS["detections"]],
+                "parent": self.data.key(),
+                "own": own,
             }
         )
 
@@ -200,7 +215,9 @@ class RunConfig(Config):
         )
 
     def key(self) -> str:
-        """Return the run's id: the crops' key, the model, the protocol and the recipe."""
+        """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""
+        if self.goal == "faces":
+            return digest({"step": ["faces", STEP_VERSIONS["crops"]], "parent": self.crops_key()})
         return digest(
             {
                 "step": ["run", STEP_VERSIONS["run"]],

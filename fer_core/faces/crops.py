@@ -1,0 +1,181 @@
+"""From detected faces to the network's input: which face, what became of the frame, and the crop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ..config import FacesConfig
+
+#: What becomes of a frame in detection, in the order pages list it.
+STATUSES: tuple[str, ...] = ("found", "several", "low-confidence", "none", "manual", "unreadable")
+
+#: Frames whose crop rests on no trustworthy face: what the Failed detections view shows first.
+FAILED: tuple[str, ...] = ("none", "low-confidence", "several", "unreadable")
+
+Box = tuple[float, float, float, float]
+
+#: Eyes, nose and mouth corners of an upright face in a 112 x 112 crop: the five-point template that the
+#: face-recognition field aligns to (ArcFace, Deng et al. 2019), in MTCNN's order of landmarks.
+TEMPLATE = np.array([[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [41.55, 92.37], [70.73, 92.20]]) / 112.0
+
+
+@dataclass(frozen=True)
+class Faces:
+    """What detection said about one frame.
+
+    Attributes:
+        width, height: the frame's size in pixels; 0 when it could not be read.
+        boxes: (n, 4) float32, source pixels.
+        probabilities: (n,) float32 in 0..1.
+        landmarks: (n, 5, 2) float32, source pixels: eyes, nose, mouth corners.
+        reason: why the frame could not be read, or None.
+    """
+
+    width: int
+    height: int
+    boxes: np.ndarray
+    probabilities: np.ndarray
+    landmarks: np.ndarray
+    reason: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def unreadable(cls, reason: str) -> Faces:
+        """Return the entry of a frame that could not be decoded."""
+        return cls(0, 0, np.zeros((0, 4), "f4"), np.zeros(0, "f4"), np.zeros((0, 5, 2), "f4"), reason)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-able values from which `from_dict` gives the same faces back."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "boxes": [[float(v) for v in row] for row in self.boxes],
+            "probabilities": [float(v) for v in self.probabilities],
+            "landmarks": [[[float(v) for v in point] for point in face] for face in self.landmarks],
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Faces:
+        """Build from what `to_dict` returned."""
+        return cls(
+            int(values["width"]),  # type: ignore[call-overload]
+            int(values["height"]),  # type: ignore[call-overload]
+            np.array(values["boxes"], dtype=np.float32).reshape(-1, 4),
+            np.array(values["probabilities"], dtype=np.float32),
+            np.array(values["landmarks"], dtype=np.float32).reshape(-1, 5, 2),
+            values["reason"],  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The face a frame is cut at.
+
+    Attributes:
+        status: one of `STATUSES`.
+        box: the chosen or drawn box in source pixels; None when the whole frame is used.
+        probability: MTCNN's for that box; None for a drawn box or none.
+        landmarks: (5, 2) float32 or None.
+        faces: how many faces were found.
+    """
+
+    status: str
+    box: Box | None
+    probability: float | None
+    landmarks: np.ndarray | None
+    faces: int
+
+
+def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chosen:
+    """Choose the face of a frame and say what became of it.
+
+    'several': two or more faces at or above `config.doubtful_below`; 'low-confidence': the chosen one lies
+    below it. A drawn box is used only under the policy 'manual', where it wins over any detection.
+    """
+    if faces.reason is not None:
+        return Chosen("unreadable", None, None, None, 0)
+    if drawn is not None and config.no_face == "manual":
+        return Chosen("manual", drawn, None, None, len(faces))
+    if not len(faces):
+        return Chosen("none", None, None, None, 0)
+    index = _RANKS[config.choice](faces)
+    probability = float(faces.probabilities[index])
+    sure = int((faces.probabilities >= config.doubtful_below).sum())
+    if probability < config.doubtful_below:
+        status = "low-confidence"
+    else:
+        status = "several" if sure > 1 else "found"
+    x1, y1, x2, y2 = (float(v) for v in faces.boxes[index])
+    return Chosen(status, (x1, y1, x2, y2), probability, faces.landmarks[index], len(faces))
+
+
+def _largest(faces: Faces) -> int:
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    return int(np.argmax(sides[:, 0] * sides[:, 1]))
+
+
+def _most_probable(faces: Faces) -> int:
+    return int(np.argmax(faces.probabilities))
+
+
+def _central(faces: Faces) -> int:
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 - np.array([faces.width, faces.height]) / 2
+    return int(np.argmin((centres**2).sum(axis=1)))
+
+
+_RANKS = {"largest": _largest, "most_probable": _most_probable, "central": _central}
+
+
+def cut(image: np.ndarray, chosen: Chosen, config: FacesConfig) -> np.ndarray:
+    """Cut the chosen face, or resize the whole frame where there is none (paper, section 2.3).
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (size, size, 3) uint8 RGB. A box with margin is clipped to the frame and resized without keeping its
+        aspect, as `facenet_pytorch.extract_face` does; with `config.align` and landmarks at hand, the face
+        is turned and scaled to the five-point template instead.
+    """
+    frame = Image.fromarray(image)
+    size = (config.size, config.size)
+    if not config.extract or chosen.box is None:
+        return np.asarray(frame.resize(size, Image.Resampling.BILINEAR))
+    if config.align and chosen.landmarks is not None:
+        matrix = _from_template(chosen.landmarks, config)
+        return np.asarray(
+            frame.transform(size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC)
+        )
+    return np.asarray(
+        frame.crop(clipped(chosen.box, frame.size, config)).resize(size, Image.Resampling.BILINEAR)
+    )
+
+
+def clipped(box: Box, frame: tuple[int, int], config: FacesConfig) -> tuple[int, int, int, int]:
+    """Return the whole pixels that a box with its margin covers inside a frame of (width, height)."""
+    x1, y1, x2, y2 = box
+    share = config.margin / (config.size - config.margin) / 2
+    dx, dy = (x2 - x1) * share, (y2 - y1) * share
+    left, top = int(max(x1 - dx, 0)), int(max(y1 - dy, 0))
+    right, bottom = int(min(x2 + dx, frame[0])), int(min(y2 + dy, frame[1]))
+    left, top = min(left, frame[0] - 1), min(top, frame[1] - 1)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _from_template(landmarks: np.ndarray, config: FacesConfig) -> tuple[float, ...]:
+    """Return PIL's six affine numbers: crop pixel -> source pixel, a similarity fitted by least squares."""
+    inner = config.size - config.margin
+    target = TEMPLATE * inner + config.margin / 2
+    x, y = target[:, 0], target[:, 1]
+    zeros, ones = np.zeros(5), np.ones(5)
+    rows = np.concatenate([np.stack([x, -y, ones, zeros], 1), np.stack([y, x, zeros, ones], 1)])
+    values = np.concatenate([landmarks[:, 0], landmarks[:, 1]]).astype(np.float64)
+    a, b, dx, dy = np.linalg.lstsq(rows, values, rcond=None)[0]
+    return (a, -b, dx, b, a, dy)

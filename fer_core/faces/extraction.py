@@ -1,0 +1,255 @@
+"""Detection and cropping over a whole data set: streamed, resumable, one line or one row a frame.
+
+Decoding runs ahead in threads (Pillow releases the interpreter lock) while the detector works, and what is
+found is appended to a file at once, so a killed detection goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from ..config import FacesConfig
+from ..datasets.base import Sample
+from ..datasets.images import load_rgb
+from ..errors import DataError, StoreError
+from .crops import Box, Chosen, Faces, choose, cut
+
+DETECTIONS = "detections.jsonl"
+CROPS = "crops.npy"
+TABLE = "crops.jsonl"
+
+#: Status of a frame that no face was looked for in (`FacesConfig.extract` off).
+NOT_DETECTED = "whole frame"
+
+Progress = Callable[[int, int], None]
+
+
+class Detector(Protocol):
+    """What `detect_all` needs of a detector: `faces.mtcnn.MTCNN` is one."""
+
+    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
+        """Return the faces of each (H, W, 3) uint8 RGB image."""
+
+
+def frames(samples: Sequence[Sample], ahead: int = 24) -> Iterator[tuple[Sample, np.ndarray | str]]:
+    """Yield each sample with its (H, W, 3) uint8 RGB frame, or with the reason why it can't be read."""
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode") as pool:
+        waiting: deque[tuple[Sample, Future[np.ndarray | str]]] = deque()
+        for sample in samples:
+            waiting.append((sample, pool.submit(_decode, sample.path)))
+            if len(waiting) >= ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _decode(path: Path) -> np.ndarray | str:
+    try:
+        return load_rgb(path)
+    except DataError as error:
+        return str(error)
+
+
+def detect_all(
+    samples: Sequence[Sample],
+    detector: Detector,
+    folder: Path,
+    *,
+    batch: int = 16,
+    progress: Progress | None = None,
+) -> None:
+    """Detect faces in every sample and append one line a frame to `folder`/detections.jsonl.
+
+    Frames that already have a line are not looked at again.
+
+    Args:
+        samples: the frames, of any sizes.
+        detector: gives faces for a list of RGB arrays.
+        batch: frames handed to the detector at once.
+        progress: called with (frames done, frames in all) after every batch.
+    """
+    path = folder / DETECTIONS
+    done = set(_recover(path))
+    todo = [sample for sample in samples if sample.name not in done]
+    finished = len(samples) - len(todo)
+    with path.open("a", encoding="utf-8") as lines:
+        pending: list[tuple[Sample, np.ndarray | str]] = []
+        for item in frames(todo, ahead=batch + 8):
+            pending.append(item)
+            if len(pending) == batch:
+                finished += _detect_batch(pending, detector, lines.write)
+                lines.flush()
+                pending.clear()
+                if progress:
+                    progress(finished, len(samples))
+        if pending:
+            finished += _detect_batch(pending, detector, lines.write)
+    if progress:
+        progress(finished, len(samples))
+
+
+def _detect_batch(
+    pending: Sequence[tuple[Sample, np.ndarray | str]], detector: Detector, write: Callable[[str], object]
+) -> int:
+    images = [frame for _, frame in pending if not isinstance(frame, str)]
+    found = iter(detector.detect(images) if images else ())
+    for sample, frame in pending:
+        if isinstance(frame, str):
+            faces = Faces.unreadable(frame)
+        else:
+            one = next(found)
+            height, width = frame.shape[:2]
+            faces = Faces(width, height, one.boxes, one.probabilities, one.landmarks)
+        write(json.dumps({"name": sample.name, **faces.to_dict()}) + "\n")
+    return len(pending)
+
+
+def _recover(path: Path) -> list[str]:
+    """Return the names that have a whole line and cut off a line torn by a kill."""
+    if not path.exists():
+        return []
+    names, good = [], 0
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            names.append(json.loads(line)["name"])
+            good += len(line)
+    if good < path.stat().st_size:
+        with path.open("r+b") as lines:
+            lines.truncate(good)
+    return names
+
+
+def read_detections(folder: Path) -> dict[str, Faces]:
+    """Return the faces of every frame by sample name.
+
+    Raises:
+        StoreError: the file is missing.
+    """
+    path = folder / DETECTIONS
+    if not path.exists():
+        raise StoreError("detections must have been made", got=f"no {DETECTIONS}", fix="Detect faces first")
+    with path.open(encoding="utf-8") as lines:
+        return {values["name"]: Faces.from_dict(values) for values in map(json.loads, lines)}
+
+
+def crop_all(
+    samples: Sequence[Sample],
+    detections: Mapping[str, Faces] | None,
+    config: FacesConfig,
+    folder: Path,
+    *,
+    drawn: Mapping[str, Box] | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Cut every frame's crop into `folder`/crops.npy and say what became of it in `folder`/crops.jsonl.
+
+    Unreadable frames, and frames without a face under the policy 'drop', get a row in the table and none in
+    the array.
+
+    Args:
+        detections: `read_detections`; None when `config.extract` is off.
+        drawn: hand-drawn boxes by name, used under the policy 'manual'.
+    """
+    size = config.size
+    array = np.lib.format.open_memmap(
+        folder / CROPS, mode="w+", dtype=np.uint8, shape=(len(samples), size, size, 3)
+    )
+    row = 0
+    with (folder / TABLE).open("w", encoding="utf-8") as lines:
+        for done, (sample, frame) in enumerate(frames(samples), start=1):
+            chosen, reason = _become(sample, frame, detections, config, drawn or {})
+            keep = chosen.status != "unreadable" and not (
+                chosen.status == "none" and config.no_face == "drop"
+            )
+            if keep:
+                assert not isinstance(frame, str)
+                array[row] = cut(frame, chosen, config)
+            shape = (0, 0) if isinstance(frame, str) else frame.shape[:2]
+            record = _record(sample, chosen, row if keep else -1, reason, shape)
+            lines.write(json.dumps(record) + "\n")
+            row += keep
+            if progress and (done % 16 == 0 or done == len(samples)):
+                progress(done, len(samples))
+    array.flush()
+
+
+def _become(
+    sample: Sample,
+    frame: np.ndarray | str,
+    detections: Mapping[str, Faces] | None,
+    config: FacesConfig,
+    drawn: Mapping[str, Box],
+) -> tuple[Chosen, str | None]:
+    if isinstance(frame, str):
+        return Chosen("unreadable", None, None, None, 0), frame
+    if detections is None:
+        return Chosen(NOT_DETECTED, None, None, None, 0), None
+    faces = detections[sample.name]
+    return choose(faces, config, drawn.get(sample.name)), faces.reason
+
+
+def _record(
+    sample: Sample, chosen: Chosen, row: int, reason: str | None, shape: tuple[int, ...]
+) -> dict[str, object]:
+    return {
+        "name": sample.name,
+        "label": sample.label,
+        "split": sample.split,
+        "group": sample.group,
+        "clip": sample.clip,
+        "status": chosen.status,
+        "probability": chosen.probability,
+        "box": None if chosen.box is None else list(chosen.box),
+        "landmarks": None if chosen.landmarks is None else chosen.landmarks.tolist(),
+        "faces": chosen.faces,
+        "height": shape[0],
+        "width": shape[1],
+        "row": row,
+        "reason": reason,
+    }
+
+
+@dataclass(frozen=True)
+class Crops:
+    """The crops of a data set.
+
+    Attributes:
+        table: one row a sample: name, label, split, group, clip, status, probability, box, landmarks, faces,
+            height, width, row (index into `images`, -1 where there is no crop), reason.
+        images: (M, size, size, 3) uint8 RGB, memory-mapped, M at least the number of rows used.
+    """
+
+    table: pd.DataFrame
+    images: np.ndarray
+
+    def used(self) -> pd.DataFrame:
+        """Return the table's rows that have a crop, in the order of `images`."""
+        return self.table[self.table["row"] >= 0].sort_values("row").reset_index(drop=True)
+
+
+def read_crops(folder: Path) -> Crops:
+    """Open the crops that `crop_all` wrote.
+
+    Raises:
+        StoreError: they are missing or damaged.
+    """
+    try:
+        with (folder / TABLE).open(encoding="utf-8") as lines:
+            table = pd.DataFrame([json.loads(line) for line in lines])
+        images = np.load(folder / CROPS, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise StoreError("crops must be readable", got=str(error), fix="Run the detection again") from error
+    return Crops(table, images)
