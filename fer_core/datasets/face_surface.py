@@ -1,0 +1,291 @@
+"""The surfaces a generated head is made of: skull, face relief and hair, as depth over angle and height.
+
+A surface is a grid of rows (height y) and columns (angle phi around the vertical axis, 0 facing the
+camera). Each grid point has a place (x, y, z) in half face widths, z towards the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from .face_model import Expression, Identity, brow_of, lids_of, mouth_of
+
+F: Any = np.float32  # numpy's stubs tell every float width apart
+
+
+@dataclass
+class Surface:
+    """A grid of points with colours.
+
+    Attributes:
+        phi: angle of each column in radians, shape (W,).
+        y: height of each row, shape (H, 1).
+        x, z: places of the grid points, shape (H, W).
+        colour: albedo, sRGB in [0, 1], shape (3, H, W).
+        cover: opacity in [0, 1], shape (H, W).
+        gloss: strength of the highlight, shape (H, W).
+        texel: the grid's spacing in half face widths.
+    """
+
+    phi: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    z: np.ndarray
+    texel: float
+    colour: np.ndarray = field(default_factory=lambda: np.zeros(0, F))
+    cover: np.ndarray = field(default_factory=lambda: np.zeros(0, F))
+    gloss: np.ndarray = field(default_factory=lambda: np.zeros(0, F))
+
+    def window(self, x0: float, x1: float, y0: float, y1: float) -> tuple[slice, slice]:
+        """The rows and columns around a patch of the face's front, both within the grid."""
+        middle = int(np.argmin(np.abs(self.y[:, 0])))
+        inside = np.flatnonzero((self.x[middle] >= x0) & (self.x[middle] <= x1) & (np.abs(self.phi) < 1.6))
+        rows = np.flatnonzero((self.y[:, 0] >= y0) & (self.y[:, 0] <= y1))
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(inside[0]), int(inside[-1]) + 1)
+
+    def paint(self, mask: np.ndarray, colour: tuple[float, float, float] | np.ndarray) -> None:
+        """Lay one colour over the whole grid, `mask` being its opacity."""
+        tone = np.asarray(colour, F)
+        self.colour += mask * (tone[:, None, None] - self.colour)
+
+
+def step(value: np.ndarray, width: float) -> np.ndarray:
+    """A smooth step from 0 to 1 centred on 0 and `width` wide."""
+    t = np.clip(value * F(1 / width) + F(0.5), 0, 1)
+    return t * t * (F(3) - F(2) * t)
+
+
+def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
+    """A Gaussian bump of height 1."""
+    u, v = (x - F(cx)) * F(1 / sx), (y - F(cy)) * F(1 / sy)
+    return np.exp(-(u * u + v * v))
+
+
+def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> np.ndarray:
+    """Smooth noise of unit deviation: a coarse random grid of `cells` enlarged to `shape`."""
+    coarse = Image.fromarray(rng.standard_normal(cells, dtype=F))
+    return np.asarray(coarse.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+
+
+def head_surface(who: Identity, face: Expression, texel: float, reach: float) -> Surface:
+    """Skull and face relief without colour.
+
+    Args:
+        texel: grid spacing in half face widths.
+        reach: the largest |phi|, radians.
+    """
+    chin = who.chin + 0.16 * face(26)
+    y = np.arange(-who.crown, chin + texel, texel, dtype=F)[:, None]
+    phi = np.arange(-reach, reach, texel, dtype=F)
+    below, above = np.clip(y / F(chin), 0, 1), np.clip(-y / F(who.crown), 0, 1)
+    half = F(who.width) * np.sqrt(1 - below**who.jaw) * np.sqrt(1 - above**2.5)
+    half *= 1 + F(0.035) * np.exp(-(((y - 0.28) / 0.3) ** 2)) - F(0.03) * np.exp(-(((y + 0.42) / 0.25) ** 2))
+    centre = F(-0.1) + F(0.45) * below**1.5
+    depth = (F(0.95) - F(0.45) * below**1.5) * np.sqrt(1 - below**7) * np.sqrt(1 - above**2.6)
+    sine, cosine = np.sin(phi), np.cos(phi)
+    x = (half * sine).astype(F)
+    z = (centre + depth * np.sign(cosine) * np.abs(cosine) ** 0.9).astype(F)
+    surface = Surface(phi, y, x, z, texel)
+    _relieve(surface, who, face, chin)
+    ear = bump(np.abs(phi), y, 1.66, 0.14, 0.17, 0.26) * F(1.0)
+    hollow = bump(np.abs(phi), y, 1.62, 0.10, 0.07, 0.13)
+    surface.x += np.sign(phi) * (F(0.17) * ear - F(0.06) * hollow)
+    return surface
+
+
+def _relieve(surface: Surface, who: Identity, face: Expression, chin: float) -> None:
+    """Raise nose, brow, cheeks and lips, and cut the folds that age and action units bring."""
+    rows, columns = surface.window(-1.2, 1.2, -1.3, 2.0)
+    x, y = surface.x[rows, columns], surface.y[rows]
+    z = np.zeros_like(x)
+    tip, age = who.nose_length - 0.03 * face(9), who.age
+    rise = np.clip((y + 0.12) / F(tip + 0.12), 0, 1)
+    ridge = (
+        (F(0.06) + F(who.nose_height - 0.06) * rise**1.4)
+        * step(F(tip + 0.075) - y, 0.15)
+        * step(y + 0.22, 0.3)
+    )
+    width = F(0.085) + F(0.045 * who.nose_width) * rise
+    z += ridge * np.exp(-((np.abs(x) / width) ** 2.2))
+    for side in (-1, 1):
+        flare = 0.135 * who.nose_width + 0.02 * face(9)
+        z += F(0.12) * bump(x, y, side * flare, tip + 0.015 - 0.05 * face(9, side), 0.065, 0.06)
+        z -= F(0.16) * bump(x, y, side * who.eye_gap, -0.03, 0.25, 0.15)
+        z += F(0.075) * bump(x, y, side * who.eye_gap, 0.0, 0.17, 0.11)
+        brow = brow_of(who, face, side)
+        z += F(0.055) * bump(x, y, side * brow[1, 0], brow[1, 1] + 0.03, 0.30, 0.085)
+        z += F(0.05 + 0.06 * face(6, side)) * bump(x, y, side * 0.52, 0.36 - 0.07 * face(12, side), 0.2, 0.17)
+        z -= F(0.02 + 0.03 * age) * bump(x, y, side * 0.58, 0.78, 0.16, 0.22)
+        _fold_cheek(z, x, y, who, face, side)
+        crow = 0.010 * age + 0.024 * face(6, side)
+        ux = side * x - F(who.eye_gap + who.eye_width + 0.07)
+        for slope in (-0.55, 0.0, 0.5):
+            line = np.exp(-(((y - F(slope) * ux) / F(0.018)) ** 2)) * np.exp(
+                -(((ux - F(0.06)) / F(0.07)) ** 2)
+            )
+            z -= F(crow) * line
+        lower = lids_of(who, face, side)[1]
+        bag = lower + 0.075 + 0.02 * age
+        pouch = y - F(bag) + F(0.5) * (side * x - F(who.eye_gap)) ** 2
+        z -= (
+            F(0.012 + 0.022 * age + 0.015 * face(6))
+            * np.exp(-((pouch / F(0.028)) ** 2))
+            * bump(x, y, side * who.eye_gap, bag, 0.17, 0.2)
+        )
+    z += F(0.06) * bump(x, y, 0, who.mouth_y - 0.04, 0.34, 0.24)
+    z -= F(0.02) * bump(x, y, 0, who.mouth_y - 0.17, 0.035, 0.07)
+    z += F(0.08) * bump(x, y, 0, chin - 0.24, 0.22, 0.14)
+    mouth = mouth_of(who, face)
+    z -= F(0.05) * bump(x, y, 0, mouth.y + mouth.down + mouth.lower + 0.08, 0.22, 0.06)
+    z -= F(0.035 * (face(15) + 0.7 * face(20))) * bump(
+        np.abs(x), y, mouth.half + 0.05, mouth.y + 0.14, 0.06, 0.1
+    )
+    raised = 0.006 * age + 0.018 * (0.6 * face(1) + 0.6 * face(2))
+    spread = F(0.55 - 0.2 * max(0.0, face(1) - face(2)))
+    for k in range(3):
+        curve = y + F(0.50 + 0.115 * k) - F(0.10) * x * x + F(0.012) * np.sin(9 * x + k)
+        z -= F(raised) * np.exp(-((curve / F(0.02)) ** 2)) * np.exp(-((x / spread) ** 4))
+    frown = 0.004 * age + 0.032 * face(4)
+    for side in (-1, 1):
+        z -= F(frown) * bump(x - F(side * 0.10) * y, y, side * 0.085, -who.brow_height + 0.03, 0.02, 0.12)
+        z += F(0.02 * face(4)) * bump(x, y, side * 0.16, -who.brow_height + 0.06, 0.05, 0.09)
+    for k in range(3):
+        bent = y - F(0.02 + 0.075 * k) + F(0.35) * np.abs(x)
+        z -= F(0.024 * face(9)) * np.exp(-((bent / F(0.018)) ** 2)) * np.exp(-((x / F(0.15)) ** 4))
+    surface.z[rows, columns] += z
+
+
+def _fold_cheek(
+    z: np.ndarray, x: np.ndarray, y: np.ndarray, who: Identity, face: Expression, side: int
+) -> None:
+    """The fold from the nose's wing to beyond the mouth's corner."""
+    mouth = mouth_of(who, face)
+    top, bottom = who.nose_length - 0.04, mouth.y + 0.02
+    along = np.clip((y - F(top)) / F(bottom - top), 0, 1)
+    reach = mouth.half + 0.06 - 0.04 * face(10, side)
+    path = F(0.19 + 0.03 * face(9, side)) + F(reach - 0.19) * along ** F(0.75 + 0.5 * face(10, side))
+    depth = 0.006 + 0.018 * who.age + 0.034 * face(12, side) + 0.034 * face(10, side) + 0.012 * face(9, side)
+    window = step(y - F(top), 0.1) * step(F(bottom) - y, 0.16)
+    off = side * x - path
+    z -= F(depth) * np.exp(-((off / F(0.032)) ** 2)) * window
+    z += F(0.6 * depth) * np.exp(-(((off - F(0.09)) / F(0.07)) ** 2)) * window
+
+
+def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool = False) -> Surface | None:
+    """The hair (or cap) as a shell around the skull with its colour and cover; None for a bald head."""
+    style = who.hair_style
+    if style == "bald" and not from_behind:
+        return None
+    rng = np.random.default_rng([who.texture_seed, 1])
+    thick, top, length = _VOLUME.get(style, _VOLUME["short"])
+    if style in ("bob", "long"):
+        length = who.hair_length
+    crown = who.crown + top
+    y = np.arange(-crown, length + 0.12, texel, dtype=F)[:, None]
+    phi = np.arange(-reach, reach, texel, dtype=F)
+    shape = (y.shape[0], phi.shape[0])
+    above = np.clip(-y / F(crown), 0, 1)
+    below = np.clip(y / F(max(length, 0.1)), 0, 1)
+    tuck = 1 - F(0.10 if style in ("long", "bob") else 0.2) * below**3
+    half = F(who.width + thick) * np.sqrt(1 - above ** F(2.3)) * tuck
+    strands, clumps = _strands(rng, shape, style)
+    ripple = F({"curly": 0.055, "cap": 0.0, "buzz": 0.003, "quiff": 0.03}.get(style, 0.018))
+    radius = 1 + ripple * clumps
+    if style == "quiff":
+        radius = radius + F(0.10) * bump(phi[None, :], y, 0.25 * who.parting, -crown + 0.45, 0.7, 0.35)
+    x = (half * np.sin(phi)) * radius
+    z = (F(-0.12) + F(0.97 + thick) * np.sqrt(1 - above ** F(2.3)) * np.cos(phi)) * radius
+    z += F(0.010 if style != "buzz" else 0.002) * strands
+    surface = Surface(phi, y, x.astype(F), z.astype(F), texel)
+    edge = np.full_like(phi, F(9)) if from_behind else _hair_edge(who, phi, length, rng)
+    jag = F(0.0 if style == "cap" else 0.02 if style in ("buzz",) else 0.05)
+    soft = {"buzz": 0.12, "cap": 0.02}.get(style, 0.06)
+    fringe = edge[None, :] + jag * strands + jag * clumps
+    end = F(length) + F(0.05) * clumps + F(0.03) * strands
+    surface.cover = step(fringe - y, soft) * step(end - y, 0.06)
+    if style == "buzz":
+        surface.cover = surface.cover * np.clip(F(0.8) + F(0.12) * strands, 0, 1)
+    tone = np.array(who.cloth if style == "cap" else who.hair, F)
+    shade = F(1) + (F(0.10) * strands if style == "cap" else F(0.17) * strands + F(0.10) * clumps)
+    roots = F(1) - F(0.0 if style == "cap" else 0.28) * np.exp(-(((fringe - y) / F(0.16)) ** 2))
+    surface.colour = np.clip(tone[:, None, None] * (shade * roots)[None], 0.01, 1).astype(F)
+    if style == "cap":
+        band = step(F(0.2) - np.abs(y - edge[None, :] + F(0.14)), 0.03)
+        surface.colour *= 1 - F(0.18) * band
+    surface.gloss = np.clip(F(0.30) + F(0.35) * strands, 0, 1.2) * F(
+        0.02 if style in ("cap", "buzz") else 0.5
+    )
+    return surface
+
+
+# style: thickness at the sides, above the crown, and how far down the shell hangs
+_VOLUME = {
+    "buzz": (0.015, 0.03, 0.72),
+    "short": (0.05, 0.12, 0.74),
+    "quiff": (0.03, 0.20, 0.72),
+    "swept": (0.06, 0.14, 0.78),
+    "bob": (0.13, 0.14, 1.0),
+    "long": (0.11, 0.12, 1.8),
+    "curly": (0.24, 0.24, 0.95),
+    "tied": (0.025, 0.07, 0.7),
+    "cap": (0.05, 0.12, 0.6),
+}
+
+
+def _strands(rng: np.random.Generator, shape: tuple[int, int], style: str) -> tuple[np.ndarray, np.ndarray]:
+    """Fine streaks along the hair and broad locks, both of roughly unit deviation."""
+    height, width = shape
+    if style == "curly":
+        fine = noise(rng, shape, (height // 4, width // 4))
+        return fine, noise(rng, shape, (max(6, height // 16), max(6, width // 16)))
+    if style == "cap":
+        columns = np.arange(width, dtype=F)[None, :]
+        return np.broadcast_to(np.sin(columns * F(0.9)), shape).astype(F), np.zeros(shape, F)
+    fine = noise(rng, shape, (max(4, height // 40), max(8, int(width / 1.7))))
+    broad = noise(rng, shape, (max(3, height // 90), max(8, width // 11)))
+    if style in ("swept", "short", "quiff"):
+        shift = (np.arange(height) * (0.55 if style == "swept" else 0.3)).astype(int)
+        columns = (np.arange(width)[None, :] + shift[:, None]) % width
+        fine, broad = np.take_along_axis(fine, columns, 1), np.take_along_axis(broad, columns, 1)
+    return fine * F(0.75) + broad * F(0.4), broad
+
+
+def _hair_edge(who: Identity, phi: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+    """Down to which height hair grows at each angle: the hairline, temples, sideburns and nape."""
+    style, turn = who.hair_style, np.abs(phi)
+    if style == "cap":
+        return (F(-0.62) + F(0.50) * step(turn - F(1.3), 1.2)).astype(F)
+    line = F(who.hairline) - F(0.10 + 0.16 * who.age) * np.exp(-(((turn - F(0.62)) / F(0.22)) ** 2))
+    if style in ("bob", "long") and who.parting > 0.35:  # a fringe
+        line = F(-0.47) + F(0.03) * np.cos(3 * phi)
+        line = np.broadcast_to(line, phi.shape)
+    elif style == "swept":
+        line = line + F(0.36) * step(phi * F(np.sign(who.parting) or 1.0) + F(0.2), 1.3) * step(
+            F(0.95) - turn, 0.4
+        )
+    elif style in ("bob", "long"):  # parted, falling to both sides
+        apart = np.abs(phi - F(0.4 * who.parting))
+        line = F(who.hairline - 0.02) + F(0.30) * np.clip(apart / F(0.9), 0, 1.2) ** F(1.5)
+    if style in ("bob", "long"):
+        return (line + F(9) * step(turn - F(1.13), 0.16)).astype(F)
+    if style == "curly":
+        return (line + F(0.12) * np.sin(phi * 7) + F(1.9) * step(turn - F(1.22), 0.3)).astype(F)
+    burn = F(0.22) if who.beard in ("none", "stubble") and style != "tied" else F(0.38)
+    side = step(turn - F(1.12), 0.22) * (burn - line)
+    over_ear = F(-0.32) * step(turn - F(1.42), 0.12)
+    nape = F(1.0) * step(turn - F(2.0), 0.25)
+    return (line + side + over_ear + nape).astype(F)
+
+
+def hollows(surface: Surface) -> np.ndarray:
+    """How open each point is to the sky: 1 on bumps and plains, less in hollows, shape (H, W)."""
+    sigma = 0.10 / surface.texel
+    small = surface.z[::3, ::3]
+    away = gaussian_filter(small, sigma / 3, mode="nearest") - small
+    grown = np.asarray(Image.fromarray(away).resize(surface.z.shape[::-1], Image.Resampling.BILINEAR))
+    return np.clip(F(1) - F(4.0) * grown, 0.45, 1.12)
