@@ -1,0 +1,181 @@
+"""What a worker writes of the run it holds. Every write is fenced by owner and attempt.
+
+One that was taken for dead, and whose run another worker has claimed, gets `LeaseLost` in place of writing
+over its successor. Life is judged by the lease alone, never by a process id.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ..reporting import EpochRecord, LeaseLost, RunResult
+from ..store import Store
+from .queue import Claim
+
+#: A run keeps this many lines of its log, the newest, each cut at so many characters.
+LOG_LINES = 2000
+LOG_WIDTH = 2000
+
+HELD = "id = :id AND status = 'running' AND owner = :owner AND attempts = :attempt"
+RENEW = f"UPDATE runs SET lease_until = :lease_until WHERE {HELD}"
+WANTED = f"SELECT cancel_requested FROM runs WHERE {HELD}"
+PROGRESS = f"""
+    UPDATE runs SET lease_until = :lease_until, step = :step, step_done = :done, step_total = :total
+    WHERE {HELD}
+"""
+EPOCH = """
+    INSERT INTO epochs (run_id, seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy,
+                        lr, seconds, images, written)
+    VALUES (:id, :seed, :fold, :epoch, :train_loss, :train_accuracy, :val_loss, :val_accuracy,
+            :lr, :seconds, :images, :now)
+    ON CONFLICT (run_id, seed, fold, epoch) DO UPDATE SET
+        train_loss = excluded.train_loss, train_accuracy = excluded.train_accuracy,
+        val_loss = excluded.val_loss, val_accuracy = excluded.val_accuracy,
+        lr = excluded.lr, seconds = excluded.seconds, images = excluded.images, written = excluded.written
+"""
+LOG = """
+    INSERT INTO log_lines (run_id, line, written, text)
+    SELECT :id, COALESCE(MAX(line), 0) + 1, :now, :text FROM log_lines WHERE run_id = :id
+"""
+TRIM_LOG = """
+    DELETE FROM log_lines WHERE run_id = :id AND line <= (
+        SELECT MAX(line) FROM log_lines WHERE run_id = :id) - :keep
+"""
+PREDICTION = """
+    INSERT INTO predictions (run_id, seed, fold, name, label, "group", face_status,
+                             p0, p1, p2, p3, p4, p5, p6)
+    VALUES (:id, :seed, :fold, :name, :label, :group, :face_status, :p0, :p1, :p2, :p3, :p4, :p5, :p6)
+"""
+FORGET_PREDICTIONS = "DELETE FROM predictions WHERE run_id = :id"
+END = "finished = :now, owner = NULL, lease_until = NULL, seconds = seconds + :seconds"
+FINISH = f"""
+    UPDATE runs SET status = 'done', {END}, error = '', cancel_requested = 0,
+        summary = :summary, environment = :environment
+    WHERE {HELD}
+"""
+FAIL = f"UPDATE runs SET status = 'failed', {END}, error = :error, cancel_requested = 0 WHERE {HELD}"
+#: A cancelling that was taken back meanwhile (the run was submitted again) puts the run back into the queue.
+CANCEL = f"""
+    UPDATE runs SET {END}, status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'queued' END
+    WHERE {HELD}
+"""
+#: The attempt is not spent: attempts never go down (they fence), so the cap goes up.
+RELEASE = f"""
+    UPDATE runs SET status = 'queued', owner = NULL, lease_until = NULL, seconds = seconds + :seconds,
+        max_attempts = max_attempts + 1
+    WHERE {HELD}
+"""
+
+
+def _values(held: Claim, **more: Any) -> dict[str, Any]:
+    now = time.time()
+    fence = {"id": held.run_id, "owner": held.owner, "attempt": held.attempt}
+    return fence | {"now": now, "lease_until": now + held.lease_seconds} | more
+
+
+def _fenced(connection: Connection, statement: str, values: Mapping[str, Any]) -> None:
+    if not connection.execute(text(statement), values).rowcount:
+        raise LeaseLost(f"run {values['id']} is no longer held by {values['owner']}")
+
+
+def heartbeat(store: Store, held: Claim) -> bool:
+    """Renew the lease; False when it is lost: the run has been taken over, or has ended."""
+    values = _values(held)
+    return store.write(lambda connection: connection.execute(text(RENEW), values).rowcount > 0)
+
+
+def cancel_requested(store: Store, held: Claim) -> bool:
+    """Return whether the run is to be cancelled. Raises LeaseLost."""
+    with store.read() as connection:
+        flag = connection.execute(text(WANTED), _values(held)).scalar_one_or_none()
+    if flag is None:
+        raise LeaseLost(f"run {held.run_id} is no longer held by {held.owner}")
+    return bool(flag)
+
+
+def write_progress(store: Store, held: Claim, step: str, done: int, total: int) -> None:
+    """Say how far the current step is. Raises LeaseLost."""
+    values = _values(held, step=step, done=done, total=total)
+    store.write(lambda connection: _fenced(connection, PROGRESS, values))
+
+
+def write_epoch(store: Store, held: Claim, record: EpochRecord) -> None:
+    """Keep an epoch, in place of an earlier one of the same seed, fold and number. Raises LeaseLost."""
+    values = _values(held, **plain(asdict(record)))
+
+    def work(connection: Connection) -> None:
+        _fenced(connection, RENEW, values)
+        connection.execute(text(EPOCH), values)
+
+    store.write(work)
+
+
+def write_log(store: Store, held: Claim, lines: str) -> None:
+    """Keep lines of the run's log. Raises LeaseLost."""
+    values = _values(held)
+    entries = [values | {"text": line[:LOG_WIDTH]} for line in lines.splitlines()]
+
+    def work(connection: Connection) -> None:
+        _fenced(connection, RENEW, values)
+        for entry in entries:
+            connection.execute(text(LOG), entry)
+        connection.execute(text(TRIM_LOG), values | {"keep": LOG_LINES})
+
+    store.write(work)
+
+
+def finish(store: Store, held: Claim, result: RunResult, seconds: float) -> None:
+    """Keep predictions, summary and environment and mark the run done, all or nothing. Raises LeaseLost."""
+    documents = {"summary": _json(result.summary), "environment": _json(result.environment)}
+    values = _values(held, seconds=seconds, **documents)
+    rows = [{"id": held.run_id, **plain(row)} for row in result.predictions.to_dict("records")]
+
+    def work(connection: Connection) -> None:
+        _fenced(connection, FINISH, values)
+        connection.execute(text(FORGET_PREDICTIONS), values)
+        if rows:
+            connection.execute(text(PREDICTION), rows)
+
+    store.write(work)
+
+
+def fail(store: Store, held: Claim, error: str, seconds: float) -> None:
+    """End the run with an error that its user can act on. Raises LeaseLost."""
+    values = _values(held, error=error, seconds=seconds)
+    store.write(lambda connection: _fenced(connection, FAIL, values))
+
+
+def cancelled(store: Store, held: Claim, seconds: float) -> None:
+    """End the run as its user asked. Raises LeaseLost."""
+    values = _values(held, seconds=seconds)
+    store.write(lambda connection: _fenced(connection, CANCEL, values))
+
+
+def release(store: Store, held: Claim, seconds: float) -> None:
+    """Give the run back to its old place in the queue without spending the attempt. Raises LeaseLost."""
+    values = _values(held, seconds=seconds)
+    store.write(lambda connection: _fenced(connection, RELEASE, values))
+
+
+def plain(value: Any) -> Any:
+    """Return a value with numpy scalars and arrays as Python's own, and NaN and infinities as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(plain(value), allow_nan=False)

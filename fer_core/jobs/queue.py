@@ -1,0 +1,167 @@
+"""Runs as a queue: a run's row is its job. Each change is one small transaction.
+
+A worker holds a run by a lease that its heartbeat renews; a lease that runs out gives the run to the next
+worker. What a worker writes of a run it holds is in `jobs.holding`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ..config import RunConfig, parse
+from ..store import Store
+
+MAX_ATTEMPTS = 3
+LEASE_SECONDS = 30.0
+
+SUBMIT = """
+    INSERT INTO runs (id, config, extra, goal, data, data_name, data_source, backbone, unfreeze, protocol,
+                      status, created, queued, max_attempts)
+    VALUES (:id, :config, :extra, :goal, :data, :data_name, :data_source, :backbone, :unfreeze, :protocol,
+            'queued', :now, :now, :max_attempts)
+    ON CONFLICT (id) DO NOTHING
+"""
+REQUEUE = """
+    UPDATE runs SET status = 'queued', queued = :now, started = NULL, finished = NULL, owner = NULL,
+        lease_until = NULL, max_attempts = attempts + :max_attempts, cancel_requested = 0, error = ''
+    WHERE id = :id AND status IN ('failed', 'cancelled')
+"""
+#: A cancelling that the worker hasn't met yet is taken back by submitting the run again.
+KEEP_RUNNING = "UPDATE runs SET cancel_requested = 0 WHERE id = :id AND status = 'running'"
+CANCEL_WAITING = """
+    UPDATE runs SET status = 'cancelled', finished = :now, owner = NULL, lease_until = NULL
+    WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < :now))
+"""
+CANCEL_RUNNING = "UPDATE runs SET cancel_requested = 1 WHERE id = :id AND status = 'running'"
+#: What became of abandoned runs that no worker may take up again.
+BURY = """
+    UPDATE runs SET finished = :now, owner = NULL, lease_until = NULL,
+        status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'failed' END,
+        error = CASE WHEN cancel_requested = 1 THEN '' ELSE :error END
+    WHERE status = 'running' AND lease_until < :now AND (cancel_requested = 1 OR attempts >= max_attempts)
+"""
+BURIED = (
+    "The worker stopped without a word (killed, out of memory, or the host went down) on each of the "
+    "attempts that a run may take. Look into the worker's log, then start the run again: it goes on from its "
+    "last epoch."
+)
+CLAIM = """
+    UPDATE runs SET status = 'running', owner = :owner, attempts = attempts + 1, lease_until = :lease_until,
+        started = COALESCE(started, :now)
+    WHERE id = (
+        SELECT id FROM runs
+        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
+          AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+        ORDER BY queued, id LIMIT 1)
+    RETURNING id, config, attempts
+"""
+WORK_LEFT = """
+    SELECT COUNT(*) FROM runs
+    WHERE status IN ('queued', 'running') AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run held by a worker: its id, its definition, who holds it, and as which attempt (from 1)."""
+
+    run_id: str
+    config_json: str
+    owner: str
+    attempt: int
+    lease_seconds: float
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's definition. Raises ConfigError when it was written by another version."""
+        return parse(RunConfig, json.loads(self.config_json))
+
+
+def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None = None) -> tuple[str, bool]:
+    """Ask for a run; the same definition is the same run, whoever asks and however often.
+
+    Returns the run's id, and whether this call put it into the queue: True for a new run and for one that had
+    failed or been cancelled (it goes on from its last epoch); False for one that is queued, running or done.
+    `extra` is kept beside a new run (JSON values: a note, the name of a sweep).
+    """
+    run_id = config.key()
+    row = {
+        "id": run_id,
+        "config": config.model_dump_json(),
+        "extra": json.dumps(dict(extra or {})),
+        "goal": config.goal,
+        "data": config.data.fingerprint,
+        "data_name": config.data.name,
+        "data_source": config.data.source,
+        "backbone": config.model.backbone,
+        "unfreeze": config.model.unfreeze,
+        "protocol": config.protocol.name,
+        "max_attempts": MAX_ATTEMPTS,
+    }
+
+    def work(connection: Connection) -> bool:
+        values = row | {"now": time.time()}
+        for statement in (SUBMIT, REQUEUE):
+            if connection.execute(text(statement), values).rowcount:
+                return True
+        connection.execute(text(KEEP_RUNNING), values)
+        return False
+
+    return run_id, store.write(work)
+
+
+def retry(store: Store, run_id: str) -> bool:
+    """Put a failed or cancelled run into the queue again; False when it is in any other state.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    store.run(run_id)
+    values = {"id": run_id, "now": time.time(), "max_attempts": MAX_ATTEMPTS}
+    return store.write(lambda connection: connection.execute(text(REQUEUE), values).rowcount > 0)
+
+
+def cancel(store: Store, run_id: str) -> bool:
+    """Cancel a queued run at once and ask the worker of a running one to stop; False when it has ended.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    store.run(run_id)
+
+    def work(connection: Connection) -> bool:
+        values = {"id": run_id, "now": time.time()}
+        return any(
+            connection.execute(text(statement), values).rowcount
+            for statement in (CANCEL_WAITING, CANCEL_RUNNING)
+        )
+
+    return store.write(work)
+
+
+def claim(
+    store: Store, owner: str, *, lease_seconds: float = LEASE_SECONDS, only: str | None = None
+) -> Claim | None:
+    """Take the oldest waiting run, or one whose worker let its lease run out; None when there is nothing.
+
+    Abandoned runs whose attempts are spent become failed on the way, and those that were to be cancelled
+    cancelled. `only` restricts the claim to one run.
+    """
+
+    def work(connection: Connection) -> Claim | None:
+        now = time.time()
+        connection.execute(text(BURY), {"now": now, "error": BURIED})
+        values = {"owner": owner, "now": now, "lease_until": now + lease_seconds, "only": only}
+        row = connection.execute(text(CLAIM), values).first()
+        return None if row is None else Claim(row.id, row.config, owner, row.attempts, lease_seconds)
+
+    with store.read() as connection:  # an idle worker asks often and shouldn't lock the database each time
+        if not connection.execute(text(WORK_LEFT), {"only": only}).scalar_one():
+            return None
+    return store.write(work)

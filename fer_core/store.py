@@ -1,0 +1,221 @@
+"""Runs, epochs, predictions, workers and hand-drawn boxes as the database holds them.
+
+Runs change only through `jobs.queue`. Every time is UTC in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import RowMapping, bindparam, text
+
+from .config import RunConfig, parse
+from .database import Database
+from .errors import NotFoundError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Box = tuple[float, float, float, float]
+
+STATUSES = ("queued", "running", "done", "failed", "cancelled")
+
+RUNS = """
+    SELECT * FROM runs
+    WHERE (CAST(:data AS TEXT) IS NULL OR data = :data)
+      AND (CAST(:goal AS TEXT) IS NULL OR goal = :goal)
+      AND (CAST(:before AS DOUBLE PRECISION) IS NULL
+           OR created < :before OR (created = :before AND id < :before_id))
+      {also}
+    ORDER BY created DESC, id DESC
+    LIMIT :limit
+"""
+EPOCHS = """
+    SELECT seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images, written
+    FROM epochs WHERE run_id = :id AND written > :since
+    ORDER BY seed, fold, epoch
+"""
+PREDICTIONS = """
+    SELECT seed, fold, name, label, "group", face_status, p0, p1, p2, p3, p4, p5, p6
+    FROM predictions WHERE run_id = :id
+    ORDER BY seed, fold, name
+"""
+LOG = "SELECT line, written, text FROM log_lines WHERE run_id = :id AND line > :after ORDER BY line"
+PLACE = """
+    SELECT COUNT(*) FROM runs AS ahead JOIN runs AS mine ON mine.id = :id
+    WHERE mine.status = 'queued' AND ahead.status = 'queued'
+      AND (ahead.queued < mine.queued OR (ahead.queued = mine.queued AND ahead.id <= mine.id))
+"""
+NEWEST_BOXES = """
+    SELECT name, version, x1, y1, x2, y2, author, created FROM manual_boxes AS box
+    WHERE data = :data AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = box.data AND name = box.name)
+    ORDER BY name
+"""
+ADD_BOX = """
+    INSERT INTO manual_boxes (data, name, version, x1, y1, x2, y2, author, created)
+    SELECT :data, :name, COALESCE(MAX(version), 0) + 1, :x1, :y1, :x2, :y2, :author, :created
+    FROM manual_boxes WHERE data = :data AND name = :name
+"""
+UNDO_BOX = """
+    DELETE FROM manual_boxes WHERE data = :data AND name = :name AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = :data AND name = :name)
+"""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A row of the table of runs; times in seconds since 1970, None where they haven't come yet.
+
+    `status` is one of `STATUSES`; `step_done` of `step_total` pieces of `step` are ready; `seconds` is the
+    time worked on it, over all attempts that could end orderly.
+    """
+
+    id: str
+    config_json: str
+    extra: dict[str, Any]
+    goal: str
+    data: str
+    data_name: str
+    data_source: str
+    backbone: str
+    unfreeze: int
+    protocol: str
+    status: str
+    created: float
+    queued: float
+    started: float | None
+    finished: float | None
+    owner: str | None
+    lease_until: float | None
+    attempts: int
+    max_attempts: int
+    cancel_requested: bool
+    step: str
+    step_done: int
+    step_total: int
+    seconds: float
+    error: str
+    summary: dict[str, Any]
+    environment: dict[str, Any]
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The run's definition. Raises ConfigError when it was written by another version."""
+        return parse(RunConfig, json.loads(self.config_json))
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.status not in ("queued", "running")
+
+
+class Store(Database):
+    """An open database, with the questions that pages, the command line and workers ask it."""
+
+    def run(self, run_id: str) -> StoredRun:
+        """Return one run. Raises NotFoundError."""
+        with self.read() as connection:
+            row = (
+                connection.execute(text("SELECT * FROM runs WHERE id = :id"), {"id": run_id})
+                .mappings()
+                .first()
+            )
+        if row is None:
+            raise NotFoundError(
+                "No run has this id", got=repr(run_id), fix="Choose one from the list of runs"
+            )
+        return _stored_run(row)
+
+    def runs(
+        self,
+        *,
+        ids: Sequence[str] | None = None,
+        status: Sequence[str] | None = None,
+        goal: str | None = None,
+        data: str | None = None,
+        limit: int = 200,
+        before: StoredRun | None = None,
+    ) -> list[StoredRun]:
+        """Return runs, newest first; `before` continues after the last run of the page before."""
+        lists = {"id": ids, "status": status}
+        chosen = {name: list(values) for name, values in lists.items() if values is not None}
+        query = text(RUNS.format(also=" ".join(f"AND {name} IN :{name}" for name in chosen)))
+        query = query.bindparams(*(bindparam(name, expanding=True) for name in chosen))
+        keys = {"before": before and before.created, "before_id": before and before.id}
+        with self.read() as connection:
+            rows = connection.execute(
+                query, {"data": data, "goal": goal, "limit": limit, **keys, **chosen}
+            ).mappings()
+            return [_stored_run(row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of runs per status, zeros included."""
+        with self.read() as connection:
+            rows = connection.execute(text("SELECT status, COUNT(*) AS runs FROM runs GROUP BY status"))
+            return dict.fromkeys(STATUSES, 0) | {row.status: row.runs for row in rows}
+
+    def queue_place(self, run_id: str) -> int | None:
+        """Return a queued run's place, 1 for the next; None for any other run."""
+        with self.read() as connection:
+            return connection.execute(text(PLACE), {"id": run_id}).scalar_one() or None
+
+    def epochs(self, run_id: str, *, since: float = 0.0) -> pd.DataFrame:
+        """Return a run's epochs (columns of `EpochRecord`, and `written`), those written after `since`."""
+        figures = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "written")
+        table = self._frame(EPOCHS, {"id": run_id, "since": since})
+        return table.astype(dict.fromkeys(figures, "float64"))
+
+    def predictions(self, run_id: str) -> pd.DataFrame:
+        """Return a finished run's held-out predictions: `RunResult.predictions`, sorted."""
+        return self._frame(PREDICTIONS, {"id": run_id})
+
+    def log(self, run_id: str, *, after: int = 0) -> pd.DataFrame:
+        """Return a run's log (line, written, text), the lines numbered above `after`."""
+        return self._frame(LOG, {"id": run_id, "after": after})
+
+    def workers(self) -> pd.DataFrame:
+        """Return the registered workers: owner, host, pid, device, started, seen (they may have died)."""
+        return self._frame("SELECT owner, host, pid, device, started, seen FROM workers ORDER BY started", {})
+
+    def manual_boxes(self, data: str) -> pd.DataFrame:
+        """Return the newest box of each image: name, version, x1, y1, x2, y2, author, created.
+
+        Boxes are in source pixels; the four are NaN where the newest entry says that there is none.
+        """
+        return self._frame(NEWEST_BOXES, {"data": data}).astype(
+            dict.fromkeys(("x1", "y1", "x2", "y2"), "float64")
+        )
+
+    def add_manual_box(self, data: str, name: str, box: Box | None, *, author: str = "") -> None:
+        """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away."""
+        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
+            raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
+        corners = dict(zip(("x1", "y1", "x2", "y2"), box or (None,) * 4, strict=True))
+        entry = {"data": data, "name": name, "author": author, "created": time.time(), **corners}
+        self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
+
+    def undo_manual_box(self, data: str, name: str) -> bool:
+        """Forget an image's newest entry, so that the one before counts again; False when there was none."""
+        place = {"data": data, "name": name}
+        return self.write(lambda connection: connection.execute(text(UNDO_BOX), place).rowcount > 0)
+
+    def _frame(self, query: str, values: Mapping[str, Any]) -> pd.DataFrame:
+        import pandas as pd
+
+        with self.read() as connection:
+            result = connection.execute(text(query), values)
+            return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+
+def _stored_run(row: RowMapping) -> StoredRun:
+    values: dict[str, Any] = {str(name): value for name, value in row.items()}
+    for name in ("extra", "summary", "environment"):
+        values[name] = json.loads(values[name])
+    values["cancel_requested"] = bool(values["cancel_requested"])
+    return StoredRun(config_json=values.pop("config"), **values)
