@@ -1,0 +1,63 @@
+"""The identity of a data set: what it holds, wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..config import DataConfig, digest
+from .base import Dataset
+from .file_records import file_records
+
+#: Part of every fingerprint; raised when what it covers changes.
+VERSION = 1
+
+Progress = Callable[[int, int], None]
+
+
+def fingerprint(dataset: Dataset, *, cache: Path | None = None, progress: Progress | None = None) -> str:
+    """Return the data set's identity: 16 hex digits over names, labels, splits, groups, clips and contents.
+
+    The folder it lies in, the order the file system lists it in, file times and what people call it play no
+    part. A sample whose file can't be read counts as such: once it can, the fingerprint is another.
+
+    Args:
+        dataset: any data set.
+        cache: a folder where file hashes are kept by size and time of each file; None keeps nothing.
+        progress: called with (files done, files in all); may raise to stop.
+    """
+    records = file_records(dataset.samples, _hash, needs=("sha256",), cache=cache, progress=progress)
+    rows = [
+        [sample.name, sample.label, sample.split, sample.group, sample.clip, records[sample.name]["sha256"]]
+        for sample in sorted(dataset.samples, key=lambda sample: sample.name)
+    ]
+    return digest({"version": VERSION, "samples": rows})
+
+
+def data_config(
+    dataset: Dataset,
+    *,
+    cache: Path | None = None,
+    label_codes: str | None = None,
+    progress: Progress | None = None,
+) -> DataConfig:
+    """Describe a data set for a run's definition; `label_codes` as it was opened with."""
+    return DataConfig(
+        fingerprint=fingerprint(dataset, cache=cache, progress=progress),
+        source=dataset.source,
+        layout=dataset.layout,
+        label_codes=label_codes,
+        name=dataset.name,
+        images=len(dataset),
+        generated=dataset.generated,
+    )
+
+
+def _hash(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError:
+        return {"sha256": ""}
