@@ -100,6 +100,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 host TEXT NOT NULL,
                 pid INTEGER NOT NULL,
                 device TEXT NOT NULL,
+                only_run TEXT NOT NULL,                   -- '' unless it carries out this run alone
                 started DOUBLE PRECISION NOT NULL,
                 seen DOUBLE PRECISION NOT NULL
             )

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from ..config import RunConfig, parse
 from ..store import Store
+from .registry import host_name, refuse_other_hosts
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
@@ -61,9 +62,11 @@ CLAIM = """
         ORDER BY queued, id LIMIT 1)
     RETURNING id, config, attempts
 """
-WORK_LEFT = """
+#: Asked before the claim itself, which locks the database; an idle worker asks often.
+CLAIMABLE = """
     SELECT COUNT(*) FROM runs
-    WHERE status IN ('queued', 'running') AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+    WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
+      AND (CAST(:only AS TEXT) IS NULL OR id = :only)
 """
 
 
@@ -152,16 +155,20 @@ def claim(
 
     Abandoned runs whose attempts are spent become failed on the way, and those that were to be cancelled
     cancelled. `only` restricts the claim to one run.
+
+    Raises:
+        StoreError: a worker of another host uses the same SQLite file.
     """
 
     def work(connection: Connection) -> Claim | None:
         now = time.time()
+        refuse_other_hosts(connection, host_name())
         connection.execute(text(BURY), {"now": now, "error": BURIED})
         values = {"owner": owner, "now": now, "lease_until": now + lease_seconds, "only": only}
         row = connection.execute(text(CLAIM), values).first()
         return None if row is None else Claim(row.id, row.config, owner, row.attempts, lease_seconds)
 
-    with store.read() as connection:  # an idle worker asks often and shouldn't lock the database each time
-        if not connection.execute(text(WORK_LEFT), {"only": only}).scalar_one():
+    with store.read() as connection:
+        if not connection.execute(text(CLAIMABLE), {"only": only, "now": time.time()}).scalar_one():
             return None
     return store.write(work)

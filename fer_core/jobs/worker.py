@@ -1,0 +1,243 @@
+"""The process that carries out runs: claims one, keeps its lease alive from a thread, writes what it reports."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..config import RunConfig
+from ..database import StoreBusyError
+from ..errors import Cancelled, FerError
+from ..reporting import EpochRecord, LeaseLost, Report, RunResult, WorkerStopped
+from ..settings import Settings
+from ..store import Store
+from . import holding, registry
+from .queue import LEASE_SECONDS, Claim, claim
+
+Execute = Callable[[RunConfig, Report, Settings], RunResult]
+
+#: How long a worker tries again to write to a locked or full database before it lets a run's lease run out.
+PATIENCE = 300.0
+#: Cancelling takes effect within a second: the flag is looked up at most so often (seconds).
+LOOK_SECONDS = 0.25
+#: Progress within a step is written at most so often (seconds).
+PROGRESS_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+def pipeline_execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+    """Carry out a run with the pipeline, imported here because it brings torch."""
+    from ..pipeline import execute
+
+    return execute(config, report, settings)
+
+
+def run_worker(
+    settings: Settings,
+    *,
+    owner: str | None = None,
+    until_idle: bool = False,
+    only: str | None = None,
+    poll: float = 0.5,
+    stop: threading.Event | None = None,
+    execute: Execute = pipeline_execute,
+    lease_seconds: float = LEASE_SECONDS,
+) -> int:
+    """Carry out runs, one at a time, first come first served; return how many were taken up.
+
+    Ends when `stop` is set, on SIGTERM (as SystemExit) or Ctrl-C, where the run goes back to the queue; with
+    `until_idle` also once nothing is queued or running. `only` restricts it to one run. A run that another
+    worker holds is waited for: should that worker die, this one takes over once the lease has run out.
+
+    Raises:
+        StoreError: the database is of a newer version, or a worker of another host uses it.
+    """
+    stop = stop or threading.Event()
+    owner = owner or registry.owner_name()
+    store = Store(settings.database, patience=PATIENCE)
+    taken = 0
+    try:
+        registry.enter(store, owner, device=settings.device, only=only)
+        with _ending_orderly_on_sigterm(), _Pulse(settings.database, owner, lease_seconds / 3) as pulse:
+            while not stop.is_set():
+                try:
+                    held = claim(store, owner, lease_seconds=lease_seconds, only=only)
+                    if held is not None:
+                        taken += 1
+                        with pulse.keeping(held):
+                            _carry_out(store, held, execute, settings, stop)
+                    elif until_idle and registry.leave_if_idle(store, owner, only=only):
+                        break
+                    else:
+                        stop.wait(poll)
+                except StoreBusyError as error:
+                    log.warning("%s Trying again.", error)
+                    stop.wait(poll)
+    finally:
+        with suppress(StoreBusyError):
+            registry.leave(store, owner)
+        store.close()
+    return taken
+
+
+def _carry_out(
+    store: Store, held: Claim, execute: Execute, settings: Settings, stop: threading.Event
+) -> None:
+    """Carry out a claimed run and write how it ended; a lost lease or a full disk leaves it to the next."""
+    started = time.monotonic()
+    log.info("run %s: attempt %d", held.run_id, held.attempt)
+    try:
+        _attempt(store, held, execute, settings, stop, lambda: time.monotonic() - started)
+    except LeaseLost as error:
+        log.warning("%s; what it did since is dropped", error)
+    except StoreBusyError as error:
+        log.error("run %s is left to a later attempt: %s", held.run_id, error)
+
+
+def _attempt(
+    store: Store,
+    held: Claim,
+    execute: Execute,
+    settings: Settings,
+    stop: threading.Event,
+    seconds: Callable[[], float],
+) -> None:
+    report = StoreReport(store, held, stop)
+    try:
+        report.log(f"attempt {held.attempt} by {held.owner}, process {os.getpid()}, device {settings.device}")
+        holding.finish(store, held, execute(held.config, report, settings), seconds())
+        log.info("run %s: done in %.1f s", held.run_id, seconds())
+    except (LeaseLost, StoreBusyError):
+        raise
+    except WorkerStopped:
+        holding.release(store, held, seconds())
+    except Cancelled:
+        holding.cancelled(store, held, seconds())
+    except (KeyboardInterrupt, SystemExit):
+        holding.release(store, held, seconds())
+        raise
+    except FerError as error:
+        report.log(f"failed: {error}")
+        holding.fail(store, held, str(error), seconds())
+    except Exception as error:
+        log.exception("run %s failed", held.run_id)
+        report.log(traceback.format_exc())
+        holding.fail(store, held, _explain(error), seconds())
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({error.filename or error}). Free space, then start the run again: nothing is lost."
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+class StoreReport:
+    """A run's `Report` into the database, for as long as its lease holds."""
+
+    def __init__(self, store: Store, held: Claim, stop: threading.Event) -> None:
+        self._store, self._held, self._stop = store, held, stop
+        self._looked = self._written = float("-inf")
+        self._step = ""
+
+    @property
+    def run_id(self) -> str:
+        """The run's key."""
+        return self._held.run_id
+
+    @property
+    def attempt(self) -> int:
+        """Counts from 1; above 1 an earlier attempt was cut off."""
+        return self._held.attempt
+
+    def check(self) -> None:
+        """Raise Cancelled, LeaseLost or WorkerStopped when the run must stop."""
+        if self._stop.is_set():
+            raise WorkerStopped
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            if holding.cancel_requested(self._store, self._held):
+                raise Cancelled
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """Write a step's progress: its start, its end, and not too often in between."""
+        self.check()
+        now = time.monotonic()
+        if name != self._step or done >= total or now - self._written >= PROGRESS_SECONDS:
+            self._step, self._written = name, now
+            holding.write_progress(self._store, self._held, name, done, total)
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Write an epoch at once."""
+        self.check()
+        holding.write_epoch(self._store, self._held, record)
+
+    def log(self, text: str) -> None:
+        """Write lines of the log."""
+        holding.write_log(self._store, self._held, text)
+
+
+class _Pulse(threading.Thread):
+    """Says that the worker lives and renews its run's lease, from a connection of its own."""
+
+    def __init__(self, database: Path, owner: str, interval: float) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._database, self._owner, self._interval = database, owner, interval
+        self._ended = threading.Event()
+        self._held: Claim | None = None
+
+    def __enter__(self) -> _Pulse:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+
+    @contextmanager
+    def keeping(self, held: Claim) -> Iterator[None]:
+        """Renew this lease while the body runs."""
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = None
+
+    def run(self) -> None:
+        """Beat until ended; a beat that fails is made up for by the next (three fit into a lease)."""
+        store = Store(self._database, patience=self._interval / 2)
+        while not self._ended.wait(self._interval):
+            try:
+                registry.seen(store, self._owner)
+                held = self._held
+                if held is not None:
+                    holding.heartbeat(store, held)
+            except Exception as error:  # the thread must outlive any fault, or the run would be taken away
+                log.warning("heartbeat missed: %s", error)
+        store.close()
+
+
+@contextmanager
+def _ending_orderly_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that the run goes back to the queue; signals reach main threads only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
