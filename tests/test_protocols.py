@@ -167,6 +167,7 @@ def test_leakage_counts_only_what_is_known() -> None:
         ("spi", {"splits": ["set1"] * N}, "210 in set1"),
         ("fixed", {"splits": ["train"] * N}, "210 in train"),
         ("fixed", {"splits": ["train"] * 100 + ["test"] * 100 + [None] * 10}, "10 in no split"),
+        ("fixed", {"splits": ["train"] * 100 + ["test"] * 100 + ["set1"] * 10}, "10 in set1"),
         ("fixed", {"splits": ["validation" if y == 2 else "train" for y in LABELS]}, "none of fear"),
     ],
 )

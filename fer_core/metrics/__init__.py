@@ -1,0 +1,38 @@
+"""What predictions are worth: accuracy and per-class figures, calibration, intervals and paired tests.
+
+scikit-learn, scipy and statsmodels do the arithmetic. They are imported where used: loading them takes over
+a second, which a page that only lists runs need not wait for.
+
+Throughout, `labels` and `predictions` are (N,) indices into `CLASSES`, `probabilities` (N, 7) rows that sum
+to 1, and an interval is (low, high) at `level`, (nan, nan) where too little is known to give one.
+"""
+
+from __future__ import annotations
+
+from .calibration import apply_temperature, cross_fit_temperature, ece, fit_temperature, reliability
+from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1, per_class
+from .intervals import Interval, group_interval, seed_interval, wilson
+from .paired import compare, mcnemar
+from .run_summary import NOT_FOUND, summary
+
+__all__ = [
+    "NOT_FOUND",
+    "Interval",
+    "accuracy",
+    "apply_temperature",
+    "balanced_accuracy",
+    "class_figures",
+    "compare",
+    "confusion",
+    "cross_fit_temperature",
+    "ece",
+    "fit_temperature",
+    "group_interval",
+    "macro_f1",
+    "mcnemar",
+    "per_class",
+    "reliability",
+    "seed_interval",
+    "summary",
+    "wilson",
+]
