@@ -1,0 +1,229 @@
+"""The database: schema, migrations, what is refused, and the questions asked of it."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from fer_core import migrations
+from fer_core.config import DataConfig, RunConfig, TransferConfig
+from fer_core.database import StoreBusyError
+from fer_core.errors import NotFoundError, StoreError
+from fer_core.jobs.holding import write_epoch
+from fer_core.jobs.queue import claim, submit
+from fer_core.reporting import EpochRecord
+from fer_core.store import Store
+
+DATA = "0123456789abcdef"
+
+
+def config(unfreeze: int = 1, fingerprint: str = DATA, goal: str = "train") -> RunConfig:
+    model = TransferConfig(unfreeze=unfreeze)
+    return RunConfig(goal=goal, data=DataConfig(fingerprint=fingerprint, name="faces"), model=model)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "new" / "fer.sqlite")
+
+
+def test_an_empty_database_gets_all_migrations_once(store: Store) -> None:
+    Store(store.path).close()
+    with store.read() as connection:
+        rows = connection.execute(text("SELECT number, name FROM migrations ORDER BY number")).all()
+    assert rows == [(i, name) for i, (name, _) in enumerate(migrations.MIGRATIONS, start=1)]
+
+
+def test_an_older_database_catches_up_and_keeps_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fer.sqlite"
+    every = migrations.MIGRATIONS
+    monkeypatch.setattr(migrations, "MIGRATIONS", every[:1])
+    monkeypatch.setattr("fer_core.database.MIGRATIONS", every[:1])
+    old = Store(path)
+    run_id, _ = submit(old, config())
+    old.close()
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="Open it once without demo mode"):
+        Store(path, read_only=True)
+    new = Store(path)
+    assert new.run(run_id).config == config()
+    assert new.workers().empty
+
+
+def test_a_newer_database_is_refused_with_the_fix(store: Store) -> None:
+    row = {"number": len(migrations.MIGRATIONS) + 1}
+    add = text("INSERT INTO migrations (number, name, applied) VALUES (:number, 'from the future', 0)")
+    store.write(lambda connection: connection.execute(add, row))
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match=r"newer.*Update FER Lab"):
+            Store(store.path, read_only=read_only)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fer.sqlite"
+    path.write_bytes(b"not a database at all " * 100)
+    with pytest.raises(StoreError, match="must be a FER Lab database"):
+        Store(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_the_file_is_in_wal_mode_with_foreign_keys(store: Store) -> None:
+    with sqlite3.connect(store.path) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    orphan = text("INSERT INTO log_lines (run_id, line, written, text) VALUES ('nobody', 1, 0, '')")
+    with pytest.raises(Exception, match="FOREIGN KEY"):
+        store.write(lambda connection: connection.execute(orphan))
+
+
+def test_read_only_reads_and_refuses_writes(store: Store) -> None:
+    run_id, _ = submit(store, config())
+    frozen = Store(store.path, read_only=True)
+    assert frozen.run(run_id).status == "queued"
+    with pytest.raises(StoreError, match="read only"):
+        submit(frozen, config(2))
+    with frozen.read() as connection, pytest.raises(Exception, match="readonly"):
+        connection.execute(text("DELETE FROM runs"))
+    assert store.counts()["queued"] == 1
+    with pytest.raises(StoreError, match="must exist"):
+        Store(store.path.with_name("absent.sqlite"), read_only=True)
+
+
+def test_read_only_on_a_folder_that_can_not_be_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id, _ = submit(store, config())
+    store.close()
+    folder = store.path.parent
+    assert not list(folder.glob("*-wal")), "the last connection folds the log into the file"
+    monkeypatch.setattr("fer_core.database._can_write", lambda _: False)
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        assert Store(store.path, read_only=True).run(run_id).id == run_id
+        assert not list(folder.glob("*-shm"))
+    finally:
+        folder.chmod(stat.S_IRWXU)
+
+
+def test_a_lock_that_passes_is_waited_for_and_one_that_stays_is_named(store: Store) -> None:
+    patient, hasty = Store(store.path, patience=20.0), Store(store.path, patience=0.1)
+    locker = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
+    locker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusyError, match=r"locked.*end the process that locks it"):
+        submit(hasty, config())
+    assert store.counts()["queued"] == 0, "readers go on while another process writes"
+    threading.Timer(0.3, locker.execute, ["ROLLBACK"]).start()
+    assert submit(patient, config())[1]
+
+
+def test_a_full_disk_is_waited_for_and_loses_nothing(store: Store) -> None:
+    run_id, _ = submit(store, config())
+    hasty = Store(store.path, patience=0.1)
+
+    def fill(connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite's own way to a full disk
+        connection.exec_driver_sql("CREATE TABLE more AS SELECT randomblob(100000) AS bytes")
+
+    with pytest.raises(StoreBusyError, match=r"full.*Free disk space"):
+        hasty.write(fill)
+    assert store.run(run_id).status == "queued"
+
+
+def test_a_failed_write_leaves_nothing(store: Store) -> None:
+    def work(connection) -> None:
+        connection.execute(text("INSERT INTO workers VALUES ('a', 'b', 1, 'cpu', '', 0, 0)"))
+        raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        store.write(work)
+    assert store.workers().empty
+
+
+def test_runs_are_filtered_and_paged_newest_first(store: Store) -> None:
+    ids = [submit(store, config(n, fingerprint))[0] for fingerprint in (DATA, "f" * 16) for n in (1, 2, 3)]
+    faces, _ = submit(store, config(goal="faces"))
+    assert [run.id for run in store.runs(goal="train")] == ids[::-1]
+    assert [run.id for run in store.runs(goal="faces")] == [faces]
+    assert {run.id for run in store.runs(data=DATA, goal="train")} == set(ids[:3])
+    assert {run.id for run in store.runs(ids=[ids[0], ids[4], "absent"])} == {ids[0], ids[4]}
+    assert store.runs(ids=[]) == []
+    assert store.runs(status=["done", "failed"]) == []
+    assert len(store.runs(status=["queued", "done"], data="f" * 16)) == 3
+    pages, before = [], None
+    while page := store.runs(limit=3, before=before):
+        pages.append([run.id for run in page])
+        before = page[-1]
+    assert pages == [[faces, *ids[:3:-1]], ids[3:0:-1], ids[:1]]
+
+
+def test_a_run_tells_what_was_submitted(store: Store) -> None:
+    run_id, _ = submit(store, config(3), extra={"note": "für später"})
+    run = store.run(run_id)
+    assert run.config == config(3)
+    assert (run.extra, run.data_name, run.backbone, run.unfreeze, run.protocol, run.goal) == (
+        {"note": "für später"},
+        "faces",
+        "resnet18",
+        3,
+        "stratified",
+        "train",
+    )
+    assert not run.ended
+    assert run.started is None
+    with pytest.raises(NotFoundError, match="absent"):
+        store.run("absent")
+
+
+def test_queue_places_count_from_one(store: Store) -> None:
+    ids = [submit(store, config(n))[0] for n in (1, 2, 3)]
+    assert [store.queue_place(run_id) for run_id in ids] == [1, 2, 3]
+    claim(store, "worker")
+    assert [store.queue_place(run_id) for run_id in ids] == [None, 1, 2]
+    assert store.counts() == {"queued": 2, "running": 1, "done": 0, "failed": 0, "cancelled": 0}
+
+
+def test_epochs_come_sorted_and_can_be_polled(store: Store) -> None:
+    run_id, _ = submit(store, config())
+    held = claim(store, "worker")
+    assert held is not None
+    for fold, epoch in ((1, 1), (0, 2), (0, 1)):
+        write_epoch(store, held, EpochRecord(0, fold, epoch, 1.5, 0.5, math.nan, math.nan, 0.001, 2.0, 64))
+    table = store.epochs(run_id)
+    assert table[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1]]
+    assert table["val_loss"].isna().all()
+    assert table["train_loss"].tolist() == [1.5] * 3
+    newest = table["written"].max()
+    assert store.epochs(run_id, since=newest).empty
+    assert len(store.epochs(run_id, since=newest - 1e-6)) < 3
+    assert store.epochs("absent")["val_loss"].dtype == "float64"
+
+
+def test_the_newest_box_wins_and_can_be_undone(store: Store) -> None:
+    first, second = (1.0, 2.0, 30.5, 40.25), (5.0, 6.0, 70.0, 80.0)
+    store.add_manual_box(DATA, "a.png", first, author="mary")
+    store.add_manual_box(DATA, "a.png", second, author="tom")
+    store.add_manual_box(DATA, "b.png", first)
+    store.add_manual_box("f" * 16, "a.png", first)
+
+    def boxes() -> dict[str, tuple[float, ...]]:
+        table = store.manual_boxes(DATA).set_index("name")
+        return {str(name): tuple(row[["x1", "y1", "x2", "y2"]]) for name, row in table.iterrows()}
+
+    assert boxes() == {"a.png": second, "b.png": first}
+    store.add_manual_box(DATA, "a.png", None)
+    assert all(math.isnan(value) for value in boxes()["a.png"])
+    assert store.undo_manual_box(DATA, "a.png")
+    assert boxes()["a.png"] == second
+    assert store.undo_manual_box(DATA, "a.png")
+    assert boxes()["a.png"] == first
+    assert store.manual_boxes(DATA).set_index("name").loc["a.png", "author"] == "mary"
+    assert store.undo_manual_box(DATA, "a.png")
+    assert not store.undo_manual_box(DATA, "a.png")
+    assert boxes() == {"b.png": first}
+    with pytest.raises(StoreError, match="x1 < x2"):
+        store.add_manual_box(DATA, "a.png", (5.0, 5.0, 5.0, 9.0))
