@@ -1,0 +1,131 @@
+"""The frozen prefix, computed once per image: activations that enter the first block that trains.
+
+Every fold, epoch, seed and setting that shares crops, backbone and weights shares them (paper, section 2.2:
+the frozen blocks of a transferred network never change). They are float32 and memory-mapped; those at an
+earlier boundary feed a later one, n = 3's feed n = 2's and n = 1's.
+
+oneDNN and BLAS choose their kernels by the size of the batch, and kernels differ in the last bits. So every
+pass has the same size, the last one filled up, and an image's activations depend on that image alone.
+Against a full forward of whole batches that means: equal to the bit for ResNet-18 in batches of two or more, and
+for EfficientNet-Lite0 in batches that are a multiple of the size here; other batches differ there by about 1e-5.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..artifacts import Artifacts
+from ..config import RunConfig
+from ..models.transfer import Chain
+from ..reporting import Report
+from ..transforms import to_input
+
+FILE = "activations.npy"
+
+#: Images a forward pass, fixed; few on a CPU, where a block's maps then stay in its cache.
+CHUNK = {"cpu": 16, "cuda": 256}
+
+
+def activations(
+    chain: Chain,
+    crops: np.ndarray,
+    block: str,
+    *,
+    config: RunConfig,
+    artifacts: Artifacts,
+    report: Report,
+    device: torch.device,
+) -> Tensor:
+    """Return what enters `block` for every crop, computed now unless it is there.
+
+    Args:
+        chain: from `models.transfer.build`; moved to `device`, its prefix left in eval mode.
+        crops: (N, H, W, 3) uint8 RGB, in the data set's order.
+        block: a boundary, `chain.row.boundary(n)`.
+
+    Returns:
+        (N, ...) float32 on the CPU, memory-mapped; maps are (N, C, H, W) in channels_last order.
+
+    Raises:
+        Cancelled: `report` says so; nothing is kept then.
+        StoreError: the artifact can't be written.
+    """
+    key = config.activations_key(block)
+    if not artifacts.has("activations", key):
+        source, first = _source(chain, block, config, artifacts)
+        described = {"backbone": chain.row.name, "weights": config.model.weights, "block": block}
+        artifacts.ensure(
+            "activations",
+            key,
+            described | {"crops": config.crops_key(), "images": len(crops)},
+            lambda folder: _compute(
+                folder / FILE, chain, crops if source is None else source, first, block, report, device
+            ),
+            waiting=report.check,
+        )
+    return read(artifacts.open("activations", key))
+
+
+def read(folder: Path) -> Tensor:
+    """Open activations: (N, ...) float32, memory-mapped; maps as (N, C, H, W) in channels_last order."""
+    # Copy on write: torch wants a writable array, and a slip must not reach the file.
+    stored = torch.from_numpy(np.load(folder / FILE, mmap_mode="c"))
+    return stored.permute(0, 3, 1, 2) if stored.ndim == 4 else stored
+
+
+def take(values: Tensor, rows: Tensor) -> Tensor:
+    """Return some rows as a copy that keeps channels_last maps so."""
+    if values.ndim == 4:
+        return values.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+    return values.index_select(0, rows)
+
+
+def forward(network: nn.Module, x: Tensor) -> Tensor:
+    """Run a network in eval mode on a batch (B, ...) without gradients, B filled up to a full pass.
+
+    B is at most `CHUNK` of the device.
+    """
+    full = CHUNK.get(x.device.type, CHUNK["cuda"])
+    rows = torch.arange(full, device=x.device).clamp(max=len(x) - 1)
+    with torch.no_grad():
+        return network(x if len(x) == full else take(x, rows))[: len(x)]
+
+
+def _source(chain: Chain, block: str, config: RunConfig, artifacts: Artifacts) -> tuple[Tensor | None, str]:
+    """Return the stored activations nearest before `block` and the block they enter; None for the pixels."""
+    names = chain.row.blocks
+    for name in reversed(names[1 : names.index(block)]):
+        key = config.activations_key(name)
+        if artifacts.has("activations", key):
+            return read(artifacts.open("activations", key)), name
+    return None, names[0]
+
+
+def _compute(
+    path: Path,
+    chain: Chain,
+    source: np.ndarray | Tensor,
+    first: str,
+    block: str,
+    report: Report,
+    device: torch.device,
+) -> None:
+    part = chain.to(device).between(first, block)
+    total, chunk = len(source), CHUNK.get(device.type, CHUNK["cuda"])
+    stored: np.memmap | None = None
+    for start in range(0, total, chunk):
+        report.check()
+        rows = source[start : start + chunk]
+        x = take(rows, torch.arange(len(rows))) if isinstance(rows, Tensor) else to_input(rows, chain.row)
+        found = forward(part, x.to(device)).cpu()
+        values = (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
+        if stored is None:
+            stored = np.lib.format.open_memmap(path, "w+", np.float32, (total, *values.shape[1:]))
+        stored[start : start + len(values)] = values
+        report.step("activations", min(start + chunk, total), total)
+    if stored is not None:
+        stored.flush()

@@ -1,0 +1,49 @@
+"""What makes a training repeatable on a device: seeded dropout, deterministic kernels, one order of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from .errors import TrainingError
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run with torch's global generators at `seed`, which dropout draws from; put them back afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def deterministic(device: torch.device, *, one_thread: bool) -> Iterator[None]:
+    """Hold torch to deterministic kernels; heads alone are too small for threads, whose sums would differ."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    if one_thread:
+        torch.set_num_threads(1)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def memory_errors(batch_size: int) -> Iterator[None]:
+    """Turn memory that runs out into a TrainingError that says what to lower."""
+    try:
+        yield
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise TrainingError(
+            "A batch must fit into the device's memory",
+            got=f"batch size {batch_size}",
+            fix="Lower the batch size, or unfreeze fewer blocks",
+        ) from error

@@ -1,0 +1,48 @@
+"""Which images an epoch sees, in which order and in which batches; decided by (seed, fold, epoch) alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .errors import TrainingError
+from .models.transfer import derived_seed
+
+if TYPE_CHECKING:
+    from .protocols import Fold
+
+
+def draw_order(fold: Fold, epoch: int, labels: np.ndarray, sampler: str) -> np.ndarray:
+    """Return the images of an epoch in order, as many as the fold has training images.
+
+    'balanced' draws each class of the training part with equal probability and with replacement; 'shuffled'
+    is a permutation. Decided by (seed, fold, epoch) alone.
+    """
+    indices = np.asarray(fold.split(epoch)[0])
+    generator = torch.Generator().manual_seed(derived_seed(fold.seed, fold.fold, epoch))
+    if sampler == "shuffled":
+        return indices[torch.randperm(len(indices), generator=generator).numpy()]
+    own = labels[indices]
+    weights = torch.from_numpy(1.0 / np.bincount(own)[own])
+    drawn = torch.multinomial(weights, len(indices), replacement=True, generator=generator)
+    return indices[drawn.numpy()]
+
+
+def cut_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Cut an epoch's order into batches; a last batch of one joins the one before it.
+
+    BatchNorm can't train on one value a channel. Raises TrainingError for fewer than two images.
+    """
+    if len(order) < 2:
+        raise TrainingError(
+            "A fold must have at least two training images",
+            got=len(order),
+            fix="Use fewer folds or more images",
+        )
+    starts = list(range(0, len(order), batch_size))
+    if len(order) - starts[-1] == 1 and len(starts) > 1:
+        starts.pop()
+    ends = [*starts[1:], len(order)]
+    return [order[start:end] for start, end in zip(starts, ends, strict=True)]

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_case import (
+    CPU,
+    PlainFold,
+    Recorder,
+    crops_and_labels,
+    fit,
+    one_thread,
+    run_config,
+    small_chain,
+    two_folds,
+)
+
+from fer_core.config import RunConfig
+from fer_core.errors import Cancelled, StoreError, TrainingError
+from fer_core.features.prefix import CHUNK
+from fer_core.models.transfer import reset_head
+from fer_core.sampling import cut_batches, draw_order
+from fer_core.training import FoldResult, train
+from fer_core.transforms import to_input
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with one_thread():
+        yield
+
+
+def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ...]], np.ndarray]:
+    """Train as a tutorial does: the whole network on every batch, frozen blocks in eval mode."""
+    crops, labels = crops_and_labels()
+    chain = small_chain(config)
+    reset_head(chain, seed=fold.seed, fold=fold.fold)
+    images, targets = to_input(crops, chain.row), torch.from_numpy(labels)
+    chain.freeze(config.model.unfreeze)
+    learnable = [value for value in chain.parameters() if value.requires_grad]
+    optimizer = torch.optim.Adam(learnable, lr=config.training.lr, fused=True)
+    figures = []
+    for epoch in range(1, config.training.epochs + 1):
+        chain.eval().freeze(config.model.unfreeze)
+        loss_sum = correct = seen = 0.0
+        order = draw_order(fold, epoch, labels, config.training.sampler)
+        for batch in cut_batches(order, config.training.batch_size):
+            x = images[batch].contiguous(memory_format=torch.channels_last)
+            logits = chain(x)
+            loss = torch.nn.functional.cross_entropy(logits, targets[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss_sum += float(loss.detach()) * len(batch)
+            correct += int((logits.argmax(1) == targets[batch]).sum())
+            seen += len(batch)
+        chain.eval()
+        held_out = fold.split(epoch)[1]
+        with torch.no_grad():
+            logits = chain(images[held_out].contiguous(memory_format=torch.channels_last))
+        val_loss = float(torch.nn.functional.cross_entropy(logits, targets[held_out]))
+        hits = int((logits.argmax(1) == targets[held_out]).sum())
+        figures.append((loss_sum / seen, correct / seen, val_loss, hits / len(held_out)))
+    return figures, logits.softmax(1).numpy()
+
+
+def figures_of(result: FoldResult) -> list[tuple[float, ...]]:
+    return [(e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy) for e in result.epochs]
+
+
+def outcome(results: list[FoldResult]) -> list[object]:
+    """All that must agree between two trainings, the clock left out."""
+    found: list[object] = []
+    for result in results:
+        weights = load_file(result.weights)
+        found.append([dataclasses.replace(epoch, seconds=0.0) for epoch in result.epochs])
+        found.append(result.probabilities.tobytes())
+        found.append({name: value.numpy().tobytes() for name, value in weights.items()})
+    return found
+
+
+def require_equal_bits(config: RunConfig, folds: list[PlainFold], folder: Path) -> None:
+    for fold, result in zip(folds, fit(config, folder, folds=folds), strict=True):
+        expected, probabilities = usual_loop(config, fold)
+        found = figures_of(result)
+        assert [row[0] for row in found] == [row[0] for row in expected]
+        assert [row[2] for row in found] == [row[2] for row in expected]
+        assert np.allclose(found, expected, rtol=1e-12)
+        assert np.array_equal(result.probabilities, probabilities)
+        assert np.array_equal(result.indices, fold.validation)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_resnet18_losses_equal_those_of_the_usual_loop_to_the_bit(n: int, tmp_path: Path) -> None:
+    require_equal_bits(run_config("resnet18", n), two_folds(), tmp_path)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_lite0_losses_equal_those_of_the_usual_loop_in_batches_of_whole_passes(
+    n: int, tmp_path: Path
+) -> None:
+    """Kernels are chosen by batch size, so equality to the bit holds for multiples of the prefix's own."""
+    full = CHUNK["cpu"]
+    config = run_config("efficientnet_lite0", n, "imagenet", batch_size=full)
+    order = np.random.default_rng(0).permutation(3 * full)
+    require_equal_bits(config, [PlainFold(0, 0, order[full:], order[:full])], tmp_path)
+
+
+def test_lite0_losses_are_close_to_the_usual_loop_in_any_batches(tmp_path: Path) -> None:
+    config = run_config("efficientnet_lite0", 1, "imagenet")
+    fold = two_folds()[0]
+    (result,) = fit(config, tmp_path, folds=[fold])
+    assert np.allclose(figures_of(result), usual_loop(config, fold)[0], rtol=1e-3)
+
+
+def test_stacked_folds_equal_folds_trained_alone(tmp_path: Path) -> None:
+    config = run_config("efficientnet_lite0", 1, "imagenet", epochs=3)
+    folds = two_folds(seed=0) + two_folds(seed=1)
+    together = fit(config, tmp_path / "together", folds=folds)
+    alone = [fit(config, tmp_path / f"{i}", folds=[fold])[0] for i, fold in enumerate(folds)]
+    assert outcome(together) == outcome(alone)
+    assert len({result.probabilities.tobytes() for result in together}) == 4
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_killed_training_ends_with_the_same_bits(n: int, tmp_path: Path) -> None:
+    config = run_config("efficientnet_lite0", n, "imagenet", epochs=3)
+    whole = fit(config, tmp_path / "whole")
+    for cut in (9, 8, 4):
+        with pytest.raises(Cancelled):
+            fit(config, tmp_path / "cut", report=Recorder(cancel_at_check=cut), save_every_s=0.0)
+    report = Recorder()
+    resumed = fit(config, tmp_path / "cut", report=report, save_every_s=0.0)
+    assert outcome(resumed) == outcome(whole)
+    assert len(report.epochs) == 6
+    assert report.steps[-1] == ("train", 6, 6)
+    assert sorted(path.name for path in (tmp_path / "cut" / "fit").iterdir()) == [
+        "seed0-fold0.safetensors",
+        "seed0-fold1.safetensors",
+    ]
+
+
+def test_a_resumed_training_does_not_repeat_finished_epochs(tmp_path: Path) -> None:
+    config = run_config(epochs=6)
+    full, cut, rest = Recorder(), Recorder(cancel_at_check=20), Recorder()
+    fit(config, tmp_path / "full", report=full)
+    with pytest.raises(Cancelled):
+        fit(config, tmp_path / "cut", report=cut, save_every_s=0.0)
+    fit(config, tmp_path / "cut", report=rest, save_every_s=0.0)
+    assert rest.checks < full.checks
+    assert [e.epoch for e in rest.epochs if e.fold == 0] == [1, 2, 3, 4, 5, 6]
+
+
+def test_finished_folds_are_read_back(tmp_path: Path) -> None:
+    config = run_config(n=1)
+    first = fit(config, tmp_path)
+    report = Recorder()
+    assert outcome(fit(config, tmp_path, report=report)) == outcome(first)
+    assert report.checks == 0
+    with pytest.raises(StoreError, match="must belong to run"):
+        fit(run_config(n=1, lr=0.01), tmp_path)
+
+
+def test_every_epoch_is_reported_with_its_facts(tmp_path: Path) -> None:
+    report = Recorder()
+    fit(run_config(n=1, epochs=4, lr=0.01), tmp_path, report=report)
+    assert {(e.seed, e.fold, e.epoch) for e in report.epochs} == {
+        (0, f, e) for f in (0, 1) for e in range(1, 5)
+    }
+    assert all(e.lr == 0.01 and e.seconds > 0 and e.images in (34, 35) for e in report.epochs)
+    last = [e for e in report.epochs if e.epoch == 4]
+    first = [e for e in report.epochs if e.epoch == 1]
+    assert np.mean([e.train_loss for e in last]) < np.mean([e.train_loss for e in first])
+
+
+def test_reshuffled_folds_ask_for_a_split_each_epoch(tmp_path: Path) -> None:
+    order = np.arange(48)
+
+    def reshuffled(epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        drawn = np.random.default_rng([0, epoch]).permutation(order)
+        return drawn[8:], drawn[:8]
+
+    fold = PlainFold(0, 0, order, order, reshuffled)
+    config = run_config(n=1, epochs=3)
+    (result,) = fit(config, tmp_path, folds=[fold])
+    assert np.array_equal(result.indices, reshuffled(3)[1])
+    assert [row[2] for row in figures_of(result)] == [row[2] for row in usual_loop(config, fold)[0]]
+
+
+def test_a_diverging_loss_names_the_learning_rate(tmp_path: Path) -> None:
+    crops, labels = crops_and_labels()
+    config = run_config(n=1)
+    inputs = torch.full((len(crops), 512), float("nan"))
+    with pytest.raises(TrainingError, match=r"must stay finite.*Lower the learning rate, now 0\.001"):
+        train(
+            config,
+            small_chain(config),
+            inputs,
+            labels,
+            two_folds(),
+            device=CPU,
+            report=Recorder(),
+            checkpoints_dir=tmp_path,
+        )
+
+
+def test_bf16_is_close_and_not_equal(tmp_path: Path) -> None:
+    exact = fit(run_config(n=2), tmp_path / "a")
+    rough = fit(run_config(n=2, precision="bf16"), tmp_path / "b")
+    first, second = exact[0].epochs[0].train_loss, rough[0].epochs[0].train_loss
+    assert first != second
+    assert second == pytest.approx(first, rel=0.1)
+
+
+def test_the_chain_is_left_as_it_was(tmp_path: Path) -> None:
+    config = run_config("efficientnet_lite0", 2, "imagenet")
+    chain = small_chain(config)
+    before = {name: value.clone() for name, value in chain.state_dict().items()}
+    crops, labels = crops_and_labels()
+    train(
+        config,
+        chain,
+        chain.prefix("stage7")(to_input(crops, chain.row)),
+        labels,
+        two_folds()[:1],
+        device=CPU,
+        report=Recorder(),
+        checkpoints_dir=tmp_path,
+    )
+    assert all(torch.equal(before[name], value) for name, value in chain.state_dict().items())

@@ -1,0 +1,127 @@
+"""A small training case: noise images, folds and a report that keeps what it is told."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fer_core.artifacts import Artifacts
+from fer_core.config import RunConfig, parse
+from fer_core.errors import Cancelled
+from fer_core.features.prefix import activations
+from fer_core.models.transfer import Chain, build
+from fer_core.reporting import EpochRecord
+from fer_core.training import FoldResult, train
+
+IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
+
+
+@dataclass
+class Recorder:
+    """A report that keeps all it is told and raises Cancelled at the given check."""
+
+    run_id: str = "0" * 16
+    attempt: int = 1
+    cancel_at_check: int = 0
+    checks: int = 0
+    epochs: list[EpochRecord] = field(default_factory=list)
+    steps: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def step(self, name: str, done: int, total: int) -> None:
+        self.steps.append((name, done, total))
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.epochs.append(record)
+
+    def log(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.checks == self.cancel_at_check:
+            raise Cancelled
+
+
+@dataclass(frozen=True)
+class PlainFold:
+    """A fold whose split may change with the epoch, as the paper's reshuffle does."""
+
+    seed: int
+    fold: int
+    train: np.ndarray
+    validation: np.ndarray
+    reshuffled: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None
+
+    def split(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.reshuffled(epoch) if self.reshuffled else (self.train, self.validation)
+
+
+def crops_and_labels(images: int = IMAGES, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Noise whose brightness follows the label, so that a network has something to learn."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(images) % 7
+    noise = rng.integers(0, 128, (images, side, side, 3))
+    return (noise + labels[:, None, None, None] * 18).astype(np.uint8), labels
+
+
+def two_folds(seed: int = 0, sizes: tuple[int, int] = (14, 13)) -> list[PlainFold]:
+    """Folds with 34 and 35 training images: neither size is a multiple of the batch, and they differ."""
+    order = np.random.default_rng(seed).permutation(IMAGES)
+    parts = order[: sizes[0]], order[sizes[0] : sum(sizes)]
+    return [PlainFold(seed, i, np.setdiff1d(order, part), part) for i, part in enumerate(parts)]
+
+
+def run_config(backbone: str = "resnet18", n: int = 1, weights: str = "none", **training: Any) -> RunConfig:
+    recipe = {"epochs": 2, "batch_size": 8} | training
+    model = {"backbone": backbone, "weights": weights, "unfreeze": n}
+    return parse(RunConfig, {"data": {"fingerprint": "0" * 16}, "model": model, "training": recipe})
+
+
+def small_chain(config: RunConfig, side: int = SIDE) -> Chain:
+    chain = build(config.model, None)
+    chain.row = dataclasses.replace(chain.row, input_size=side)
+    return chain
+
+
+def fit(
+    config: RunConfig, folder: Path, *, report: Recorder | None = None, **options: Any
+) -> list[FoldResult]:
+    """Cut the activations and train, as the pipeline does."""
+    crops, labels = crops_and_labels()
+    report, chain = report or Recorder(), small_chain(config)
+    inputs = activations(
+        chain,
+        crops,
+        chain.row.boundary(config.model.unfreeze),
+        config=config,
+        artifacts=Artifacts(folder / "artifacts"),
+        report=Recorder(),
+        device=CPU,
+    )
+    folds = options.pop("folds", None) or two_folds()
+    return train(
+        config,
+        chain,
+        inputs,
+        labels,
+        folds,
+        device=CPU,
+        report=report,
+        checkpoints_dir=folder / "fit",
+        **options,
+    )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
