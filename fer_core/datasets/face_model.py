@@ -28,9 +28,9 @@ HAIR_STYLES: Final = ("bald", "buzz", "short", "quiff", "swept", "bob", "long", 
 BEARDS: Final = ("none", "stubble", "moustache", "goatee", "full")
 
 _SKIN = (
-    (0.93, 0.77, 0.69),
-    (0.90, 0.72, 0.61),
-    (0.88, 0.71, 0.57),
+    (0.89, 0.73, 0.65),
+    (0.87, 0.69, 0.58),
+    (0.86, 0.69, 0.55),
     (0.82, 0.63, 0.49),
     (0.74, 0.54, 0.40),
     (0.62, 0.43, 0.31),
@@ -63,6 +63,7 @@ class Identity:
     width: float
     chin: float
     jaw: float
+    taper: float
     crown: float
     nose_length: float
     nose_width: float
@@ -134,8 +135,9 @@ def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
         age=age,
         width=between(0.90, 1.05) + (0.02 if male else -0.02),
         chin=between(1.40, 1.58) + (0.07 if male else 0.0),
-        jaw=between(2.5, 3.6) if male else between(2.0, 2.8),
-        crown=between(1.42, 1.60),
+        jaw=between(2.6, 3.7) if male else between(2.2, 3.1),
+        taper=between(0.55, 0.68) if male else between(0.60, 0.74),
+        crown=between(1.34, 1.50),
         nose_length=between(0.50, 0.63),
         nose_width=between(0.80, 1.15) * (1.12 if dark else 1.0),
         nose_height=between(0.25, 0.36),

@@ -8,12 +8,15 @@ from .face_model import Expression, Identity, brow_of, lids_of, mouth_of
 from .face_surface import F, Surface, bump, noise, step
 
 
-def paint_face(surface: Surface, who: Identity, face: Expression) -> None:
-    """Give a head surface its colour, cover and gloss."""
+def paint_face(surface: Surface, who: Identity, face: Expression, *, from_behind: bool = False) -> None:
+    """Give a head surface its colour, cover and gloss; from behind it is bare skin."""
     shape = surface.x.shape
     surface.colour = np.empty((3, *shape), F)
     surface.colour[:] = np.array(who.skin, F)[:, None, None]
     surface.cover = np.ones(shape, F)
+    if from_behind:
+        surface.gloss = np.full(shape, 0.06, F)
+        return
     _skin(surface, who, face)
     if who.beard != "none":
         _beard(surface, who, face)
@@ -62,9 +65,13 @@ def _beard(surface: Surface, who: Identity, face: Expression) -> None:
     hairs = noise(rng, shape, (shape[0] // 6, shape[1] // 2))
     across = np.abs(x) * F(1 / who.width)
     cheek = F(mouth.y - 0.03) - F(0.42) * np.clip(across - F(0.35), 0, 1) ** F(1.3)
-    lip = step(F(0.1) - np.abs(y - F(mouth.y - mouth.up - mouth.upper - 0.055)), 0.08)
-    moustache = lip * step(F(mouth.half + 0.06) - np.abs(x), 0.1)
-    chin = step(F(0.26) - np.abs(x), 0.12) * step(y - F(mouth.y + mouth.down + mouth.lower + 0.02), 0.08)
+    u = x * F(1 / (mouth.half + 0.05))
+    centre = mouth.line(x) - F(mouth.up + mouth.upper + 0.045) * np.clip(F(1) - u * u, -1, 1) + F(0.02)
+    bush = F(0.085) * (F(1) - F(0.45) * u * u) * (F(1) + F(0.18) * hairs)
+    moustache = step(bush - np.abs(y - centre), 0.07) * step(F(1.08) - np.abs(u), 0.2)
+    below = mouth.y + mouth.down + mouth.lower
+    tuft = (x / F(0.25)) ** 2 + ((y - F(below + 0.26)) / F(0.24)) ** 2
+    chin = step(F(1) - tuft + F(0.12) * hairs, 0.5)
     full = np.maximum(step(y - cheek + F(0.03) * hairs, 0.14), moustache)
     area = {"moustache": moustache, "goatee": np.maximum(moustache, chin)}.get(who.beard, full)
     area = area * step(F(1.62) - np.abs(surface.phi), 0.2)
@@ -133,7 +140,7 @@ def _brow(surface: Surface, who: Identity, face: Expression, side: int) -> None:
     thick = F(who.brow_thickness) * (F(1) - F(0.72) * np.clip(along, 0, 1) ** F(1.6))
     rng = np.random.default_rng([who.texture_seed, 4 + side])
     hairs = noise(rng, x.shape, (max(3, x.shape[0] // 5), max(3, x.shape[1] // 2)))
-    mask = step(thick * (F(1) + F(0.25) * hairs) - np.abs(y - centre), 0.045)
+    mask = step(thick * (F(1) + F(0.15) * hairs) - np.abs(y - centre), 0.045)
     mask = mask * step(along + F(0.04), 0.14) * step(F(1.03) - along, 0.16)
     part = surface.colour[:, rows, columns]
     tone = np.array(who.hair, F) * F(0.62) + np.array(who.skin, F) * F(0.06)
@@ -221,4 +228,4 @@ def _glasses(surface: Surface, who: Identity) -> None:
     surface.paint(F(0.18) * cast, np.array(who.skin, F) * F(0.4))
     all_of_it = np.clip(frame + bridge + arm, 0, 1)
     surface.paint(F(0.95) * all_of_it, tone)
-    surface.gloss = surface.gloss * (1 - all_of_it) + F(0.5) * all_of_it
+    surface.gloss = surface.gloss * (1 - all_of_it) + F(0.12) * all_of_it

@@ -72,18 +72,21 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, in
     return np.asarray(coarse.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
 
-def head_surface(who: Identity, face: Expression, texel: float, reach: float) -> Surface:
+def head_surface(
+    who: Identity, face: Expression, texel: float, reach: float, *, from_behind: bool = False
+) -> Surface:
     """Skull and face relief without colour.
 
     Args:
         texel: grid spacing in half face widths.
         reach: the largest |phi|, radians.
+        from_behind: the back of the head, with no relief, in the place of the face.
     """
     chin = who.chin + 0.16 * face(26)
     y = np.arange(-who.crown, chin + texel, texel, dtype=F)[:, None]
     phi = np.arange(-reach, reach, texel, dtype=F)
     below, above = np.clip(y / F(chin), 0, 1), np.clip(-y / F(who.crown), 0, 1)
-    half = F(who.width) * np.sqrt(1 - below**who.jaw) * np.sqrt(1 - above**2.5)
+    half = F(who.width) * (1 - below**who.jaw) ** F(who.taper) * np.sqrt(1 - above**2.9)
     half *= 1 + F(0.035) * np.exp(-(((y - 0.28) / 0.3) ** 2)) - F(0.03) * np.exp(-(((y + 0.42) / 0.25) ** 2))
     centre = F(-0.1) + F(0.45) * below**1.5
     depth = (F(0.95) - F(0.45) * below**1.5) * np.sqrt(1 - below**7) * np.sqrt(1 - above**2.6)
@@ -91,10 +94,12 @@ def head_surface(who: Identity, face: Expression, texel: float, reach: float) ->
     x = (half * sine).astype(F)
     z = (centre + depth * np.sign(cosine) * np.abs(cosine) ** 0.9).astype(F)
     surface = Surface(phi, y, x, z, texel)
-    _relieve(surface, who, face, chin)
-    ear = bump(np.abs(phi), y, 1.66, 0.14, 0.17, 0.26) * F(1.0)
-    hollow = bump(np.abs(phi), y, 1.62, 0.10, 0.07, 0.13)
-    surface.x += np.sign(phi) * (F(0.17) * ear - F(0.06) * hollow)
+    if not from_behind:
+        _relieve(surface, who, face, chin)
+    tall = np.exp(-(((y - F(0.13)) / F(0.27)) ** 4)) * (F(1) - F(0.35) * np.clip((y - F(0.1)) / F(0.3), 0, 1))
+    ear = tall * np.exp(-(((np.abs(phi) - F(1.66)) / F(0.17)) ** 4))
+    hollow = bump(np.abs(phi), y, 1.60, 0.10, 0.07, 0.13)
+    surface.x += np.sign(phi) * (F(0.12) * ear - F(0.05) * hollow)
     return surface
 
 
@@ -102,62 +107,98 @@ def _relieve(surface: Surface, who: Identity, face: Expression, chin: float) -> 
     """Raise nose, brow, cheeks and lips, and cut the folds that age and action units bring."""
     rows, columns = surface.window(-1.2, 1.2, -1.3, 2.0)
     x, y = surface.x[rows, columns], surface.y[rows]
-    z = np.zeros_like(x)
-    tip, age = who.nose_length - 0.03 * face(9), who.age
-    rise = np.clip((y + 0.12) / F(tip + 0.12), 0, 1)
-    ridge = (
-        (F(0.06) + F(who.nose_height - 0.06) * rise**1.4)
-        * step(F(tip + 0.075) - y, 0.15)
-        * step(y + 0.22, 0.3)
-    )
-    width = F(0.085) + F(0.045 * who.nose_width) * rise
-    z += ridge * np.exp(-((np.abs(x) / width) ** 2.2))
+    z = surface.z[rows, columns]
+    tip, age, mouth = who.nose_length - 0.03 * face(9), who.age, mouth_of(who, face)
+    band = _band(y, -0.4, tip + 0.3)
+    nx, ny = x[band], y[band]
+    rise = np.clip((ny + 0.12) / F(tip + 0.12), 0, 1)
+    under = step(F(tip + 0.085) - F(1.6) * nx * nx - ny, 0.19)
+    ridge = (F(0.06) + F(who.nose_height - 0.09) * rise * np.sqrt(rise)) * step(ny + 0.22, 0.3)
+    thin = nx / (F(0.085) + F(0.045 * who.nose_width) * rise)
+    z[band] += ridge * under * np.exp(-thin * thin)
+    _raise(z, x, y, 0.045, 0, tip - 0.005, 0.095, 0.085)
     for side in (-1, 1):
         flare = 0.135 * who.nose_width + 0.02 * face(9)
-        z += F(0.12) * bump(x, y, side * flare, tip + 0.015 - 0.05 * face(9, side), 0.065, 0.06)
-        z -= F(0.16) * bump(x, y, side * who.eye_gap, -0.03, 0.25, 0.15)
-        z += F(0.075) * bump(x, y, side * who.eye_gap, 0.0, 0.17, 0.11)
+        _raise(z, x, y, 0.12, side * flare, tip + 0.015 - 0.05 * face(9, side), 0.065, 0.06)
+        _raise(z, x, y, -0.16, side * who.eye_gap, -0.03, 0.25, 0.15)
+        _raise(z, x, y, 0.075, side * who.eye_gap, 0.0, 0.17, 0.11)
         brow = brow_of(who, face, side)
-        z += F(0.055) * bump(x, y, side * brow[1, 0], brow[1, 1] + 0.03, 0.30, 0.085)
-        z += F(0.05 + 0.06 * face(6, side)) * bump(x, y, side * 0.52, 0.36 - 0.07 * face(12, side), 0.2, 0.17)
-        z -= F(0.02 + 0.03 * age) * bump(x, y, side * 0.58, 0.78, 0.16, 0.22)
+        _raise(z, x, y, 0.055, side * brow[1, 0], brow[1, 1] + 0.03, 0.30, 0.085)
+        _raise(z, x, y, 0.05 + 0.06 * face(6, side), side * 0.52, 0.36 - 0.07 * face(12, side), 0.2, 0.17)
+        _raise(z, x, y, -(0.02 + 0.03 * age), side * 0.58, 0.78, 0.16, 0.22)
+        hang = 0.035 * (face(15, side) + 0.7 * face(20, side))
+        _raise(z, x, y, -hang, side * (mouth.half + 0.05), mouth.y + 0.14, 0.06, 0.1)
         _fold_cheek(z, x, y, who, face, side)
-        crow = 0.010 * age + 0.024 * face(6, side)
-        ux = side * x - F(who.eye_gap + who.eye_width + 0.07)
-        for slope in (-0.55, 0.0, 0.5):
-            line = np.exp(-(((y - F(slope) * ux) / F(0.018)) ** 2)) * np.exp(
-                -(((ux - F(0.06)) / F(0.07)) ** 2)
-            )
-            z -= F(crow) * line
-        lower = lids_of(who, face, side)[1]
-        bag = lower + 0.075 + 0.02 * age
-        pouch = y - F(bag) + F(0.5) * (side * x - F(who.eye_gap)) ** 2
-        z -= (
-            F(0.012 + 0.022 * age + 0.015 * face(6))
-            * np.exp(-((pouch / F(0.028)) ** 2))
-            * bump(x, y, side * who.eye_gap, bag, 0.17, 0.2)
-        )
-    z += F(0.06) * bump(x, y, 0, who.mouth_y - 0.04, 0.34, 0.24)
-    z -= F(0.02) * bump(x, y, 0, who.mouth_y - 0.17, 0.035, 0.07)
-    z += F(0.08) * bump(x, y, 0, chin - 0.24, 0.22, 0.14)
-    mouth = mouth_of(who, face)
-    z -= F(0.05) * bump(x, y, 0, mouth.y + mouth.down + mouth.lower + 0.08, 0.22, 0.06)
-    z -= F(0.035 * (face(15) + 0.7 * face(20))) * bump(
-        np.abs(x), y, mouth.half + 0.05, mouth.y + 0.14, 0.06, 0.1
-    )
-    raised = 0.006 * age + 0.018 * (0.6 * face(1) + 0.6 * face(2))
+        _crease_eye(z, x, y, who, face, side)
+    _raise(z, x, y, 0.06, 0, who.mouth_y - 0.04, 0.34, 0.24)
+    _raise(z, x, y, -0.02, 0, who.mouth_y - 0.17, 0.035, 0.07)
+    _raise(z, x, y, 0.08, 0, chin - 0.24, 0.22, 0.14)
+    _raise(z, x, y, -0.05, 0, mouth.y + mouth.down + mouth.lower + 0.08, 0.22, 0.06)
+    _crease_forehead(z, x, y, who, face)
+
+
+def _crease_eye(
+    z: np.ndarray, x: np.ndarray, y: np.ndarray, who: Identity, face: Expression, side: int
+) -> None:
+    """Crow's feet and the pouch below the lower lid."""
+    band = _band(y, -0.25, 0.45)
+    bx, by = side * x[band], y[band]
+    crow = 0.010 * who.age + 0.024 * face(6, side)
+    ux = bx - F(who.eye_gap + who.eye_width + 0.07)
+    window = F(crow) * np.exp(-(((ux - F(0.06)) / F(0.07)) ** 2))
+    for slope in (-0.55, 0.0, 0.5):
+        z[band] -= window * np.exp(-(((by - F(slope) * ux) / F(0.018)) ** 2))
+    bag = lids_of(who, face, side)[1] + 0.075 + 0.02 * who.age
+    pouch = by - F(bag) + F(0.5) * (bx - F(who.eye_gap)) ** 2
+    depth = 0.012 + 0.022 * who.age + 0.015 * face(6)
+    spread = bump(bx, by, who.eye_gap, bag, 0.17, 0.2)
+    z[band] -= F(depth) * np.exp(-((pouch / F(0.028)) ** 2)) * spread
+
+
+def _crease_forehead(z: np.ndarray, x: np.ndarray, y: np.ndarray, who: Identity, face: Expression) -> None:
+    """Lines across a raised forehead, between knitted brows and over a wrinkled nose."""
+    band = _band(y, -0.85, -0.35)
+    bx, by = x[band], y[band]
+    raised = 0.006 * who.age + 0.018 * (0.6 * face(1) + 0.6 * face(2))
     spread = F(0.55 - 0.2 * max(0.0, face(1) - face(2)))
+    window = F(raised) * np.exp(-(((bx / spread) ** 2) ** 2))
+    bend = F(0.012) * np.sin(F(9) * bx) - F(0.10) * bx * bx
     for k in range(3):
-        curve = y + F(0.50 + 0.115 * k) - F(0.10) * x * x + F(0.012) * np.sin(9 * x + k)
-        z -= F(raised) * np.exp(-((curve / F(0.02)) ** 2)) * np.exp(-((x / spread) ** 4))
-    frown = 0.004 * age + 0.032 * face(4)
+        z[band] -= window * np.exp(-(((by + F(0.50 + 0.115 * k) + bend) / F(0.02)) ** 2))
+    frown = 0.004 * who.age + 0.032 * face(4)
+    band = _band(y, -who.brow_height - 0.3, -who.brow_height + 0.4)
+    bx, by = x[band], y[band]
     for side in (-1, 1):
-        z -= F(frown) * bump(x - F(side * 0.10) * y, y, side * 0.085, -who.brow_height + 0.03, 0.02, 0.12)
-        z += F(0.02 * face(4)) * bump(x, y, side * 0.16, -who.brow_height + 0.06, 0.05, 0.09)
+        z[band] -= F(frown) * bump(
+            bx - F(side * 0.10) * by, by, side * 0.085, -who.brow_height + 0.03, 0.02, 0.12
+        )
+        _raise(z, x, y, 0.02 * face(4), side * 0.16, -who.brow_height + 0.06, 0.05, 0.09)
+    band = _band(y, -0.15, 0.3)
+    bx, by = x[band], y[band]
+    window = F(0.024 * face(9)) * np.exp(-(((bx / F(0.15)) ** 2) ** 2))
     for k in range(3):
-        bent = y - F(0.02 + 0.075 * k) + F(0.35) * np.abs(x)
-        z -= F(0.024 * face(9)) * np.exp(-((bent / F(0.018)) ** 2)) * np.exp(-((x / F(0.15)) ** 4))
-    surface.z[rows, columns] += z
+        z[band] -= window * np.exp(-(((by - F(0.02 + 0.075 * k) + F(0.35) * np.abs(bx)) / F(0.018)) ** 2))
+
+
+def _band(y: np.ndarray, low: float, high: float) -> slice:
+    """The rows between two heights."""
+    first, last = np.searchsorted(y[:, 0], (low, high))
+    return slice(int(first), int(last))
+
+
+def _raise(
+    z: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    amount: float,
+    cx: float,
+    cy: float,
+    sx: float,
+    sy: float,
+) -> None:
+    """Add a Gaussian bump to `z`, in the rows where it shows."""
+    rows = _band(y, cy - 2.8 * sy, cy + 2.8 * sy)
+    z[rows] += F(amount) * bump(x[rows], y[rows], cx, cy, sx, sy)
 
 
 def _fold_cheek(
@@ -166,14 +207,15 @@ def _fold_cheek(
     """The fold from the nose's wing to beyond the mouth's corner."""
     mouth = mouth_of(who, face)
     top, bottom = who.nose_length - 0.04, mouth.y + 0.02
-    along = np.clip((y - F(top)) / F(bottom - top), 0, 1)
+    band = _band(y, top - 0.06, bottom + 0.09)
+    bx, by = side * x[band], y[band]
+    along = np.clip((by - F(top)) / F(bottom - top), 0, 1)
     reach = mouth.half + 0.06 - 0.04 * face(10, side)
-    path = F(0.19 + 0.03 * face(9, side)) + F(reach - 0.19) * along ** F(0.75 + 0.5 * face(10, side))
-    depth = 0.006 + 0.018 * who.age + 0.034 * face(12, side) + 0.034 * face(10, side) + 0.012 * face(9, side)
-    window = step(y - F(top), 0.1) * step(F(bottom) - y, 0.16)
-    off = side * x - path
-    z -= F(depth) * np.exp(-((off / F(0.032)) ** 2)) * window
-    z += F(0.6 * depth) * np.exp(-(((off - F(0.09)) / F(0.07)) ** 2)) * window
+    off = bx - F(0.19 + 0.03 * face(9, side)) - F(reach - 0.19) * along ** F(0.75 + 0.5 * face(10, side))
+    depth = 0.005 + 0.016 * who.age + 0.028 * face(12, side) + 0.030 * face(10, side) + 0.010 * face(9, side)
+    window = F(depth) * step(by - F(top), 0.1) * step(F(bottom) - by, 0.16)
+    z[band] -= window * np.exp(-((off / F(0.032)) ** 2))
+    z[band] += F(0.6) * window * np.exp(-(((off - F(0.09)) / F(0.07)) ** 2))
 
 
 def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool = False) -> Surface | None:
@@ -192,31 +234,43 @@ def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool
     above = np.clip(-y / F(crown), 0, 1)
     below = np.clip(y / F(max(length, 0.1)), 0, 1)
     tuck = 1 - F(0.10 if style in ("long", "bob") else 0.2) * below**3
-    half = F(who.width + thick) * np.sqrt(1 - above ** F(2.3)) * tuck
+    if style == "long":  # waves that widen towards the shoulders
+        tuck = tuck + below * (F(0.14) + F(0.05) * np.sin(F(2.6) * y + F(6 * who.parting)))
+    half = F(who.width + thick) * np.sqrt(1 - above ** F(2.8)) * tuck
     strands, clumps = _strands(rng, shape, style)
-    ripple = F({"curly": 0.055, "cap": 0.0, "buzz": 0.003, "quiff": 0.03}.get(style, 0.018))
+    ripple = F({"curly": 0.042, "cap": 0.0, "buzz": 0.003, "quiff": 0.03}.get(style, 0.018))
     radius = 1 + ripple * clumps
     if style == "quiff":
         radius = radius + F(0.10) * bump(phi[None, :], y, 0.25 * who.parting, -crown + 0.45, 0.7, 0.35)
     x = (half * np.sin(phi)) * radius
-    z = (F(-0.12) + F(0.97 + thick) * np.sqrt(1 - above ** F(2.3)) * np.cos(phi)) * radius
+    z = (F(-0.12) + F(0.97 + thick) * np.sqrt(1 - above ** F(2.8)) * np.cos(phi)) * radius
     z += F(0.010 if style != "buzz" else 0.002) * strands
     surface = Surface(phi, y, x.astype(F), z.astype(F), texel)
     edge = np.full_like(phi, F(9)) if from_behind else _hair_edge(who, phi, length, rng)
-    jag = F(0.0 if style == "cap" else 0.02 if style in ("buzz",) else 0.05)
-    soft = {"buzz": 0.12, "cap": 0.02}.get(style, 0.06)
+    combed_back = style in ("buzz", "tied", "quiff") or (style == "short" and who.parting > -0.2)
+    jag = F(0.0 if style == "cap" else 0.018 if combed_back else 0.045)
+    soft = 0.02 if style == "cap" else 0.13 if combed_back else 0.06
     fringe = edge[None, :] + jag * strands + jag * clumps
     end = F(length) + F(0.05) * clumps + F(0.03) * strands
     surface.cover = step(fringe - y, soft) * step(end - y, 0.06)
     if style == "buzz":
         surface.cover = surface.cover * np.clip(F(0.8) + F(0.12) * strands, 0, 1)
-    tone = np.array(who.cloth if style == "cap" else who.hair, F)
+    tone = np.array(_WOOL[who.texture_seed % len(_WOOL)] if style == "cap" else who.hair, F)
     shade = F(1) + (F(0.10) * strands if style == "cap" else F(0.17) * strands + F(0.10) * clumps)
     roots = F(1) - F(0.0 if style == "cap" else 0.28) * np.exp(-(((fringe - y) / F(0.16)) ** 2))
     surface.colour = np.clip(tone[:, None, None] * (shade * roots)[None], 0.01, 1).astype(F)
     if style == "cap":
         band = step(F(0.2) - np.abs(y - edge[None, :] + F(0.14)), 0.03)
         surface.colour *= 1 - F(0.18) * band
+    if style in ("bob", "long", "tied") and who.parting <= 0.35:
+        apart = (phi - F(0.4 * who.parting)) / F(0.035)
+        bare = (
+            np.exp(-(apart * apart))[None, :]
+            * step(F(-0.75) - y, 0.3)
+            * step(y + F(crown - 0.2), 0.2)
+            * F(0.55)
+        )
+        surface.colour += bare * (np.array(who.skin, F)[:, None, None] * F(0.8) - surface.colour)
     surface.gloss = np.clip(F(0.30) + F(0.35) * strands, 0, 1.2) * F(
         0.02 if style in ("cap", "buzz") else 0.5
     )
@@ -235,6 +289,9 @@ _VOLUME = {
     "tied": (0.025, 0.07, 0.7),
     "cap": (0.05, 0.12, 0.6),
 }
+
+
+_WOOL = ((0.14, 0.17, 0.26), (0.30, 0.10, 0.11), (0.15, 0.22, 0.16), (0.13, 0.13, 0.14), (0.38, 0.38, 0.40))
 
 
 def _strands(rng: np.random.Generator, shape: tuple[int, int], style: str) -> tuple[np.ndarray, np.ndarray]:
@@ -288,4 +345,4 @@ def hollows(surface: Surface) -> np.ndarray:
     small = surface.z[::3, ::3]
     away = gaussian_filter(small, sigma / 3, mode="nearest") - small
     grown = np.asarray(Image.fromarray(away).resize(surface.z.shape[::-1], Image.Resampling.BILINEAR))
-    return np.clip(F(1) - F(4.0) * grown, 0.45, 1.12)
+    return np.clip(F(1) - F(3.2) * grown, 0.5, 1.10)

@@ -42,7 +42,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a frame shows. `covered` lays a sleeve over eyes and nose of the first actor."""
+    """All that a frame shows. `covered` holds a book before eyes and nose of the first actor."""
 
     look: Look
     actors: tuple[Actor, ...]
@@ -82,7 +82,7 @@ def render(
         if not actor.from_behind:
             truths.insert(0, truth)
     if scene.covered:
-        _draw_sleeve(frame, scene.actors[0], scene.look)
+        _draw_book(frame, scene.actors[0], scene.look)
     return expose(frame, scene.look, rng, gain=scene.gain, blur=scene.blur), truths
 
 
@@ -90,9 +90,9 @@ def _draw_actor(frame: np.ndarray, actor: Actor, look: Look) -> FaceTruth:
     who, pose = actor.who, actor.pose
     texel = 1 / float(np.clip(1.3 * pose.unit, 48, 130))
     reach = min(1.95 + abs(pose.yaw), np.pi)
-    head = head_surface(who, actor.face, texel, reach)
+    head = head_surface(who, actor.face, texel, reach, from_behind=actor.from_behind)
     truth = _truth(head, actor)
-    paint_face(head, who, actor.face)
+    paint_face(head, who, actor.face, from_behind=actor.from_behind)
     hair = hair_surface(who, texel, reach, from_behind=actor.from_behind)
     _light(head, look, pose)
     head_view = _View(head, pose)
@@ -154,7 +154,7 @@ def _light(surface: Surface, look: Look, pose: Pose, *, fibre: bool = False) -> 
     light, view = _into_head(pose, look.light), _into_head(pose, (0, 0, 1))
     toward = nx * light[0] + ny * light[1] + nz * light[2]
     openness = np.ones_like(toward) if fibre else hollows(surface)
-    up = F(0.72) - F(0.28) * ny
+    up = F(0.78) - F(0.22) * ny
     rim = F(look.rim) * np.clip(F(1) - (nx * view[0] + ny * view[1] + nz * view[2]), 0, 1) ** 4
     rim = rim * step(-nx * F(np.sign(light[0])) - F(0.2), 0.6)
     half = light + view
@@ -173,7 +173,8 @@ def _light(surface: Surface, look: Look, pose: Pose, *, fibre: bool = False) -> 
         shown = albedo * albedo * (lit + rim) + F(look.key[channel]) * shine * (
             albedo if fibre else F(1)
         ) * F(0.45)
-        surface.colour[channel] = np.sqrt(np.clip(shown, 0, 1.5))
+        shown = np.maximum(shown, 0)
+        surface.colour[channel] = np.sqrt(shown / (F(0.9) + F(0.28) * shown))  # film's soft shoulder
 
 
 class _View:
@@ -232,12 +233,17 @@ class _View:
                 cover * step(F(len(self.low) - 0.12 / surface.texel) - row, 8) * (far[:, None, None] - part)
             )
             return
-        column = map_coordinates(self.columns, (row, at_u), order=1, mode="nearest")
-        at = np.stack((row, column))
-        cover *= map_coordinates(surface.cover, at, order=1, mode="nearest")
+        shown = cover > 0.004
+        at = np.stack((row[shown], at_u[shown]))
+        at[1] = map_coordinates(self.columns, at, order=1, mode="nearest")
+        weight = cover[shown] * map_coordinates(surface.cover, at, order=1, mode="nearest")
+        lines, places = np.nonzero(shown)
+        seen = weight > 0.004  # most of a shell of hair is open
+        at, weight, lines, places = at[:, seen], weight[seen], lines[seen], places[seen]
         for channel in range(3):
-            shown = map_coordinates(surface.colour[channel], at, order=1, mode="nearest")
-            part[channel] += cover * (shown - part[channel])
+            below = part[channel, lines, places]
+            above = map_coordinates(surface.colour[channel], at, order=1, mode="nearest")
+            part[channel, lines, places] = below + weight * (above - below)
 
 
 def _visible(places: np.ndarray, *, forward: bool) -> np.ndarray:
@@ -249,7 +255,7 @@ def _visible(places: np.ndarray, *, forward: bool) -> np.ndarray:
 
 def _truth(head: Surface, actor: Actor) -> FaceTruth:
     who, pose = actor.who, actor.pose
-    rows = np.flatnonzero(head.y[:, 0] >= -0.70)[::3]
+    rows = np.flatnonzero(head.y[:, 0] >= -0.86)[::3]
     columns = np.flatnonzero(np.abs(head.phi) <= 1.35)[::3]
     patch = np.ix_(rows, columns)
     u, v, _ = _rotate(pose, head.x[patch], head.y[rows], head.z[patch])
@@ -268,17 +274,19 @@ def _truth(head: Surface, actor: Actor) -> FaceTruth:
     return FaceTruth(box, np.array(found, float))
 
 
-def _draw_sleeve(frame: np.ndarray, actor: Actor, look: Look) -> None:
-    """A raised forearm across eyes and nose."""
-    pose = actor.pose
+def _draw_book(frame: np.ndarray, actor: Actor, look: Look) -> None:
+    """A book held up before eyes and nose."""
+    pose, soft = actor.pose, 2 / actor.pose.unit
     dx = (np.arange(frame.shape[2], dtype=F) - F(pose.x)) * F(1 / pose.unit)
-    dy = (np.arange(frame.shape[1], dtype=F)[:, None] - F(pose.y)) * F(1 / pose.unit)
-    slant = F(0.22 if actor.who.parting > 0 else -0.22)
-    across = (dy - F(0.16) - slant * dx) * F(1 / 0.80)
-    end = dx * F(np.sign(slant)) + F(1.5)
-    mask = step(F(1) - np.abs(across), 3 / pose.unit) * step(F(3.2) - end, 3 / pose.unit)
-    round_ = np.sqrt(np.clip(F(1) - across * across, 0, 1))
-    lit = F(0.35) + F(0.55) * np.clip(F(look.light[2]) * round_ + F(look.light[1]) * across, 0, 1)
-    lit = lit * (F(1) + F(0.06) * np.sin(dx * F(13) + F(2) * across))
-    tone = np.sqrt(np.array(actor.who.cloth, F))[:, None, None] ** 2
-    frame += mask * (tone * lit - frame)
+    dy = (np.arange(frame.shape[1], dtype=F)[:, None] - F(pose.y + 0.06 * pose.unit)) * F(1 / pose.unit)
+    slant = F(0.14 * actor.who.parting)
+    x, y = dx + slant * dy, dy - slant * dx
+    inside = np.minimum(F(1.28) - np.abs(x), F(0.74) - np.abs(y))
+    cover = step(inside, soft)
+    spine = np.exp(-(((x - F(0.02)) / F(0.05)) ** 2))
+    border = np.exp(-(((inside - F(0.09)) / F(0.018)) ** 2)) * step(inside, soft)
+    lit = F(0.45) + F(0.35 * look.light[2]) + F(0.10 * np.sign(look.light[0])) * x - F(0.06) * y
+    paper = np.clip((np.array(actor.who.cloth, F)[::-1] * F(0.8))[:, None, None] * lit, 0, 1)
+    shown = paper * (F(1) - F(0.45) * spine) + F(0.25) * border
+    frame *= F(1) - F(0.35) * step(inside + F(0.10), 0.25)
+    frame += cover * (shown - frame)

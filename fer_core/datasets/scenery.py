@@ -38,7 +38,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     light = np.array((np.sin(azimuth), -height, np.cos(azimuth)))
     light /= np.linalg.norm(light)
     warmth = rng.normal(0, 0.07)
-    key = rng.uniform(0.80, 1.15) * np.array((1 + warmth, 1.0, 1 - 1.3 * warmth))
+    key = rng.uniform(0.62, 0.95) * np.array((1 + warmth, 1.0, 1 - 1.3 * warmth))
     cool = rng.normal(-0.03, 0.05)
     ambient = rng.uniform(0.20, 0.42) * np.array((1 + cool, 1.0, 1 - cool))
     cast = rng.normal(0, 0.05, 3)
@@ -47,7 +47,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     for k in range(5):
         angle = 2 * np.pi * (hue + 0.12 * rng.normal() + (0.45 if k == 3 else 0.0))
         base = 0.5 + 0.5 * np.cos(angle - np.array((0, 2.1, 4.2)))
-        grey = rng.uniform(0.45, 0.85)
+        grey = rng.uniform(0.55, 0.92)
         tone = (grey * 0.5 + (1 - grey) * base) * (rng.uniform(0.25, 0.95) if k else rng.uniform(0.2, 0.7))
         palette.append((float(tone[0]), float(tone[1]), float(tone[2])))
     return Look(
@@ -131,15 +131,17 @@ def draw_body(frame: np.ndarray, who: Identity, look: Look, place: tuple[float, 
     neck = np.sqrt(np.clip(skin * lit(x / neck_half * F(0.85), -0.1) * shadow * tendon, 0, 1.4))
     part += step(neck_half - size, pixel) * step(y - F(0.7), 0.2) * (neck - part)
 
-    slope = F(2.02) + F(0.10) * size**2 - F(0.20) * np.exp(-((size / F(0.75)) ** 2))
-    arm = F(2.02 if who.neck < 0.55 else 2.3)
-    torso = step(y - slope - F(1.3) * np.clip(size - arm, 0, 2) ** F(1.5), pixel)
+    arm = F(1.75 if who.neck < 0.55 else 2.05)
+    slope = F(2.04) + F(0.075) * size**2 - F(0.26) * np.exp(-((size / F(0.72)) ** 2))
+    torso = step(y - slope - F(2.6) * np.clip(size - arm, 0, 3) ** F(2.4), pixel)
+    pit = np.exp(-(((size - arm - F(0.02) + F(0.06) * (y - F(3.4))) / F(0.05)) ** 2)) * step(y - F(3.1), 0.5)
     rng = np.random.default_rng([who.texture_seed, 9])
     folds = noise(rng, x.shape, (5, 9)) * F(0.05) + noise(rng, x.shape, (14, 30)) * F(0.025)
     cloth = np.array(who.cloth, F)[:, None, None] ** 2
-    shape = lit(x * F(0.30), -0.55 + 0.0) * (F(1) + folds - F(0.12) * np.clip(y - F(2.2), 0, 2))
+    shape = lit(x * F(0.30), -0.55) * (F(1) + folds - F(0.10) * np.clip(y - F(2.2), 0, 2) - F(0.35) * pit)
     garment = np.sqrt(np.clip(cloth * shape, 0, 1.4))
-    chest = np.sqrt(np.clip(skin * lit(x * F(0.25), -0.35), 0, 1.4))
+    chest = np.sqrt(np.clip(skin * lit(x * F(0.25), -0.35) * (F(0.35) + F(0.65) * shadow), 0, 1.4))
+    chest = neck + step(y - F(2.0) + F(0.25) * size, 0.5) * (chest - neck)
     if who.neckline == "vee":
         opening = step(F(0.52) - size - F(0.62) * (y - F(1.95)), pixel)
     elif who.neckline == "high":

@@ -207,7 +207,7 @@ def _pose(
     unit = rng.uniform(48, 76 if kind in ("hard-two", "hard-second") else 105) * scale
     yaw, pitch, tilt = rng.normal(0, (7.0, 4.0, 5.0)) + drift.normal(0, (1.0, 0.7, 0.7))
     if kind == "hard-profile":
-        yaw = rng.uniform(80, 85) * rng.choice((-1, 1))
+        yaw = rng.uniform(92, 108) * rng.choice((-1, 1))
     bar = letterbox * config.height
     low, high = bar + 1.75 * unit, config.height - bar - 1.75 * unit
     x = rng.uniform(0.3, 0.7) * config.width
