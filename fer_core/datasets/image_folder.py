@@ -171,7 +171,7 @@ def _meaning(folders: tuple[str, ...], codes: str | None) -> _Meaning:
     if numbers:
         label = parse_label(numbers[-1], codes=codes)
         return _Meaning(label, split, f"folder {numbers[-1]!r} is outside the codes {codes}")
-    if others:
+    if others and others[-1] == folders[-1]:
         return _Meaning(None, reason=f"folder {others[-1]!r} names none of the classes {', '.join(CLASSES)}")
     if split == "test":
         return _Meaning(None, reason="a test image without a label: it lies in no class's folder")

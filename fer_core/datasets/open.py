@@ -86,6 +86,10 @@ def open_dataset(
         raise DataError(f"The layout must be auto, {', '.join(LAYOUTS)}", got=repr(layout))
     if str(source) == DEMO:
         return _demo(demo_root or settings.load().demo_data, progress)
+    if not str(source).strip():
+        raise DataError(
+            "A data set's path must be a folder or a CSV file", got="an empty path", fix=f"Or use {DEMO!r}"
+        )
     path = Path(source).expanduser()
     if layout == "auto":
         dataset = _recognised(path, label_codes, group_pattern)

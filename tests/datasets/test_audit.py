@@ -1,0 +1,202 @@
+"""The audit finds what was planted, says it in words, and holds its tongue on a sound set."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from trees import plant, png
+
+from fer_core.config import CLASSES
+from fer_core.datasets.audit import AuditReport, Finding, audit
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.image_folder import read_folder
+from fer_core.datasets.open import open_dataset
+
+
+def film(movie: str, shot: int, frame: int) -> str:
+    return f"{movie}_0101{shot:02d}400_{frame:08d}.png"
+
+
+def sound(root: Path) -> Path:
+    """Plant six movies, every class in each, half of the movies in each split."""
+    names = [
+        f"{'Train' if number < 3 else 'Val'}/{folder}/{film(f'Film{number}x', shot, frame)}"
+        for number in range(6)
+        for shot, folder in enumerate(CLASSES)
+        for frame in (1, 9)
+    ]
+    return plant(root, names)
+
+
+def codes(report: AuditReport) -> dict[str, str]:
+    return {finding.code: finding.severity for finding in report.findings}
+
+
+def finding(report: AuditReport, code: str) -> Finding:
+    (found,) = [one for one in report.findings if one.code == code]
+    return found
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return open_dataset(sound(tmp_path / "data"))
+
+
+def renew(dataset: Dataset) -> Dataset:
+    return open_dataset(dataset.root)
+
+
+def test_a_sound_set_has_no_errors_or_warnings(dataset: Dataset) -> None:
+    report = audit(dataset)
+    assert codes(report) == {"scarce_class": "note"} or codes(report) == {}
+    assert (report.images, report.groups, report.clips) == (84, 6, 42)
+    assert report.classes == dict.fromkeys(CLASSES, 12)
+    assert report.splits == {"train": dict.fromkeys(CLASSES, 6), "validation": dict.fromkeys(CLASSES, 6)}
+    assert report.class_groups == dict.fromkeys(CLASSES, 6)
+    assert report.sizes == {"64x60": 84}
+    assert report.unreadable == report.problems == report.duplicates == ()
+
+
+def test_unreadable_files_keep_their_reason(dataset: Dataset) -> None:
+    first, second, third = dataset.samples[:3]
+    first.path.write_bytes(first.path.read_bytes()[:500])
+    second.path.write_bytes(b"")
+    third.path.unlink()
+    report = audit(dataset)
+    found = dict(report.unreadable)
+    assert list(found) == [first.name, second.name, third.name]
+    assert "truncated" in found[first.name]
+    assert found[second.name] == "empty file (0 bytes)"
+    assert found[third.name] == "no such file"
+    one = finding(report, "unreadable")
+    assert one.severity == "error"
+    assert one.title == "3 images can't be read"
+    assert len(one.names) == 3
+    assert report.images == 84
+
+
+def test_copies_are_told_apart_by_label_and_split(dataset: Dataset) -> None:
+    root = dataset.root
+    image = {name: png(1000 + index) for index, name in enumerate(("plain", "label", "split", "both"))}
+    copies = {
+        "plain": ("Train/angry/p1.png", "Train/angry/p2.png", "Train/angry/p3.png"),
+        "label": ("Train/angry/l1.png", "Train/sad/l2.png"),
+        "split": ("Train/fear/s1.png", "Val/fear/s2.png"),
+        "both": ("Train/happy/b1.png", "Val/sad/b2.png"),
+    }
+    for kind, names in copies.items():
+        for name in names:
+            (root / name).write_bytes(image[kind])
+    report = audit(renew(dataset))
+    assert {frozenset(names) for names in report.duplicates} == {
+        frozenset(names) for names in copies.values()
+    }
+    assert finding(report, "duplicates").names == (" = ".join(copies["plain"]),)
+    assert set(finding(report, "two_labels").names) == {
+        " = ".join(copies["label"]),
+        " = ".join(copies["both"]),
+    }
+    assert set(finding(report, "two_splits").names) == {
+        " = ".join(copies["split"]),
+        " = ".join(copies["both"]),
+    }
+    assert codes(report)["two_labels"] == codes(report)["two_splits"] == "error"
+    assert codes(report)["duplicates"] == "warning"
+
+
+def test_unreadable_copies_are_copies_too_but_missing_files_are_not(dataset: Dataset) -> None:
+    for sample in dataset.samples[:2]:
+        sample.path.write_bytes(b"")
+    for sample in dataset.samples[2:4]:
+        sample.path.unlink()
+    assert audit(dataset).duplicates == (tuple(sample.name for sample in dataset.samples[:2]),)
+
+
+def test_clips_and_groups_that_straddle_splits(dataset: Dataset) -> None:
+    plant(dataset.root, [f"Val/angry/{film('Film0x', 0, 77)}", f"Val/sad/{film('film1X', 30, 1)}"])
+    report = audit(renew(dataset))
+    assert finding(report, "clip_straddles").names == ("Film0x_010100400",)
+    assert finding(report, "clip_straddles").severity == "error"
+    assert finding(report, "group_straddles").names == ("Film0x", "Film1x")
+
+
+def test_small_images(dataset: Dataset) -> None:
+    for name, size in {"a": (19, 400), "b": (20, 400), "c": (47, 48), "d": (48, 48)}.items():
+        (dataset.root / f"Train/sad/{name}.png").write_bytes(png(7, *size))
+    report = audit(renew(dataset))
+    assert finding(report, "tiny").names == ("Train/sad/a.png",)
+    assert finding(report, "small").names == ("Train/sad/b.png", "Train/sad/c.png")
+    assert len(finding(report, "unknown_group").names) == 4
+
+
+def test_unbalanced_and_empty_classes(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        [
+            *(f"happy/{i}.png" for i in range(6)),
+            *(f"sad/{i}.png" for i in range(2)),
+            "fear/1.png",
+            "fear/2.png",
+        ],
+    )
+    report = audit(read_folder(tmp_path))
+    assert finding(report, "imbalance").title == "Classes are unbalanced: 6 of happy, 2 of fear"
+    assert set(finding(report, "empty_class").names) == {"angry", "disgust", "neutral", "surprise"}
+    assert finding(report, "empty_class").title == "4 classes without an image"
+    assert finding(report, "no_groups").severity == "note"
+    (tmp_path / "happy/5.png").unlink()
+    assert "imbalance" not in codes(audit(read_folder(tmp_path)))
+
+
+def test_few_groups(tmp_path: Path) -> None:
+    names = [f"{folder}/{film(movie, 1, 1)}" for folder in CLASSES for movie in ("A", "B")]
+    report = audit(open_dataset(plant(tmp_path, names)))
+    assert finding(report, "few_groups").names == ("A", "B")
+    assert set(finding(report, "scarce_class").names) == set(CLASSES)
+
+
+def test_problems_and_the_generated_mark_are_passed_on(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/a.png", "cats/b.png"])
+    (tmp_path / "SYNTHETIC.txt").write_text("drawn")
+    report = audit(open_dataset(tmp_path))
+    assert report.generated
+    assert [name for name, _ in report.problems] == ["cats/b.png"]
+    assert finding(report, "problems").title == "1 file left out"
+    assert "generated" in codes(report)
+
+
+def test_findings_are_sorted_by_weight_and_read_as_text(dataset: Dataset) -> None:
+    for sample in dataset.samples[:7]:
+        sample.path.write_bytes(b"")
+    report = audit(dataset)
+    weights = [("error", "warning", "note").index(one.severity) for one in report.findings]
+    assert weights == sorted(weights)
+    assert report.count("error") == weights.count(0) > 0
+    text = finding(report, "unreadable").sentence(limit=5)
+    assert text.startswith("7 images can't be read. ")
+    assert text.endswith(" and 2 more")
+    assert "more" not in finding(report, "unreadable").sentence(limit=7)
+
+
+def test_the_report_is_complete_as_json(dataset: Dataset, tmp_path: Path) -> None:
+    dataset.samples[0].path.write_bytes(b"")
+    steps: list[tuple[int, int]] = []
+    report = audit(
+        dataset, cache=tmp_path / "cache", progress=lambda done, total: steps.append((done, total))
+    )
+    plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert plain == report.to_dict()
+    assert plain["unreadable"] == [{"name": dataset.samples[0].name, "reason": "empty file (0 bytes)"}]
+    assert [one["code"] for one in plain["findings"]] == [one.code for one in report.findings]
+    assert set(plain) == set(AuditReport.__dataclass_fields__)
+    assert steps[-1] == (84, 84)
+    assert audit(dataset, cache=tmp_path / "cache") == report
+
+
+def test_the_photographs_are_sound(photos: list[Path]) -> None:
+    report = audit(open_dataset(photos[0].parents[1]))
+    assert report.sizes == {"360x360": len(photos)}
+    assert Counter(codes(report).values())["error"] == 0

@@ -1,0 +1,329 @@
+"""Images of every kind become the same 8-bit RGB; bad ones are named with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+from skimage.color import rgb2lab
+
+from fer_core.datasets.base import Sample
+from fer_core.datasets.images import inspect, inspect_all, load_rgb
+from fer_core.errors import DataError
+
+
+def noise(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def encode(image: Image.Image, kind: str = "PNG", **kwargs: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **kwargs)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+    """Write a PNG by hand, for depths that Pillow doesn't write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def grey() -> Image.Image:
+    return Image.fromarray(noise()[:, :, 0])
+
+
+def test_rgb_is_untouched_and_writable(tmp_path: Path) -> None:
+    pixels = noise()
+    path = tmp_path / "x.png"
+    path.write_bytes(encode(Image.fromarray(pixels)))
+    for source in (path, str(path), path.read_bytes()):
+        found = load_rgb(source)
+        assert found.dtype == np.uint8
+        assert found.flags["C_CONTIGUOUS"]
+        assert found.flags["WRITEABLE"]
+        np.testing.assert_array_equal(found, pixels)
+
+
+def test_palette_is_looked_up() -> None:
+    stored = Image.fromarray(noise()).quantize(17)
+    table = np.array(stored.getpalette()).reshape(-1, 3)
+    expected = table[np.asarray(stored)]
+    np.testing.assert_array_equal(load_rgb(encode(stored)), expected)
+
+
+def test_grey_and_bilevel_become_three_equal_channels() -> None:
+    stored = grey()
+    np.testing.assert_array_equal(
+        load_rgb(encode(stored)), np.repeat(np.asarray(stored)[:, :, None], 3, axis=2)
+    )
+    bits = Image.fromarray(np.asarray(stored) > 127)
+    assert bits.mode == "1"
+    expected = np.where(np.asarray(stored) > 127, 255, 0)[:, :, None].repeat(3, axis=2)
+    np.testing.assert_array_equal(load_rgb(encode(bits)), expected)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_laid_over_white(mode: str) -> None:
+    pixels = np.zeros((1, 3, len(mode)), np.uint8)
+    pixels[..., :-1] = 100
+    pixels[0, :, -1] = (0, 128, 255)
+    found = load_rgb(encode(Image.fromarray(pixels, mode=None)))
+    expected = [round(100 * alpha / 255 + 255 * (1 - alpha / 255)) for alpha in (0, 128, 255)]
+    np.testing.assert_allclose(found[0, :, 0], expected, atol=1)
+    assert found[0, 0].tolist() == [255, 255, 255]
+
+
+def test_transparent_palette_entries_and_colour_keys_are_white() -> None:
+    stored = Image.new("P", (2, 1))
+    stored.putpalette([10, 20, 30, 40, 50, 60])
+    stored.putpixel((1, 0), 1)
+    assert load_rgb(encode(stored, transparency=0)).tolist() == [[[255, 255, 255], [40, 50, 60]]]
+    keyed = Image.fromarray(np.array([[[1, 2, 3], [9, 9, 9]]], np.uint8))
+    assert load_rgb(encode(keyed, transparency=(1, 2, 3))).tolist() == [[[255, 255, 255], [9, 9, 9]]]
+
+
+def test_16_bit_grey_is_scaled_not_clipped() -> None:
+    values = np.array([[0, 128, 257, 32768, 65535, 200, 1000, 50000]], np.uint16)
+    stored = Image.fromarray(values)
+    assert stored.mode.startswith("I;16")
+    expected = [round(value / 257) for value in values[0].tolist()]
+    for kind in ("PNG", "TIFF"):
+        assert load_rgb(encode(stored, kind))[0, :, 1].tolist() == expected
+
+
+def test_16_bit_colour_is_scaled() -> None:
+    row = b"\0" + struct.pack(">6H", 0, 32768, 65535, 65535, 0, 257)
+    found = load_rgb(png(2, 1, 16, 2, row))
+    np.testing.assert_allclose(found.reshape(-1), [0, 128, 255, 255, 0, 1], atol=1)
+
+
+def test_32_bit_values_need_a_known_range() -> None:
+    floats = np.array([[0.0, 0.5, 1.0]], np.float32)
+    assert load_rgb(encode(Image.fromarray(floats), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+    bytes_ = np.array([[0, 7, 255]], np.int32)
+    assert load_rgb(encode(Image.fromarray(bytes_), "TIFF"))[0, :, 0].tolist() == [0, 7, 255]
+    for values in (np.array([[0, 70000]], np.int32), np.array([[-3.0, 0.5]], np.float32)):
+        with pytest.raises(DataError, match="no stated white"):
+            load_rgb(encode(Image.fromarray(values), "TIFF"))
+
+
+def test_cmyk_jpeg_lab_and_ycbcr_keep_their_colours() -> None:
+    colour = Image.new("RGB", (32, 32), (200, 60, 40))
+    for stored in (encode(colour.convert("CMYK"), "JPEG", quality=95), encode(colour, "JPEG", quality=95)):
+        np.testing.assert_allclose(load_rgb(stored).mean((0, 1)), (200, 60, 40), atol=4)
+    light, a, b = rgb2lab(np.array([[[200, 60, 40]]], np.uint8))[0, 0]
+    lab = Image.new("LAB", (4, 4), (round(light * 2.55), round(a + 128), round(b + 128)))
+    np.testing.assert_allclose(load_rgb(encode(lab, "TIFF")).mean((0, 1)), (200, 60, 40), atol=4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_once(kind: str, orientation: int) -> None:
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16] = (250, 0, 0)  # red at the top left, nowhere else
+    # The stored array is what each orientation's definition maps back to upright.
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = load_rgb(encode(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif.tobytes()))
+    assert found.shape == (16, 32, 3)
+    red = found[:, :, 0] > 125
+    np.testing.assert_array_equal(red, upright[:, :, 0] > 125)
+
+
+def test_16_bit_images_are_turned_too() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.arange(6, dtype=np.uint16).reshape(2, 3) * 257)
+    assert load_rgb(encode(stored, exif=exif.tobytes()))[:, :, 0].tolist() == [[3, 0], [4, 1], [5, 2]]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
+def test_broken_exif_does_not_lose_the_picture() -> None:
+    pixels = noise()
+    found = load_rgb(encode(Image.fromarray(pixels), exif=b"Exif\0\0II*\0\xff\xff\xff\xff"))
+    np.testing.assert_array_equal(found, pixels)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_counts(kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    np.testing.assert_allclose(load_rgb(data).mean((0, 1)), (255, 0, 0), atol=2)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF"])
+def test_truncated_files_are_refused(kind: str) -> None:
+    data = encode(Image.fromarray(noise(200, 200)), kind)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+    for share in (0.5, 0.9):
+        with pytest.raises(DataError, match=r"truncated|not an image"):
+            load_rgb(data[: int(len(data) * share)])
+
+
+def test_reasons_name_what_is_wrong(tmp_path: Path) -> None:
+    wrong = {
+        "empty.png": (b"", "empty file"),
+        "text.jpg": (b"this is no picture", "not an image"),
+        "checksum.png": (encode(Image.fromarray(noise()))[:-30] + bytes(30), "damaged"),
+        "bomb.png": (png(30000, 30000, 8, 0, b""), "too large"),
+        "wide.png": (png(9000, 9000, 8, 0, b""), "9000x9000, the limit is 50 megapixels"),
+    }
+    for name, (data, reason) in wrong.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=reason):
+            load_rgb(path)
+        facts = inspect(path)
+        assert facts.reason is not None
+        assert facts.width == 0
+        assert facts.sha256 == hashlib.sha256(data).hexdigest()
+    with pytest.raises(DataError, match="no such file"):
+        load_rgb(tmp_path / "none.png")
+    with pytest.raises(DataError, match="folder"):
+        load_rgb(tmp_path)
+    assert inspect(tmp_path / "none.png").reason == "no such file"
+
+
+def test_the_pixel_limit_is_the_callers(tmp_path: Path) -> None:
+    data = encode(Image.fromarray(noise(10, 10)))
+    assert load_rgb(data, max_pixels=100).shape == (10, 10, 3)
+    with pytest.raises(DataError, match="too large: 10x10"):
+        load_rgb(data, max_pixels=99)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_byte_damaged_is_a_reason_or_an_image() -> None:
+    """Flip bytes all over small files of several formats: nothing but DataError may come out."""
+    rng = np.random.default_rng(3)
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+        whole = encode(Image.fromarray(noise(12, 12)), kind)
+        for _ in range(40):
+            data = bytearray(whole)
+            for place in rng.integers(0, len(data), 4):
+                data[place] = int(rng.integers(256))
+            with suppress(DataError):
+                assert load_rgb(bytes(data)).shape[2] == 3
+
+
+def test_facts_are_of_the_upright_image(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "x.jpg"
+    path.write_bytes(encode(Image.fromarray(noise(24, 32)), "JPEG", exif=exif.tobytes()))
+    facts = inspect(path)
+    assert (facts.width, facts.height) == (24, 32)
+    assert facts.mode == "RGB"
+    assert facts.reason is None
+
+
+def samples_in(folder: Path, count: int = 6) -> list[Sample]:
+    found = []
+    for index in range(count):
+        path = folder / f"{index}.png"
+        path.write_bytes(encode(Image.fromarray(noise(8, 8 + index, index))))
+        found.append(Sample(path.name, path, 0))
+    return found
+
+
+def test_inspecting_again_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    data.mkdir()
+    samples = samples_in(data)
+    seen: list[str] = []
+
+    def spy(path: Path) -> object:
+        seen.append(path.name)
+        return inspect(path)
+
+    monkeypatch.setattr("fer_core.datasets.images.inspect", spy)
+    steps: list[tuple[int, int]] = []
+    first = inspect_all(samples, cache=cache, progress=lambda done, total: steps.append((done, total)))
+    assert list(first) == [sample.name for sample in samples]
+    assert [facts.width for facts in first.values()] == [8, 9, 10, 11, 12, 13]
+    assert sorted(seen) == [sample.name for sample in samples]
+    assert steps[-1] == (6, 6)
+
+    seen.clear()
+    assert inspect_all(samples, cache=cache) == first
+    assert seen == []
+
+    kept = samples[2].path.stat()
+    changed = bytearray(samples[2].path.read_bytes())
+    changed[-20] ^= 1  # same size, and the old time put back
+    samples[2].path.write_bytes(bytes(changed))
+    os.utime(samples[2].path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    second = inspect_all(samples, cache=cache)
+    assert seen == ["2.png"]
+    assert second["2.png"].sha256 != first["2.png"].sha256
+
+
+def test_a_damaged_or_forbidden_cache_costs_only_time(tmp_path: Path) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    data.mkdir()
+    samples = samples_in(data, 2)
+    first = inspect_all(samples, cache=cache)
+    (file,) = cache.iterdir()
+    json.loads(file.read_text())
+    for text in ("", "[1, 2", "{}", '[["a"]]', "[[1, 2, 3]]"):
+        file.write_text(text)
+        assert inspect_all(samples, cache=cache) == first
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder would be")
+    assert inspect_all(samples, cache=blocked) == first
+
+
+def test_a_stopped_inspection_keeps_what_it_has(tmp_path: Path) -> None:
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    data.mkdir()
+    samples = samples_in(data)
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        inspect_all(samples, cache=cache, progress=stop, workers=1)
+    (file,) = cache.iterdir()
+    assert len(json.loads(file.read_text())) == 3
+
+
+def test_missing_files_are_facts_and_never_kept(tmp_path: Path) -> None:
+    sample = Sample("x.png", tmp_path / "x.png", 0)
+    assert inspect_all([sample], cache=tmp_path / "cache")["x.png"].reason == "no such file"
+    sample.path.write_bytes(encode(Image.fromarray(noise())))
+    assert inspect_all([sample], cache=tmp_path / "cache")["x.png"].reason is None
+
+
+def test_real_photographs_decode_as_pillow_does(photos: list[Path]) -> None:
+    for path in photos[:3]:
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(load_rgb(path), np.asarray(image.convert("RGB")))
