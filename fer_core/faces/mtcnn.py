@@ -89,7 +89,7 @@ class MTCNN:
         self.thresholds = tuple(float(t) for t in thresholds)
         self.min_face_size, self.factor = min_face_size, factor
         self.threads, self.trace = threads, trace
-        self._stages = Stages(weights).to(self.device)
+        self._stages = Stages(self.device, weights)
         self._chunk_pixels = _CHUNK_PIXELS.get(self.device.type, _CHUNK_PIXELS_ACCELERATOR)
 
     def detect(self, images: Iterable[np.ndarray | Image.Image]) -> list[Detection]:
@@ -120,23 +120,24 @@ class MTCNN:
             yield from self._detect_chunk(chunk)
 
     def _detect_chunk(self, frames: list[np.ndarray]) -> list[Detection]:
-        """Run each stage over all the chunk's frames."""
+        """Run each stage over all the chunk's frames, those of one size side by side."""
         pnet, rnet, onet = self.thresholds
+        by_size = sorted(range(len(frames)), key=lambda k: frames[k].shape)
         with torch.inference_mode(), _threads(self.threads):
-            images = IntegralImages(_upload(frames, self.device))
+            images = IntegralImages(_upload([frames[k] for k in by_size], self.device))
             proposals = propose(self._stages, images, pnet, self.min_face_size, self.factor)
             refined = refine(self._stages, images, [p.boxes for p in proposals], rnet)
             faces = output(self._stages, images, [r.boxes for r in refined], onet)
-        detections = []
-        for p, r, f in zip(proposals, refined, faces, strict=True):
+        detections: dict[int, Detection] = {}
+        for k, p, r, f in zip(by_size, proposals, refined, faces, strict=True):
             side = f.boxes[:, 2:] - f.boxes[:, :2]
             order = np.argsort(side[:, 0] * side[:, 1])[::-1]
             trace = None
             if self.trace:
                 onet_trace = replace(f.trace, kept=f.trace.kept[order])
                 trace = Trace(p.trace, r.trace, onet_trace, p.scales, p.best, p.best_boxes)
-            detections.append(Detection(f.boxes[order], f.scores[order], f.landmarks[order], trace))
-        return detections
+            detections[k] = Detection(f.boxes[order], f.scores[order], f.landmarks[order], trace)
+        return [detections[k] for k in range(len(frames))]
 
 
 def _rgb(image: np.ndarray | Image.Image) -> np.ndarray:

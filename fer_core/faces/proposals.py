@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,10 +42,19 @@ def propose(
 ) -> list[Proposals]:
     """Run P-Net over each frame's pyramid; see `mtcnn.MTCNN` for the settings."""
     scales = [np.array(pyramid_scales(int(h), int(w), min_face_size, factor)) for h, w in images.sizes]
-    levels = _Levels(np.concatenate(scales))
-    for frame, (h, w) in enumerate(images.sizes):
-        for scale in scales[frame]:
-            levels.add(stages.propose(images.level(frame, *level_size(int(h), int(w), scale))))
+    levels = _Levels(scales)
+    for first, last in _runs(images.sizes):
+        height, width = (int(side) for side in images.sizes[first])
+        for index, scale in enumerate(scales[first]):
+            size = level_size(height, width, scale)
+            step = max(stages.pass_pixels // (size[0] * size[1]), 1)
+            for lo in range(first, last, step):
+                hi = min(lo + step, last)
+                strips = [
+                    stages.propose(images.level(lo, hi, size, rows))
+                    for rows in _strips(size[0], stages.pass_pixels // size[1])
+                ]
+                levels.add(lo, index, torch.cat(strips, dim=2))
     boxes, scores, offsets, level, best_boxes, best = levels.candidates(threshold)
 
     proposals = []
@@ -88,18 +97,44 @@ def _suppress(boxes: np.ndarray, scores: np.ndarray, bounds: Sequence[int]) -> t
     return fates, kept
 
 
+def _runs(sizes: np.ndarray) -> list[tuple[int, int]]:
+    """First and past-the-end index of each run of frames of one size."""
+    changes = (np.diff(sizes, axis=0) != 0).any(axis=1).nonzero()[0] + 1
+    return list(pairwise([0, *changes.tolist(), len(sizes)]))
+
+
+def _strips(height: int, rows: int) -> Iterator[slice]:
+    """Rows of a level in strips of about `rows`, overlapping so that their cells are the whole level's."""
+    context = CELL - _STRIDE
+    rows = max(rows + rows % _STRIDE, 2 * context)
+    top = 0
+    while height - top > rows + context:
+        yield slice(top, top + rows)
+        top += rows - context
+    yield slice(top, height)
+
+
 class _Levels:
-    """P-Net's maps of all levels of all frames, and the candidates on them."""
+    """P-Net's maps of all levels of all frames, and the candidates on them.
 
-    def __init__(self, scales: np.ndarray) -> None:
-        self.scales = scales.astype(np.float32)
-        self.maps: list[Tensor] = []
-        self.columns: list[int] = []
+    Levels are numbered frame by frame, each frame's from the largest.
+    """
 
-    def add(self, level: Tensor) -> None:
-        """Append the next level's (1, 6, rows, columns) map."""
-        self.maps.append(level[0].flatten(1))
-        self.columns.append(level.shape[3])
+    def __init__(self, scales: list[np.ndarray]) -> None:
+        self._scales = np.concatenate(scales).astype(np.float32)
+        self._first = np.cumsum([0, *map(len, scales)])
+        self._maps: list[Tensor] = []
+        self._levels: list[int] = []
+        self._columns = np.zeros(len(self._scales), np.int64)
+        self._cells = np.zeros(len(self._scales), np.int64)
+
+    def add(self, frame: int, index: int, maps: Tensor) -> None:
+        """Note the (n, 6, rows, columns) maps of level `index` of n frames from `frame` on."""
+        levels = [int(self._first[frame + k]) + index for k in range(len(maps))]
+        self._maps.append(maps.transpose(0, 1).reshape(6, -1))
+        self._levels += levels
+        self._columns[levels] = maps.shape[3]
+        self._cells[levels] = maps.shape[2] * maps.shape[3]
 
     def candidates(self, threshold: float) -> tuple[np.ndarray, ...]:
         """Cells whose probability reaches the threshold, and each level's best cell.
@@ -108,25 +143,35 @@ class _Levels:
             Of the n candidates, in order of level, row, column: boxes (n, 4), scores (n,), offsets (n, 4),
             level (n,); of the levels: boxes (l, 4) and scores (l,) of the best cells.
         """
-        if not self.maps:
+        if not self._maps:
             none = np.zeros((0, 4), np.float32)
             return none, none[:, 0], none, np.zeros(0, np.int64), none, none[:, 0]
-        lengths = [m.shape[1] for m in self.maps]
+        order = np.array(self._levels)  # the level of each map in the order they were noted
+        lengths = self._cells[order]
         starts = np.cumsum([0, *lengths])
-        cells = torch.cat(self.maps, dim=1)
+        cells = torch.cat(self._maps, dim=1)
         margin = cells[1] - cells[0]  # the logit of the probability
         near = (margin >= float(np.log(threshold / (1 - threshold))) - _LOGIT_SLACK).nonzero()[:, 0]
-        top = torch.stack([part.argmax() for part in margin.split(lengths)])
+        top = torch.stack([part.argmax() for part in margin.split(lengths.tolist())])
         top += torch.from_numpy(starts[:-1]).to(top.device)
         where = torch.cat([top, near])
         values = cells.index_select(1, where).T.cpu()
         scores = torch.softmax(values[:, :2], dim=1)[:, 1].numpy()
         index = where.cpu().numpy()
-        level = np.searchsorted(starts, index, side="right") - 1
-        y, x = np.divmod(index - starts[level], np.array(self.columns)[level])
+        position = np.searchsorted(starts, index, side="right") - 1
+        level = order[position]
+        y, x = np.divmod(index - starts[position], self._columns[level])
         corner = np.stack([x, y], axis=1).astype(np.float32) * _STRIDE
-        scale = self.scales[level][:, None]
+        scale = self._scales[level][:, None]
         boxes = np.concatenate([np.floor((corner + 1) / scale), np.floor((corner + CELL) / scale)], axis=1)
-        n = len(lengths)
-        pick = n + (scores[n:] >= np.float32(threshold)).nonzero()[0]
-        return boxes[pick], scores[pick], values[:, 2:].numpy()[pick], level[pick], boxes[:n], scores[:n]
+        passed = len(order) + (scores[len(order) :] >= np.float32(threshold)).nonzero()[0]
+        passed = passed[np.argsort(level[passed], kind="stable")]
+        tops = np.argsort(order)
+        return (
+            boxes[passed],
+            scores[passed],
+            values[:, 2:].numpy()[passed],
+            level[passed],
+            boxes[tops],
+            scores[tops],
+        )

@@ -1,8 +1,10 @@
-"""MTCNN's P-, R- and O-Net with facenet-pytorch's weights, as functions of pixels."""
+"""MTCNN's P-, R- and O-Net with facenet-pytorch's weights, as functions of pixels, laid out for speed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
@@ -11,18 +13,59 @@ from torch import Tensor, nn
 
 from fer_core.errors import WeightsError
 
-_BATCH = 512  # crops in one pass of R- or O-Net: bounds memory
+_MEAN, _SCALE = 127.5, 0.0078125  # the weights were trained on (pixels - 127.5) / 128
+# Pixels in one pass of a net. On a CPU small passes stay in cache and reuse freed memory (2x faster than whole
+# levels at 720x576); elsewhere they only bound memory.
+_CPU_PASS, _ACCELERATOR_PASS = 1 << 16, 1 << 21
 
 
-def normalise(pixels: Tensor) -> Tensor:
-    """Pixels 0 to 255 to about -1 to 1, in place, as the weights were trained."""
-    return pixels.sub_(127.5).mul_(0.0078125)
+@dataclass(frozen=True)
+class _Layer:
+    """Convolution, then PReLU unless `slope` is None, then max pooling of side `pool`, stride 2, unless that is 0."""
+
+    weight: Tensor
+    bias: Tensor
+    slope: Tensor | None
+    pool: int
 
 
-class Stages(nn.Module):
-    """The three nets, their pretrained weights loaded.
+class _Convolutions:
+    """A net's convolutional layers with the pixels' normalisation folded into the first.
+
+    On a CPU the layers stay in oneDNN's blocked layout from end to end: PReLU and pooling are 3 to 20 times faster
+    in it than in torch's.
+    """
+
+    def __init__(self, layers: list[tuple[nn.Conv2d, nn.PReLU | None, int]], device: torch.device) -> None:
+        self._blocked = device.type == "cpu" and torch.backends.mkldnn.is_available()
+        self._layers = []
+        for index, (conv, prelu, pool) in enumerate(layers):
+            weight, bias = conv.weight.detach(), cast(Tensor, conv.bias).detach()
+            if index == 0:
+                weight = weight * _SCALE
+                bias = bias - _MEAN * weight.sum((1, 2, 3), dtype=torch.float64).to(bias.dtype)
+            slope = None if prelu is None else self._place(prelu.weight.detach(), device)
+            self._layers.append(_Layer(self._place(weight, device), self._place(bias, device), slope, pool))
+
+    def _place(self, values: Tensor, device: torch.device) -> Tensor:
+        return values.to_mkldnn() if self._blocked else values.to(device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.to_mkldnn() if self._blocked else x
+        for layer in self._layers:
+            x = torch.conv2d(x, layer.weight, layer.bias)
+            if layer.slope is not None:
+                x = torch.prelu(x, layer.slope)
+            if layer.pool:
+                x = torch.max_pool2d(x, layer.pool, 2, ceil_mode=True)
+        return x.to_dense() if self._blocked else x
+
+
+class Stages:
+    """The three nets on a device, their pretrained weights loaded.
 
     Args:
+        device: where they run.
         weights: a safetensors file that replaces R- and O-Net's weights (keys `rnet.*`, `onet.*`);
             None keeps facenet-pytorch's. P-Net always keeps them.
 
@@ -30,70 +73,70 @@ class Stages(nn.Module):
         WeightsError: the file is missing, damaged or holds other keys or shapes.
     """
 
-    def __init__(self, weights: Path | None = None) -> None:
-        super().__init__()
-        self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
+    def __init__(self, device: torch.device, weights: Path | None = None) -> None:
+        p, r, o = PNet(), RNet(), ONet()
+        refiners = nn.ModuleDict({"rnet": r, "onet": o}).requires_grad_(False).eval()
         if weights is not None:
-            self._replace(weights)
-        self.requires_grad_(False).eval()
-
-    def _replace(self, weights: Path) -> None:
-        try:
-            state = load_file(weights)
-            own = {key: value for key, value in self.state_dict().items() if key.startswith("pnet.")}
-            self.load_state_dict({**state, **own})
-        except Exception as error:
-            raise WeightsError(
-                "R- and O-Net's weights must be a safetensors file with the keys rnet.* and onet.*",
-                got=f"{weights} ({error})",
-                fix="Choose another weights file or leave it out to use the pretrained nets",
-            ) from error
+            _replace(refiners, weights)
+        refiners.to(device)
+        heads = nn.Conv2d(32, 6, 1)
+        heads.weight = nn.Parameter(torch.cat([p.conv4_1.weight, p.conv4_2.weight]))
+        heads.bias = nn.Parameter(torch.cat([p.conv4_1.bias, p.conv4_2.bias]))
+        self._rnet, self._onet = r, o
+        self._p = _Convolutions(
+            [(p.conv1, p.prelu1, 2), (p.conv2, p.prelu2, 0), (p.conv3, p.prelu3, 0), (heads, None, 0)], device
+        )
+        self._r = _Convolutions(
+            [(r.conv1, r.prelu1, 3), (r.conv2, r.prelu2, 3), (r.conv3, r.prelu3, 0)], device
+        )
+        self._o = _Convolutions(
+            [(o.conv1, o.prelu1, 3), (o.conv2, o.prelu2, 3), (o.conv3, o.prelu3, 2), (o.conv4, o.prelu4, 0)],
+            device,
+        )
+        self.pass_pixels = _CPU_PASS if device.type == "cpu" else _ACCELERATOR_PASS
 
     def propose(self, level: Tensor) -> Tensor:
-        """P-Net over a pyramid level.
+        """P-Net over pyramid levels or strips of them.
 
         Args:
-            level: float32 (n, 3, h, w), 0 to 255; consumed.
+            level: float32 (n, 3, h, w), 0 to 255.
 
         Returns:
             float32 (n, 6, rows, columns): the logits of no face and face, then the four offsets.
         """
-        net = self.pnet
-        x = net.pool1(net.prelu1(net.conv1(normalise(level))))
-        x = net.prelu3(net.conv3(net.prelu2(net.conv2(x))))
-        return torch.cat([net.conv4_1(x), net.conv4_2(x)], dim=1)
+        return self._p(level)
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """R-Net over (n, 3, 24, 24) crops, 0 to 255, consumed: face probability (n,), offsets (n, 4)."""
-        net = self.rnet
-        probabilities, offsets = [], []
-        for x in normalise(crops).split(_BATCH):
-            x = net.pool1(net.prelu1(net.conv1(x)))
-            x = net.pool2(net.prelu2(net.conv2(x)))
-            x = net.prelu3(net.conv3(x))
-            x = net.prelu4(net.dense4(_flatten(x)))
-            probabilities.append(net.softmax5_1(net.dense5_1(x))[:, 1])
-            offsets.append(net.dense5_2(x))
-        return torch.cat(probabilities), torch.cat(offsets)
+        """R-Net over float32 (n, 3, 24, 24) crops, 0 to 255: face probability (n,), offsets (n, 4)."""
+        net = self._rnet
+        x = torch.cat([_flatten(self._r(part)) for part in self._passes(crops)])
+        x = net.prelu4(net.dense4(x))
+        return net.softmax5_1(net.dense5_1(x))[:, 1], net.dense5_2(x)
 
     def output(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """O-Net over (n, 3, 48, 48) crops, 0 to 255, consumed.
+        """O-Net over float32 (n, 3, 48, 48) crops, 0 to 255.
 
         Returns:
             Face probability (n,), offsets (n, 4), landmarks (n, 10): five x, then five y, in box sides.
         """
-        net = self.onet
-        probabilities, offsets, landmarks = [], [], []
-        for x in normalise(crops).split(_BATCH):
-            x = net.pool1(net.prelu1(net.conv1(x)))
-            x = net.pool2(net.prelu2(net.conv2(x)))
-            x = net.pool3(net.prelu3(net.conv3(x)))
-            x = net.prelu4(net.conv4(x))
-            x = net.prelu5(net.dense5(_flatten(x)))
-            probabilities.append(net.softmax6_1(net.dense6_1(x))[:, 1])
-            offsets.append(net.dense6_2(x))
-            landmarks.append(net.dense6_3(x))
-        return torch.cat(probabilities), torch.cat(offsets), torch.cat(landmarks)
+        net = self._onet
+        x = torch.cat([_flatten(self._o(part)) for part in self._passes(crops)])
+        x = net.prelu5(net.dense5(x))
+        return net.softmax6_1(net.dense6_1(x))[:, 1], net.dense6_2(x), net.dense6_3(x)
+
+    def _passes(self, crops: Tensor) -> tuple[Tensor, ...]:
+        return crops.split(max(self.pass_pixels // (crops.shape[2] * crops.shape[3]), 1))
+
+
+def _replace(nets: nn.ModuleDict, weights: Path) -> None:
+    try:
+        nets.load_state_dict(load_file(weights))
+    except Exception as error:
+        raise WeightsError(
+            "R- and O-Net's weights must be a safetensors file with the keys rnet.* and onet.*",
+            got=f"{weights} ({error})",
+            fix="Choose another weights file or leave it out to use the pretrained nets",
+        ) from error
 
 
 def _flatten(x: Tensor) -> Tensor:

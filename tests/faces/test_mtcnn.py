@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from facenet_pytorch import MTCNN as Reference
+from facenet_pytorch.models.mtcnn import ONet, RNet
 from PIL import Image, ImageOps
 from safetensors.torch import save_file
+from torch import nn
 from torch.nn.functional import interpolate
 
 from fer_core.errors import ConfigError, DataError, WeightsError
 from fer_core.faces.mtcnn import MTCNN, Detection, Fate
 from fer_core.faces.pyramid import IntegralImages
-from fer_core.faces.stages import Stages
 
 PHOTOS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "london_faces"
 SMILE = "happy/001_08.jpg"
@@ -235,19 +236,25 @@ def test_crop_equals_torch_area_resize(side: int, crop: tuple[int, int, int, int
         got = images.crops(np.array([k]), np.array([crop]), side)
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
         whole = interpolate(frame.permute(2, 0, 1)[None].float(), size=(37, 31), mode="area")
-        torch.testing.assert_close(images.level(k, 37, 31), whole, rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            images.level(k, k + 1, (37, 31)),
+            whole,
+            rtol=0,
+            atol=1e-4,
+        )
 
 
 def test_sums_that_wrap_around_stay_exact():
     height, width = 3000, 3000  # white: 9 Mpx x 255 is beyond int32
     images = IntegralImages([torch.full((height, width, 3), 255, dtype=torch.uint8)])
-    assert (images.level(0, 20, 20) == 255).all()
+    assert (images.level(0, 1, (24, 20)) == 255).all()
     corner = np.array([[width - 100, height - 100, width, height]])
     assert (images.crops(np.array([0]), corner, 24) == 255).all()
 
 
 def test_other_weights_replace_rnet_and_onet_only(tmp_path: Path):
-    state = {k: v.clone() for k, v in Stages().state_dict().items() if not k.startswith("pnet")}
+    nets = nn.ModuleDict({"rnet": RNet(), "onet": ONet()})
+    state = nets.state_dict()
     state["onet.dense6_1.bias"] = torch.tensor([50.0, -50.0])  # nothing is a face
     save_file(state, tmp_path / "weights.safetensors")
     [found] = MTCNN(weights=tmp_path / "weights.safetensors").detect([photo()])
