@@ -224,7 +224,8 @@ def _storage_errors(folder: Path) -> Iterator[None]:
                 got="a full disk",
                 fix=f"Free some on {folder.parent.parent}",
             ) from error
-        ours = Path(str(error.filename or "")).is_relative_to(folder.parent.parent)
+        root, place = folder.parent.parent, Path(str(error.filename))  # a builder's own files are its own
+        ours = error.filename and (place.is_relative_to(root) or root.is_relative_to(place))
         if ours and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise StoreError(
                 "The artifacts must lie in a writable folder", got=str(error), fix="Set FER_HOME to one"

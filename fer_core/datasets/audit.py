@@ -201,7 +201,7 @@ def _copies(samples: Sequence[Sample], duplicates: Sequence[Sequence[Sample]]) -
     labels, splits, plain = [], [], []
     for same in duplicates:
         contradicts = len({sample.label for sample in same}) > 1
-        leaks = len({sample.split for sample in same}) > 1
+        leaks = len({sample.split for sample in same if sample.split}) > 1
         if contradicts:
             labels.append(same)
         if leaks:

@@ -25,6 +25,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "clip": ("clip",),
 }
 
+#: Larger files are no list of images.
+MAX_BYTES = 256 * 2**20
+
 _DELIMITERS = ",;\t|"
 
 
@@ -55,6 +58,7 @@ def read_csv(
             labels without `label_codes`.
     """
     first_code(label_codes)
+    path = path.absolute()
     root = path.parent
     problems: list[Problem] = []
     usable: dict[str, list[tuple[_Row, Sample]]] = {}
@@ -80,7 +84,7 @@ def read_csv(
         )
     return Dataset(
         name=path.stem,
-        source=str(path.absolute()),
+        source=str(path),
         layout=layout,
         root=root,
         samples=tuple(_with_groups(sorted(samples, key=lambda sample: sample.name), group_pattern)),
@@ -114,12 +118,15 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _text(path: Path) -> str:
+    rule = "A data set's path must be a folder or a CSV file"
+    if not path.is_file():
+        raise DataError(rule, got=f"no file {path}", fix="Check its spelling and that it exists")
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(rule, got=f"{path}, larger than {MAX_BYTES // 2**20} MB")
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(
-            "A data set's path must be a folder or a CSV file", got=f"{path} ({error.strerror})"
-        ) from error
+        raise DataError(rule, got=f"{path} ({error.strerror})") from error
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -152,14 +159,17 @@ def _name(row: _Row, root: Path) -> tuple[str, str]:
         return "", "no path"
     if "\0" in row.path:
         return "", "a path with a zero byte"
-    base = root.absolute()  # not resolved: a link in the folder may lead anywhere
-    places = [Path(os.path.normpath(base / text)) for text in (row.path, row.path.replace("\\", "/"))]
-    place = next((place for place in places if place.exists()), places[-1])
-    if not place.is_relative_to(base):
-        return "", "outside the CSV's folder"
-    if not place.is_file():
-        return "", "a folder or special file" if place.exists() else "no such file"
-    return place.relative_to(base).as_posix(), ""
+    # Not resolved: a link in the folder may lead anywhere.
+    places = [Path(os.path.normpath(root / text)) for text in (row.path, row.path.replace("\\", "/"))]
+    try:
+        place = next((place for place in places if place.exists()), places[-1])
+        if not place.is_relative_to(root):
+            return "", "outside the CSV's folder"
+        if not place.is_file():
+            return "", "a folder or special file" if place.exists() else "no such file"
+    except OSError as error:  # a name too long, a folder that may not be entered
+        return "", f"can't be found: {error.strerror}"
+    return place.relative_to(root).as_posix(), ""
 
 
 def _label(row: _Row, codes: str | None) -> tuple[int | None, str]:

@@ -67,11 +67,15 @@ def read_folder(
             got=str(root),
             fix="Check its spelling and that it exists",
         )
+    root = root.absolute()
     problems: list[Problem] = []
     labelled: list[tuple[str, Path, int, str | None]] = []
     meanings: dict[str, _Meaning] = {}
     for name, path in walk(root, problems):
         above = name.rpartition("/")[0]
+        if name != (readable := _readable(name)):
+            problems.append(Problem(readable, "its name is not valid UTF-8; rename it"))
+            continue
         if above not in meanings:
             meanings[above] = _meaning(PurePosixPath(above).parts, label_codes)
         meant = meanings[above]
@@ -89,7 +93,7 @@ def read_folder(
     )
     return Dataset(
         name=root.resolve().name or str(root),
-        source=str(root.absolute()),
+        source=str(root),
         layout=layout,
         root=root,
         samples=samples,
@@ -121,7 +125,7 @@ def _walk(
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        problems.append(Problem(prefix or ".", f"folder can't be read: {error.strerror}"))
+        problems.append(Problem(_readable(prefix) or ".", f"folder can't be read: {error.strerror}"))
         return
     for entry in entries:
         name, path = prefix + entry.name, folder / entry.name
@@ -130,14 +134,21 @@ def _walk(
         if entry.is_dir():
             identity = _identity(path)
             if identity in above:
-                problems.append(Problem(name + "/", "a link to a folder above it"))
+                problems.append(Problem(_readable(name) + "/", "a link to a folder above it"))
             else:
                 yield from _walk(path, name + "/", (*above, identity), problems)
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             if entry.is_file():
                 yield name, path
             else:
-                problems.append(Problem(name, "a dead link" if entry.is_symlink() else "not a regular file"))
+                problems.append(
+                    Problem(_readable(name), "a dead link" if entry.is_symlink() else "not a regular file")
+                )
+
+
+def _readable(name: str) -> str:
+    """Return a name with what is no UTF-8 replaced, so that it can be stored and printed."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _identity(folder: Path) -> tuple[int, int]:

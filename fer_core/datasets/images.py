@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache as cache_once
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,9 @@ MAX_PIXELS = 50_000_000
 
 #: Larger files are not read at all; no photograph within MAX_PIXELS needs as much.
 MAX_BYTES = 512 * 2**20
+
+#: Pillow's names of the formats that are opened: photographs and frames, none that runs another program (EPS).
+FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 
 Progress = Callable[[int, int], None]
 
@@ -146,7 +150,7 @@ def _decode_stream(file: IO[bytes], max_pixels: int) -> tuple[Image.Image, str]:
     # Decoders of damaged files raise whatever they stumble over (SyntaxError, struct.error, KeyError ...), and
     # one bad file must never end a run.
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=_formats()) as image:
             if image.width * image.height > max_pixels:
                 raise DataError(f"too large: {image.width}x{image.height}, {_limit(max_pixels)}")
             mode = image.mode
@@ -162,6 +166,13 @@ def _decode_stream(file: IO[bytes], max_pixels: int) -> tuple[Image.Image, str]:
         raise DataError("not enough memory to decode it") from error
     except Exception as error:
         raise DataError(f"damaged or truncated image ({str(error) or type(error).__name__})") from error
+
+
+@cache_once
+def _formats() -> tuple[str, ...]:
+    """Return those of FORMATS that this Pillow was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _limit(max_pixels: int) -> str:

@@ -90,12 +90,20 @@ def open_dataset(
         raise DataError(
             "A data set's path must be a folder or a CSV file", got="an empty path", fix=f"Or use {DEMO!r}"
         )
-    path = Path(source).expanduser()
-    if layout == "auto":
-        dataset = _recognised(path, label_codes, group_pattern)
-    else:
-        dataset = LAYOUTS[layout](path, label_codes=label_codes, group_pattern=group_pattern)
-    return replace(dataset, generated=dataset.generated or _marked(path))
+    try:
+        path = Path(source).expanduser()
+        if layout == "auto":
+            dataset = _recognised(path, label_codes, group_pattern)
+        else:
+            dataset = LAYOUTS[layout](path, label_codes=label_codes, group_pattern=group_pattern)
+        return replace(dataset, generated=dataset.generated or _marked(path))
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # a name too long, a folder that may not be entered, no such ~user
+        raise DataError(
+            "A data set's path must lead to something that can be read", got=f"{source} ({error})"
+        ) from error
 
 
 def _recognised(path: Path, codes: str | None, pattern: str | None) -> Dataset:

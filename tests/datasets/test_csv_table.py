@@ -91,6 +91,12 @@ def test_every_bad_row_is_a_problem_with_its_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_path_too_long_for_any_file_is_a_problem(tmp_path: Path) -> None:
+    plant(tmp_path, ["a.png"])
+    dataset = read_csv(table(tmp_path, f"path,label\n{'x' * 5000},sad\na.png,sad\n"))
+    assert [problem.reason for problem in dataset.problems] == ["line 2: can't be found: File name too long"]
+
+
 def test_absolute_and_windows_paths_below_the_folder_count(tmp_path: Path) -> None:
     plant(tmp_path, ["sub/a.png", "sub/b.png"])
     dataset = read_csv(table(tmp_path, f"path,label\n{tmp_path}/sub/a.png,sad\nsub\\b.png,sad\n"))

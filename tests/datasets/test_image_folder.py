@@ -167,6 +167,21 @@ def test_what_is_no_data_set_says_what_to_do(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def test_names_that_are_no_utf8_are_problems(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/a.png"])
+    path = os.fsencode(tmp_path / "sad") + b"/caf\xe9.png"
+    try:
+        with open(path, "wb") as file:  # noqa: PTH123 (a name in bytes)
+            file.write(b"x")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    dataset = read_folder(tmp_path)
+    assert len(dataset) == 1
+    (problem,) = dataset.problems
+    assert problem.name == "sad/caf\ufffd.png"
+    problem.name.encode("utf-8")
+
+
 def test_folders_that_may_not_be_read_are_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(tmp_path, ["sad/a.png", "happy/b.png"])
     scan = os.scandir

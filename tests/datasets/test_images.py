@@ -213,6 +213,12 @@ def test_reasons_name_what_is_wrong(tmp_path: Path) -> None:
     assert inspect(tmp_path / "none.png").reason == "no such file"
 
 
+def test_formats_that_run_other_programs_are_not_opened() -> None:
+    data = encode(Image.new("RGB", (8, 8)), "EPS")
+    with pytest.raises(DataError, match="not an image"):
+        load_rgb(data)
+
+
 def test_the_pixel_limit_is_the_callers(tmp_path: Path) -> None:
     data = encode(Image.fromarray(noise(10, 10)))
     assert load_rgb(data, max_pixels=100).shape == (10, 10, 3)

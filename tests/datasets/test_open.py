@@ -116,6 +116,9 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
         open_dataset(tmp_path / "none")
     with pytest.raises(DataError, match="folder or a CSV"):
         open_dataset("")
+    for strange in ("~no-such-user/data", "x" * 5000):
+        with pytest.raises(DataError, match="data set's path"):
+            open_dataset(strange)
     with pytest.raises(DataError, match=f"auto, {', '.join(LAYOUTS)}"):
         open_dataset(tmp_path, layout="imagenet")
     with pytest.raises(DataError, match="0-6 or 1-7"):
