@@ -74,6 +74,7 @@ class DataConfig(Config):
     source: str = where("demo", description="'demo', or the path that was given")
     layout: str = where("auto")
     label_codes: str | None = where(None, description="how numeric labels count: '0-6', '1-7' or none")
+    group_pattern: str | None = where(None, description="regular expression that finds a name's group")
     name: str = where("")
     images: int = where(0, ge=0)
     generated: bool = where(False, description="drawn by this project, not photographed")

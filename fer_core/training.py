@@ -282,6 +282,15 @@ class _Trainer:
         checkpoints.write(path, tensors, note)
 
 
+def read_results(folder: Path, folds: Sequence[Fold], config: RunConfig) -> list[FoldResult]:
+    """Return what a finished training left in its folder, in the order of the folds.
+
+    Raises:
+        StoreError: a file is missing, damaged or another run's.
+    """
+    return [_read_result(folder / f"seed{one.seed}-fold{one.fold}.safetensors", config) for one in folds]
+
+
 def _read_result(path: Path, config: RunConfig) -> FoldResult:
     tensors, note = checkpoints.read(path, run=config.key())
     return FoldResult(

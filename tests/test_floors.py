@@ -15,9 +15,21 @@ PACKAGE = ROOT / "fer_core"
 
 FLOORS: dict[int, tuple[str, ...]] = {
     0: ("config", "settings", "errors", "reporting", "paper", "config_comparators"),
-    1: ("datasets", "faces", "protocols", "metrics", "transforms", "store", "migrations", "artifacts"),
+    1: (
+        "datasets",
+        "faces",
+        "protocols",
+        "metrics",
+        "transforms",
+        "store",
+        "database",
+        "migrations",
+        "artifacts",
+        "devices",
+        "environment",
+    ),
     2: ("training", "checkpoints", "features", "models"),
-    3: ("pipeline", "predict", "explain", "charts"),
+    3: ("pipeline", "planning", "results", "predict", "explain", "charts"),
     4: ("ui", "jobs", "report"),
     5: ("cli", "commands", "__main__"),
 }

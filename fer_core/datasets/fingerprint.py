@@ -41,14 +41,16 @@ def data_config(
     *,
     cache: Path | None = None,
     label_codes: str | None = None,
+    group_pattern: str | None = None,
     progress: Progress | None = None,
 ) -> DataConfig:
-    """Describe a data set for a run's definition; `label_codes` as it was opened with."""
+    """Describe a data set for a run's definition; `label_codes` and `group_pattern` as it was opened with."""
     return DataConfig(
         fingerprint=fingerprint(dataset, cache=cache, progress=progress),
         source=dataset.source,
         layout=dataset.layout,
         label_codes=label_codes,
+        group_pattern=group_pattern,
         name=dataset.name,
         images=len(dataset),
         generated=dataset.generated,

@@ -1,0 +1,195 @@
+"""The command line, with the same powers as the dashboard: options and their meaning.
+
+With `--json` a command prints one JSON document on standard output; progress, notes and errors go to
+standard error. Exit codes: 0 done, 1 a run failed or was cancelled, 2 the request can't be carried out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .errors import FerError
+
+WEIGHTS_HELP = "imagenet, none (random, explicit) or a weights file (default: imagenet)"
+DATA_HELP = (
+    "demo (generated faces), a folder (SFEW 1, SFEW 2.0 or one folder a class) or a .csv with path, label"
+    " and optionally split, group, clip"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    module, function = options.run.split(":")
+    try:
+        return getattr(importlib.import_module(f"fer_core.commands.{module}"), function)(options)
+    except FerError as error:
+        if getattr(options, "json", False):
+            print(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        print(f"fer_core: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fer_core: interrupted; a run that was training goes on when asked for again", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m fer_core",
+        description="FER Lab: facial-expression recognition by transfer learning, measured honestly.",
+        epilog="State lives in FER_HOME (default: .fer in the working folder); weights are looked for in "
+        "FER_WEIGHTS_DIR; FER_DEVICE is auto, cpu or cuda.",
+    )
+    top.add_argument("--version", action="version", version=f"FER Lab {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _data(commands)
+    _faces(commands)
+    _train(commands)
+    _compare(commands)
+    _predict(commands)
+    _serve(commands)
+    return top
+
+
+def _command(commands: argparse._SubParsersAction, name: str, run: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+
+
+def _source(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", default="demo", metavar="PATH", help=DATA_HELP)
+    command.add_argument(
+        "--layout", default="auto", choices=["auto", "sfew1", "sfew2", "folder", "csv"], help="how to read it"
+    )
+    command.add_argument(
+        "--label-codes", choices=["0-6", "1-7"], default=None, help="how labels written as numbers count"
+    )
+    command.add_argument(
+        "--group-pattern",
+        metavar="REGEX",
+        default=None,
+        help="finds the movie or person in a file's name where it is not named as SFEW's frames are",
+    )
+
+
+def _extraction(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("face extraction")
+    group.add_argument("--margin", type=int, default=0, help="pixels of the 160 x 160 crop around the face")
+    group.add_argument("--choice", default="largest", choices=["largest", "most_probable", "central"])
+    group.add_argument("--align", action="store_true", help="turn and scale faces by their landmarks")
+    group.add_argument(
+        "--no-face-policy",
+        default="manual",
+        choices=["resize", "drop", "manual"],
+        help="a frame with no face: resize it whole (the paper), drop it, or use its hand-drawn box and "
+        "resize where there is none",
+    )
+
+
+def _data(commands: argparse._SubParsersAction) -> None:
+    data = commands.add_parser("data", help="look into a data set before anything is trained")
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
+    audit = _command(actions, "audit", "data:audit", "report counts, unreadable files, duplicates and leaks")
+    _source(audit)
+    _json(audit)
+    generate = _command(actions, "generate", "data:generate", "draw the generated data set (synthetic faces)")
+    generate.add_argument("--out", metavar="FOLDER", help="where to put it (default: the state folder)")
+    generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument("--ordinary", type=int, default=420, help="ordinary frames")
+    generate.add_argument("--hard", type=int, default=60, help="frames made to defeat detection")
+    _json(generate)
+
+
+def _faces(commands: argparse._SubParsersAction) -> None:
+    faces = _command(commands, "faces", "faces:faces", "detect faces and report what became of every frame")
+    _source(faces)
+    _extraction(faces)
+    _json(faces)
+
+
+def _train(commands: argparse._SubParsersAction) -> None:
+    train = _command(commands, "train", "train:train", "train one run per unfreeze setting, or recall it")
+    _source(train)
+    model = train.add_argument_group("model")
+    model.add_argument(
+        "--unfreeze", default="1,2,3", metavar="N[,N]", help="how many of the last blocks train"
+    )
+    model.add_argument("--backbone", default="resnet18", metavar="NAME")
+    model.add_argument("--weights", default="imagenet", metavar="imagenet|none|FILE", help=WEIGHTS_HELP)
+    protocol = train.add_argument_group("protocol")
+    protocol.add_argument(
+        "--protocol",
+        default="stratified",
+        choices=["stratified", "group", "clip", "spi", "reshuffle", "fixed"],
+        help="how folds are drawn; stratified and reshuffle leak where frames come from films",
+    )
+    protocol.add_argument("--folds", type=int, default=5, metavar="K")
+    protocol.add_argument(
+        "--seeds", default="1", metavar="S", help="how many seeds (from 0), or a list such as 3,5,8"
+    )
+    recipe = train.add_argument_group("recipe")
+    recipe.add_argument("--epochs", type=int, default=20, metavar="E")
+    recipe.add_argument("--batch-size", type=int, default=32)
+    recipe.add_argument("--lr", type=float, default=1e-3, help="Adam's learning rate")
+    recipe.add_argument("--sampler", default="balanced", choices=["balanced", "shuffled"])
+    recipe.add_argument("--precision", default="float32", choices=["float32", "bf16"])
+    _extraction(train)
+    train.add_argument(
+        "--faces",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="cut faces out with MTCNN; --no-faces resizes whole frames (the paper's table 3)",
+    )
+    train.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
+    _json(train)
+    demo = _command(
+        commands, "demo", "train:demo", "train the three settings on the generated set and print the table"
+    )
+    demo.add_argument("--epochs", type=int, default=20, metavar="E")
+    _json(demo)
+
+
+def _compare(commands: argparse._SubParsersAction) -> None:
+    compare = _command(commands, "compare", "compare:compare", "list what has been run, best first")
+    compare.add_argument("--data", default=None, metavar="PATH", help="only runs on this data set")
+    compare.add_argument("--protocol", default=None, help="only runs under this protocol")
+    _json(compare)
+
+
+def _predict(commands: argparse._SubParsersAction) -> None:
+    predict = _command(commands, "predict", "predict:predict", "find faces in images and classify them")
+    predict.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a finished run")
+    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    _json(predict)
+
+
+def _serve(commands: argparse._SubParsersAction) -> None:
+    serve = _command(commands, "serve", "serve:serve", "make the demo data, start a worker and the dashboard")
+    serve.add_argument("--port", type=int, default=8501)
+    serve.add_argument("--address", default="127.0.0.1", help="0.0.0.0 to serve other machines")
+    serve.add_argument("--no-worker", action="store_true", help="leave training to workers started elsewhere")
+    worker = _command(commands, "worker", "serve:worker", "train queued runs until stopped")
+    worker.add_argument(
+        "--device", default=None, help="auto, cpu, cuda or cuda:<index> (default: FER_DEVICE)"
+    )
+    worker.add_argument("--until-idle", action="store_true", help="stop when nothing is queued")

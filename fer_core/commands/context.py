@@ -1,0 +1,119 @@
+"""What commands share: the opened data set, tables and progress on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import settings as settings_module
+from ..artifacts import Artifacts
+from ..config import DataConfig
+from ..datasets.base import Dataset
+from ..datasets.fingerprint import data_config
+from ..datasets.open import open_dataset
+from ..settings import Settings
+from ..store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """The state folder, the database and the artifacts of this installation."""
+
+    settings: Settings
+    store: Store
+    artifacts: Artifacts
+
+    @classmethod
+    def open(cls) -> Context:
+        """Open them as FER_* say."""
+        settings = settings_module.load()
+        return cls(settings, Store(settings.database), Artifacts(settings.artifacts))
+
+    def dataset(self, options: argparse.Namespace) -> tuple[Dataset, DataConfig]:
+        """Open the data set that `--data`, `--layout` and `--label-codes` name, with its identity."""
+        with Bar("drawing the generated set") as bar:
+            dataset = open_dataset(
+                options.data,
+                layout=options.layout,
+                label_codes=options.label_codes,
+                group_pattern=options.group_pattern,
+                demo_root=self.settings.demo_data,
+                progress=bar,
+            )
+        with Bar("hashing files") as bar:
+            config = data_config(
+                dataset,
+                label_codes=options.label_codes,
+                group_pattern=options.group_pattern,
+                cache=self.settings.cache,
+                progress=bar,
+            )
+        return dataset, config
+
+
+class Bar:
+    """A progress bar on standard error, made at the first call with (done, total); silent when piped."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total, desc=self._title, file=sys.stderr, leave=False, disable=not sys.stderr.isatty()
+            )
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+
+def note(text: str) -> None:
+    """Print a line for the reader on standard error."""
+    print(text, file=sys.stderr)
+
+
+def print_json(document: object) -> None:
+    """Print the one JSON document of a command; NaN and numpy scalars become plain values."""
+    print(json.dumps(document, default=_plain, indent=2))
+
+
+def _plain(value: Any) -> object:
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)
+
+
+def print_table(
+    rows: Sequence[Mapping[str, object]], columns: Mapping[str, Callable[[Any], str] | None]
+) -> None:
+    """Print rows under the given columns, each shown by its function or as text; '-' for None."""
+    shown = [
+        ["-" if row.get(name) is None else (form or str)(row[name]) for name, form in columns.items()]
+        for row in rows
+    ]
+    widths = [max(len(name), *(len(cells[i]) for cells in shown), 0) for i, name in enumerate(columns)]
+    for cells in [list(columns), ["-" * width for width in widths], *shown]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def percent(value: float) -> str:
+    """Return a share in 0..1 as a percentage with one decimal."""
+    return f"{100 * value:.1f} %"
+
+
+def percent_interval(value: Sequence[float]) -> str:
+    """Return an interval of shares as percentages."""
+    return f"{100 * value[0]:.1f} to {100 * value[1]:.1f} %"

@@ -1,0 +1,48 @@
+"""`faces`: detect, and say what became of every frame."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..config import RunConfig
+from ..faces.extraction import read_crops
+from ..jobs.queue import submit
+from ..planning import faces_config
+from .context import Context, percent, print_json, print_table
+from .train import faces_values, finish, raise_failed
+
+
+def faces(options: argparse.Namespace) -> int:
+    """Carry out `faces`."""
+    context = Context.open()
+    _, data = context.dataset(options)
+    config = RunConfig(
+        goal="faces",
+        data=data,
+        faces=faces_config(context.store, context.artifacts, data, faces_values(options)),
+    )
+    run_id, _ = submit(context.store, config)
+    raise_failed(finish(context, run_id))
+    table = read_crops(context.artifacts.path("crops", config.crops_key())).table
+    counts = table["status"].value_counts().to_dict()
+    rows = [
+        {
+            "path": row.name,
+            "status": row.status,
+            "box": row.box,
+            "probability": None if row.probability != row.probability else row.probability,
+            "landmarks": row.landmarks,
+            "faces": row.faces,
+            "label": row.label,
+            "group": row.group,
+            "reason": row.reason,
+        }
+        for row in table.itertuples(index=False)
+    ]
+    if options.json:
+        print_json({"counts": counts, "images": rows})
+        return 0
+    failed = [row for row in rows if row["status"] not in ("found", "manual")]
+    print_table(failed, {"path": None, "status": None, "probability": percent, "faces": None, "reason": None})
+    print("\n" + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    return 0

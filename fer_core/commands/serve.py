@@ -1,0 +1,59 @@
+"""`serve` and `worker`: the dashboard and the process that trains."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import settings as settings_module
+from ..config import RunConfig
+from ..jobs.queue import submit
+from .context import Context, note
+from .train import finish, raise_failed
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Carry out `serve`: until interrupted."""
+    context = Context.open()
+    if not context.settings.demo:
+        note("Preparing the generated data set and its faces (only the first time) ...")
+        options.data, options.layout, options.label_codes, options.group_pattern = "demo", "auto", None, None
+        _, data = context.dataset(options)
+        raise_failed(finish(context, submit(context.store, RunConfig(goal="faces", data=data))[0]))
+    processes = []
+    if not options.no_worker and not context.settings.demo:
+        processes.append(subprocess.Popen([sys.executable, "-m", "fer_core", "worker"]))
+    command = [sys.executable, "-m", "streamlit", "run", str(APP)]
+    command += ["--server.port", str(options.port), "--server.address", options.address]
+    note(f"FER Lab is at http://{options.address}:{options.port} (stop with Ctrl-C)")
+    processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
+    try:
+        return processes[-1].wait()
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(timeout=30)
+
+
+def _environment(settings: settings_module.Settings) -> dict[str, str]:
+    """Return the environment with the state folder made absolute, for the dashboard runs elsewhere."""
+    return os.environ | {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Carry out `worker`: until stopped, or until nothing is left."""
+    from dataclasses import replace
+
+    from ..jobs.worker import run_worker
+
+    settings = settings_module.load()
+    if options.device:
+        settings = replace(settings, device=options.device)
+    run_worker(settings, until_idle=options.until_idle)
+    return 0

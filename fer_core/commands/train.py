@@ -1,0 +1,157 @@
+"""`train` and `demo`: submit a run per unfreeze setting, carry it out here or wait for it, print figures."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..config import ProtocolConfig, RunConfig, TrainingConfig, parse
+from ..errors import FerError
+from ..jobs.queue import submit
+from ..models.backbones import weight_status
+from ..planning import faces_config, seeds, settings_of, transfer_configs, whole_numbers
+from ..protocols import PROTOCOLS
+from ..results import run_row
+from ..store import StoredRun
+from .context import Bar, Context, note, percent, percent_interval, print_json, print_table
+
+COLUMNS = {
+    "unfreeze": None,
+    "backbone": None,
+    "protocol": None,
+    "folds": None,
+    "train_accuracy": percent,
+    "val_accuracy": percent,
+    "val_accuracy_interval": percent_interval,
+    "train_loss": "{:.3f}".format,
+    "val_loss": "{:.3f}".format,
+    "images": None,
+    "missing_faces": None,
+    "seconds": "{:.0f}".format,
+    "status": None,
+    "cached": lambda value: "yes" if value else "no",
+    "run_id": None,
+}
+
+
+def train(options: argparse.Namespace) -> int:
+    """Carry out `train`; 1 when a run failed or was cancelled."""
+    context = Context.open()
+    configs = plan(context, options)
+    _say_weights(context, configs[0])
+    rows = []
+    for config in configs:
+        run_id, created = submit(context.store, config)
+        if options.detach:
+            run = context.store.run(run_id)
+        else:
+            run = finish(context, run_id)
+        rows.append(run_row(run, cached=not created))
+    if options.json:
+        print_json(rows)
+    else:
+        print_table(rows, COLUMNS)
+        _footnotes(configs[0], rows)
+    return 0 if options.detach or all(row["status"] == "done" for row in rows) else 1
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Carry out `demo`: the paper's three settings on the generated set, with the packaged weights."""
+    from ..cli import parser
+
+    arguments = ["train", "--data", "demo", "--backbone", "efficientnet_lite0", "--protocol", "group"]
+    arguments += ["--epochs", str(options.epochs), *(["--json"] if options.json else [])]
+    return train(parser().parse_args(arguments))
+
+
+def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:
+    """Return the run definitions that the options ask for."""
+    models = transfer_configs(options.backbone, options.weights, whole_numbers(options.unfreeze, "unfreeze"))
+    protocol = parse(
+        ProtocolConfig, {"name": options.protocol, "folds": options.folds, "seeds": seeds(options.seeds)}
+    )
+    recipe = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "sampler", "precision")}
+    training = parse(TrainingConfig, recipe)
+    _, data = context.dataset(options)
+    faces = faces_config(context.store, context.artifacts, data, faces_values(options))
+    return settings_of(data, [faces], models, protocol, training)
+
+
+def faces_values(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the face settings among the options."""
+    if not getattr(options, "faces", True):
+        return {"extract": False}
+    return {
+        "margin": options.margin,
+        "choice": options.choice,
+        "align": options.align,
+        "no_face": options.no_face_policy,
+    }
+
+
+def finish(context: Context, run_id: str) -> StoredRun:
+    """Carry a run out in this process, or wait for the worker that holds it; show its progress."""
+    with _watched(context, run_id):
+        while not (run := context.store.run(run_id)).ended:
+            from ..jobs.worker import run_worker
+
+            run_worker(context.settings, until_idle=True, only=run_id)
+            if not context.store.run(run_id).ended:
+                time.sleep(0.5)
+    return run
+
+
+@contextmanager
+def _watched(context: Context, run_id: str) -> Iterator[None]:
+    """Show a run's progress from the database while the body works or waits."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        bar, step = None, ""
+        while not ended.wait(0.3):
+            run = context.store.run(run_id)
+            if run.step != step:
+                if bar:
+                    bar.__exit__()
+                bar, step = Bar(f"{run_id[:8]} {run.step}"), run.step
+            if bar and run.step_total:
+                bar(run.step_done, run.step_total)
+        if bar:
+            bar.__exit__()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _say_weights(context: Context, config: RunConfig) -> None:
+    model = config.model
+    status = weight_status(model.backbone, model.weights, context.settings.weights_dir, model.weights_file)
+    note(status.message)
+
+
+def _footnotes(config: RunConfig, rows: list[dict[str, Any]]) -> None:
+    protocol = PROTOCOLS[config.protocol.name]
+    print(
+        f"\nValidation accuracy is that of held-out images after the last epoch, with a 95 % Wilson interval."
+        f"\nProtocol: {protocol.title}. {protocol.why}"
+    )
+    if config.data.generated:
+        print("Generated faces, not photographs: these figures say nothing about real faces.")
+    for row in rows:
+        if row["error"]:
+            print(f"{row['run_id']}: {row['error']}")
+
+
+def raise_failed(run: StoredRun) -> None:
+    """Raise what ended a run unless it is done."""
+    if run.status != "done":
+        raise FerError(f"run {run.id} must end done", got=run.status, fix=run.error)

@@ -1,0 +1,30 @@
+"""Which device a run uses, decided once a run and stored with it."""
+
+from __future__ import annotations
+
+from .errors import ConfigError
+from .settings import Settings
+
+
+def resolve(settings: Settings) -> str:
+    """Return 'cpu' or 'cuda:<index>' for the settings' device and set the CPU threads they ask for.
+
+    Raises:
+        ConfigError: a GPU is asked for that is not there.
+    """
+    import torch
+
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    wanted = settings.device
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    index = int(wanted.partition(":")[2] or 0)
+    found = torch.cuda.device_count()
+    if index >= found:
+        raise ConfigError(
+            "FER_DEVICE must name a GPU that torch sees",
+            got=f"{wanted} with {found} GPUs",
+            fix="Set FER_DEVICE to auto or cpu, or install the driver",
+        )
+    return f"cuda:{index}"

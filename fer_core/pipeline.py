@@ -1,0 +1,232 @@
+"""The steps of a run in order: samples -> faces -> crops -> activations -> folds -> figures.
+
+Every step writes an artifact under its own key, so what another run has made already is only opened. The
+pipeline knows no database: it tells a `Report` what happens and returns a `RunResult`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .artifacts import Artifacts
+from .config import CLASSES, RunConfig
+from .datasets.base import Dataset
+from .datasets.fingerprint import fingerprint
+from .datasets.open import open_dataset
+from .devices import resolve
+from .environment import describe_environment
+from .errors import DataError
+from .faces.extraction import NOT_DETECTED, Crops, Progress, crop_all, detect_all, read_crops, read_detections
+from .faces.manual import read_boxes
+from .metrics import summary as summarise
+from .protocols import Fold, draw, leakage
+from .reporting import Report, RunResult
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .training import FoldResult
+
+
+def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+    """Open the data set of a run and carry the run out: what a worker calls.
+
+    Raises:
+        DataError: the data set has changed since the run was submitted, or is gone.
+        Cancelled: its user asked it to stop.
+    """
+    dataset = open_dataset(
+        config.data.source,
+        layout=config.data.layout,
+        label_codes=config.data.label_codes,
+        group_pattern=config.data.group_pattern,
+        demo_root=settings.demo_data,
+        progress=lambda done, total: report.step("drawing the generated set", done, total),
+    )
+    found = fingerprint(dataset, cache=settings.cache)
+    if found != config.data.fingerprint:
+        raise DataError(
+            "the data set must be as it was when the run was submitted",
+            got=f"fingerprint {found} in place of {config.data.fingerprint}",
+            fix="Submit the run again to train on the data as it is now",
+        )
+    return run(config, dataset, Artifacts(settings.artifacts), report, settings)
+
+
+def run(
+    config: RunConfig, dataset: Dataset, artifacts: Artifacts, report: Report, settings: Settings
+) -> RunResult:
+    """Carry out a run, from frames to figures."""
+    device = resolve(settings)
+    started = time.perf_counter()
+    crops = extract_faces(config, dataset, artifacts, report, device)
+    if config.goal == "faces":
+        summary = faces_summary(crops.table) | {"seconds": time.perf_counter() - started}
+        return RunResult(summary, pd.DataFrame(), describe_environment(device))
+    used = crops.used()
+    labels = used["label"].to_numpy()
+    folds = draw(config.protocol, labels, list(used["group"]), list(used["clip"]), list(used["split"]))
+    report.log(f"{len(used)} images, {len(folds)} folds, on {device}")
+    results = fit(config, crops.images[: len(used)], labels, folds, artifacts, report, settings, device)
+    predictions = held_out(used, results)
+    figures = summarise(
+        predictions["label"],
+        predictions[[f"p{index}" for index in range(len(CLASSES))]],
+        list(predictions["group"]),
+        list(predictions["face_status"].replace(NOT_DETECTED, "")),
+        predictions["seed"],
+        names=list(predictions["name"]),
+    )
+    summary = {
+        **figures,
+        "validated": figures["images"],
+        **faces_summary(crops.table),
+        **summarise_folds(results),
+        "leakage": leakage(folds, list(used["group"]), list(used["clip"]), epochs=config.training.epochs),
+        "seconds": time.perf_counter() - started,
+    }
+    return RunResult(summary, predictions, describe_environment(device))
+
+
+def fit(
+    config: RunConfig,
+    crops: np.ndarray,
+    labels: np.ndarray,
+    folds: list[Fold],
+    artifacts: Artifacts,
+    report: Report,
+    settings: Settings,
+    device: str,
+) -> list[FoldResult]:
+    """Train every fold on (N, size, size, 3) uint8 crops and keep the trained blocks as the run's artifact.
+
+    What an interrupted attempt has finished is read, not trained again.
+    """
+    import torch
+
+    from .features.prefix import activations
+    from .models.transfer import build
+    from .training import read_results, train
+
+    def build_folds(folder: Path) -> None:
+        target = torch.device(device)
+        report.step("loading the network", 0, 1)
+        chain = build(config.model, settings.weights_dir)
+        boundary = chain.row.boundary(config.model.unfreeze)
+        inputs = activations(
+            chain, crops, boundary, config=config, artifacts=artifacts, report=report, device=target
+        )
+        train(config, chain, inputs, labels, folds, device=target, report=report, checkpoints_dir=folder)
+
+    described = config.model_dump(mode="json")
+    folder = artifacts.ensure("runs", config.key(), described, build_folds, resume=True, waiting=report.check)
+    return read_results(folder, folds, config)
+
+
+def held_out(used: pd.DataFrame, results: list[FoldResult]) -> pd.DataFrame:
+    """Return a row per held-out image, fold and seed: `RunResult.predictions`."""
+    parts = []
+    for result in results:
+        rows = used.iloc[result.indices]
+        part = pd.DataFrame(
+            {
+                "seed": result.seed,
+                "fold": result.fold,
+                "name": rows["name"].to_numpy(),
+                "label": rows["label"].to_numpy(),
+                "group": rows["group"].to_numpy(),
+                "face_status": rows["status"].to_numpy(),
+            }
+        )
+        probabilities = {f"p{index}": result.probabilities[:, index] for index in range(len(CLASSES))}
+        parts.append(part.assign(**probabilities))
+    return pd.concat(parts, ignore_index=True)
+
+
+def summarise_folds(results: list[FoldResult]) -> dict[str, object]:
+    """Return the number of folds and their mean losses (nats) and training accuracy at the last epoch.
+
+    `over_epochs` has the same, and validation accuracy, averaged over all epochs as well: that is what the
+    paper's tables 2 and 3 print.
+    """
+    measures = ("train_accuracy", "val_accuracy", "train_loss", "val_loss")
+    epochs = pd.DataFrame([asdict(record) for result in results for record in result.epochs])
+    last = epochs[epochs["epoch"] == epochs["epoch"].max()]
+    return {
+        "folds": len({result.fold for result in results}),
+        "train_accuracy": float(last["train_accuracy"].mean()),
+        "train_loss": float(last["train_loss"].mean()),
+        "val_loss": float(last["val_loss"].mean()),
+        "over_epochs": {name: float(epochs[name].mean()) for name in measures},
+    }
+
+
+def extract_faces(
+    config: RunConfig, dataset: Dataset, artifacts: Artifacts, report: Report, device: str
+) -> Crops:
+    """Return the crops of a data set; detection and cutting are done only where they have not been.
+
+    A detection that was cut off goes on after its last frame.
+    """
+    faces = config.faces
+    detections = None
+    if faces.extract:
+
+        def detect(folder: Path) -> None:
+            from .faces.mtcnn import MTCNN
+
+            detector = MTCNN(device, faces.thresholds, faces.min_face_size, faces.factor, trace=False)
+            detect_all(dataset.samples, detector, folder, progress=_progress(report, "detecting faces"))
+
+        own = {
+            "thresholds": faces.thresholds,
+            "min_face_size": faces.min_face_size,
+            "factor": faces.factor,
+            "data": config.data.hashed(),
+        }
+        detections = read_detections(
+            artifacts.ensure(
+                "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
+            )
+        )
+    drawn = read_boxes(artifacts, faces.manual_boxes)
+
+    def cut(folder: Path) -> None:
+        crop_all(
+            dataset.samples,
+            detections,
+            faces,
+            folder,
+            drawn=drawn,
+            progress=_progress(report, "cutting crops"),
+        )
+
+    own = {"faces": faces.hashed(), "data": config.data.hashed()}
+    return read_crops(artifacts.ensure("crops", config.crops_key(), own, cut, waiting=report.check))
+
+
+def _progress(report: Report, name: str) -> Progress:
+    return lambda done, total: report.step(name, done, total)
+
+
+def faces_summary(table: pd.DataFrame) -> dict[str, object]:
+    """Return what became of the frames: counts per status, images with a crop, missing and unreadable.
+
+    `missing_faces` is None where no face was looked for; `dropped` counts readable frames left out for want
+    of a face.
+    """
+    counts = table["status"].value_counts()
+    looked = not (table["status"] == NOT_DETECTED).any()
+    readable = table[table["status"] != "unreadable"]
+    return {
+        "statuses": {name: int(count) for name, count in counts.items()},
+        "images": int((table["row"] >= 0).sum()),
+        "missing_faces": int((table["status"] == "none").sum()) if looked else None,
+        "unreadable": int(len(table) - len(readable)),
+        "dropped": int((readable["row"] < 0).sum()),
+    }

@@ -1,0 +1,110 @@
+"""From what a person asks for to run definitions: shared by the Train page and the command line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .artifacts import Artifacts
+from .config import (
+    DataConfig,
+    FacesConfig,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+    parse,
+)
+from .errors import ConfigError, WeightsError
+from .faces.manual import freeze_boxes
+from .store import Store
+
+
+def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: dict[str, Any]) -> FacesConfig:
+    """Build the face settings from plain values; under the policy 'manual' the drawn boxes are frozen in.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+    if values.get("extract", True) and values.get("no_face") == "manual":
+        table = store.manual_boxes(data.fingerprint).dropna(subset=["x1"])
+        drawn = {row.name: (row.x1, row.y1, row.x2, row.y2) for row in table.itertuples(index=False)}
+        values = values | {"manual_boxes": freeze_boxes(artifacts, drawn)}
+    return parse(FacesConfig, values)
+
+
+def weights_values(weights: str) -> dict[str, Any]:
+    """Return the fields of `TransferConfig` for 'imagenet', 'none' or a file's path.
+
+    Raises:
+        WeightsError: the file is not there.
+    """
+    if weights in ("imagenet", "none"):
+        return {"weights": weights}
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(
+            "weights must be 'imagenet', 'none' or a file",
+            got=repr(weights),
+            fix="Check the path, or leave it at imagenet",
+        )
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"weights": f"sha256:{found}", "weights_file": str(path.absolute())}
+
+
+def whole_numbers(text: str, what: str) -> tuple[int, ...]:
+    """Return the whole numbers of a comma list such as '1,2,3', in order and without repeats.
+
+    Raises:
+        ConfigError: something else is in it.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdigit() for part in parts):
+        raise ConfigError(
+            f"{what} must be whole numbers with commas", got=repr(text), fix="For example: 1,2,3"
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Return seeds from 'how many' ('3' is 0, 1, 2) or a list ('3,5,8', '7,' for 7 alone).
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    numbers = whole_numbers(text, "seeds")
+    if "," in text:
+        return numbers
+    return tuple(range(max(numbers[0], 1)))
+
+
+def settings_of(
+    data: DataConfig,
+    faces: Iterable[FacesConfig],
+    models: Iterable[TransferConfig],
+    protocol: ProtocolConfig,
+    training: TrainingConfig,
+) -> list[RunConfig]:
+    """Return one definition per model and face setting, in that order."""
+    faces = list(faces)
+    return [
+        RunConfig(data=data, faces=face, model=model, protocol=protocol, training=training)
+        for model in models
+        for face in faces
+    ]
+
+
+def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:
+    """Return one model definition per unfreeze setting.
+
+    Raises:
+        ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file missing.
+    """
+    from .models.backbones import backbone as row_of
+
+    row_of(backbone)
+    values = weights_values(weights)
+    return [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]

@@ -1,0 +1,176 @@
+"""Load a finished run and classify faces in new images: the folds' networks vote with equal weight."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import checkpoints
+from .artifacts import Artifacts
+from .config import CLASSES, RunConfig
+from .devices import resolve
+from .errors import NotFoundError
+from .faces.crops import Chosen, Faces, choose, cut
+from .faces.mtcnn import MTCNN
+from .features.prefix import forward
+from .models.transfer import Chain, build
+from .settings import Settings
+from .transforms import to_input
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One face of an image, or the whole image where none was found.
+
+    Attributes:
+        status: what became of the image in detection (`faces.crops.STATUSES`).
+        box: (x1, y1, x2, y2) in source pixels; None for the whole image.
+        face_probability: MTCNN's; None for the whole image.
+        landmarks: (5, 2) source pixels or None.
+        crop: (size, size, 3) uint8 RGB, what the network saw.
+        probabilities: (7,) float32 in the order of `CLASSES`, the mean over folds and seeds; not calibrated.
+        agreement: share of the networks whose first class is the prediction's.
+    """
+
+    status: str
+    box: tuple[float, float, float, float] | None
+    face_probability: float | None
+    landmarks: np.ndarray | None
+    crop: np.ndarray
+    probabilities: np.ndarray
+    agreement: float
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return CLASSES[int(self.probabilities.argmax())]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values, without the crop."""
+        return {
+            "status": self.status,
+            "box": None if self.box is None else [round(value, 2) for value in self.box],
+            "face_probability": self.face_probability,
+            "landmarks": None if self.landmarks is None else self.landmarks.round(2).tolist(),
+            "label": self.label,
+            "probabilities": {name: float(p) for name, p in zip(CLASSES, self.probabilities, strict=True)},
+            "agreement": self.agreement,
+        }
+
+
+class Predictor:
+    """A finished run's networks, ready for images.
+
+    Args:
+        config: the run's definition: its crops are cut the same way here.
+        folder: the run's artifact: one file of trained blocks a fold and seed.
+        settings: where weights lie and which device is used.
+    """
+
+    def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
+        self.config, faces = config, config.faces
+        self.device = torch.device(resolve(settings))
+        self.detector = (
+            MTCNN(str(self.device), faces.thresholds, faces.min_face_size, faces.factor, trace=False)
+            if faces.extract
+            else None
+        )
+        chain = build(config.model, settings.weights_dir)
+        boundary = chain.row.boundary(config.model.unfreeze)
+        self.row = chain.row
+        self.prefix = chain.prefix(boundary).to(self.device)
+        self.suffixes = [
+            self._suffix(chain, boundary, path) for path in sorted(folder.glob("seed*.safetensors"))
+        ]
+
+    @classmethod
+    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
+        """Load a run's networks.
+
+        Raises:
+            NotFoundError: the run has left no networks here.
+            WeightsError: the backbone's weights are missing.
+        """
+        artifacts = Artifacts(settings.artifacts)
+        if not artifacts.has("runs", run_id):
+            raise NotFoundError(
+                "a run's networks must be on this host to predict with it",
+                got=f"none for {run_id}",
+                fix="Choose a finished run, or train it here",
+            )
+        return cls(config, artifacts.path("runs", run_id), settings)
+
+    def _suffix(self, chain: Chain, boundary: str, path: Path) -> torch.nn.Sequential:
+        suffix = copy.deepcopy(chain.suffix(boundary))
+        tensors, _ = checkpoints.read(path)
+        suffix.load_state_dict(checkpoints.part(tensors, "suffix."))
+        return suffix.to(self.device).eval().requires_grad_(False)
+
+    def predict(self, images: Sequence[np.ndarray], *, every_face: bool = True) -> list[list[Prediction]]:
+        """Find the faces of images and classify each.
+
+        Args:
+            images: (H, W, 3) uint8 RGB arrays of any sizes.
+            every_face: classify every face found; else only the one the run's settings choose.
+
+        Returns:
+            A list an image, its faces in the detector's order (largest first); one entry for the whole image
+            where no face was found or the run was trained on whole frames.
+        """
+        chosen = [self._choose(image, every_face) for image in images]
+        crops = [
+            cut(image, one, self.config.faces)
+            for image, found in zip(images, chosen, strict=True)
+            for one in found
+        ]
+        scores = iter(self.classify(np.stack(crops))) if crops else iter(())
+        cuts = iter(crops)
+        return [[self._prediction(one, next(cuts), *next(scores)) for one in found] for found in chosen]
+
+    def classify(self, crops: np.ndarray) -> list[tuple[np.ndarray, float]]:
+        """Return (probabilities (7,), agreement) for each of (N, size, size, 3) uint8 RGB crops."""
+        with torch.inference_mode():
+            inputs = forward(self.prefix, to_input(crops, self.row).to(self.device))
+            votes = torch.stack([forward(suffix, inputs).softmax(1) for suffix in self.suffixes])
+            mean = votes.mean(0)
+            agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
+        return [(p.cpu().numpy(), float(a)) for p, a in zip(mean, agreement, strict=True)]
+
+    def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
+        if self.detector is None:
+            return [Chosen("whole frame", None, None, None, 0)]
+        height, width = image.shape[:2]
+        found = self.detector.detect([image])[0]
+        faces = Faces(width, height, found.boxes, found.probabilities, found.landmarks)
+        one = choose(faces, self.config.faces)
+        if not every_face or len(faces) < 2:
+            return [one]
+        return [
+            Chosen(
+                one.status,
+                (float(b[0]), float(b[1]), float(b[2]), float(b[3])),
+                float(p),
+                points,
+                len(faces),
+            )
+            for b, p, points in zip(faces.boxes, faces.probabilities, faces.landmarks, strict=True)
+        ]
+
+    def _prediction(
+        self, chosen: Chosen, crop: np.ndarray, probabilities: np.ndarray, agreement: float
+    ) -> Prediction:
+        return Prediction(
+            chosen.status,
+            chosen.box,
+            chosen.probability,
+            chosen.landmarks,
+            crop,
+            probabilities,
+            agreement,
+        )

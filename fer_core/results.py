@@ -1,0 +1,83 @@
+"""A stored run as one flat row of figures: what tables on pages and on the command line show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from .models.backbones import BACKBONES
+from .protocols import PROTOCOLS
+from .store import StoredRun
+
+#: Figures that a run's summary holds and a row shows as they are; None until the run is done.
+FIGURES: tuple[str, ...] = (
+    "train_accuracy",
+    "val_accuracy",
+    "val_accuracy_interval",
+    "train_loss",
+    "val_loss",
+    "macro_f1",
+    "folds",
+    "images",
+    "missing_faces",
+    "unreadable",
+)
+
+
+def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
+    """Return a run's definition and figures; shares in 0..1, losses in nats, seconds of work.
+
+    `missing_faces` counts the frames whose whole image was used for want of a face; None where no face was
+    looked for.
+    """
+    config = run.config
+    protocol = PROTOCOLS[config.protocol.name]
+    figures = {name: run.summary.get(name) for name in FIGURES}
+    return {
+        "run_id": run.id,
+        "status": run.status,
+        "cached": cached,
+        "data": run.data_name,
+        "generated": config.data.generated,
+        "backbone": config.model.backbone,
+        "weights": config.model.weights,
+        "unfreeze": config.model.unfreeze,
+        "faces": config.faces.extract,
+        "protocol": protocol.name,
+        "leaks": protocol.leaks,
+        "seeds": list(config.protocol.seeds),
+        "epochs": config.training.epochs,
+        **figures,
+        "trainable": BACKBONES[config.model.backbone].trainable.get(config.model.unfreeze),
+        "seconds": run.seconds,
+        "created": run.created,
+        "error": run.error or None,
+    }
+
+
+def training_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """Return the runs whose goal is a trained model, leaving out those that only detect faces."""
+    return [run for run in runs if run.config.goal == "train"]
+
+
+def run_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
+    """Return one row a run as `run_row` gives it, with `low` and `high` of the interval and a `title`."""
+    rows = []
+    for run in runs:
+        row = run_row(run)
+        low, high = row["val_accuracy_interval"] or (None, None)
+        rows.append(row | {"low": low, "high": high, "title": title(run)})
+    return pd.DataFrame(rows)
+
+
+def title(run: StoredRun) -> str:
+    """Return a run's name for people: backbone, unfreeze setting, and what is unlike the default."""
+    config = run.config
+    parts = [f"{config.model.backbone} n={config.model.unfreeze}"]
+    if not config.faces.extract:
+        parts.append("whole frames")
+    if config.model.weights != "imagenet":
+        parts.append("random weights" if config.model.weights == "none" else "own weights")
+    return ", ".join(parts)

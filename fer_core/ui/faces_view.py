@@ -1,0 +1,225 @@
+"""The Faces page's parts: settings, filters, the gallery, one frame close up, starting a detection."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ..config import CLASSES, RunConfig
+from ..faces.crops import FAILED, STATUSES
+from ..faces.drawing import CHOSEN, DRAWN, OTHER, annotate
+from ..faces.extraction import Crops
+from ..jobs import executors
+from ..jobs.queue import submit
+from ..planning import faces_config
+from . import resources
+from .gallery import PAGE_SIZE, Tile, encode, grid
+from .setup import Lab
+from .widgets import run_status
+
+VIEWS = {"all": "All frames", "failed": "Failed detections"}
+
+STATUS_HELP = {
+    "found": "one face, or one that stands out",
+    "several": "two or more sure faces: the choice may be wrong",
+    "low-confidence": "the chosen face is below the trusted probability",
+    "none": "no face: the whole frame is used, as in the paper",
+    "manual": "cut at a hand-drawn box",
+    "unreadable": "the file can't be decoded",
+}
+
+
+def settings_form(lab: Lab) -> RunConfig:
+    """Draw the detection settings and return the definition they make; every value is in the URL."""
+    with st.popover("Detection settings", icon=":material/tune:"):
+        choice = st.selectbox(
+            "Which face, when there are several",
+            ["largest", "most_probable", "central"],
+            key="choice",
+            bind="query-params",
+            format_func=lambda value: value.replace("_", " "),
+        )
+        policy = st.selectbox(
+            "A frame with no face",
+            ["manual", "resize", "drop"],
+            key="no_face",
+            bind="query-params",
+            format_func={
+                "manual": "use its hand-drawn box, else resize it whole",
+                "resize": "resize it whole (the paper)",
+                "drop": "leave it out",
+            }.__getitem__,
+        )
+        margin = st.slider(
+            "Margin around the face (pixels of the crop)", 0, 64, 0, 4, key="margin", bind="query-params"
+        )
+        minimum = st.slider(
+            "Smallest face searched (pixels)", 12, 120, 20, 4, key="min_face", bind="query-params"
+        )
+        trusted = st.slider(
+            "Trusted from probability", 0.5, 1.0, 0.9, 0.01, key="trusted", bind="query-params"
+        )
+        align = st.toggle("Align eyes and mouth", key="align", bind="query-params")
+    data = resources.data_config(lab.source)
+    values = {
+        "choice": choice,
+        "no_face": policy,
+        "margin": margin,
+        "min_face_size": minimum,
+        "doubtful_below": trusted,
+        "align": align,
+    }
+    faces = faces_config(lab.store, resources.artifacts(), data, values)
+    return RunConfig(goal="faces", data=data, faces=faces)
+
+
+def detection(lab: Lab, config: RunConfig) -> None:
+    """Offer to detect with these settings, and show the progress while it goes on."""
+    with st.container(border=True):
+        st.markdown("#### Faces have not been looked for with these settings")
+        st.write(
+            f"MTCNN goes through the {config.data.images:,} frames of **{lab.dataset.name}**; the frames, faces "
+            "and failures then show here. It goes on when you close this tab."
+        )
+        if lab.demo:
+            st.caption("Starting a detection is off on a hosted demo.")
+        elif st.button("Detect faces", type="primary", icon=":material/frame_person:"):
+            submit(lab.store, config)
+            executors.launch(lab.settings)
+        _progress(lab, config)
+
+
+@st.fragment(run_every=1.0)
+def _progress(lab: Lab, config: RunConfig) -> None:
+    runs = lab.store.runs(ids=[config.key()])
+    if runs:
+        run_status(runs[0], lab.store.queue_place(runs[0].id))
+        if runs[0].status == "done":
+            st.rerun()
+
+
+def filters(table: pd.DataFrame) -> pd.DataFrame:
+    """Draw the filters and return the rows that pass; their values are in the URL."""
+    columns = st.columns([2, 2, 2, 1.4], vertical_alignment="bottom")
+    present = [status for status in STATUSES if (table["status"] == status).any()]
+    statuses = columns[0].multiselect("Status", present, key="status", bind="query-params")
+    classes = columns[1].multiselect("Class", CLASSES, key="class", bind="query-params")
+    groups = columns[2].multiselect(
+        "Movie or person", sorted(set(table["group"]) - {""}), key="group", bind="query-params"
+    )
+    order = columns[3].selectbox(
+        "Order", ["name", "probability", "face size"], key="order", bind="query-params"
+    )
+    if statuses:
+        table = table[table["status"].isin(statuses)]
+    if classes:
+        table = table[table["label"].isin([CLASSES.index(name) for name in classes])]
+    if groups:
+        table = table[table["group"].isin(groups)]
+    if order == "probability":
+        return table.sort_values("probability", na_position="first")
+    if order == "face size":
+        return table.assign(side=table["box"].map(_side)).sort_values("side", na_position="first")
+    return table
+
+
+def _side(box: list[float] | None) -> float:
+    return float("nan") if box is None else min(box[2] - box[0], box[3] - box[1])
+
+
+def gallery(table: pd.DataFrame, config: RunConfig) -> None:
+    """Draw one page of crops, each a link to its frame."""
+    if table.empty:
+        st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
+        return
+    pages = -(-len(table) // PAGE_SIZE)
+    page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    key = config.crops_key()
+    chosen = table.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    grid(_tile(row, key) for row in chosen.to_dict("records"))
+    st.caption(f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is.")
+
+
+def _tile(row: dict, key: str) -> Tile:
+    label = CLASSES[row["label"]]
+    status = row["status"]
+    note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
+    jpeg = resources.crop_jpeg(key, row["row"]) if row["row"] >= 0 else _blank()
+    query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
+    link = "./faces?" + urlencode({**query, "frame": row["name"]}, doseq=True)
+    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link)
+
+
+@st.cache_data
+def _blank() -> bytes:
+    return encode(np.full((160, 160, 3), 128, np.uint8))
+
+
+def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
+    """Draw one frame close up: every face found, the chosen one, the crop, and what became of it."""
+    rows = crops.table[crops.table["name"] == name]
+    if st.button("Back to the gallery", icon=":material/arrow_back:"):
+        del st.query_params["frame"]
+        st.rerun()
+    if rows.empty:
+        st.warning(f"The data set has no frame named {name!r}.", icon=":material/search_off:")
+        return
+    row = rows.iloc[0].to_dict()
+    left, right = st.columns([3, 1])
+    with left:
+        if row["status"] == "unreadable":
+            st.error(row["reason"], icon=":material/broken_image:")
+        else:
+            st.image(
+                _annotated(lab.source, config.crops_key(), config.detections_key(), name),
+                alt=f"Frame {name} with {row['faces']} faces boxed",
+                width="stretch",
+            )
+    with right:
+        if row["row"] >= 0:
+            st.image(
+                resources.crop_jpeg(config.crops_key(), row["row"]),
+                caption="What the network sees",
+                alt=f"Crop of {name}",
+                width="stretch",
+            )
+        st.markdown(f"**{CLASSES[row['label']]}** · {row['status']}")
+        st.caption(STATUS_HELP.get(row["status"], ""))
+        facts = {"Faces": row["faces"], "Movie or person": row["group"] or "–", "Split": row["split"] or "–"}
+        if row["probability"] == row["probability"] and row["probability"] is not None:
+            facts["Probability"] = f"{row['probability']:.3f}"
+        if row["box"]:
+            facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
+        st.table(pd.Series({name: str(value) for name, value in facts.items()}, name=""))
+        st.caption(row["name"])
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:
+    """Return the frame with every face boxed, as JPEG."""
+    image = resources.frame_array(source, name)
+    faces = resources.detections(detections_key).get(name)
+    row = resources.crops_by_key(crops_key).table.set_index("name").loc[name]
+    boxes, labels, colours, points = [], [], [], []
+    if faces is not None:
+        for box, probability, landmarks in zip(
+            faces.boxes, faces.probabilities, faces.landmarks, strict=True
+        ):
+            chosen = row["box"] is not None and np.allclose(box, row["box"])
+            boxes.append([float(value) for value in box])
+            labels.append(f"{probability:.2f}" if probability < 0.995 else f"{probability:.3f}")
+            colours.append(CHOSEN if chosen else OTHER)
+            points.append(landmarks)
+    if row["status"] == "manual":
+        boxes.append(row["box"])
+        labels.append("drawn")
+        colours.append(DRAWN)
+    return encode(annotate(image, boxes, labels=labels, colours=colours, landmarks=points))
+
+
+def failed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the frames whose crop rests on no trustworthy face."""
+    return table[table["status"].isin(FAILED)]

@@ -1,0 +1,61 @@
+"""Grids of images as plain HTML: they wrap at any width, every image has alt text and is a link."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+PAGE_SIZE = 48
+
+_STYLE = """
+<style>
+.fer-grid {display: grid; grid-template-columns: repeat(auto-fill, minmax(%(width)dpx, 1fr)); gap: .6rem;}
+.fer-grid figure {margin: 0; min-width: 0;}
+.fer-grid a {display: block; color: inherit; text-decoration: none; border-radius: .5rem; overflow: hidden;}
+.fer-grid a:focus-visible {outline: 3px solid var(--st-primary-color); outline-offset: 2px;}
+.fer-grid img {width: 100%%; display: block; border-radius: .5rem; background: rgba(127, 127, 127, .15);}
+.fer-grid a:hover img {filter: brightness(1.08);}
+.fer-grid figcaption {font-size: .78rem; line-height: 1.25; padding: .25rem .1rem 0; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap;}
+.fer-grid figcaption small {display: block; opacity: .75; overflow: hidden; text-overflow: ellipsis;}
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a grid: encoded JPEG, first caption line, second caption line, alt text, link."""
+
+    jpeg: bytes
+    title: str
+    note: str
+    alt: str
+    link: str
+
+
+def encode(image: np.ndarray, *, quality: int = 85) -> bytes:
+    """Return an (H, W, 3) uint8 RGB image as JPEG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def grid(tiles: Iterable[Tile], *, width: int = 112) -> None:
+    """Draw the tiles, at least `width` pixels wide each; names and labels are escaped."""
+    figures = []
+    for tile in tiles:
+        source = "data:image/jpeg;base64," + base64.b64encode(tile.jpeg).decode()
+        link, alt = escape(tile.link, quote=True), escape(tile.alt, quote=True)
+        figures.append(
+            f'<figure><a href="{link}" target="_self" title="{alt}">'
+            f'<img loading="lazy" src="{source}" alt="{alt}"></a>'
+            f"<figcaption>{escape(tile.title)}<small>{escape(tile.note)}</small></figcaption></figure>"
+        )
+    st.html(_STYLE % {"width": width} + f'<div class="fer-grid">{"".join(figures)}</div>')

@@ -1,0 +1,130 @@
+"""The only Streamlit caches: handles for the life of the server, tables and thumbnails within bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from .. import settings as settings_module
+from ..artifacts import Artifacts
+from ..config import DataConfig, RunConfig
+from ..datasets.audit import AuditReport
+from ..datasets.audit import audit as audit_dataset
+from ..datasets.base import Dataset
+from ..datasets.fingerprint import data_config as describe
+from ..datasets.images import load_rgb
+from ..datasets.open import open_dataset
+from ..errors import NotFoundError
+from ..faces.crops import Faces
+from ..faces.extraction import Crops, read_crops, read_detections
+from ..settings import Settings
+from ..store import Store, StoredRun
+from .gallery import encode
+
+
+@st.cache_resource(show_spinner=False)
+def settings() -> Settings:
+    """Return this installation's settings, read once."""
+    return settings_module.load()
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> Store:
+    """Return the open database; read-only on a hosted demo."""
+    return Store(settings().database, read_only=settings().demo)
+
+
+@st.cache_resource(show_spinner=False)
+def artifacts() -> Artifacts:
+    """Return the folder of artifacts."""
+    return Artifacts(settings().artifacts)
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def sources() -> list[str]:
+    """Return the data sets to choose from: the demo and whatever has been run."""
+    known = dict.fromkeys(run.data_source for run in store().runs(limit=500))
+    return ["demo", *(source for source in known if source != "demo")]
+
+
+@st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")
+def dataset(source: str) -> Dataset:
+    """Open a data set by its source; the generated one is drawn on first use."""
+    return open_dataset(source, demo_root=settings().demo_data)
+
+
+@st.cache_resource(ttl=300, max_entries=8, show_spinner="Reading the data set ...")
+def data_config(source: str) -> DataConfig:
+    """Return a data set's identity; files are hashed again only where size or time changed."""
+    return describe(dataset(source), cache=settings().cache)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Auditing every image ...")
+def audit(source: str, fingerprint: str) -> AuditReport:
+    """Return the audit of a data set; `fingerprint` renews it when a file changes."""
+    return audit_dataset(dataset(source), cache=settings().cache)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def crops_by_key(key: str) -> Crops:
+    """Return the crops under a key; raises StoreError when they are not there."""
+    return read_crops(artifacts().path("crops", key))
+
+
+def crops(config: RunConfig) -> Crops | None:
+    """Return the crops of a definition, or None while they have not been made."""
+    key = config.crops_key()
+    return crops_by_key(key) if artifacts().has("crops", key) else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def detections(key: str) -> dict[str, Faces]:
+    """Return every frame's faces under a detection's key; empty when no detection was made."""
+    return read_detections(artifacts().open("detections", key)) if artifacts().has("detections", key) else {}
+
+
+@st.cache_data(max_entries=20_000, show_spinner=False)
+def crop_jpeg(key: str, row: int) -> bytes:
+    """Return one crop as JPEG."""
+    return encode(crops_by_key(key).images[row])
+
+
+def frame_array(source: str, name: str) -> np.ndarray:
+    """Return a whole frame as (H, W, 3) uint8 RGB.
+
+    Raises:
+        NotFoundError: the data set has no image of this name.
+        DataError: it can't be read.
+    """
+    path = next((sample.path for sample in dataset(source).samples if sample.name == name), None)
+    if path is None:
+        raise NotFoundError("the data set must have the image", got=repr(name), fix="Pick one in the gallery")
+    return load_rgb(path)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def finished_epochs(run_id: str, attempts: int) -> pd.DataFrame:
+    """Return a finished run's epochs; `attempts` renews them after a retry."""
+    return store().epochs(run_id)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def finished_predictions(run_id: str, attempts: int) -> pd.DataFrame:
+    """Return a finished run's held-out predictions."""
+    return store().predictions(run_id)
+
+
+def epochs(run: StoredRun) -> pd.DataFrame:
+    """Return a run's epochs so far."""
+    return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model ...")
+def predictor(run_id: str, attempts: int) -> Any:
+    """Return the predictor of a finished run, loaded once."""
+    from ..predict import Predictor
+
+    return Predictor.load(run_id, store().run(run_id).config, settings())

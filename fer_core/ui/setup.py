@@ -1,0 +1,108 @@
+"""What every page starts with: page config, navigation, the choice of data set, errors made readable.
+
+Streamlit's `st.navigation` lets a deep link on a fresh server skip `app.py`, so the pages are discovered from
+`pages/` and each one enters `setup()` itself, whatever page comes first.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from ..datasets.base import Dataset
+from ..errors import FerError
+from ..settings import Settings
+from ..store import Store
+from . import resources
+
+log = logging.getLogger("fer_core.ui")
+
+PAGES: tuple[tuple[str, str, str], ...] = (
+    ("app.py", "Overview", ":material/home:"),
+    ("pages/faces.py", "Faces", ":material/frame_person:"),
+    ("pages/train.py", "Train", ":material/model_training:"),
+    ("pages/compare.py", "Compare", ":material/compare_arrows:"),
+    ("pages/predict.py", "Predict", ":material/add_photo_alternate:"),
+)
+
+GENERATED_NOTE = (
+    "**Generated faces**: drawn by this program, not photographs. "
+    "No figure on them says anything about real faces."
+)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What a page works with: settings, the store, and the data set named in the URL (`?data=`)."""
+
+    settings: Settings
+    store: Store
+    source: str
+
+    @property
+    def dataset(self) -> Dataset:
+        """The chosen data set; opening it is cached."""
+        return resources.dataset(self.source)
+
+    @property
+    def demo(self) -> bool:
+        """True on a hosted demo, where nothing can be started or changed."""
+        return self.settings.demo
+
+
+@contextmanager
+def setup(title: str) -> Iterator[Lab]:
+    """Configure the page, draw the navigation and hand out the `Lab`.
+
+    A `FerError` raised inside is shown with its rule, value and fix; any other error is logged with an id
+    that the visitor sees. Streamlit's own stop and rerun pass through.
+    """
+    st.set_page_config(page_title=f"{title} · FER Lab", page_icon=":material/mood:", layout="wide")
+    try:
+        settings = resources.settings()
+        source = _navigation(settings)
+        lab = Lab(settings, resources.store(), source)
+        st.title(title)
+        yield lab
+    except FerError as error:
+        st.error(str(error), icon=":material/error:")
+    except Exception:
+        ticket = secrets.token_hex(4)
+        log.exception("error %s on page %s", ticket, title)
+        st.error(
+            f"Something went wrong that has no better word yet. The log has the trace under **{ticket}**.",
+            icon=":material/bug_report:",
+        )
+
+
+def _navigation(settings: Settings) -> str:
+    """Draw the sidebar and return the source of the data set that is looked at."""
+    with st.sidebar:
+        st.markdown("### :material/mood: FER Lab")
+        sources = resources.sources()
+        source = st.selectbox(
+            "Data set",
+            sources,
+            key="data",
+            bind="query-params",
+            accept_new_options=not settings.demo,
+            format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
+            help="Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
+            "file on the machine that runs FER Lab.",
+        )
+        source = source or "demo"
+        for path, label, icon in PAGES:
+            st.page_link(
+                path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
+            )
+        if settings.demo:
+            st.info(
+                "Hosted demo: look around and predict; starting and changing things is off.",
+                icon=":material/visibility:",
+            )
+    return source

@@ -1,0 +1,148 @@
+"""Pieces that several pages draw: notes, figures with their interval, tables of runs, a run's progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from ..datasets.base import Dataset
+from ..protocols import PROTOCOLS
+from ..results import run_table
+from ..store import StoredRun
+from .setup import GENERATED_NOTE
+
+STATUS_BADGES = {
+    "queued": (":material/hourglass:", "gray"),
+    "running": (":material/progress_activity:", "blue"),
+    "done": (":material/check:", "green"),
+    "failed": (":material/error:", "red"),
+    "cancelled": (":material/block:", "orange"),
+}
+
+RUN_COLUMNS = {
+    "link": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})", help="Open the run"),
+    "title": st.column_config.TextColumn("Setting"),
+    "protocol": st.column_config.TextColumn("Protocol", help="How folds are drawn"),
+    "leaks": st.column_config.CheckboxColumn("Leaks", help="Film frames of one shot may lie on both sides"),
+    "folds": st.column_config.NumberColumn("Folds"),
+    "seeds": st.column_config.ListColumn("Seeds"),
+    "val": st.column_config.NumberColumn("Validation", format="percent"),
+    "interval": st.column_config.TextColumn("95 % interval"),
+    "train_accuracy": st.column_config.NumberColumn("Training", format="percent"),
+    "macro_f1": st.column_config.NumberColumn("Macro F1", format="%.3f"),
+    "images": st.column_config.NumberColumn("Images"),
+    "missing_faces": st.column_config.NumberColumn("No face", help="Frames used whole for want of a face"),
+    "trainable": st.column_config.NumberColumn("Trainable", format="compact", help="Trainable parameters"),
+    "seconds": st.column_config.NumberColumn("Seconds", format="%.0f"),
+    "status": st.column_config.TextColumn("Status"),
+}
+
+
+def generated_note(dataset: Dataset) -> None:
+    """Say that a data set is generated, where it is."""
+    if dataset.generated:
+        st.info(GENERATED_NOTE, icon=":material/draw:")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share in 0..1 as a percentage; a dash for None and NaN."""
+    return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Return an interval of shares as percentages; a dash for None."""
+    return "–" if not bounds else f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
+
+
+def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: str) -> None:
+    """Draw a table of runs with links to each."""
+    table = run_table(runs)
+    table["link"] = [f"./train?run={run.id}" for run in runs]
+    table["val"] = table["val_accuracy"]
+    table["interval"] = table["val_accuracy_interval"].map(interval)
+    st.dataframe(
+        table[list(columns)],
+        column_config={name: RUN_COLUMNS[name] for name in columns},
+        hide_index=True,
+        key=key,
+        alt=f"Table of {len(runs)} runs",
+    )
+
+
+def run_status(run: StoredRun, place: int | None) -> None:
+    """Draw a run's state: badge, place in the queue or progress of its step, what went wrong."""
+    icon, colour = STATUS_BADGES[run.status]
+    text = f"queued, number {place} in line" if place else run.status
+    st.badge(text, icon=icon, color=colour)  # type: ignore[arg-type]
+    if run.status == "running" and run.step_total:
+        share = min(1.0, run.step_done / run.step_total)
+        st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}")
+    if run.error:
+        st.error(run.error, icon=":material/error:")
+
+
+def protocol_note(name: str) -> None:
+    """Say what a protocol measures, loudly where it leaks."""
+    protocol = PROTOCOLS[name]
+    if protocol.leaks:
+        st.warning(f"**{protocol.title} leaks.** {protocol.why}", icon=":material/water_drop:")
+    else:
+        st.caption(f"**{protocol.title}.** {protocol.why}")
+
+
+def summary_figures(run: StoredRun) -> None:
+    """Draw a finished run's headline figures, each with what it rests on."""
+    figures, config = run.summary, run.config
+    columns = st.columns(4)
+    columns[0].metric(
+        "Validation accuracy",
+        percent(figures["val_accuracy"]),
+        help="Held-out images after the last epoch, pooled over folds",
+    )
+    columns[0].caption(f"95 % interval {interval(figures['val_accuracy_interval'])}")
+    columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
+    columns[1].caption("mean of the folds, last epoch")
+    columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")
+    columns[2].caption(f"validation loss {figures['val_loss']:.3f}, training {figures['train_loss']:.3f}")
+    missing = figures["missing_faces"]
+    columns[3].metric("Frames with no face", "not looked for" if missing is None else missing)
+    columns[3].caption(
+        f"of {figures['images']} images; {figures['unreadable']} unreadable left out; "
+        f"{figures['folds']} folds, seeds {', '.join(map(str, config.protocol.seeds))}"
+    )
+
+
+def age(moment: float) -> str:
+    """Return how long ago a time (seconds since 1970) was, in words."""
+    seconds = max(0.0, time.time() - moment)
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {word}{'s' * (count > 1)} ago"
+    return "just now"
+
+
+def plain(text: object) -> str:
+    """Return text from a data set safe inside markdown and HTML."""
+    shown = escape(str(text))
+    for sign in "\\`*_{}[]()#+-!|~:$":
+        shown = shown.replace(sign, "\\" + sign)
+    return shown
+
+
+def empty(title: str, text: str, page: str | None = None, label: str = "") -> None:
+    """Draw an empty state that says what to do next."""
+    with st.container(border=True):
+        st.markdown(f"#### {title}")
+        st.write(text)
+        if page:
+            st.page_link(page, label=label, icon=":material/arrow_forward:")
+
+
+def counts_frame(counts: pd.Series) -> pd.DataFrame:
+    """Return counts by name as a two-column table."""
+    return counts.rename_axis("status").reset_index(name="frames")

@@ -1,0 +1,49 @@
+"""Train: launch one run per unfreeze setting, watch it, come back to it by its link."""
+
+import streamlit as st
+
+from fer_core.results import training_runs
+from fer_core.ui import train_view
+from fer_core.ui.setup import setup
+from fer_core.ui.widgets import empty, generated_note, runs_dataframe
+
+with setup("Train") as lab:
+    if run_id := st.query_params.get("run"):
+        if st.button("All runs", icon=":material/arrow_back:"):
+            del st.query_params["run"]
+            st.rerun()
+        train_view.run_view(lab, run_id)
+        st.stop()
+
+    generated_note(lab.dataset)
+    if lab.demo:
+        st.info("Launching is off on a hosted demo; finished runs are below.", icon=":material/lock:")
+    else:
+        configs = train_view.form(lab)
+        if not configs:
+            st.info("Choose at least one n and one kind of input.", icon=":material/touch_app:")
+        else:
+            ready = train_view.weights_ready(lab, configs[0].model)
+            train_view.plan_table(lab, configs)
+            label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
+            if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
+                train_view.launch(lab, configs)
+    train_view.active(lab)
+
+    st.subheader("Runs")
+    runs = training_runs(lab.store.runs(limit=100))
+    if runs:
+        columns = (
+            "link",
+            "title",
+            "protocol",
+            "leaks",
+            "val",
+            "interval",
+            "train_accuracy",
+            "missing_faces",
+            "status",
+        )
+        runs_dataframe(runs, columns=columns, key="runs")
+    else:
+        empty("Nothing has been trained yet", "Choose settings above and start; results stay at their link.")
