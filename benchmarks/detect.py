@@ -1,0 +1,201 @@
+"""Face detection side by side: this project's MTCNN and facenet-pytorch's, on the same frames in one process.
+
+    python benchmarks/detect.py [--images DIR] [--json] [--sizes 720x576,1280x720] [--batch 1,16] [--threads 1]
+
+Frames are DIR's images (any depth) scaled and centre-cropped to each size. Both detectors take turns, `--repeats`
+times each after a warm-up; frames per second are of the median turn. Equality is of every face of every frame:
+how many frames differ in their number of faces, the least IoU, the greatest distance of a landmark in px.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN as Reference
+from PIL import Image, ImageOps
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from fer_core.faces.mtcnn import MTCNN, Detection
+
+PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: frames per second of both, and how far their faces are apart."""
+
+    size: str
+    batch: int
+    frames: int
+    faces: int
+    facenet_fps: float
+    fer_fps: float
+    ratio: float
+    frames_with_other_counts: int
+    min_iou: float | None
+    max_landmark_px: float | None
+
+
+@dataclass(frozen=True)
+class Faces:
+    """A frame's faces: boxes (n, 4) and landmarks (n, 5, 2), source px."""
+
+    boxes: np.ndarray
+    landmarks: np.ndarray
+
+
+def load_frames(folder: Path, size: tuple[int, int], count: int) -> list[np.ndarray]:
+    """Up to `count` images spread over the folder, fitted to (width, height): uint8 RGB (h, w, 3)."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise SystemExit(f"No images under {folder}: name a folder of photos with --images")
+    chosen = [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
+    return [np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), size)) for path in chosen]
+
+
+def run_facenet(detector: Reference, frames: list[np.ndarray], batch: int) -> list[Faces]:
+    """facenet-pytorch's faces, `batch` frames a call."""
+    found = []
+    for start in range(0, len(frames), batch):
+        boxes, _, landmarks = detector.detect(np.stack(frames[start : start + batch]), landmarks=True)
+        for own_boxes, own_landmarks in zip(boxes, landmarks, strict=True):
+            if own_boxes is None:
+                found.append(Faces(np.zeros((0, 4)), np.zeros((0, 5, 2))))
+            else:
+                found.append(Faces(np.asarray(own_boxes, float), np.asarray(own_landmarks, float)))
+    return found
+
+
+def run_fer(detector: MTCNN, frames: list[np.ndarray], batch: int) -> list[Detection]:
+    """This project's faces, `batch` frames a call."""
+    calls = (detector.detect(frames[start : start + batch]) for start in range(0, len(frames), batch))
+    return [found for call in calls for found in call]
+
+
+def compare(reference: Sequence[Faces], found: Sequence[Detection]) -> tuple[int, float | None, float | None]:
+    """Frames with another number of faces; over the others' faces the least IoU and greatest landmark distance."""
+    others, ious, distances = 0, [], []
+    for a, b in zip(reference, found, strict=True):
+        if len(a.boxes) != len(b.boxes):
+            others += 1
+            continue
+        boxes = b.boxes.astype(float)
+        sides = np.minimum(a.boxes[:, 2:], boxes[:, 2:]) - np.maximum(a.boxes[:, :2], boxes[:, :2])
+        shared = sides.clip(0).prod(1)
+        union = sum((box[:, 2:] - box[:, :2]).prod(1) for box in (a.boxes, boxes)) - shared
+        ious += (shared / union).tolist()
+        distances += np.linalg.norm(a.landmarks - b.landmarks, axis=2).max(1, initial=0).tolist()
+    return others, min(ious, default=None), max(distances, default=None)
+
+
+def measure(args: argparse.Namespace) -> list[Row]:
+    """One row for each size and batch."""
+    clock = CLOCKS[args.clock]
+    reference, own = (
+        Reference(keep_all=True, device=torch.device(args.device)),
+        MTCNN(device=args.device, trace=args.trace),
+    )
+    rows = []
+    for size in args.sizes:
+        frames = load_frames(args.images, size, args.frames)
+        for batch in args.batch:
+            seconds: tuple[list[float], list[float]] = ([], [])
+            expected, found = run_facenet(reference, frames, batch), run_fer(own, frames, batch)
+            for _ in range(args.repeats):
+                start = clock()
+                run_facenet(reference, frames, batch)
+                middle = clock()
+                run_fer(own, frames, batch)
+                seconds[0].append(middle - start)
+                seconds[1].append(clock() - middle)
+            theirs, ours = (len(frames) / median(turns) for turns in seconds)
+            others, iou, distance = compare(expected, found)
+            rows.append(
+                Row(
+                    size="x".join(map(str, size)),
+                    batch=batch,
+                    frames=len(frames),
+                    faces=sum(len(f.boxes) for f in found),
+                    facenet_fps=theirs,
+                    fer_fps=ours,
+                    ratio=ours / theirs,
+                    frames_with_other_counts=others,
+                    min_iou=iou,
+                    max_landmark_px=distance,
+                )
+            )
+    return rows
+
+
+def print_table(rows: list[Row]) -> None:
+    """Print the rows under a heading."""
+    print(f"{'size':>9} {'batch':>5} {'faces':>5} {'facenet fps':>11} {'FER fps':>8} {'ratio':>6} "
+          f"{'counts':>8} {'min IoU':>9} {'max px':>8}")  # fmt: skip
+    for row in rows:
+        counts = "equal" if not row.frames_with_other_counts else f"{row.frames_with_other_counts} differ"
+        iou, distance = ("-" if v is None else f"{v:.7f}"[:9] for v in (row.min_iou, row.max_landmark_px))
+        print(f"{row.size:>9} {row.batch:>5} {row.faces:>5} {row.facenet_fps:>11.2f} {row.fer_fps:>8.2f} "
+              f"{row.ratio:>6.2f} {counts:>8} {iou:>9} {distance[:8]:>8}")  # fmt: skip
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=Path, default=PHOTOS, help="folder of images with faces")
+    parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
+    parser.add_argument("--sizes", default="720x576,1280x720", help="width x height, comma-separated")
+    parser.add_argument("--batch", default="1,16", help="frames a call, comma-separated")
+    parser.add_argument("--threads", type=int, default=1, help="torch's CPU threads")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--frames", type=int, default=16, help="frames at each size")
+    parser.add_argument("--repeats", type=int, default=5, help="turns each detector takes")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu: for a machine busy with other work"
+    )
+    parser.add_argument("--no-trace", dest="trace", action="store_false", help="leave the trace out")
+    args = parser.parse_args()
+    args.sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
+    args.batch = [int(batch) for batch in args.batch.split(",")]
+    return args
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse()
+    warnings.filterwarnings("ignore", module="facenet_pytorch")
+    torch.set_num_threads(args.threads)
+    rows = measure(args)
+    if args.json:
+        setting = {
+            "benchmark": "detect",
+            "device": args.device,
+            "processor": platform.processor() or platform.machine(),
+            "threads": args.threads,
+            "torch": torch.__version__,
+            "clock": args.clock,
+            "repeats": args.repeats,
+        }
+        print(json.dumps({**setting, "rows": [asdict(row) for row in rows]}, indent=2))
+    else:
+        print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
