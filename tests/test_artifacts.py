@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -165,6 +166,23 @@ def test_a_waiting_writer_takes_over_from_one_that_failed(artifacts: Artifacts) 
     folder = artifacts.ensure("crops", KEY, {}, write("second"), waiting=release.set)
     thread.join(30)
     assert (folder / "data.txt").read_text() == "second"
+
+
+def test_a_lock_file_removed_while_it_is_taken_is_taken_anew(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    flock = fcntl.flock
+
+    def race(handle: int, how: int) -> None:
+        if not taken:  # the last holder lets go between opening and locking
+            (artifacts.root / "crops" / f".{KEY}.lock").unlink()
+        taken.append(handle)
+        flock(handle, how)
+
+    monkeypatch.setattr("fer_core.artifacts.fcntl.flock", race)
+    artifacts.ensure("crops", KEY, {}, write())
+    assert len(taken) == 2
 
 
 def test_waiting_can_be_given_up(artifacts: Artifacts) -> None:

@@ -127,6 +127,8 @@ def test_unreadable_copies_are_copies_too_but_missing_files_are_not(dataset: Dat
 
 def test_clips_and_groups_that_straddle_splits(dataset: Dataset) -> None:
     plant(dataset.root, [f"Val/angry/{film('Film0x', 0, 77)}", f"Val/sad/{film('film1X', 30, 1)}"])
+    plant(dataset.root / "Train/sad", ["unknown 1.png"])
+    plant(dataset.root / "Val/sad", ["unknown 2.png"])
     report = audit(renew(dataset))
     assert finding(report, "clip_straddles").names == ("Film0x_010100400",)
     assert finding(report, "clip_straddles").severity == "error"

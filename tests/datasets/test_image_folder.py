@@ -44,6 +44,15 @@ def test_class_folders_in_any_case_depth_and_alias(tmp_path: Path) -> None:
     assert dataset.source == str(tmp_path)
 
 
+def test_samples_are_sorted_by_their_whole_name(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/a/1.png", "sad/a-b/2.png", "sad/a.png"])
+    assert [sample.name for sample in read_folder(tmp_path).samples] == [
+        "sad/a-b/2.png",
+        "sad/a.png",
+        "sad/a/1.png",
+    ]
+
+
 def test_split_folders_above_or_below_the_class(tmp_path: Path) -> None:
     plant(
         tmp_path,

@@ -329,6 +329,21 @@ def test_missing_files_are_facts_and_never_kept(tmp_path: Path) -> None:
     assert inspect_all([sample], cache=tmp_path / "cache")["x.png"].reason is None
 
 
+def test_files_that_could_not_be_read_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sample,) = samples_in(tmp_path, 1)
+
+    def fail(self: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        facts = inspect_all([sample], cache=tmp_path / "cache")["0.png"]
+    assert (facts.reason, facts.sha256) == ("can't be read: Input/output error", "")
+    assert inspect_all([sample], cache=tmp_path / "cache")["0.png"].reason is None
+
+
 def test_real_photographs_decode_as_pillow_does(photos: list[Path]) -> None:
     for path in photos[:3]:
         with Image.open(path) as image:
