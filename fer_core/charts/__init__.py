@@ -1,0 +1,31 @@
+"""Tables to figures, in Plotly where people point and zoom and in Altair for small multiples.
+
+Each function takes a tidy table and returns a figure without a title (pages give headings); `describe` returns its
+content in words. Plotly and Altair are imported where used, as loading them takes long.
+"""
+
+from __future__ import annotations
+
+from .accuracy import accuracy_intervals, paper_vs_here
+from .curves import learning_curves, live_curve
+from .data import class_bars, status_bars
+from .predictions import confusion, probabilities, reliability
+from .style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS, describe, on_page, system_color
+
+__all__ = [
+    "CLASS_COLORS",
+    "PROTOCOL_COLORS",
+    "STATUS_COLORS",
+    "accuracy_intervals",
+    "class_bars",
+    "confusion",
+    "describe",
+    "learning_curves",
+    "live_curve",
+    "on_page",
+    "paper_vs_here",
+    "probabilities",
+    "reliability",
+    "status_bars",
+    "system_color",
+]

@@ -1,0 +1,175 @@
+"""What one model says: confusion, probabilities of an image, and whether they mean what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .style import BLUE, CLASS_COLORS, GREY, GRID, finish, percent
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+#: From this share of the scale on, a cell is so dark that white reads better than the page's own text colour.
+WHITE_FROM = 0.5
+
+
+def confusion(matrix: ArrayLike, classes: Sequence[str], normalise: bool = True) -> go.Figure:
+    """Draw a confusion matrix with its counts: rows true, columns predicted.
+
+    Args:
+        matrix: (C, C) counts.
+        classes: C names.
+        normalise: colour by the share of the true class instead of by the count.
+    """
+    import plotly.graph_objects as go
+
+    counts = np.asarray(matrix, np.int64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shade = shares if normalise else counts / max(1, counts.max())
+    names = list(classes)
+    totals = counts.sum(axis=1).tolist()
+    hover = [
+        [
+            f"true <b>{true}</b>, predicted <b>{guess}</b><br>{count} of {total} ({percent(share)})"
+            for guess, count, share in zip(names, row, row_shares, strict=True)
+        ]
+        for true, total, row, row_shares in zip(names, totals, counts.tolist(), shares.tolist(), strict=True)
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shade,
+            x=names,
+            y=names,
+            text=hover,
+            hovertemplate="%{text}<extra></extra>",
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            colorscale=[
+                [0, "rgba(0, 114, 178, 0.06)"],
+                [WHITE_FROM, "rgba(0, 114, 178, 0.85)"],
+                [1, "#004B76"],
+            ],
+            showscale=False,
+        )
+    )
+    for dark in (False, True):
+        inside = (shade >= WHITE_FROM) == dark
+        rows, columns = np.nonzero(inside)
+        figure.add_scatter(
+            x=[names[j] for j in columns.tolist()],
+            y=[names[i] for i in rows.tolist()],
+            text=[str(count) for count in counts[inside]],
+            mode="text",
+            textfont={"color": "white"} if dark else None,
+            hoverinfo="skip",
+        )
+    figure.update_xaxes(title_text="Predicted class", showgrid=False, side="bottom")
+    figure.update_yaxes(title_text="True class", showgrid=False, autorange="reversed")
+    recalls = ", ".join(f"{name} {percent(shares[i, i])}" for i, name in enumerate(names) if counts[i].sum())
+    alt = f"Confusion matrix of {counts.sum()} predictions. Right per class: {recalls}."
+    return finish(figure, alt, height=106 + 44 * len(names), top=28)
+
+
+def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
+    """Draw the probabilities of one image as bars in the order of the classes, the highest one full.
+
+    Args:
+        values: (C,) in 0..1.
+        classes: C names.
+    """
+    import plotly.graph_objects as go
+
+    shares, names = np.asarray(values, np.float64), list(classes)
+    top = int(shares.argmax())
+    figure = go.Figure(
+        go.Bar(
+            x=shares,
+            y=names,
+            orientation="h",
+            text=[percent(share) for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            marker={
+                "color": [CLASS_COLORS.get(name, BLUE) for name in names],
+                "opacity": [1.0 if index == top else 0.55 for index in range(len(names))],
+            },
+            hovertemplate="%{y}: %{text}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(
+        title_text="Probability (%)", tickformat=".0%", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1]
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    order = np.argsort(-shares)[:3]
+    alt = "Probabilities: " + ", ".join(f"{names[index]} {percent(shares[index])}" for index in order) + "."
+    return finish(figure, alt, height=86 + 30 * len(names), top=28).update_layout(bargap=0.3)
+
+
+def reliability(table: pd.DataFrame) -> go.Figure:
+    """Draw a reliability diagram: accuracy against confidence per bin with Wilson intervals, images below.
+
+    Args:
+        table: what `metrics.reliability` returns.
+    """
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.76, 0.24], vertical_spacing=0.06)
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"dash": "dash", "width": 1.2, "color": GREY},
+        name="perfectly calibrated",
+        hoverinfo="skip",
+        row=1,
+        col=1,
+    )
+    figure.add_scatter(
+        x=table["confidence"],
+        y=table["accuracy"],
+        mode="lines+markers",
+        name="this run, 95 % interval",
+        line={"color": BLUE, "width": 1.2},
+        marker={"size": 8, "color": BLUE},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": table["high"] - table["accuracy"],
+            "arrayminus": table["accuracy"] - table["low"],
+            "color": BLUE,
+            "thickness": 1.6,
+            "width": 4,
+        },
+        customdata=table[["lower", "upper", "images", "low", "high"]],
+        hovertemplate="confidence %{x:.1%} on average<br>accuracy %{y:.1%} (%{customdata[3]:.1%} to "
+        "%{customdata[4]:.1%})<br>%{customdata[2]} images from %{customdata[0]:.0%} to %{customdata[1]:.0%}"
+        "<extra></extra>",
+        row=1,
+        col=1,
+    )
+    figure.add_bar(
+        x=(table["lower"] + table["upper"]) / 2,
+        y=table["images"],
+        width=(table["upper"] - table["lower"]) * 0.92,
+        marker={"color": GREY, "line_color": GRID},
+        hovertemplate="%{y} images<extra></extra>",
+        showlegend=False,
+        row=2,
+        col=1,
+    )
+    figure.update_xaxes(range=[0, 1.01], tickformat=".0%")
+    figure.update_xaxes(title_text="Confidence: highest probability (%)", row=2)
+    figure.update_yaxes(title_text="Accuracy (%)", range=[0, 1.02], tickformat=".0%", row=1)
+    figure.update_yaxes(title_text="Images", nticks=3, row=2)
+    images = table["images"].sum()
+    gap = ((table["confidence"] - table["accuracy"]) * table["images"]).sum() / images
+    word = "above" if gap > 0 else "below"
+    alt = f"Reliability over {images} images: confidence lies {percent(abs(gap))} {word} accuracy on average."
+    return finish(figure, alt, height=420, legend=True, top=38)

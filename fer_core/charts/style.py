@@ -1,0 +1,172 @@
+"""What all figures share: colours that mean one thing, a look for light and dark pages, and texts for screen readers.
+
+The colours are Okabe and Ito's, which colour-blind readers can tell apart (Okabe and Ito 2008), without their
+yellow, too faint on white, and black, unseen on dark. Backgrounds are transparent, and the colour of texts is
+left to the page's theme; `on_page` sets it for figures that leave the dashboard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE = (
+    "#0072B2",
+    "#56B4E9",
+    "#009E73",
+    "#E69F00",
+    "#D55E00",
+    "#CC79A7",
+)
+GREY = "#8A9499"
+PALETTE: tuple[str, ...] = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+
+#: Texts and grids where no page's theme sets them.
+TEXT, GRID = "#76838A", "rgba(128, 140, 146, 0.22)"
+FONT = "'Source Sans', 'Source Sans Pro', sans-serif"
+#: Text on a page known to be light or dark, for figures that leave the dashboard.
+INK: dict[str, str] = {"light": "#25343B", "dark": "#E3EAED"}
+
+CLASS_COLORS: dict[str, str] = {
+    "angry": VERMILLION,
+    "disgust": GREEN,
+    "fear": PURPLE,
+    "happy": ORANGE,
+    "neutral": GREY,
+    "sad": BLUE,
+    "surprise": SKY,
+}
+PART_COLORS: dict[str, str] = {"training": BLUE, "validation": VERMILLION}
+STATUS_COLORS: dict[str, str] = {
+    "found": BLUE,
+    "several": SKY,
+    "low-confidence": ORANGE,
+    "none": VERMILLION,
+    "manual": GREEN,
+    "unreadable": GREY,
+}
+PROTOCOL_COLORS: dict[str, str] = {
+    "group": BLUE,
+    "spi": GREEN,
+    "fixed": SKY,
+    "clip": ORANGE,
+    "stratified": PURPLE,
+    "reshuffle": VERMILLION,
+}
+#: By the first letters of a system's name, letters and digits only.
+SYSTEM_COLORS: dict[str, str] = {
+    "resnet18": BLUE,
+    "resnet50": SKY,
+    "efficientnet": GREEN,
+    "bdnn": VERMILLION,
+    "mlp": GREY,
+    "phog": ORANGE,
+    "lpq": PURPLE,
+}
+
+#: Accuracy of a guess among the seven classes.
+CHANCE = 1 / 7
+
+
+def system_color(system: str) -> str:
+    """Return the colour of a system in every figure; a name not in the table gets one that depends on it alone."""
+    plain = re.sub(r"[^a-z0-9]", "", system.lower())
+    for start, color in SYSTEM_COLORS.items():
+        if plain.startswith(start):
+            return color
+    return PALETTE[hashlib.sha256(plain.encode()).digest()[0] % len(PALETTE)]
+
+
+def finish(
+    figure: go.Figure, alt: str, *, height: int, legend: bool = False, top: int = 12, left: int = 8
+) -> go.Figure:
+    """Give a Plotly figure the common look and the sentence that `describe` returns.
+
+    Height, top and left margin are in pixels; a legend needs a top margin of about 36.
+    """
+    import plotly.graph_objects as go
+
+    axis = {
+        "gridcolor": GRID,
+        "zerolinecolor": GRID,
+        "linecolor": GRID,
+        "automargin": True,
+        "title_standoff": 8,
+        "ticklabelstandoff": 4,
+        "ticks": "",
+    }
+    figure.update_layout(
+        template=go.layout.Template(
+            layout={
+                "font": {"family": FONT, "size": 13, "color": TEXT},
+                "paper_bgcolor": "rgba(0,0,0,0)",
+                "plot_bgcolor": "rgba(0,0,0,0)",
+                "xaxis": axis,
+                "yaxis": axis,
+                "hoverlabel": {"font_family": FONT},
+                "modebar": {
+                    "bgcolor": "rgba(0,0,0,0)",
+                    "color": GREY,
+                    "activecolor": TEXT,
+                    "remove": ["select2d", "lasso2d", "zoomin", "zoomout", "autoscale"],
+                },
+            }
+        ),
+        height=height,
+        margin={"l": left, "r": 12, "t": top, "b": 8},
+        showlegend=legend,
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 0.995,
+            "yref": "container",
+            "yanchor": "top",
+            "title_text": "",
+        },
+        meta={"alt": alt},
+    )
+    return figure
+
+
+def finish_altair(chart: Any, alt: str) -> Any:
+    """Give an Altair chart the common look and the sentence that `describe` returns."""
+    return _configured(chart.properties(description=alt, background="transparent"), {})
+
+
+def on_page(figure: Any, background: Literal["light", "dark"]) -> Any:
+    """Return a copy of a Plotly or Altair figure with the text colour of a light or dark page.
+
+    For reports and files; in the dashboard the page's theme sets it.
+    """
+    if hasattr(figure, "update_layout"):
+        return type(figure)(figure).update_layout(font_color=INK[background])
+    ink = {"labelColor": INK[background], "titleColor": INK[background]}
+    return _configured(figure.copy(deep=False), ink)
+
+
+def _configured(chart: Any, ink: dict[str, str]) -> Any:
+    lines = {"gridColor": GRID, "domainColor": GRID, "tickColor": GRID}
+    texts = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    return (
+        chart.configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(titlePadding=8, **lines, **texts, **ink)
+        .configure_legend(orient="top", **texts, **ink)
+        .configure_header(title=None, labelFontSize=13, labelFontWeight="bold", **ink)
+    )
+
+
+def describe(figure: Any) -> str:
+    """Return what a Plotly or Altair figure shows in a sentence or two, for screen readers and captions."""
+    if hasattr(figure, "update_layout"):
+        return str(figure.layout.meta["alt"])
+    return str(figure.description)
+
+
+def percent(share: float) -> str:
+    """Return a share as people read it, such as '43.2 %'; 'unknown' for NaN."""
+    return "unknown" if share != share else f"{100 * share:.1f} %"
