@@ -1,0 +1,257 @@
+"""What faults cost: a sweep whose worker is killed again and again, beside the same sweep left in peace.
+
+Prints whether every run ended done, exactly once and with the same figures to the bit; whether simultaneous
+identical submissions make one run; how long a cancelling takes; and the time from submission to the first
+epoch on a warm worker. The images are generated; the figures say nothing about real faces.
+
+    python benchmarks/faults.py [--kills 50] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from fer_core.config import (  # noqa: E402
+    DataConfig,
+    FacesConfig,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+)
+from fer_core.datasets.fingerprint import data_config  # noqa: E402
+from fer_core.datasets.open import open_dataset  # noqa: E402
+from fer_core.datasets.synthetic import GeneratedConfig, generate  # noqa: E402
+from fer_core.jobs.queue import BURIED, cancel, retry, submit  # noqa: E402
+from fer_core.store import Store  # noqa: E402
+
+WORKER = """
+from fer_core import settings
+from fer_core.jobs.worker import run_worker
+run_worker(settings.load(), poll=0.1, lease_seconds={lease})
+"""
+SUBMITTER = """
+import sys, threading
+from fer_core.config import RunConfig
+from fer_core.jobs.queue import submit
+from fer_core.store import Store
+store, config = Store(sys.argv[1]), RunConfig.model_validate_json(sys.argv[2])
+created = []
+def work(): created.append(submit(store, config)[1])
+threads = [threading.Thread(target=work) for _ in range(25)]
+sys.stdin.readline()
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(created))
+"""
+
+
+@dataclass
+class Lab:
+    """A state folder and, now and then, a worker on it."""
+
+    home: Path
+    lease: float
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.home / "fer.sqlite")
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker process."""
+        environment = os.environ | {"FER_HOME": str(self.home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
+        with (self.home / "worker.log").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-c", WORKER.format(lease=self.lease)],
+                cwd=ROOT,
+                env=environment,
+                stderr=output,
+            )
+
+    def ended(self) -> bool:
+        """Return whether nothing is queued or running."""
+        counts = self.store.counts()
+        return not counts["queued"] + counts["running"]
+
+    def figures(self, run_id: str) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+        """Return what must not depend on faults: a run's summary, predictions and epochs, less their times."""
+        summary = {name: value for name, value in self.store.run(run_id).summary.items() if name != "seconds"}
+        epochs = self.store.epochs(run_id).drop(columns=["seconds", "written"])
+        return summary, self.store.predictions(run_id), epochs
+
+
+def sweep(data: DataConfig, seeds: int, epochs: int) -> list[RunConfig]:
+    """Return small runs: the three settings, each with several seeds."""
+    return [
+        RunConfig(
+            data=data,
+            faces=FacesConfig(),
+            model=TransferConfig(backbone="efficientnet_lite0", unfreeze=n),
+            protocol=ProtocolConfig(name="stratified", folds=2, seeds=(seed,)),
+            training=TrainingConfig(epochs=epochs, batch_size=16),
+        )
+        for seed in range(seeds)
+        for n in (1, 2, 3)
+    ]
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> float:
+    """Wait until the condition holds and return how long that took; TimeoutError when it doesn't come."""
+    started = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - started > seconds:
+            raise TimeoutError("waited in vain; see worker.log in the state folder")
+        time.sleep(0.005)
+    return time.perf_counter() - started
+
+
+def in_peace(lab: Lab, configs: list[RunConfig], limit: float) -> float:
+    """Carry the sweep out undisturbed; return seconds."""
+    started = time.perf_counter()
+    for config in configs:
+        submit(lab.store, config)
+    worker = lab.worker()
+    try:
+        wait_for(lab.ended, limit)
+    finally:
+        worker.terminate()
+        worker.wait()
+    for run in lab.store.runs(status=["failed"]):
+        raise RuntimeError(f"run {run.id} failed with nobody disturbing it: {run.error}")
+    return time.perf_counter() - started
+
+
+def under_fire(lab: Lab, configs: list[RunConfig], kills: int, limit: float) -> dict[str, Any]:
+    """Carry the sweep out while its worker is killed at random moments; return what it took."""
+    for config in configs:
+        submit(lab.store, config)
+    done, retried, started = 0, 0, time.perf_counter()
+    while not lab.ended() and time.perf_counter() - started < limit:
+        worker = lab.worker()
+        if done < kills:
+            # The first seconds of a worker go into importing torch: half the kills fall there or just after.
+            wait = random.uniform(0.5, 12.0)
+            end = time.perf_counter() + wait
+            while time.perf_counter() < end and not lab.ended():
+                time.sleep(0.02)
+            if not lab.ended():
+                worker.kill()
+                done += 1
+            else:
+                worker.terminate()
+            worker.wait()
+        else:
+            wait_for(lab.ended, limit)
+            worker.terminate()
+            worker.wait()
+        for run in lab.store.runs(status=["failed"]):
+            if run.error != BURIED:
+                raise RuntimeError(f"run {run.id} failed by itself: {run.error}")
+            retried += retry(lab.store, run.id)
+    return {"kills": done, "retried_after_the_cap": retried, "seconds": time.perf_counter() - started}
+
+
+def compare(peace: Lab, fire: Lab, configs: list[RunConfig]) -> dict[str, Any]:
+    """Count the runs that ended done, and those whose figures equal the undisturbed ones to the bit."""
+    runs = [fire.store.run(config.key()) for config in configs]
+    equal = 0
+    for run in runs:
+        summary, *tables = fire.figures(run.id)
+        expected, *others = peace.figures(run.id)
+        equal += summary == expected and all(a.equals(b) for a, b in zip(tables, others, strict=True))
+    return {
+        "runs": len(runs),
+        "done": sum(run.status == "done" for run in runs),
+        "equal_to_the_undisturbed": equal,
+        "attempts": sum(run.attempts for run in runs),
+    }
+
+
+def same_instant(lab: Lab, config: RunConfig) -> int:
+    """Submit one definition 100 times at once from 4 processes; return how many runs that made."""
+    command = [sys.executable, "-c", SUBMITTER, str(lab.store.path), config.model_dump_json()]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    time.sleep(3.0)  # all are imported and wait for the word
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return sum(int(process.communicate()[0]) for process in processes)
+
+
+def latencies(lab: Lab, configs: list[RunConfig]) -> dict[str, list[float]]:
+    """Return seconds from submission to the first epoch, and from cancelling to the run's end."""
+    first, ends = [], []
+    worker = lab.worker()
+    try:
+        for config in configs:
+            run_id, _ = submit(lab.store, config)
+            first.append(wait_for(lambda run_id=run_id: len(lab.store.epochs(run_id)), 600.0))
+            cancel(lab.store, run_id)
+            ends.append(wait_for(lambda run_id=run_id: lab.store.run(run_id).ended, 60.0))
+    finally:
+        worker.terminate()
+        worker.wait()
+    return {"submission_to_first_epoch_s": first, "cancel_s": ends}
+
+
+def main() -> int:
+    """Measure and print; 1 when anything was lost, doubled or changed."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seeds", type=int, default=8, help="times the three settings: the sweep's runs")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--images", type=int, default=70)
+    parser.add_argument("--lease", type=float, default=2.0, help="seconds; 30 in daily use")
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which a sweep is given up")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    random.seed(0)
+    with tempfile.TemporaryDirectory(prefix="fer-faults-") as folder:
+        home = Path(folder)
+        generate(GeneratedConfig(ordinary=options.images, hard=0, movies=6), home / "data")
+        data = data_config(open_dataset(home / "data"))
+        configs = sweep(data, options.seeds, options.epochs)
+        peace, fire, quick = (Lab(home / name, options.lease) for name in ("peace", "fire", "quick"))
+        seconds = in_peace(peace, configs, options.limit)
+        taken = under_fire(fire, configs, options.kills, options.limit)
+        report: dict[str, Any] = {"undisturbed_s": seconds, **taken, **compare(peace, fire, configs)}
+        report["runs_from_100_submissions"] = same_instant(quick, configs[0])
+        cancel(quick.store, configs[0].key())
+        long = [one.model_copy(update={"training": TrainingConfig(epochs=10_000)}) for one in configs[:6]]
+        for name, values in latencies(quick, long).items():
+            report[name] = {
+                "first": values[0],
+                "median": statistics.median(values[1:]),
+                "most": max(values[1:]),
+            }
+    sound = report["done"] == report["equal_to_the_undisturbed"] == report["runs"]
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        for name, value in report.items():
+            print(f"{name:32}{value if not isinstance(value, float) else format(value, '.2f')}")
+    return 0 if sound and report["runs_from_100_submissions"] == 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
