@@ -194,7 +194,7 @@ class Expression:
 
 def draw_expression(rng: np.random.Generator, label: str) -> Expression:
     """A class's action units: weight * intensity * U(.7, 1.2), some lost, some stray, skewed a little."""
-    intensity = rng.uniform(0.5, 1.0)
+    intensity = rng.uniform(0.7, 1.0)
     units, skew = {}, {}
     for unit in ACTION_UNITS:
         value = EXPRESSIONS[label].get(unit, 0.0) * intensity * rng.uniform(0.7, 1.2)
@@ -230,7 +230,7 @@ class Mouth:
 def mouth_of(who: Identity, face: Expression) -> Mouth:
     """The mouth's curves under an expression."""
     half = who.mouth_width + 0.09 * face(12) + 0.11 * face(20) - 0.05 * face(23) - 0.04 * face(26)
-    corners = [-0.15 * face(12, side) + 0.13 * face(15, side) + 0.05 * face(20, side) for side in (-1, 1)]
+    corners = [-0.16 * face(12, side) + 0.15 * face(15, side) + 0.05 * face(20, side) for side in (-1, 1)]
     opening = 0.07 * face(25) + 0.26 * face(26)
     thin = (1 - 0.65 * face(23)) * (1 - 0.3 * face(20)) * (1 - 0.25 * face(12))
     return Mouth(
@@ -251,7 +251,7 @@ def brow_of(who: Identity, face: Expression, side: int) -> np.ndarray:
     pinch = face(4, side)
     low = 0.05 * face(9, side)
     base = -who.brow_height
-    inner = (who.eye_gap - 0.27 - 0.07 * pinch, base + 0.03 + lift + 0.12 * pinch + low)
+    inner = (who.eye_gap - 0.27 - 0.07 * pinch, base + 0.03 + lift + 0.13 * pinch + low)
     middle = (
         who.eye_gap + 0.02,
         base - who.brow_arch + 0.35 * lift - 0.13 * face(2, side) + 0.10 * pinch + low,

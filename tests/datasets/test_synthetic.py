@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.stats import chi2_contingency
 
 from fer_core.config import CLASSES
 from fer_core.datasets import synthetic
@@ -148,11 +149,12 @@ def test_clips_movies_and_classes_are_laid_out_as_in_a_film_set() -> None:
         movies[shot.movie].append(shot.label)
     assert all(2 <= len(clip) <= 4 for clip in clips.values())
     assert all(len({(s.label, s.slot) for s in clip}) == 1 for clip in clips.values())
-    for label in CLASSES:
-        share = np.array([labels.count(label) for labels in movies.values()])
-        assert share.sum() == 60
-        assert (share > 0).sum() >= 6, "a class must reach enough movies for folds by movie"
-        assert share.max() >= 3 * 60 / config.movies, "and have favourites among them"
+    clip_counts = np.zeros((len(CLASSES), config.movies))
+    for clip in clips.values():
+        clip_counts[CLASSES.index(clip[0].label), clip[0].movie] += 1
+    assert [sum(labels.count(label) for labels in movies.values()) for label in CLASSES] == [60] * 7
+    assert (clip_counts > 0).sum(axis=1).min() >= 6, "a class must reach enough movies for folds by movie"
+    assert chi2_contingency(clip_counts).pvalue < 0.01, "and be spread unevenly among them"
 
 
 def test_a_second_call_answers_from_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
