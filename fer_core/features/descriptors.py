@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..config_comparators import LpqConfig, PhogConfig, PixelsConfig
 from ..errors import DataError
@@ -52,7 +53,8 @@ def describe(
         )
     describe_one = DESCRIPTORS[config.kind]
     rows: list[np.ndarray] = []
-    with ThreadPoolExecutor(max_workers=workers or os.cpu_count()) as pool:
+    # One image is too small a matrix for BLAS's own threads: beside these they would only get in each other's way.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for row in pool.map(lambda crop: describe_one(crop @ LUMA, config), crops):
             rows.append(row)
             if progress is not None:

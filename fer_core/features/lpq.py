@@ -92,12 +92,11 @@ def code_image(gray: np.ndarray, config: LpqConfig) -> np.ndarray:
         ]
     )
     mixing = whitening(config.window, config.correlation) @ COMBINE
-    # einsum, not a matrix product: BLAS would start threads for 8 x 8 numbers, inside the caller's threads.
-    coefficients = np.einsum("kp,pyx->kyx", mixing, products)
-    codes = np.zeros(coefficients.shape[1:], dtype=np.uint8)
-    for bit, plane in enumerate(coefficients):
-        codes |= (plane > NOISE).astype(np.uint8) << bit
-    return codes
+    coefficients = mixing @ products.reshape(8, -1)
+    codes = np.zeros(coefficients.shape[1], dtype=np.uint8)
+    for bit, row in enumerate(coefficients):
+        codes |= (row > NOISE).astype(np.uint8) << bit
+    return codes.reshape(products.shape[1:])
 
 
 @lru_cache(maxsize=32)

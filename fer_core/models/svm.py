@@ -18,6 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from ..config import CLASSES
 from ..config_comparators import SvmConfig
@@ -79,11 +80,14 @@ def fit_folds(
     check_features(features)
     found: list[SvmFold] = []
     names = None if groups is None else np.asarray(groups)
-    for fold in folds:
-        report.check()
-        inside = None if names is None else names[fold.train]
-        found.append(_fit_fold(config, features, labels, fold, inside))
-        report.step("folds", len(found), len(folds))
+    # These matrices are too small for BLAS's threads, which would mostly wait for each other; and one thread
+    # gives the same bits on every machine size.
+    with threadpool_limits(1, user_api="blas"):
+        for fold in folds:
+            report.check()
+            inside = None if names is None else names[fold.train]
+            found.append(_fit_fold(config, features, labels, fold, inside))
+            report.step("folds", len(found), len(folds))
     return found
 
 
