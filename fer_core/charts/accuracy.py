@@ -58,7 +58,9 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
             )
     _chance(figure)
     _rows(figure, labels)
-    figure.update_xaxes(title_text="Validation accuracy (%)", tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(
+        title_text="Validation accuracy (%)", showgrid=True, tickformat=".0%", rangemode="tozero"
+    )
     told = "; ".join(
         f"{label} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
         for label, (_, row) in zip(labels, table.iterrows(), strict=True)
@@ -140,7 +142,10 @@ def paper_vs_here(figures: pd.DataFrame, measure: Literal["accuracy", "loss"] = 
     _rows(figure, systems)
     title = "Accuracy (%)" if measure == "accuracy" else "Cross-entropy loss (nats)"
     figure.update_xaxes(
-        title_text=title, tickformat=".0%" if measure == "accuracy" else ".1f", rangemode="tozero"
+        title_text=title,
+        showgrid=True,
+        tickformat=".0%" if measure == "accuracy" else ".1f",
+        rangemode="tozero",
     )
     alt = "Published and measured figures. " + "; ".join(
         f"{name}: {', '.join(parts)}" for name, parts in told.items()

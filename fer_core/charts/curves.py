@@ -138,7 +138,9 @@ def live_curve(epochs: pd.DataFrame) -> alt.LayerChart:
         ]
     )
     color = alt.Color(
-        "part:N", scale=alt.Scale(domain=list(PART_COLORS), range=list(PART_COLORS.values())), title=None
+        "part:N",
+        scale=alt.Scale(domain=list(PART_COLORS), range=list(PART_COLORS.values())),
+        legend=alt.Legend(title=None, orient="bottom"),
     )
     tooltip = [
         alt.Tooltip("system:N", title="setting"),

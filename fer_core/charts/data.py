@@ -58,7 +58,7 @@ def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
                 opacity=alt.Opacity("images:Q", scale=alt.Scale(range=[0.08, 1]), title="Images"),
                 tooltip=tooltip,
             )
-            .properties(height=alt.Step(17), width="container")
+            .properties(height=80 + 17 * len(parts), width="container")
         )
         return finish_altair(chart, text)
     total_of = dict(zip(totals["class"], totals["images"], strict=True))
@@ -91,7 +91,9 @@ def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
         )
         .transform_calculate(part_order=f"indexof({parts!r}, datum.part)")
     )
-    return finish_altair(bars.properties(height=alt.Step(30), width="container"), text)
+    return finish_altair(
+        bars.properties(height=50 + 30 * len(order) + 36 * (len(parts) > 1), width="container"), text
+    )
 
 
 def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
@@ -132,7 +134,7 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
     layers = alt.layer(
         base.mark_bar(height={"band": 0.6}, opacity=0.55).encode(x=x, color=color),
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=color),
-    ).properties(width=130, height=alt.Step(24))
+    ).properties(width=130, height=24 * len(order))
     chart = layers.facet(column=alt.Column("status:N", sort=statuses, title=None), spacing=16).resolve_scale(
         x="independent"
     )

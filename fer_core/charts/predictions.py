@@ -14,8 +14,10 @@ from .style import BLUE, CLASS_COLORS, GREY, GRID, finish, percent
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: From this share of the scale on, a cell is so dark that white reads better than the page's own text colour.
-WHITE_FROM = 0.5
+#: Shades of cells and, up to the middle one and from it on, the texts that read on them. Opaque, so that they
+#: read on light and dark pages alike.
+SHADES = ("#D3E3EC", "#2F82B3", "#00395A")
+ON_SHADES = ("#10202A", "#FFFFFF")
 
 
 def confusion(matrix: ArrayLike, classes: Sequence[str], normalise: bool = True) -> go.Figure:
@@ -51,23 +53,18 @@ def confusion(matrix: ArrayLike, classes: Sequence[str], normalise: bool = True)
             zmax=1,
             xgap=2,
             ygap=2,
-            colorscale=[
-                [0, "rgba(0, 114, 178, 0.06)"],
-                [WHITE_FROM, "rgba(0, 114, 178, 0.85)"],
-                [1, "#004B76"],
-            ],
+            colorscale=[[0, SHADES[0]], [0.5, SHADES[1]], [1, SHADES[2]]],
             showscale=False,
         )
     )
-    for dark in (False, True):
-        inside = (shade >= WHITE_FROM) == dark
+    for color, inside in zip(ON_SHADES, (shade < 0.5, shade >= 0.5), strict=True):
         rows, columns = np.nonzero(inside)
         figure.add_scatter(
             x=[names[j] for j in columns.tolist()],
             y=[names[i] for i in rows.tolist()],
             text=[str(count) for count in counts[inside]],
             mode="text",
-            textfont={"color": "white"} if dark else None,
+            textfont={"color": color},
             hoverinfo="skip",
         )
     figure.update_xaxes(title_text="Predicted class", showgrid=False, side="bottom")
@@ -104,7 +101,11 @@ def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
         )
     )
     figure.update_xaxes(
-        title_text="Probability (%)", tickformat=".0%", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1]
+        title_text="Probability (%)",
+        showgrid=True,
+        tickformat=".0%",
+        range=[0, 1.12],
+        tickvals=[0, 0.25, 0.5, 0.75, 1],
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     order = np.argsort(-shares)[:3]

@@ -134,7 +134,7 @@ def finish(
 
 def finish_altair(chart: Any, alt: str) -> Any:
     """Give an Altair chart the common look and the sentence that `describe` returns."""
-    return _configured(chart.properties(description=alt, background="transparent"), {})
+    return _configured(chart.properties(usermeta={"alt": alt}, background="transparent"), {})
 
 
 def on_page(figure: Any, background: Literal["light", "dark"]) -> Any:
@@ -164,7 +164,7 @@ def describe(figure: Any) -> str:
     """Return what a Plotly or Altair figure shows in a sentence or two, for screen readers and captions."""
     if hasattr(figure, "update_layout"):
         return str(figure.layout.meta["alt"])
-    return str(figure.description)
+    return str(figure.usermeta["alt"])  # as its description it would clash with the page's own `alt`
 
 
 def percent(share: float) -> str:
