@@ -69,8 +69,10 @@ def run(
         summary = faces_summary(crops.table) | {"seconds": time.perf_counter() - started}
         return RunResult(summary, pd.DataFrame(), describe_environment(device))
     used = crops.used()
-    labels = used["label"].to_numpy()
-    folds = draw(config.protocol, labels, list(used["group"]), list(used["clip"]), list(used["split"]))
+    labels = used["label"].to_numpy(copy=True)
+    groups = list(used["group"])
+    clips = list(used["clip"].where(used["clip"] != used["name"], ""))  # a clip of its own name is unknown
+    folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
     report.log(f"{len(used)} images, {len(folds)} folds, on {device}")
     results = fit(config, crops.images[: len(used)], labels, folds, artifacts, report, settings, device)
     predictions = held_out(used, results)

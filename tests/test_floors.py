@@ -28,7 +28,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "devices",
         "environment",
     ),
-    2: ("training", "checkpoints", "features", "models"),
+    2: ("training", "sampling", "reproducible", "checkpoints", "features", "models"),
     3: ("pipeline", "planning", "results", "predict", "explain", "charts"),
     4: ("ui", "jobs", "report"),
     5: ("cli", "commands", "__main__"),

@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from .. import charts
 from ..config import CLASSES, RunConfig
 from ..faces.crops import FAILED, STATUSES
 from ..faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 from ..faces.extraction import Crops
 from ..jobs import executors
 from ..jobs.queue import submit
+from ..metrics import wilson
 from ..planning import faces_config
 from . import resources
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
-from .widgets import run_status
+from .widgets import interval, run_status
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -223,3 +225,41 @@ def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> b
 def failed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the frames whose crop rests on no trustworthy face."""
     return table[table["status"].isin(FAILED)]
+
+
+def failure_shares(table: pd.DataFrame) -> None:
+    """Draw what became of the frames per class, and the share that failed per movie with its interval."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
+        chart = charts.status_bars(counts.groupby(["class", "status"]).size().reset_index(name="images"))
+        st.markdown("**What became of the frames, per class**")
+        st.altair_chart(chart, alt=charts.describe(chart))
+    with right:
+        st.markdown("**Failed share per movie or person**")
+        groups = table[table["group"] != ""].groupby("group")["status"]
+        rows = []
+        for group, statuses in groups:
+            lost = int(statuses.isin(FAILED).sum())
+            low, high = wilson(lost, len(statuses))
+            rows.append(
+                {
+                    "Movie or person": group,
+                    "Frames": len(statuses),
+                    "Failed": lost,
+                    "Share": lost / len(statuses),
+                    "95 % interval": interval((low, high)),
+                }
+            )
+        if rows:
+            st.dataframe(
+                pd.DataFrame(rows).sort_values("Share", ascending=False),
+                hide_index=True,
+                height=280,
+                column_config={
+                    "Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)
+                },
+                alt="Share of failed detections per movie or person, with intervals",
+            )
+        else:
+            st.caption("This data set names no movies or persons.")

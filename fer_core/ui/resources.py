@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +56,18 @@ def sources() -> list[str]:
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")
 def dataset(source: str) -> Dataset:
-    """Open a data set by its source; the generated one is drawn on first use."""
+    """Open a data set by its source; the generated one is drawn on first use.
+
+    It is drawn by a process of its own: a pool of processes can't start from inside Streamlit's script.
+    """
+    if source == "demo":
+        subprocess.run(
+            [sys.executable, "-m", "fer_core", "data", "generate"],
+            cwd=Path(__file__).resolve().parents[2],
+            env=os.environ | {"FER_HOME": str(settings().home)},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
     return open_dataset(source, demo_root=settings().demo_data)
 
 

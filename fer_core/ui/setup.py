@@ -36,6 +36,27 @@ GENERATED_NOTE = (
 )
 
 
+#: Drawn here, for Streamlit fetches a Material icon for the browser's tab from another host.
+ICON = """
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
+<rect x="2" y="2" width="28" height="28" rx="7" fill="#0b6e75"/>
+<path d="M7 12V9a2 2 0 0 1 2-2h3M20 7h3a2 2 0 0 1 2 2v3M25 20v3a2 2 0 0 1-2 2h-3M12 25H9a2 2 0 0 1-2-2v-3"
+ fill="none" stroke="#9fe0da" stroke-width="1.8" stroke-linecap="round"/>
+<circle cx="12.5" cy="14" r="1.7" fill="#fff"/><circle cx="19.5" cy="14" r="1.7" fill="#fff"/>
+<path d="M11.5 18.5q4.500 4.500 9 0" fill="none" stroke="#fff" stroke-width="1.9" stroke-linecap="round"/>
+</svg>
+"""
+
+STYLE = """
+<style>
+[data-testid="stMainBlockContainer"] {padding-top: 2.6rem; max-width: 1280px;}
+[data-testid="stSidebarUserContent"] h3 {padding-top: 0;}
+h1 {padding-top: 0;}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
+</style>
+"""
+
+
 @dataclass(frozen=True)
 class Lab:
     """What a page works with: settings, the store, and the data set named in the URL (`?data=`)."""
@@ -62,7 +83,8 @@ def setup(title: str) -> Iterator[Lab]:
     A `FerError` raised inside is shown with its rule, value and fix; any other error is logged with an id
     that the visitor sees. Streamlit's own stop and rerun pass through.
     """
-    st.set_page_config(page_title=f"{title} · FER Lab", page_icon=":material/mood:", layout="wide")
+    st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
+    st.html(STYLE)
     try:
         settings = resources.settings()
         source = _navigation(settings)
@@ -82,8 +104,9 @@ def setup(title: str) -> Iterator[Lab]:
 
 def _navigation(settings: Settings) -> str:
     """Draw the sidebar and return the source of the data set that is looked at."""
+    st.logo(ICON, size="large", link=None)
     with st.sidebar:
-        st.markdown("### :material/mood: FER Lab")
+        st.markdown("### FER Lab")
         sources = resources.sources()
         source = st.selectbox(
             "Data set",

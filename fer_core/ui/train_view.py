@@ -16,7 +16,7 @@ from ..results import title
 from ..store import StoredRun
 from . import resources
 from .setup import Lab
-from .widgets import age, protocol_note, run_status, summary_figures
+from .widgets import age, honesty, protocol_note, run_status, summary_figures
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
 
@@ -59,6 +59,7 @@ def form(lab: Lab) -> list[RunConfig]:
         name = st.selectbox(
             "Protocol",
             list(PROTOCOLS),
+            index=list(PROTOCOLS).index(_fair(lab)),
             key="protocol",
             bind="query-params",
             format_func=lambda name: PROTOCOLS[name].title + (" (leaks)" if PROTOCOLS[name].leaks else ""),
@@ -101,6 +102,12 @@ def form(lab: Lab) -> list[RunConfig]:
     protocol = parse(ProtocolConfig, {"name": name, "folds": int(folds), "seeds": seeds(sown)})
     recipe = {"epochs": int(epochs), "batch_size": int(batch), "lr": float(lr), "sampler": sampler}
     return settings_of(data, faces, models, protocol, parse(TrainingConfig, recipe))
+
+
+def _fair(lab: Lab) -> str:
+    """Return the protocol a form starts with: whole movies held out where they are known."""
+    groups = {sample.group for sample in lab.dataset.samples} - {""}
+    return "group" if len(groups) >= 5 else "stratified"
 
 
 def weights_ready(lab: Lab, model: TransferConfig) -> bool:
@@ -224,6 +231,7 @@ def _body(lab: Lab, run: StoredRun) -> None:
     protocol_note(run.config.protocol.name)
     if run.status == "done":
         summary_figures(run)
+        honesty(run)
     epochs = resources.epochs(run)
     if not epochs.empty:
         table = epochs.assign(system=title(run))

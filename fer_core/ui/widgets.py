@@ -55,7 +55,9 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 def interval(bounds: Sequence[float] | None) -> str:
     """Return an interval of shares as percentages; a dash for None."""
-    return "–" if not bounds else f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
+    if not bounds or None in bounds:
+        return "–"
+    return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
 
 
 def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: str) -> None:
@@ -114,6 +116,37 @@ def summary_figures(run: StoredRun) -> None:
         f"of {figures['images']} images; {figures['unreadable']} unreadable left out; "
         f"{figures['folds']} folds, seeds {', '.join(map(str, config.protocol.seeds))}"
     )
+
+
+def honesty(run: StoredRun) -> None:
+    """Draw what the headline figure leaves out: intervals over movies and seeds, leaks, frames without a face."""
+    figures = run.summary
+    rows = [("Interval over images (Wilson)", interval(figures["val_accuracy_interval"]))]
+    rows.append(
+        (
+            f"Interval over {figures['groups']} movies or persons",
+            interval(figures["val_accuracy_group_interval"]),
+        )
+    )
+    if len(figures["seeds"]) > 1:
+        rows.append(("Interval over seeds", interval(figures["val_accuracy_seed_interval"])))
+    leakage = figures["leakage"]
+    rows.append(("Validation images whose shot is in training too", percent(leakage["clip"])))
+    rows.append(("Validation images whose movie or person is in training too", percent(leakage["group"])))
+    rows.append(("Validation images trained on themselves", percent(leakage["image"])))
+    for name, text in (("found", "with a face"), ("not_found", "with no face")):
+        part = figures[name]
+        if part["images"] and figures["missing_faces"] is not None:
+            rows.append(
+                (
+                    f"Accuracy on the {part['images']} frames {text}",
+                    f"{percent(part['accuracy'])} ({interval(part['interval'])})",
+                )
+            )
+    rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
+    rows.append(("Always answering the commonest class", percent(figures["chance"])))
+    with st.expander("How far to trust this figure", expanded=True):
+        st.table(pd.DataFrame(rows, columns=["What", "Figure"]).set_index("What"))
 
 
 def age(moment: float) -> str:

@@ -1,0 +1,39 @@
+"""Overview: the data set, what is wrong with it, what has been run, and where to go first."""
+
+import streamlit as st
+
+from fer_core.results import training_runs
+from fer_core.ui import overview, resources
+from fer_core.ui.setup import setup
+from fer_core.ui.widgets import empty, generated_note, runs_dataframe
+
+with setup("Overview") as lab:
+    st.write(
+        "Facial-expression recognition by transfer learning, measured honestly: faces cut out by MTCNN, an "
+        "ImageNet network fine-tuned block by block, and every figure shown with how it was obtained."
+    )
+    overview.tour()
+
+    dataset, data = lab.dataset, resources.data_config(lab.source)
+    st.header(dataset.name, divider="gray")
+    generated_note(dataset)
+    report = resources.audit(lab.source, data.fingerprint)
+    overview.figures(report)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        overview.classes(dataset)
+    with right:
+        overview.findings(report)
+
+    st.header("What has been run", divider="gray")
+    runs = training_runs(lab.store.runs(data=data.fingerprint, limit=20))
+    if runs:
+        columns = ("link", "title", "protocol", "leaks", "val", "interval", "missing_faces", "status")
+        runs_dataframe(runs, columns=columns, key="runs")
+    else:
+        empty(
+            "Nothing has been trained on this data set yet",
+            "The three settings of the paper are one click away.",
+            "pages/train.py",
+            "Train",
+        )

@@ -1,0 +1,96 @@
+"""The overview page's parts: the tour, the data set's figures, its classes, the audit's findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+import streamlit as st
+
+from .. import charts
+from ..config import CLASSES
+from ..datasets.audit import AuditReport
+from ..datasets.base import Dataset
+
+TOUR = (
+    (
+        "pages/faces.py",
+        "1. Look at the faces",
+        ":material/frame_person:",
+        "What MTCNN cut out of every frame, and where it failed.",
+    ),
+    (
+        "pages/train.py",
+        "2. Train n = 1, 2, 3",
+        ":material/model_training:",
+        "One run per unfreeze setting. They go on when you close the tab.",
+    ),
+    (
+        "pages/compare.py",
+        "3. Compare",
+        ":material/compare_arrows:",
+        "Curves and accuracies with intervals, beside the paper's tables.",
+    ),
+    (
+        "pages/predict.py",
+        "4. Predict",
+        ":material/add_photo_alternate:",
+        "Upload a photo and see what a finished run makes of it.",
+    ),
+)
+
+_SEVERITY = {
+    "error": (st.error, ":material/error:"),
+    "warning": (st.warning, ":material/warning:"),
+    "note": (st.info, ":material/info:"),
+}
+
+
+def tour() -> None:
+    """Draw the four steps of the first five minutes as links."""
+    for column, (page, label, icon, text) in zip(st.columns(4), TOUR, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.page_link(page, label=f"**{label}**", icon=icon)
+            st.caption(text)
+
+
+def figures(report: AuditReport) -> None:
+    """Draw how many images, groups, clips, and files with something wrong a data set has."""
+    cells = (
+        ("Images", report.images, "labelled frames, readable or not"),
+        ("Movies or persons", report.groups or "unknown", "what must not straddle a fold"),
+        ("Clips", report.clips, "frames of one shot are near copies of each other"),
+        ("Unreadable", len(report.unreadable), "listed, never dropped unseen"),
+        ("Duplicate sets", len(report.duplicates), "byte-identical files"),
+        ("Left-out files", len(report.problems), "images or rows without a usable label"),
+    )
+    for column, (label, value, text) in zip(st.columns(len(cells)), cells, strict=True):
+        column.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text)
+
+
+def classes(dataset: Dataset) -> None:
+    """Draw the images per class, by split where the data set has one, else by movie."""
+    splits = {sample.split for sample in dataset.samples} - {None}
+    counts = Counter(
+        (CLASSES[sample.label], (sample.split or "no split") if splits else (sample.group or "unknown"))
+        for sample in dataset.samples
+    )
+    table = pd.DataFrame(
+        [{"class": name, "part": part, "images": images} for (name, part), images in counts.items()]
+    )
+    st.markdown(f"**Images per class and {'split' if splits else 'movie or person'}**")
+    chart = charts.class_bars(table)
+    st.altair_chart(chart, alt=charts.describe(chart))
+
+
+def findings(report: AuditReport) -> None:
+    """Draw what the audit found, errors first, with every name concerned at hand."""
+    st.markdown("**Audit, before anything is trained**")
+    if not report.findings:
+        st.success("Nothing to complain about.", icon=":material/check_circle:")
+    for finding in report.findings:
+        draw, icon = _SEVERITY[finding.severity]
+        draw(f"**{finding.title}**  \n{finding.detail}", icon=icon)
+        if finding.names:
+            with st.expander(f"{len(finding.names)} names"):
+                st.code("\n".join(finding.names), language=None)

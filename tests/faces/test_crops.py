@@ -1,0 +1,112 @@
+"""Choosing a face, saying what became of the frame, and cutting the crop."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_core.config import FacesConfig
+from fer_core.faces.crops import TEMPLATE, Chosen, Faces, choose, clipped, cut
+
+
+def faces(*boxes: tuple[float, float, float, float], p: tuple[float, ...] | None = None) -> Faces:
+    probabilities = np.array(p or (0.99,) * len(boxes), np.float32)
+    points = np.zeros((len(boxes), 5, 2), np.float32)
+    return Faces(200, 100, np.array(boxes, np.float32).reshape(-1, 4), probabilities, points)
+
+
+SMALL_SURE = (90.0, 40.0, 110.0, 60.0)
+LARGE = (0.0, 0.0, 60.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (faces(LARGE), "found"),
+        (faces(), "none"),
+        (faces(LARGE, p=(0.8,)), "low-confidence"),
+        (faces(LARGE, SMALL_SURE), "several"),
+        (faces(LARGE, SMALL_SURE, p=(0.95, 0.75)), "found"),
+        (Faces.unreadable("truncated"), "unreadable"),
+    ],
+)
+def test_status(found: Faces, status: str) -> None:
+    assert choose(found, FacesConfig()).status == status
+
+
+@pytest.mark.parametrize(
+    ("choice", "box"), [("largest", LARGE), ("most_probable", SMALL_SURE), ("central", SMALL_SURE)]
+)
+def test_choice_among_several(choice: str, box: tuple) -> None:
+    found = faces(LARGE, SMALL_SURE, p=(0.92, 0.999))
+    chosen = choose(found, FacesConfig(choice=choice))  # type: ignore[arg-type]
+    assert chosen.box == box
+    assert chosen.faces == 2
+
+
+def test_the_probability_is_the_chosen_faces_own() -> None:
+    chosen = choose(faces(LARGE, SMALL_SURE, p=(0.92, 0.999)), FacesConfig())
+    assert chosen.probability == pytest.approx(0.92)
+
+
+def test_a_drawn_box_wins_under_its_policy_and_only_there() -> None:
+    drawn = (5.0, 5.0, 25.0, 25.0)
+    manual = choose(faces(LARGE), FacesConfig(no_face="manual"), drawn)
+    assert (manual.status, manual.box) == ("manual", drawn)
+    assert choose(faces(LARGE), FacesConfig(), drawn).status == "found"
+    assert choose(Faces.unreadable("x"), FacesConfig(no_face="manual"), drawn).status == "unreadable"
+
+
+def test_faces_survive_json() -> None:
+    found = faces(LARGE, SMALL_SURE, p=(0.92, 0.999))
+    back = Faces.from_dict(json.loads(json.dumps(found.to_dict())))
+    for name in ("boxes", "probabilities", "landmarks"):
+        assert np.array_equal(getattr(found, name), getattr(back, name))
+    empty = Faces.from_dict(json.loads(json.dumps(Faces.unreadable("gone").to_dict())))
+    assert empty.boxes.shape == (0, 4)
+    assert empty.reason == "gone"
+
+
+def test_no_face_resizes_the_whole_frame() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
+    crop = cut(image, choose(faces(), FacesConfig()), FacesConfig())
+    assert np.array_equal(crop, np.asarray(Image.fromarray(image).resize((160, 160), Image.BILINEAR)))
+
+
+@pytest.mark.parametrize("margin", [0, 24])
+@pytest.mark.parametrize(
+    "box", [(10.3, 20.8, 90.9, 99.2), (-15.0, -4.0, 60.0, 70.0), (150.5, 60.0, 230.0, 120.0)]
+)
+def test_a_crop_equals_facenets(box: tuple, margin: int) -> None:
+    extract_face = pytest.importorskip("facenet_pytorch").extract_face
+    image = np.random.default_rng(1).integers(0, 256, (100, 200, 3), np.uint8)
+    config = FacesConfig(margin=margin)
+    ours = cut(image, Chosen("found", box, 0.99, None, 1), config)
+    theirs = extract_face(Image.fromarray(image), np.array(box), image_size=160, margin=margin)
+    assert np.array_equal(ours, theirs.permute(1, 2, 0).numpy())  # floats in 0..255
+
+
+def test_a_box_outside_the_frame_still_gives_a_pixel() -> None:
+    left, top, right, bottom = clipped((300.0, 300.0, 320.0, 320.0), (200, 100), FacesConfig())
+    assert 0 <= left < right <= 200
+    assert 0 <= top < bottom <= 100
+
+
+@pytest.mark.parametrize("turn", [0.0, 25.0])
+def test_alignment_puts_the_landmarks_on_the_template(turn: float) -> None:
+    """Dots drawn at the landmarks of a turned face end up at the template's places."""
+    angle, size = np.deg2rad(turn), 64.0
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = (TEMPLATE - 0.5) * size @ rotation.T + np.array([100.0, 90.0])
+    image = np.zeros((180, 200, 3), np.uint8)
+    for x, y in points:
+        image[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2] = 255
+    config = FacesConfig(align=True)
+    chosen = Chosen("found", (60.0, 50.0, 140.0, 130.0), 0.99, points.astype(np.float32), 1)
+    crop = cut(image, chosen, config).astype(float).mean(2)
+    for x, y in TEMPLATE * 160:
+        window = crop[max(0, round(y) - 5) : round(y) + 6, max(0, round(x) - 5) : round(x) + 6]
+        assert window.max() > 128

@@ -1,0 +1,131 @@
+"""Detection and cropping over a data set: resumed, nothing dropped unseen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_core.config import FacesConfig
+from fer_core.datasets.base import Sample
+from fer_core.errors import StoreError
+from fer_core.faces.crops import Faces
+from fer_core.faces.extraction import (
+    DETECTIONS,
+    NOT_DETECTED,
+    crop_all,
+    detect_all,
+    read_crops,
+    read_detections,
+)
+
+
+class Bright:
+    """A detector that finds one face in frames brighter than mid-gray, and counts what it was given."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def detect(self, images: list[np.ndarray]) -> list[Faces]:
+        self.seen += len(images)
+        return [self._one(image) for image in images]
+
+    def _one(self, image: np.ndarray) -> Faces:
+        n = int(image.mean() > 127)
+        box = np.tile(np.array([[4.25, 5.5, 30.0, 34.0]], np.float32), (n, 1))
+        return Faces(0, 0, box, np.full(n, 0.97, np.float32), np.full((n, 5, 2), 7.5, np.float32))
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    """Five frames of two sizes: bright, dark, bright, unreadable, bright."""
+    found = []
+    for index, level in enumerate([200, 20, 180, None, 220]):
+        path = tmp_path / f"Movie_00000000{index}_0000000{index}.png"
+        if level is None:
+            path.write_bytes(b"not an image")
+        else:
+            Image.new("RGB", (48 + index, 40), (level,) * 3).save(path)
+        found.append(Sample(path.name, path, index % 7, None, "Movie", f"Movie_{index}"))
+    return found
+
+
+def test_every_frame_gets_a_line_and_unreadable_ones_a_reason(samples: list[Sample], tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    detect_all(samples, Bright(), tmp_path, batch=2, progress=lambda *done: told.append(done))
+    found = read_detections(tmp_path)
+    assert list(found) == [sample.name for sample in samples]
+    assert [len(found[sample.name]) for sample in samples] == [1, 0, 1, 0, 1]
+    assert found[samples[3].name].reason
+    assert found[samples[2].name].width == 50
+    assert told[-1] == (5, 5)
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"name": "Movie_0'])
+def test_a_killed_detection_goes_on_where_it_stopped(
+    samples: list[Sample], tmp_path: Path, torn: bytes
+) -> None:
+    whole = tmp_path / "whole"
+    cut = tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    detect_all(samples, Bright(), whole, batch=2)
+    lines = (whole / DETECTIONS).read_bytes().splitlines(keepends=True)
+    (cut / DETECTIONS).write_bytes(b"".join(lines[:3]) + torn)
+    detector = Bright()
+    detect_all(samples, detector, cut, batch=2)
+    assert (cut / DETECTIONS).read_bytes() == (whole / DETECTIONS).read_bytes()
+    assert detector.seen == 1  # of the two frames left one can't be read
+
+
+def test_crops_have_a_row_each_and_the_rest_a_reason(samples: list[Sample], tmp_path: Path) -> None:
+    detect_all(samples, Bright(), tmp_path)
+    crop_all(samples, read_detections(tmp_path), FacesConfig(size=64), tmp_path)
+    crops = read_crops(tmp_path)
+    assert list(crops.table["status"]) == ["found", "none", "found", "unreadable", "found"]
+    assert list(crops.table["row"]) == [0, 1, 2, -1, 3]
+    assert crops.table["reason"].notna().sum() == 1
+    used = crops.used()
+    assert len(used) == 4
+    assert crops.images.shape[1:] == (64, 64, 3)
+    assert [int(crops.images[row].mean()) for row in used["row"]] == [200, 20, 180, 220]
+
+
+def test_drop_leaves_frames_without_a_face_out(samples: list[Sample], tmp_path: Path) -> None:
+    detect_all(samples, Bright(), tmp_path)
+    crop_all(samples, read_detections(tmp_path), FacesConfig(size=64, no_face="drop"), tmp_path)
+    crops = read_crops(tmp_path)
+    assert list(crops.table["row"]) == [0, -1, 1, -1, 2]
+    assert list(crops.table["status"])[1] == "none"
+
+
+def test_without_extraction_no_face_is_looked_for(samples: list[Sample], tmp_path: Path) -> None:
+    crop_all(samples, None, FacesConfig(extract=False, size=64), tmp_path)
+    statuses = list(read_crops(tmp_path).table["status"])
+    assert statuses == [NOT_DETECTED] * 3 + ["unreadable"] + [NOT_DETECTED]
+
+
+def test_a_drawn_box_is_used_and_kept(samples: list[Sample], tmp_path: Path) -> None:
+    detect_all(samples, Bright(), tmp_path)
+    drawn = {samples[1].name: (1.0, 2.0, 21.0, 22.0)}
+    config = FacesConfig(size=64, no_face="manual", manual_boxes="0" * 16)
+    crop_all(samples, read_detections(tmp_path), config, tmp_path, drawn=drawn)
+    row = read_crops(tmp_path).table.iloc[1]
+    assert row["status"] == "manual"
+    assert row["box"] == [1.0, 2.0, 21.0, 22.0]
+
+
+def test_missing_results_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="Detect faces first"):
+        read_detections(tmp_path)
+    with pytest.raises(StoreError, match="detection again"):
+        read_crops(tmp_path)
+
+
+def test_lines_are_plain_json(samples: list[Sample], tmp_path: Path) -> None:
+    detect_all(samples[:1], Bright(), tmp_path)
+    line = json.loads((tmp_path / DETECTIONS).read_text())
+    assert line["boxes"] == [[4.25, 5.5, 30.0, 34.0]]

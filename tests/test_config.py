@@ -1,0 +1,125 @@
+"""Run definitions: validated, immutable, and with keys that change exactly when the result would."""
+
+from __future__ import annotations
+
+import pytest
+
+from fer_core.config import (
+    DataConfig,
+    FacesConfig,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+    digest,
+    parse,
+)
+from fer_core.errors import ConfigError
+
+DATA = DataConfig(fingerprint="0123456789abcdef")
+RUN = RunConfig(data=DATA)
+
+
+def test_golden_keys() -> None:
+    """A default can't change silently: raise the step's version, or a stored run would be taken for another."""
+    assert RUN.detections_key() == "cf7951d563851b49"
+    assert RUN.crops_key() == "359974ba17e07fc5"
+    assert RUN.activations_key("layer4") == "2c98becfc6b1e473"
+    assert RUN.key() == "a48bbce71d5648d2"
+    assert RUN.model_copy(update={"goal": "faces"}).key() == "88f6df29ef201657"
+
+
+def test_json_gives_the_same_definition_back() -> None:
+    assert RunConfig.model_validate_json(RUN.model_dump_json()) == RUN
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": DataConfig(fingerprint="f" * 16)},
+        {"faces": FacesConfig(margin=8)},
+        {"faces": FacesConfig(extract=False)},
+        {"model": TransferConfig(unfreeze=2)},
+        {"model": TransferConfig(weights="none")},
+        {"protocol": ProtocolConfig(name="group")},
+        {"protocol": ProtocolConfig(seeds=(1,))},
+        {"training": TrainingConfig(lr=1e-4)},
+        {"goal": "faces"},
+    ],
+)
+def test_what_decides_the_result_changes_the_key(changed: dict) -> None:
+    assert RUN.model_copy(update=changed).key() != RUN.key()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": DATA.model_copy(update={"source": "/elsewhere", "name": "other", "layout": "csv"})},
+        {"model": TransferConfig(weights_file="/elsewhere/file.pth")},
+    ],
+)
+def test_places_and_names_stay_out_of_the_key(changed: dict) -> None:
+    assert RUN.model_copy(update=changed).key() == RUN.key()
+
+
+def test_detection_is_shared_by_settings_that_only_choose_and_cut() -> None:
+    other = RUN.model_copy(update={"faces": FacesConfig(margin=8, choice="central", align=True)})
+    assert other.detections_key() == RUN.detections_key()
+    assert other.crops_key() != RUN.crops_key()
+
+
+def test_unfreeze_settings_share_activations_at_the_same_block() -> None:
+    other = RUN.model_copy(update={"model": TransferConfig(unfreeze=3)})
+    assert other.activations_key("layer3") == RUN.activations_key("layer3")
+    assert RUN.activations_key("layer3") != RUN.activations_key("layer4")
+
+
+def test_without_extraction_only_the_size_decides_the_crops() -> None:
+    whole = RUN.model_copy(update={"faces": FacesConfig(extract=False)})
+    margin = RUN.model_copy(update={"faces": FacesConfig(extract=False, margin=8)})
+    size = RUN.model_copy(update={"faces": FacesConfig(extract=False, size=96)})
+    assert whole.crops_key() == margin.crops_key() != size.crops_key()
+
+
+def test_manual_boxes_with_none_drawn_is_the_papers_policy() -> None:
+    manual = RUN.model_copy(update={"faces": FacesConfig(no_face="manual")})
+    drawn = RUN.model_copy(update={"faces": FacesConfig(no_face="manual", manual_boxes="0" * 16)})
+    assert manual.key() == RUN.key() != drawn.key()
+
+
+def test_folds_play_no_part_where_the_data_set_fixes_the_split() -> None:
+    def key(name: str, folds: int) -> str:
+        return ProtocolConfig(name=name, folds=folds).key()  # type: ignore[arg-type]
+
+    assert key("fixed", 5) == key("fixed", 10)
+    assert key("group", 5) != key("group", 10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        (TrainingConfig, {"epochs": 0}, "epochs"),
+        (TrainingConfig, {"lr": float("nan")}, "lr"),
+        (TransferConfig, {"unfreeze": 4}, "unfreeze"),
+        (TransferConfig, {"weights": "sha256:abc"}, "weights"),
+        (ProtocolConfig, {"seeds": (1, 1)}, "seeds"),
+        (ProtocolConfig, {"folds": 1}, "folds"),
+        (FacesConfig, {"thresholds": (0.6, 0.7, 1.0)}, "thresholds"),
+        (FacesConfig, {"margin": 128, "size": 96}, "margin"),
+        (FacesConfig, {"manual_boxes": "0" * 16}, "manual"),
+        (FacesConfig, {"surprise": 1}, "surprise"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(kind: type, values: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse(kind, values)
+
+
+def test_a_definition_is_immutable() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        RUN.training.epochs = 3  # type: ignore[misc]
+
+
+def test_digest_does_not_depend_on_the_order_of_fields() -> None:
+    assert digest({"a": 1, "b": [2, 3]}) == digest({"b": [2, 3], "a": 1})
+    assert digest([2, 3]) != digest([3, 2])

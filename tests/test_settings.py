@@ -1,0 +1,45 @@
+"""Settings come from FER_* alone and refuse what they can't mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_core.errors import ConfigError
+from fer_core.settings import load
+
+
+def test_defaults() -> None:
+    settings = load({})
+    assert settings.home == Path(".fer").absolute()
+    assert (settings.device, settings.executor, settings.demo, settings.threads) == (
+        "auto",
+        "local",
+        False,
+        0,
+    )
+    assert settings.weights_dir == settings.home / "weights"
+    assert settings.database.parent == settings.artifacts.parent == settings.home
+
+
+def test_everything_is_below_the_home_that_is_given(tmp_path: Path) -> None:
+    settings = load({"FER_HOME": str(tmp_path), "FER_WEIGHTS_DIR": "/w", "FER_DEMO": "1", "FER_THREADS": "3"})
+    assert settings.home == tmp_path
+    assert settings.weights_dir == Path("/w")
+    assert settings.demo
+    assert settings.threads == 3
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "auto"])
+def test_devices(device: str) -> None:
+    assert load({"FER_DEVICE": device}).device == device
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FER_DEVICE", "tpu"), ("FER_DEVICE", "cuda:x"), ("FER_EXECUTOR", "cloud"), ("FER_THREADS", "-1")],
+)
+def test_what_it_cannot_mean_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        load({name: value})
