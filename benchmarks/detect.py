@@ -28,7 +28,7 @@ from PIL import Image, ImageOps
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fer_core.faces.mtcnn import MTCNN, Detection
+from fer_core.faces.mtcnn import MTCNN, Detection  # noqa: E402
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}

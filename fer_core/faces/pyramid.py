@@ -144,7 +144,7 @@ def _mean(sums: Tensor, tall: np.ndarray, wide: np.ndarray) -> Tensor:
 def _accumulate_rows(table: Tensor) -> None:
     """Add to each row the rows above it, in place."""
     if table.device.type != "cpu":
-        torch.cumsum(table, 0, dtype=torch.int32, out=table)
+        table.cumsum_(0, dtype=torch.int32)
         return
     # torch's and numpy's cumsum walk this axis column by column; whole rows are 5 times faster.
     for above, row in pairwise(table.view(table.shape[0], -1).numpy()):

@@ -119,6 +119,20 @@ def test_equals_facenet_with_other_settings(reference: Reference):
     assert_equal(found, several(), Reference(keep_all=True, **settings))
 
 
+@pytest.mark.parametrize("case", ["several faces", "odd sides", "no face"])
+def test_strips_of_a_level_equal_the_whole(case: str, reference: Reference):
+    detector = MTCNN()
+    detector._stages.pass_pixels = 1  # the shortest strips there are, and one crop a pass
+    [found] = detector.detect([CASES[case]()])
+    assert_equal(found, CASES[case](), reference)
+
+
+def test_nets_outside_the_blocked_layout_find_the_same(monkeypatch: pytest.MonkeyPatch, reference: Reference):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    [found] = MTCNN().detect([several()])
+    assert_equal(found, several(), reference)
+
+
 def test_mixed_sizes_and_kinds_in_one_call_equal_one_by_one(detector: MTCNN):
     images = [case() for case in CASES.values()] * 2
     images = [np.asarray(im.convert("RGB")) if i % 2 else im for i, im in enumerate(images)]
