@@ -137,11 +137,13 @@ def live_curve(epochs: pd.DataFrame) -> alt.LayerChart:
             for part, short in PARTS.items()
         ]
     )
+    # One legend for both, as the field is one: lines in their colour and dash.
+    legend = alt.Legend(title=None, orient="bottom", symbolType="stroke", symbolStrokeWidth=2)
+    domain = list(PART_COLORS)
     color = alt.Color(
-        "part:N",
-        scale=alt.Scale(domain=list(PART_COLORS), range=list(PART_COLORS.values())),
-        legend=alt.Legend(title=None, orient="bottom"),
+        "part:N", scale=alt.Scale(domain=domain, range=list(PART_COLORS.values())), legend=legend
     )
+    dash = alt.StrokeDash("part:N", scale=alt.Scale(domain=domain, range=[[4, 3], [1, 0]]), legend=legend)
     tooltip = [
         alt.Tooltip("system:N", title="setting"),
         alt.Tooltip("part:N"),
@@ -156,7 +158,7 @@ def live_curve(epochs: pd.DataFrame) -> alt.LayerChart:
             x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(format="d", tickCount=4, grid=False)),
             y=alt.Y("loss:Q", title="Loss (nats)", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=False)),
             color=color,
-            strokeDash=alt.StrokeDash("part:N", sort=["validation", "training"], legend=None),
+            strokeDash=dash,
             tooltip=tooltip,
         )
         .properties(width=210, height=110)

@@ -51,14 +51,14 @@ def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
                     "part:N",
                     title=None,
                     sort="ascending",
-                    axis=alt.Axis(domain=False, ticks=False, labelPadding=8),
+                    axis=alt.Axis(domain=False, ticks=False, labelPadding=8, labelOverlap=False),
                     scale=alt.Scale(padding=0.1),
                 ),
                 color=alt.value(BLUE),
                 opacity=alt.Opacity("images:Q", scale=alt.Scale(range=[0.08, 1]), title="Images"),
                 tooltip=tooltip,
             )
-            .properties(height=80 + 17 * len(parts), width="container")
+            .properties(height=80 + 18 * len(parts), width="container")
         )
         return finish_altair(chart, text)
     total_of = dict(zip(totals["class"], totals["images"], strict=True))
