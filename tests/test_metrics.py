@@ -220,6 +220,13 @@ def test_more_seeds_do_not_pretend_to_be_more_images() -> None:
     assert three["accuracy_by_seed"] == pytest.approx([RIGHT.mean()] * 3)
 
 
+def test_without_extraction_no_face_counts_as_found() -> None:
+    found = metrics.summary(**(rows_of(1) | {"face_status": [""] * N}))
+    assert found["found"]["images"] == found["not_found"]["images"] == 0
+    assert math.isnan(found["found"]["accuracy"])
+    assert found["by_status"] == {}
+
+
 def test_images_of_unknown_group_are_told_by_name_over_seeds() -> None:
     values = rows_of(2) | {"groups": [""] * (2 * N)}
     width = np.diff(metrics.summary(**values)["val_accuracy_group_interval"])[0]

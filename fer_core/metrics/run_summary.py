@@ -41,8 +41,8 @@ def summary(
         (Wilson), val_accuracy_group_interval (bootstrap), val_accuracy_seed_interval (t, over seeds),
         accuracy_by_seed, macro_f1, balanced_accuracy, ece, log_loss (nats), chance (of the commonest class,
         share), per_class (records of `per_class`, over all seeds), confusion (7 x 7, summed over seeds),
-        found and not_found (images, accuracy, interval; frames with and without a face to cut) and
-        by_status (status -> the same).
+        found and not_found (images, accuracy, interval; frames with and without a face to cut, both empty
+        without extraction) and by_status (status -> the same).
     """
     values, truth = checked(probabilities, labels)
     seed_of = np.asarray(seeds)
@@ -81,7 +81,7 @@ def summary(
         "chance": float(np.bincount(truth).max() / len(truth)),
         "per_class": class_figures(table).to_dict("records"),
         "confusion": table.tolist(),
-        "found": share(~whole),
+        "found": share(~whole & (status != "")),
         "not_found": share(whole),
         "by_status": {name: share(status == name) for name in sorted(set(face_status)) if name},
     }
