@@ -29,8 +29,8 @@ def write(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def read(path: Path, *, run: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a checkpoint's tensors and its note, whose "run" must be the given key.
+def read(path: Path, *, run: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a checkpoint's tensors and its note, whose "run" must be the given key; None takes any.
 
     Raises:
         StoreError: the file is damaged, not a checkpoint, or another run's.
@@ -43,7 +43,7 @@ def read(path: Path, *, run: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise StoreError(
             f"{path} must be a checkpoint", got=str(error), fix="Delete it; the fold is then trained again"
         ) from error
-    if note.get("run") != run:
+    if run is not None and note.get("run") != run:
         raise StoreError(f"{path} must belong to run {run}", got=note.get("run"), fix="Delete it")
     return tensors, note
 

@@ -83,7 +83,6 @@ def train(
         Cancelled: `report` says so.
     """
     boundary = chain.row.boundary(config.model.unfreeze)
-    suffix = chain.suffix(boundary)
     stacked = boundary == "fc"
     groups = [list(folds)] if stacked else [[fold] for fold in folds]
     checkpoints_dir.mkdir(parents=True, exist_ok=True)
@@ -92,7 +91,7 @@ def train(
     results: list[FoldResult] = []
     with deterministic(device, one_thread=stacked), memory_errors(config.training.batch_size):
         for group in groups:
-            trainer = _Trainer(config, suffix, values, labels, group, device, progress)
+            trainer = _Trainer(config, chain, values, labels, group, device, progress)
             results += trainer.run(checkpoints_dir, save_every_s)
     return results
 
@@ -116,7 +115,7 @@ class _Trainer:
     def __init__(
         self,
         config: RunConfig,
-        suffix: nn.Sequential,
+        chain: Chain,
         inputs: Tensor,
         labels: np.ndarray,
         folds: Sequence[Fold],
@@ -126,9 +125,11 @@ class _Trainer:
         self.config, self.recipe, self.folds, self.device = config, config.training, folds, device
         self.inputs, self.labels, self.progress = inputs, labels, progress
         self.targets = torch.as_tensor(labels, dtype=torch.long, device=device)
+        suffix = chain.suffix(chain.row.boundary(config.model.unfreeze))
+        self.layout = chain.suffix_layout(device)
         self.networks = [copy.deepcopy(suffix).to(device).requires_grad_(True) for _ in folds]
         for network, fold in zip(self.networks, folds, strict=True):
-            reset_head(network, seed=fold.seed, fold=fold.fold)
+            reset_head(network.to(memory_format=self.layout), seed=fold.seed, fold=fold.fold)  # type: ignore[call-overload]
         self.parameters = [value for network in self.networks for value in network.parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=self.recipe.lr, fused=True)
         self.records: list[list[EpochRecord]] = [[] for _ in folds]
@@ -205,7 +206,7 @@ class _Trainer:
         """One batch of every active network; one that has had all its batches keeps weights and moments."""
         indices = [torch.from_numpy(own).to(self.inputs.device) for own in rows]
         targets = [self.targets[own.to(self.device)] for own in indices]
-        batches = [take(self.inputs, own).to(self.device, non_blocking=True) for own in indices]
+        batches = [self._batch(own) for own in indices]
         with self._precision():
             logits = _forward([self.networks[index] for index in active], batches)
         found = [F.cross_entropy(out.float(), own) for out, own in zip(logits, targets, strict=True)]
@@ -224,8 +225,13 @@ class _Trainer:
         for own in rows.split(EVALUATION_BATCH):
             self.progress.report.check()
             with torch.no_grad(), self._precision():
-                logits.append(network(take(self.inputs, own).to(self.device)).float())
+                logits.append(network(self._batch(own)).float())
         return torch.cat(logits), self.targets[rows.to(self.device)]
+
+    def _batch(self, rows: Tensor) -> Tensor:
+        """Return the inputs of some images on the device, maps in the suffix's layout."""
+        batch = take(self.inputs, rows).to(self.device, non_blocking=True)
+        return batch.contiguous(memory_format=self.layout) if batch.ndim == 4 else batch
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")

@@ -22,7 +22,7 @@ from training_case import (
 from fer_core.config import RunConfig
 from fer_core.errors import Cancelled, StoreError, TrainingError
 from fer_core.features.prefix import CHUNK
-from fer_core.models.transfer import reset_head
+from fer_core.models.transfer import Chain, reset_head
 from fer_core.sampling import cut_batches, draw_order
 from fer_core.training import FoldResult, train
 from fer_core.transforms import to_input
@@ -34,6 +34,14 @@ def _one_thread():
         yield
 
 
+def full_forward(chain: Chain, images: torch.Tensor, config: RunConfig) -> torch.Tensor:
+    """Send a batch through the whole network, every part in the memory layout that the project uses for it."""
+    boundary = chain.row.boundary(config.model.unfreeze)
+    maps = chain.prefix(boundary)(images.contiguous(memory_format=torch.channels_last))
+    layout = chain.suffix_layout(CPU) if maps.ndim == 4 else torch.contiguous_format
+    return chain.suffix(boundary)(maps.contiguous(memory_format=layout))
+
+
 def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ...]], np.ndarray]:
     """Train as a tutorial does: the whole network on every batch, frozen blocks in eval mode."""
     crops, labels = crops_and_labels()
@@ -41,6 +49,7 @@ def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ..
     reset_head(chain, seed=fold.seed, fold=fold.fold)
     images, targets = to_input(crops, chain.row), torch.from_numpy(labels)
     chain.freeze(config.model.unfreeze)
+    chain.suffix(chain.row.boundary(config.model.unfreeze)).to(memory_format=chain.suffix_layout(CPU))
     learnable = [value for value in chain.parameters() if value.requires_grad]
     optimizer = torch.optim.Adam(learnable, lr=config.training.lr, fused=True)
     figures = []
@@ -49,8 +58,7 @@ def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ..
         loss_sum = correct = seen = 0.0
         order = draw_order(fold, epoch, labels, config.training.sampler)
         for batch in cut_batches(order, config.training.batch_size):
-            x = images[batch].contiguous(memory_format=torch.channels_last)
-            logits = chain(x)
+            logits = full_forward(chain, images[batch], config)
             loss = torch.nn.functional.cross_entropy(logits, targets[batch])
             optimizer.zero_grad()
             loss.backward()
@@ -61,7 +69,7 @@ def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ..
         chain.eval()
         held_out = fold.split(epoch)[1]
         with torch.no_grad():
-            logits = chain(images[held_out].contiguous(memory_format=torch.channels_last))
+            logits = full_forward(chain, images[held_out], config)
         val_loss = float(torch.nn.functional.cross_entropy(logits, targets[held_out]))
         hits = int((logits.argmax(1) == targets[held_out]).sum())
         figures.append((loss_sum / seen, correct / seen, val_loss, hits / len(held_out)))

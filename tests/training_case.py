@@ -17,6 +17,7 @@ from fer_core.config import RunConfig, parse
 from fer_core.errors import Cancelled
 from fer_core.features.prefix import activations
 from fer_core.models.transfer import Chain, build
+from fer_core.protocols import Fold
 from fer_core.reporting import EpochRecord
 from fer_core.training import FoldResult, train
 
@@ -49,14 +50,10 @@ class Recorder:
             raise Cancelled
 
 
-@dataclass(frozen=True)
-class PlainFold:
+@dataclass(frozen=True, eq=False)
+class PlainFold(Fold):
     """A fold whose split may change with the epoch, as the paper's reshuffle does."""
 
-    seed: int
-    fold: int
-    train: np.ndarray
-    validation: np.ndarray
     reshuffled: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None
 
     def split(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:

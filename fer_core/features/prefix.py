@@ -85,14 +85,14 @@ def take(values: Tensor, rows: Tensor) -> Tensor:
 
 
 def forward(network: nn.Module, x: Tensor) -> Tensor:
-    """Run a network in eval mode on a batch (B, ...) without gradients, B filled up to a full pass.
-
-    B is at most `CHUNK` of the device.
-    """
-    full = CHUNK.get(x.device.type, CHUNK["cuda"])
-    rows = torch.arange(full, device=x.device).clamp(max=len(x) - 1)
+    """Run a network in eval mode on (B, ...), without gradients, in passes of one size: the last one filled up."""
+    full, last = CHUNK.get(x.device.type, CHUNK["cuda"]), len(x) - 1
+    found = []
     with torch.no_grad():
-        return network(x if len(x) == full else take(x, rows))[: len(x)]
+        for start in range(0, len(x), full):
+            rows = torch.arange(start, start + full, device=x.device).clamp(max=last)
+            found.append(network(take(x, rows)))
+    return torch.cat(found)[: len(x)]
 
 
 def _source(chain: Chain, block: str, config: RunConfig, artifacts: Artifacts) -> tuple[Tensor | None, str]:

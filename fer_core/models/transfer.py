@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from torchvision.models.resnet import BasicBlock
 
 from ..config import CLASSES, TransferConfig
 from ..errors import WeightsError
+from ..reproducible import seeded
 from .backbones import Backbone, backbone
 from .efficientnet_lite import EfficientNetLite0
 from .weights import load_weights
@@ -186,6 +186,11 @@ class Chain(nn.Sequential):
         part = self.row.blocks[self.row.blocks.index(block) :]
         return nn.Sequential(OrderedDict((name, self._modules[name]) for name in part))  # type: ignore[misc]
 
+    def suffix_layout(self, device: torch.device) -> torch.memory_format:
+        """Return the memory format in which the suffix trains fastest; the prefix is always channels_last."""
+        last = device.type == "cuda" or self.row.suffix_channels_last
+        return torch.channels_last if last else torch.contiguous_format
+
     def freeze(self, n: int) -> Chain:
         """Let exactly the n last named blocks train; the rest is in eval mode without gradients."""
         self.prefix(self.row.boundary(n))
@@ -205,14 +210,14 @@ def build(model: TransferConfig, weights_dir: Path | None) -> Chain:
     row = backbone(model.backbone)
     tensors = load_weights(model, weights_dir)
     if tensors is None:
-        with _seeded(RANDOM_BACKBONE_SEED):
+        with seeded(RANDOM_BACKBONE_SEED, torch.device("cpu")):
             _, blocks = BUILDERS[row.name]()
     else:
         with torch.device("meta"):
             net, blocks = BUILDERS[row.name]()
         _load(net, _head_name(net, blocks["fc"]), tensors, row)
-    # An unloaded head may still be on the meta device; it is replaced whatever its size was.
-    blocks["fc"] = nn.Linear(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
+    with seeded(RANDOM_BACKBONE_SEED, torch.device("cpu")):
+        blocks["fc"] = nn.Linear(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
     chain = Chain(row, blocks)
     reset_head(chain, seed=0, fold=0)
     return chain.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -272,10 +277,3 @@ def _load(net: nn.Module, head: str, tensors: dict[str, Tensor], row: Backbone) 
             value.zero_()
         elif name in kept:
             value.copy_(kept[name])
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
