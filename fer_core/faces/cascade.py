@@ -101,4 +101,4 @@ def _trace(
     fates = np.full(len(boxes), Fate.OUTSIDE, np.uint8)
     fates[rows] = np.where(scores > np.float32(threshold), Fate.NMS, Fate.BELOW)
     fates[kept] = Fate.KEPT
-    return StageTrace(stage, threshold, boxes, all_scores, fates, kept, np.zeros(0, np.uint8))
+    return StageTrace(stage, threshold, boxes, all_scores, fates, kept, np.zeros(0, np.uint16))

@@ -71,7 +71,7 @@ def propose(
             scores=scores[own],
             fates=fates,
             kept=kept,
-            scale=(level[own] - first).astype(np.uint8),
+            scale=(level[own] - first).astype(np.uint16),
         )
         moved = square(regress(trace.boxes[kept], offsets[own][kept], inclusive=False))
         proposals.append(Proposals(moved, trace, own_scales, best[own_levels], best_boxes[own_levels]))

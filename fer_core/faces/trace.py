@@ -34,7 +34,7 @@ class StageTrace:
         fates: (n,) uint8 of `Fate`.
         kept: (m,) int64 indices of the candidates that went on, in the order the next stage met them:
             row i of the next stage's `boxes` is what became of `boxes[kept[i]]`.
-        scale: (n,) uint8 index into `Trace.scales` (P-Net only, else empty).
+        scale: (n,) uint16 index into `Trace.scales` (P-Net only, else empty).
     """
 
     stage: Stage
