@@ -7,11 +7,11 @@ photograph, and an accuracy on it says nothing about real faces.
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import multiprocessing
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -159,6 +159,20 @@ def generate(
             fix="Name an empty or a new folder",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second finds the frames drawn
+        if not _intact(config, folder):
+            _write(config, folder, workers, progress)
+    return folder
+
+
+def _write(
+    config: GeneratedConfig,
+    folder: Path,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    total = config.ordinary + config.hard
     _sweep(folder)
     part = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
     try:
@@ -174,16 +188,11 @@ def generate(
             table.writeheader()
             table.writerows(rows[index] for index in range(total))
         (part / LABEL_FILE).write_text(_label_text(config), encoding="utf-8")
-        if folder.exists() and not _intact(config, folder):
+        if folder.exists():
             shutil.rmtree(folder)
-        try:
-            part.rename(folder)
-        except OSError:  # another process was first
-            if not _intact(config, folder):
-                raise
+        part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return folder
 
 
 def truth_of(folder: Path) -> pd.DataFrame:
@@ -276,7 +285,6 @@ def _intact(config: GeneratedConfig, folder: Path) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed runs left beside the folder more than an hour ago."""
+    """Remove what killed runs left beside the folder; the lock is held, so none of them lives."""
     for part in folder.parent.glob(f".{folder.name}.*.part"):
-        if time.time() - part.stat().st_mtime > 3600:
-            shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
