@@ -22,8 +22,8 @@ from .datasets.open import open_dataset
 from .devices import resolve
 from .environment import describe_environment
 from .errors import DataError
-from .faces.extraction import NOT_DETECTED, Crops, Progress, crop_all, detect_all, read_crops, read_detections
-from .faces.manual import read_boxes
+from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
+from .faces.recut import write_crops
 from .metrics import summary as summarise
 from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
@@ -196,17 +196,10 @@ def extract_faces(
                 "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
             )
         )
-    drawn = read_boxes(artifacts, faces.manual_boxes)
 
     def cut(folder: Path) -> None:
-        crop_all(
-            dataset.samples,
-            detections,
-            faces,
-            folder,
-            drawn=drawn,
-            progress=_progress(report, "cutting crops"),
-        )
+        told = _progress(report, "cutting crops")
+        write_crops(config, dataset.samples, detections, artifacts, folder, progress=told)
 
     own = {"faces": faces.hashed(), "data": config.data.hashed()}
     return read_crops(artifacts.ensure("crops", config.crops_key(), own, cut, waiting=report.check))

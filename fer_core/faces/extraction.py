@@ -170,20 +170,45 @@ def crop_all(
     row = 0
     with (folder / TABLE).open("w", encoding="utf-8") as lines:
         for done, (sample, frame) in enumerate(frames(samples), start=1):
-            chosen, reason = _become(sample, frame, detections, config, drawn or {})
-            keep = chosen.status != "unreadable" and not (
-                chosen.status == "none" and config.no_face == "drop"
-            )
-            if keep:
-                assert not isinstance(frame, str)
-                array[row] = cut(frame, chosen, config)
-            shape = (0, 0) if isinstance(frame, str) else frame.shape[:2]
-            record = _record(sample, chosen, row if keep else -1, reason, shape)
+            record, crop = _cut(sample, frame, detections, config, drawn or {}, row)
+            if crop is not None:
+                array[row] = crop
+                row += 1
             lines.write(json.dumps(record) + "\n")
-            row += keep
             if progress and (done % 16 == 0 or done == len(samples)):
                 progress(done, len(samples))
     array.flush()
+
+
+def crop_one(
+    sample: Sample,
+    detections: Mapping[str, Faces] | None,
+    config: FacesConfig,
+    drawn: Mapping[str, Box],
+    row: int,
+) -> tuple[dict[str, object], np.ndarray | None]:
+    """Decode and cut one frame: its line of the table and its crop (size, size, 3) uint8, as `crop_all` does.
+
+    Args:
+        row: where the crop stands in the array, if there is one.
+    """
+    return _cut(sample, _decode(sample.path), detections, config, drawn, row)
+
+
+def _cut(
+    sample: Sample,
+    frame: np.ndarray | str,
+    detections: Mapping[str, Faces] | None,
+    config: FacesConfig,
+    drawn: Mapping[str, Box],
+    row: int,
+) -> tuple[dict[str, object], np.ndarray | None]:
+    chosen, reason = _become(sample, frame, detections, config, drawn)
+    shape = (0, 0) if isinstance(frame, str) else frame.shape[:2]
+    dropped = chosen.status == "none" and config.no_face == "drop"
+    if isinstance(frame, str) or chosen.status == "unreadable" or dropped:
+        return _record(sample, chosen, -1, reason, shape), None
+    return _record(sample, chosen, row, reason, shape), cut(frame, chosen, config)
 
 
 def _become(
