@@ -7,61 +7,36 @@ else does. Fields marked `where` (paths, names for people) stay out of every key
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from .config_base import CLASSES, KEY_LENGTH, Config, digest, parse, where
+from .config_comparators import BdnnConfig, MlpConfig, SvmConfig
 from .errors import ConfigError
 
-#: The seven classes of SFEW in the order of its 1-7 codes; a label is an index into this tuple.
-CLASSES: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+__all__ = [
+    "CLASSES",
+    "KEY_LENGTH",
+    "RESCUES",
+    "STEP_VERSIONS",
+    "Config",
+    "DataConfig",
+    "FacesConfig",
+    "Model",
+    "ProtocolConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "TransferConfig",
+    "digest",
+    "parse",
+]
 
 #: Raised by one when the result of a step changes for the same settings; part of that step's key.
 STEP_VERSIONS: dict[str, int] = {"detections": 1, "crops": 1, "activations": 1, "run": 1}
 
-KEY_LENGTH = 16
-
-T = TypeVar("T", bound="Config")
-
-
-def digest(value: Any) -> str:
-    """Return the key of a JSON-able value: the first 16 hex digits of SHA-256 over its canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
-
-
-def where(default: Any, **kwargs: Any) -> Any:
-    """Declare a field that says where something is or what people call it: stored, never hashed."""
-    return Field(default, json_schema_extra={"where": True}, **kwargs)
-
-
-class Config(BaseModel):
-    """Base of every definition: immutable, no unknown fields, equal exactly when the fields are equal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def hashed(self) -> dict[str, Any]:
-        """Return the fields that decide the result, as plain JSON values."""
-        found: dict[str, Any] = {}
-        for name, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("where"):
-                continue
-            value = getattr(self, name)
-            found[name] = value.hashed() if isinstance(value, Config) else _plain(value)
-        return found
-
-    def key(self) -> str:
-        """Return the identity of this definition, 16 hex digits."""
-        return digest(self.hashed())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
+#: Second looks at a frame with no face (`faces.rescue.POLICIES`).
+RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
 
 
 class DataConfig(Config):
@@ -101,6 +76,7 @@ class FacesConfig(Config):
     doubtful_below: float = Field(0.9, ge=0.0, le=1.0)
     no_face: Literal["resize", "drop", "manual"] = "resize"
     manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
+    rescue: tuple[str, ...] = Field((), description="second looks at a frame with no face, in order")
 
     @model_validator(mode="after")
     def _thresholds_are_probabilities(self) -> FacesConfig:
@@ -110,6 +86,8 @@ class FacesConfig(Config):
             raise ValueError("margin must be smaller than the crop's size")
         if self.manual_boxes and self.no_face != "manual":
             raise ValueError("manual_boxes goes with no_face = 'manual'")
+        if len(set(self.rescue)) != len(self.rescue) or not set(self.rescue) <= set(RESCUES):
+            raise ValueError(f"rescue must hold different names among {', '.join(RESCUES)}")
         return self
 
     def hashed(self) -> dict[str, Any]:
@@ -119,6 +97,8 @@ class FacesConfig(Config):
         fields = super().hashed()
         if self.no_face == "manual" and not self.manual_boxes:
             fields["no_face"] = "resize"
+        if not self.rescue:
+            fields.pop("rescue")
         return fields
 
 
@@ -170,18 +150,37 @@ class TrainingConfig(Config):
     precision: Literal["float32", "bf16"] = "float32"
 
 
+#: What can be trained; `kind` tells them apart.
+Model = Annotated[TransferConfig | SvmConfig | BdnnConfig | MlpConfig, Field(discriminator="kind")]
+
+
 class RunConfig(Config):
     """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id.
 
     With the goal 'faces' a run ends once the crops are there, and the fields after `faces` play no part.
+    `training` is the recipe of a transfer run; the other models carry their own.
     """
 
     goal: Literal["train", "faces"] = "train"
     data: DataConfig
     faces: FacesConfig = FacesConfig()
-    model: TransferConfig = TransferConfig()
+    model: Model = TransferConfig()
     protocol: ProtocolConfig = ProtocolConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def transfer(self) -> TransferConfig:
+        """The model of a transfer run. Raises ConfigError for any other."""
+        if not isinstance(self.model, TransferConfig):
+            raise ConfigError("the model must be a transferred backbone", got=self.model.kind)
+        return self.model
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the run trains; 1 for a model that is fitted at once."""
+        if isinstance(self.model, TransferConfig):
+            return self.training.epochs
+        return 1 if isinstance(self.model, SvmConfig) else self.model.epochs
 
     def crops_key(self) -> str:
         """Return the key of the crops: data fingerprint and all face settings."""
@@ -194,8 +193,10 @@ class RunConfig(Config):
         )
 
     def detections_key(self) -> str:
-        """Return the key of what the detector finds: data fingerprint, thresholds, pyramid."""
-        own = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
+        """Return the key of what the detector finds: data fingerprint, thresholds, pyramid, second looks."""
+        own: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
+        if self.faces.rescue:
+            own.append(list(self.faces.rescue))
         return digest(
             {
                 "step": ["detections", STEP_VERSIONS["detections"]],
@@ -206,7 +207,7 @@ class RunConfig(Config):
 
     def activations_key(self, block: str) -> str:
         """Return the key of the activations that enter `block`: crops, backbone and weights."""
-        own = {"backbone": self.model.backbone, "weights": self.model.weights, "block": block}
+        own = {"backbone": self.transfer.backbone, "weights": self.transfer.weights, "block": block}
         return digest(
             {
                 "step": ["activations", STEP_VERSIONS["activations"]],
@@ -219,30 +220,12 @@ class RunConfig(Config):
         """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""
         if self.goal == "faces":
             return digest({"step": ["faces", STEP_VERSIONS["crops"]], "parent": self.crops_key()})
-        return digest(
-            {
-                "step": ["run", STEP_VERSIONS["run"]],
-                "parent": self.crops_key(),
-                "model": self.model.hashed(),
-                "protocol": self.protocol.hashed(),
-                "training": self.training.hashed(),
-            }
-        )
-
-
-def parse(kind: type[T], values: dict[str, Any]) -> T:
-    """Build a definition from plain values.
-
-    Raises:
-        ConfigError: a field is unknown or out of range; the message names the field and the rule.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        raise ConfigError(
-            f"{place}: {first['msg'].removeprefix('Value error, ')}",
-            got=repr(first.get("input")),
-            fix="Change that value",
-        ) from error
+        parts: dict[str, Any] = {
+            "step": ["run", STEP_VERSIONS["run"]],
+            "parent": self.crops_key(),
+            "model": self.model.hashed(),
+            "protocol": self.protocol.hashed(),
+        }
+        if isinstance(self.model, TransferConfig):
+            parts["training"] = self.training.hashed()
+        return digest(parts)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .config import Config, digest
+from .config_base import Config, digest, where
 
 #: Raised by one when a descriptor's figures change for the same settings; part of every descriptor's key.
 DESCRIPTORS_VERSION = 1
@@ -51,12 +51,13 @@ class LpqConfig(Config):
 class TableConfig(Config):
     """A ready sheet of principal components (`datasets.feature_table`) instead of the images.
 
-    `fingerprint` is `FeatureTable.fingerprint()`: a hash of its rows.
+    `fingerprint` is `FeatureTable.fingerprint()`: a hash of its rows. `file` is where the sheet lies.
     """
 
     kind: Literal["table"] = "table"
     columns: Literal["lpq", "phog", "both"] = "both"
     fingerprint: str = Field("", pattern=r"^([0-9a-f]{16})?$")
+    file: str | None = where(None)
 
 
 ImageInputs = Annotated[PixelsConfig | PhogConfig | LpqConfig, Field(discriminator="kind")]

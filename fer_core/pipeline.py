@@ -24,6 +24,7 @@ from .environment import describe_environment
 from .errors import DataError
 from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
 from .faces.recut import write_crops
+from .faces.rescue import detectors, rescuer
 from .metrics import summary as summarise
 from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
@@ -118,8 +119,8 @@ def fit(
     def build_folds(folder: Path) -> None:
         target = torch.device(device)
         report.step("loading the network", 0, 1)
-        chain = build(config.model, settings.weights_dir)
-        boundary = chain.row.boundary(config.model.unfreeze)
+        chain = build(config.transfer, settings.weights_dir)
+        boundary = chain.row.boundary(config.transfer.unfreeze)
         inputs = activations(
             chain, crops, boundary, config=config, artifacts=artifacts, report=report, device=target
         )
@@ -180,17 +181,23 @@ def extract_faces(
     if faces.extract:
 
         def detect(folder: Path) -> None:
-            from .faces.mtcnn import MTCNN
+            detector_of = detectors(faces, device)
+            detect_all(
+                dataset.samples,
+                detector_of(0.0),
+                folder,
+                second_look=rescuer(faces, detector_of),
+                progress=_progress(report, "detecting faces"),
+            )
 
-            detector = MTCNN(device, faces.thresholds, faces.min_face_size, faces.factor, trace=False)
-            detect_all(dataset.samples, detector, folder, progress=_progress(report, "detecting faces"))
-
-        own = {
+        own: dict[str, object] = {
             "thresholds": faces.thresholds,
             "min_face_size": faces.min_face_size,
             "factor": faces.factor,
             "data": config.data.hashed(),
         }
+        if faces.rescue:
+            own["rescue"] = faces.rescue
         detections = read_detections(
             artifacts.ensure(
                 "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
@@ -213,7 +220,7 @@ def faces_summary(table: pd.DataFrame) -> dict[str, object]:
     """Return what became of the frames: counts per status, images with a crop, missing and unreadable.
 
     `missing_faces` is None where no face was looked for; `dropped` counts readable frames left out for want
-    of a face.
+    of a face, `rescued` the frames whose face a second look found, per policy.
     """
     counts = table["status"].value_counts()
     looked = not (table["status"] == NOT_DETECTED).any()
@@ -224,4 +231,5 @@ def faces_summary(table: pd.DataFrame) -> dict[str, object]:
         "missing_faces": int((table["status"] == "none").sum()) if looked else None,
         "unreadable": int(len(table) - len(readable)),
         "dropped": int((readable["row"] < 0).sum()),
+        "rescued": {name: int(count) for name, count in table["rescued_by"].value_counts().items()},
     }

@@ -17,7 +17,7 @@ from .config import CLASSES, RunConfig
 from .devices import resolve
 from .errors import NotFoundError
 from .faces.crops import Chosen, Faces, choose, cut
-from .faces.mtcnn import MTCNN
+from .faces.rescue import detectors, rescue
 from .features.prefix import forward
 from .models.transfer import Chain, build
 from .settings import Settings
@@ -76,13 +76,9 @@ class Predictor:
     def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
         self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
-        self.detector = (
-            MTCNN(str(self.device), faces.thresholds, faces.min_face_size, faces.factor, trace=False)
-            if faces.extract
-            else None
-        )
-        chain = build(config.model, settings.weights_dir)
-        boundary = chain.row.boundary(config.model.unfreeze)
+        self.detector_of = detectors(faces, str(self.device)) if faces.extract else None
+        chain = build(config.transfer, settings.weights_dir)
+        boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
         self.suffixes = [
@@ -143,11 +139,13 @@ class Predictor:
         return [(p.cpu().numpy(), float(a)) for p, a in zip(mean, agreement, strict=True)]
 
     def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
-        if self.detector is None:
+        if self.detector_of is None:
             return [Chosen("whole frame", None, None, None, 0)]
         height, width = image.shape[:2]
-        found = self.detector.detect([image])[0]
+        found = self.detector_of(0.0).detect([image])[0]
         faces = Faces(width, height, found.boxes, found.probabilities, found.landmarks)
+        if not len(faces):
+            faces = rescue(image, self.detector_of, self.config.faces.rescue) or faces
         one = choose(faces, self.config.faces)
         if not every_face or len(faces) < 2:
             return [one]

@@ -82,7 +82,7 @@ def train(
         TrainingError: fewer than two training images, a loss that is not finite, or no memory left.
         Cancelled: `report` says so.
     """
-    boundary = chain.row.boundary(config.model.unfreeze)
+    boundary = chain.row.boundary(config.transfer.unfreeze)
     stacked = boundary == "fc"
     groups = [list(folds)] if stacked else [[fold] for fold in folds]
     checkpoints_dir.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ class _Trainer:
         self.config, self.recipe, self.folds, self.device = config, config.training, folds, device
         self.inputs, self.labels, self.progress = inputs, labels, progress
         self.targets = torch.as_tensor(labels, dtype=torch.long, device=device)
-        suffix = chain.suffix(chain.row.boundary(config.model.unfreeze))
+        suffix = chain.suffix(chain.row.boundary(config.transfer.unfreeze))
         self.layout = chain.suffix_layout(device)
         self.networks = [copy.deepcopy(suffix).to(device).requires_grad_(True) for _ in folds]
         for network, fold in zip(self.networks, folds, strict=True):
@@ -280,7 +280,7 @@ class _Trainer:
         tensors["predictions.probabilities"] = logits.softmax(1)
         note = {
             "run": self.config.key(),
-            "backbone": self.config.model.backbone,
+            "backbone": self.config.transfer.backbone,
             "seed": fold.seed,
             "fold": fold.fold,
             "records": [asdict(record) for record in self.records[index]],

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fer_core"
 
 FLOORS: dict[int, tuple[str, ...]] = {
-    0: ("config", "settings", "errors", "reporting", "paper", "config_comparators"),
+    0: ("config", "settings", "errors", "reporting", "paper", "config_base", "config_comparators"),
     1: (
         "datasets",
         "faces",

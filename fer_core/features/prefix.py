@@ -57,7 +57,7 @@ def activations(
     key = config.activations_key(block)
     if not artifacts.has("activations", key):
         source, first = _source(chain, block, config, artifacts)
-        described = {"backbone": chain.row.name, "weights": config.model.weights, "block": block}
+        described = {"backbone": chain.row.name, "weights": config.transfer.weights, "block": block}
         artifacts.ensure(
             "activations",
             key,

@@ -1,0 +1,74 @@
+"""What every definition is built on: frozen and validated fields, and the digest that is its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ConfigError
+
+#: The seven classes of SFEW in the order of its 1-7 codes; a label is an index into this tuple.
+CLASSES: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+KEY_LENGTH = 16
+
+T = TypeVar("T", bound="Config")
+
+
+def digest(value: Any) -> str:
+    """Return the key of a JSON-able value: the first 16 hex digits of SHA-256 over its canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def where(default: Any, **kwargs: Any) -> Any:
+    """Declare a field that says where something is or what people call it: stored, never hashed."""
+    return Field(default, json_schema_extra={"where": True}, **kwargs)
+
+
+class Config(BaseModel):
+    """Base of every definition: immutable, no unknown fields, equal exactly when the fields are equal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def hashed(self) -> dict[str, Any]:
+        """Return the fields that decide the result, as plain JSON values."""
+        found: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("where"):
+                continue
+            value = getattr(self, name)
+            found[name] = value.hashed() if isinstance(value, Config) else _plain(value)
+        return found
+
+    def key(self) -> str:
+        """Return the identity of this definition, 16 hex digits."""
+        return digest(self.hashed())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def parse(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a definition from plain values.
+
+    Raises:
+        ConfigError: a field is unknown or out of range; the message names the field and the rule.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        raise ConfigError(
+            f"{place}: {first['msg'].removeprefix('Value error, ')}",
+            got=repr(first.get("input")),
+            fix="Change that value",
+        ) from error
