@@ -179,7 +179,7 @@ def _compare(commands: argparse._SubParsersAction) -> None:
 def _predict(commands: argparse._SubParsersAction) -> None:
     predict = _command(commands, "predict", "predict:predict", "find faces in images and classify them")
     predict.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a finished run")
-    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files of any size")
     _json(predict)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .artifacts import Artifacts
-from .config import CLASSES, RunConfig
+from .config import CLASSES, RunConfig, TransferConfig
 from .datasets.base import Dataset
 from .datasets.fingerprint import fingerprint
 from .datasets.open import open_dataset
@@ -26,6 +26,7 @@ from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_cr
 from .faces.recut import write_crops
 from .faces.rescue import detectors, rescuer
 from .metrics import summary as summarise
+from .models.backbones import weight_status
 from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
 from .settings import Settings
@@ -65,6 +66,8 @@ def run(
     """Carry out a run, from frames to figures."""
     device = resolve(settings)
     started = time.perf_counter()
+    if config.goal == "train":
+        require_weights(config.model, settings)
     crops = extract_faces(config, dataset, artifacts, report, device)
     if config.goal == "faces":
         summary = faces_summary(crops.table) | {"seconds": time.perf_counter() - started}
@@ -167,6 +170,19 @@ def summarise_folds(results: list[FoldResult]) -> dict[str, object]:
         "val_loss": float(last["val_loss"].mean()),
         "over_epochs": {name: float(epochs[name].mean()) for name in measures},
     }
+
+
+def require_weights(model: TransferConfig, settings: Settings) -> None:
+    """Fetch a network's weights where they are missing, before any work is done that they would waste.
+
+    Raises:
+        WeightsError: they are not here and can't be fetched.
+    """
+    status = weight_status(model.backbone, model.weights, settings.weights_dir, model.weights_file)
+    if status.state in ("download", "bring"):
+        from .models.weights import load_weights
+
+        load_weights(model, settings.weights_dir)
 
 
 def extract_faces(

@@ -28,3 +28,32 @@ def photos() -> list[Path]:
     if not found:
         pytest.skip("the London faces photos are not beside this checkout")
     return found
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small generated data set: 42 ordinary and 6 hard frames of 6 movies."""
+    from fer_core.datasets.synthetic import GeneratedConfig, generate
+
+    config = GeneratedConfig(seed=5, ordinary=42, hard=6, movies=6, width=320, height=256)
+    return generate(config, tmp_path_factory.mktemp("data") / "generated", workers=1)
+
+
+@pytest.fixture(scope="session")
+def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
+    """Return a folder of class folders as people bring them: a copy, a palette file, a truncated one."""
+    import shutil
+
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("awkward") / "faces"
+    for source in sorted(generated.glob("*/*.png")):
+        target = root / source.parent.name.upper() / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    happy, sad = sorted((root / "HAPPY").iterdir()), sorted((root / "SAD").iterdir())
+    shutil.copy(happy[0], root / "HAPPY" / "copy.png")
+    shutil.copy(happy[1], root / "SAD" / "same_under_two_labels.png")
+    Image.open(sad[0]).convert("P").save(root / "SAD" / "palette.png")
+    (root / "SAD" / "truncated.png").write_bytes(sad[1].read_bytes()[:2000])
+    return root
