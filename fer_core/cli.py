@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
+from .config import RESCUES
 from .errors import FerError
 
 WEIGHTS_HELP = "imagenet, none (random, explicit) or a weights file (default: imagenet)"
@@ -103,6 +104,12 @@ def _extraction(command: argparse.ArgumentParser) -> None:
         choices=["resize", "drop", "manual"],
         help="a frame with no face: resize it whole (the paper), drop it, or use its hand-drawn box and "
         "resize where there is none",
+    )
+    group.add_argument(
+        "--rescue",
+        default="",
+        metavar="POLICY[,POLICY]",
+        help=f"second looks at a frame with no face, tried in order: {', '.join(RESCUES)}",
     )
 
 

@@ -33,9 +33,10 @@ def faces(options: argparse.Namespace) -> int:
             "probability": None if row.probability != row.probability else row.probability,
             "landmarks": row.landmarks,
             "faces": row.faces,
+            "rescued_by": row.rescued_by if isinstance(row.rescued_by, str) else None,
             "label": row.label,
             "group": row.group,
-            "reason": row.reason,
+            "reason": row.reason if isinstance(row.reason, str) else None,
         }
         for row in table.itertuples(index=False)
     ]
@@ -43,6 +44,19 @@ def faces(options: argparse.Namespace) -> int:
         print_json({"counts": counts, "images": rows})
         return 0
     failed = [row for row in rows if row["status"] not in ("found", "manual")]
-    print_table(failed, {"path": None, "status": None, "probability": percent, "faces": None, "reason": None})
+    print_table(
+        failed,
+        {
+            "path": None,
+            "status": None,
+            "probability": percent,
+            "faces": None,
+            "rescued_by": None,
+            "reason": None,
+        },
+    )
     print("\n" + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    rescued = table["rescued_by"].value_counts()
+    if len(rescued):
+        print("found on a second look: " + ", ".join(f"{count} by {name}" for name, count in rescued.items()))
     return 0

@@ -33,6 +33,7 @@ class Faces:
         probabilities: (n,) float32 in 0..1.
         landmarks: (n, 5, 2) float32, source pixels: eyes, nose, mouth corners.
         reason: why the frame could not be read, or None.
+        rescued_by: the policy of `rescue` that found the faces, or None where the first look did.
     """
 
     width: int
@@ -41,6 +42,7 @@ class Faces:
     probabilities: np.ndarray
     landmarks: np.ndarray
     reason: str | None = None
+    rescued_by: str | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -59,6 +61,7 @@ class Faces:
             "probabilities": [float(v) for v in self.probabilities],
             "landmarks": [[[float(v) for v in point] for point in face] for face in self.landmarks],
             "reason": self.reason,
+            "rescued_by": self.rescued_by,
         }
 
     @classmethod
@@ -71,6 +74,7 @@ class Faces:
             np.array(values["probabilities"], dtype=np.float32),
             np.array(values["landmarks"], dtype=np.float32).reshape(-1, 5, 2),
             values["reason"],  # type: ignore[arg-type]
+            values.get("rescued_by"),  # type: ignore[arg-type]
         )
 
 
@@ -84,6 +88,7 @@ class Chosen:
         probability: MTCNN's for that box; None for a drawn box or none.
         landmarks: (5, 2) float32 or None.
         faces: how many faces were found.
+        rescued_by: the policy that found the box on a second look, or None.
     """
 
     status: str
@@ -91,6 +96,7 @@ class Chosen:
     probability: float | None
     landmarks: np.ndarray | None
     faces: int
+    rescued_by: str | None = None
 
 
 def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chosen:
@@ -113,7 +119,8 @@ def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chose
     else:
         status = "several" if sure > 1 else "found"
     x1, y1, x2, y2 = (float(v) for v in faces.boxes[index])
-    return Chosen(status, (x1, y1, x2, y2), probability, faces.landmarks[index], len(faces))
+    box = (x1, y1, x2, y2)
+    return Chosen(status, box, probability, faces.landmarks[index], len(faces), faces.rescued_by)
 
 
 def _largest(faces: Faces) -> int:

@@ -32,6 +32,9 @@ NOT_DETECTED = "whole frame"
 
 Progress = Callable[[int, int], None]
 
+#: A second look at an (H, W, 3) uint8 RGB frame with no face: `faces.rescue.rescuer` makes one.
+SecondLook = Callable[[np.ndarray], Faces | None]
+
 
 class Detector(Protocol):
     """What `detect_all` needs of a detector: `faces.mtcnn.MTCNN` is one."""
@@ -67,6 +70,7 @@ def detect_all(
     folder: Path,
     *,
     batch: int = 16,
+    second_look: SecondLook | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Detect faces in every sample and append one line a frame to `folder`/detections.jsonl.
@@ -77,6 +81,7 @@ def detect_all(
         samples: the frames, of any sizes.
         detector: gives faces for a list of RGB arrays.
         batch: frames handed to the detector at once.
+        second_look: asked about every frame in which the detector finds no face.
         progress: called with (frames done, frames in all) after every batch.
     """
     path = folder / DETECTIONS
@@ -88,19 +93,22 @@ def detect_all(
         for item in frames(todo, ahead=batch + 8):
             pending.append(item)
             if len(pending) == batch:
-                finished += _detect_batch(pending, detector, lines.write)
+                finished += _detect_batch(pending, detector, second_look, lines.write)
                 lines.flush()
                 pending.clear()
                 if progress:
                     progress(finished, len(samples))
         if pending:
-            finished += _detect_batch(pending, detector, lines.write)
+            finished += _detect_batch(pending, detector, second_look, lines.write)
     if progress:
         progress(finished, len(samples))
 
 
 def _detect_batch(
-    pending: Sequence[tuple[Sample, np.ndarray | str]], detector: Detector, write: Callable[[str], object]
+    pending: Sequence[tuple[Sample, np.ndarray | str]],
+    detector: Detector,
+    second_look: SecondLook | None,
+    write: Callable[[str], object],
 ) -> int:
     images = [frame for _, frame in pending if not isinstance(frame, str)]
     found = iter(detector.detect(images) if images else ())
@@ -111,6 +119,8 @@ def _detect_batch(
             one = next(found)
             height, width = frame.shape[:2]
             faces = Faces(width, height, one.boxes, one.probabilities, one.landmarks)
+            if second_look and not len(faces):
+                faces = second_look(frame) or faces
         write(json.dumps({"name": sample.name, **faces.to_dict()}) + "\n")
     return len(pending)
 
@@ -244,6 +254,7 @@ def _record(
         "width": shape[1],
         "row": row,
         "reason": reason,
+        "rescued_by": chosen.rescued_by,
     }
 
 
@@ -253,7 +264,8 @@ class Crops:
 
     Attributes:
         table: one row a sample: name, label, split, group, clip, status, probability, box, landmarks, faces,
-            height, width, row (index into `images`, -1 where there is no crop), reason.
+            height, width, row (index into `images`, -1 where there is no crop), reason, rescued_by (the
+            policy that found the face on a second look, or None).
         images: (M, size, size, 3) uint8 RGB, memory-mapped, M at least the number of rows used.
     """
 
@@ -273,7 +285,7 @@ def read_crops(folder: Path) -> Crops:
     """
     try:
         with (folder / TABLE).open(encoding="utf-8") as lines:
-            table = pd.DataFrame([json.loads(line) for line in lines])
+            table = pd.DataFrame([{"rescued_by": None} | json.loads(line) for line in lines])
         images = np.load(folder / CROPS, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise StoreError("crops must be readable", got=str(error), fix="Run the detection again") from error
