@@ -95,7 +95,7 @@ def configuration(n: int, precision: str, epochs: int) -> RunConfig:
         RunConfig,
         {
             "data": {"fingerprint": "0" * 16},
-            "model": {"weights": "none", "unfreeze": n},
+            "model": {"kind": "transfer", "weights": "none", "unfreeze": n},
             "training": {"epochs": epochs, "precision": precision},
         },
     )
@@ -103,8 +103,8 @@ def configuration(n: int, precision: str, epochs: int) -> RunConfig:
 
 def usual_epoch(config: RunConfig, paths: list[Path], labels: np.ndarray, fold: Fold, clock: Clock) -> float:
     """Return the seconds of one epoch of the usual loop, training and validation."""
-    chain = build(config.model, None).to(memory_format=torch.contiguous_format)
-    chain.freeze(config.model.unfreeze)
+    chain = build(config.transfer, None).to(memory_format=torch.contiguous_format)
+    chain.freeze(config.transfer.unfreeze)
     optimizer = torch.optim.Adam([p for p in chain.parameters() if p.requires_grad], lr=1e-3)
     targets = torch.from_numpy(labels)
 
@@ -135,7 +135,7 @@ def engine_epoch(
 ) -> float:
     """Return the seconds of one fold's epoch in this engine: the median over epochs after the first."""
     report = Quiet(clock)
-    chain = build(config.model, None)
+    chain = build(config.transfer, None)
     train(config, chain, inputs, labels, folds, device=CPU, report=report, checkpoints_dir=folder)
     return statistics.median(report.epochs()[1:]) / len(folds)
 
@@ -153,7 +153,7 @@ def gemm_gflops(dtype: torch.dtype, clock: Clock) -> float:
 
 def suffix_gflop(n: int, inputs: torch.Tensor, fold: Fold) -> float:
     """Count the multiplications and additions of one epoch of the suffix, in GFLOP."""
-    chain = build(configuration(n, "float32", 1).model, None)
+    chain = build(configuration(n, "float32", 1).transfer, None)
     suffix = chain.suffix(chain.row.boundary(n)).train()
     x = take(inputs, torch.arange(4))
     with FlopCounterMode(display=False) as both:
@@ -175,7 +175,7 @@ def measure(images: int, repeats: int, folder: Path, clock: Clock) -> dict[str, 
     rows = []
     for n in (3, 2, 1):
         config = configuration(n, "float32", 3)
-        chain = build(config.model, None)
+        chain = build(config.transfer, None)
         started = clock()
         inputs = activations(
             chain,

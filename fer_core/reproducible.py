@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,8 @@ def deterministic(device: torch.device, *, one_thread: bool) -> Iterator[None]:
     if one_thread:
         torch.set_num_threads(1)
     if device.type == "cuda":
+        # cuBLAS repeats itself only with a workspace of fixed size.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
     try:
@@ -41,7 +44,11 @@ def memory_errors(batch_size: int) -> Iterator[None]:
     """Turn memory that runs out into a TrainingError that says what to lower."""
     try:
         yield
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        # On a CPU torch raises a plain RuntimeError, known by its text alone.
+        known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+        if not known and "can't allocate memory" not in str(error):
+            raise
         raise TrainingError(
             "A batch must fit into the device's memory",
             got=f"batch size {batch_size}",

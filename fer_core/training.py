@@ -263,10 +263,12 @@ class _Trainer:
         tensors, note = checkpoints.read(path, run=self.config.key())
         for index, network in enumerate(self.networks):
             network.load_state_dict(checkpoints.part(tensors, f"network.{index}."))
-        state = self.optimizer.state_dict()
-        moments = {i: checkpoints.part(tensors, f"optimizer.{i}.") for i in range(len(self.parameters))}
-        state["state"] = {index: own for index, own in moments.items() if own}
-        self.optimizer.load_state_dict(state)
+        for index, parameter in enumerate(self.parameters):
+            for name, value in checkpoints.part(tensors, f"optimizer.{index}.").items():
+                # Fused Adam walks memory, not indices: moments must lie as their parameter does.
+                like = parameter if value.ndim else value
+                own = torch.empty_like(like, device=self.device, requires_grad=False)
+                self.optimizer.state[parameter][name] = own.copy_(value)
         self.records = [[EpochRecord(**record) for record in own] for own in note["records"]]
         self.progress.epochs([record for own in self.records for record in own])
         return int(note["epoch"])

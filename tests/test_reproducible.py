@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -39,7 +41,24 @@ def test_threads_and_modes_are_put_back_after_an_error() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError, MemoryError])
-def test_memory_that_runs_out_names_the_batch_size(error: type[Exception]) -> None:
+def allocate_too_much() -> None:
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def fail_on_a_gpu() -> None:
+    raise torch.cuda.OutOfMemoryError
+
+
+def fail_in_numpy() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("fail", [allocate_too_much, fail_on_a_gpu, fail_in_numpy])
+def test_memory_that_runs_out_names_the_batch_size(fail: Callable[[], None]) -> None:
     with pytest.raises(TrainingError, match=r"fit.*batch size 64.*Lower the batch size"), memory_errors(64):
-        raise error
+        fail()
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), memory_errors(64):
+        raise RuntimeError("shapes")

@@ -25,6 +25,7 @@ from training_case import (
 from fer_core.config import RunConfig
 from fer_core.errors import Cancelled, StoreError, TrainingError
 from fer_core.features.prefix import CHUNK
+from fer_core.models.backbones import BACKBONES
 from fer_core.models.transfer import Chain, reset_head
 from fer_core.sampling import cut_batches, draw_order
 from fer_core.training import FoldResult, train
@@ -39,7 +40,7 @@ def _one_thread():
 
 def full_forward(chain: Chain, images: torch.Tensor, config: RunConfig) -> torch.Tensor:
     """Send a batch through the whole network, every part in the memory layout that the project uses for it."""
-    boundary = chain.row.boundary(config.model.unfreeze)
+    boundary = chain.row.boundary(config.transfer.unfreeze)
     maps = chain.prefix(boundary)(images.contiguous(memory_format=torch.channels_last))
     layout = chain.suffix_layout(CPU) if maps.ndim == 4 else torch.contiguous_format
     return chain.suffix(boundary)(maps.contiguous(memory_format=layout))
@@ -51,13 +52,13 @@ def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ..
     chain = small_chain(config)
     reset_head(chain, seed=fold.seed, fold=fold.fold)
     images, targets = to_input(crops, chain.row), torch.from_numpy(labels)
-    chain.freeze(config.model.unfreeze)
-    chain.suffix(chain.row.boundary(config.model.unfreeze)).to(memory_format=chain.suffix_layout(CPU))
+    chain.freeze(config.transfer.unfreeze)
+    chain.suffix(chain.row.boundary(config.transfer.unfreeze)).to(memory_format=chain.suffix_layout(CPU))
     learnable = [value for value in chain.parameters() if value.requires_grad]
     optimizer = torch.optim.Adam(learnable, lr=config.training.lr, fused=True)
     figures = []
     for epoch in range(1, config.training.epochs + 1):
-        chain.eval().freeze(config.model.unfreeze)
+        chain.eval().freeze(config.transfer.unfreeze)
         loss_sum = correct = seen = 0.0
         order = draw_order(fold, epoch, labels, config.training.sampler)
         for batch in cut_batches(order, config.training.batch_size):
@@ -153,6 +154,19 @@ def test_a_killed_training_ends_with_the_same_bits(n: int, tmp_path: Path) -> No
         "seed0-fold0.safetensors",
         "seed0-fold1.safetensors",
     ]
+
+
+def test_resuming_keeps_moments_in_the_layout_of_their_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fused Adam walks memory, not indices: moments read back in another layout would meet other weights."""
+    row = dataclasses.replace(BACKBONES["resnet18"], suffix_channels_last=True)
+    monkeypatch.setitem(BACKBONES, "resnet18", row)
+    config, folds = run_config("resnet18", 2, batch_size=16), two_folds()[:1]
+    whole = fit(config, tmp_path / "whole", folds=folds)
+    with pytest.raises(Cancelled):
+        fit(config, tmp_path / "cut", folds=folds, report=Recorder(cancel_at_check=5), save_every_s=0.0)
+    assert outcome(fit(config, tmp_path / "cut", folds=folds)) == outcome(whole)
 
 
 def test_a_resumed_training_does_not_repeat_finished_epochs(tmp_path: Path) -> None:

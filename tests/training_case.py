@@ -77,12 +77,12 @@ def two_folds(seed: int = 0, sizes: tuple[int, int] = (14, 13)) -> list[PlainFol
 
 def run_config(backbone: str = "resnet18", n: int = 1, weights: str = "none", **training: Any) -> RunConfig:
     recipe = {"epochs": 2, "batch_size": 8} | training
-    model = {"backbone": backbone, "weights": weights, "unfreeze": n}
+    model = {"kind": "transfer", "backbone": backbone, "weights": weights, "unfreeze": n}
     return parse(RunConfig, {"data": {"fingerprint": "0" * 16}, "model": model, "training": recipe})
 
 
 def small_chain(config: RunConfig, side: int = SIDE) -> Chain:
-    chain = build(config.model, None)
+    chain = build(config.transfer, None)
     chain.row = dataclasses.replace(chain.row, input_size=side)
     return chain
 
@@ -96,7 +96,7 @@ def fit(
     inputs = activations(
         chain,
         crops,
-        chain.row.boundary(config.model.unfreeze),
+        chain.row.boundary(config.transfer.unfreeze),
         config=config,
         artifacts=Artifacts(folder / "artifacts"),
         report=Recorder(),
