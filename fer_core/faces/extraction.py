@@ -36,10 +36,26 @@ Progress = Callable[[int, int], None]
 SecondLook = Callable[[np.ndarray], Faces | None]
 
 
+class Found(Protocol):
+    """The faces of one image, in its pixels: `faces.mtcnn.Detection` and `Faces` are such."""
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(n, 4) float32."""
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(n,) float32."""
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        """(n, 5, 2) float32."""
+
+
 class Detector(Protocol):
     """What `detect_all` needs of a detector: `faces.mtcnn.MTCNN` is one."""
 
-    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
+    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Found]:
         """Return the faces of each (H, W, 3) uint8 RGB image."""
 
 

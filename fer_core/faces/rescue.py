@@ -158,7 +158,7 @@ def turned(image: np.ndarray, degrees: float) -> Attempt:
     height, width = image.shape[:2]
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.array([[cos, -sin], [sin, cos]])  # from the turned view to the frame; y points down
-    size = np.ceil(np.abs(turn) @ (width, height)).astype(int)
+    size = np.ceil(np.abs(turn) @ (width, height) - 1e-6).astype(int)  # cos(90 degrees) is not quite 0
     shift = np.array([width, height]) / 2 - turn @ (size / 2)
     matrix = np.column_stack([turn, shift])
     view = Image.fromarray(image).transform(
