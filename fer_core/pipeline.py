@@ -1,4 +1,4 @@
-"""The steps of a run in order: samples -> faces -> crops -> activations -> folds -> figures.
+"""The steps of a run in order: samples -> faces -> crops -> what the model reads -> folds -> figures.
 
 Every step writes an artifact under its own key, so what another run has made already is only opened. The
 pipeline knows no database: it tells a `Report` what happens and returns a `RunResult`.
@@ -7,11 +7,10 @@ pipeline knows no database: it tells a `Report` what happens and returns a `RunR
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from .artifacts import Artifacts
@@ -25,14 +24,13 @@ from .errors import DataError
 from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
 from .faces.recut import write_crops
 from .faces.rescue import detectors, rescuer
+from .fitting import FITTERS, FoldFigures, Work, fit
 from .metrics import summary as summarise
+from .model_inputs import descriptors, reads_table, table_rows
 from .models.backbones import weight_status
-from .protocols import Fold, draw, leakage
+from .protocols import draw, leakage
 from .reporting import Report, RunResult
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .training import FoldResult
 
 
 def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
@@ -66,19 +64,40 @@ def run(
     """Carry out a run, from frames to figures."""
     device = resolve(settings)
     started = time.perf_counter()
-    if config.goal == "train":
+    if config.goal == "train" and isinstance(config.model, TransferConfig):
         require_weights(config.model, settings)
-    crops = extract_faces(config, dataset, artifacts, report, device)
-    if config.goal == "faces":
-        summary = faces_summary(crops.table) | {"seconds": time.perf_counter() - started}
-        return RunResult(summary, pd.DataFrame(), describe_environment(device))
-    used = crops.used()
+    if reads_table(config):
+        used, inputs = table_rows(config, dataset, report)
+        frames = used
+    else:
+        crops = extract_faces(config, dataset, artifacts, report, device)
+        frames = crops.table
+        if config.goal == "faces":
+            summary = faces_summary(frames) | {"seconds": time.perf_counter() - started}
+            return RunResult(summary, pd.DataFrame(), describe_environment(device))
+        used = crops.used()
+        inputs = crops.images[: len(used)]
+        if config.model.kind != "transfer":
+            inputs = descriptors(config, inputs, artifacts, report)
     labels = used["label"].to_numpy(copy=True)
     groups = list(used["group"])
     clips = list(used["clip"].where(used["clip"] != used["name"], ""))  # a clip of its own name is unknown
     folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
     report.log(f"{len(used)} images, {len(folds)} folds, on {device}")
-    results = fit(config, crops.images[: len(used)], labels, folds, artifacts, report, settings, device)
+    held = {"group": groups, "clip": clips}.get(config.protocol.name)
+    work = Work(
+        config=config,
+        inputs=inputs,
+        labels=labels,
+        held=None if held is None else [own or name for own, name in zip(held, used["name"], strict=True)],
+        names=list(used["name"]),
+        folds=folds,
+        artifacts=artifacts,
+        report=report,
+        settings=settings,
+        device=device,
+    )
+    results = fit(work)
     predictions = held_out(used, results)
     figures = summarise(
         predictions["label"],
@@ -91,50 +110,16 @@ def run(
     summary = {
         **figures,
         "validated": figures["images"],
-        **faces_summary(crops.table),
+        **faces_summary(frames),
         **summarise_folds(results),
-        "leakage": leakage(folds, list(used["group"]), list(used["clip"]), epochs=config.training.epochs),
+        "trainable": FITTERS[config.model.kind].trained(work),
+        "leakage": leakage(folds, groups, list(used["clip"]), epochs=config.epochs),
         "seconds": time.perf_counter() - started,
     }
     return RunResult(summary, predictions, describe_environment(device))
 
 
-def fit(
-    config: RunConfig,
-    crops: np.ndarray,
-    labels: np.ndarray,
-    folds: list[Fold],
-    artifacts: Artifacts,
-    report: Report,
-    settings: Settings,
-    device: str,
-) -> list[FoldResult]:
-    """Train every fold on (N, size, size, 3) uint8 crops and keep the trained blocks as the run's artifact.
-
-    What an interrupted attempt has finished is read, not trained again.
-    """
-    import torch
-
-    from .features.prefix import activations
-    from .models.transfer import build
-    from .training import read_results, train
-
-    def build_folds(folder: Path) -> None:
-        target = torch.device(device)
-        report.step("loading the network", 0, 1)
-        chain = build(config.transfer, settings.weights_dir)
-        boundary = chain.row.boundary(config.transfer.unfreeze)
-        inputs = activations(
-            chain, crops, boundary, config=config, artifacts=artifacts, report=report, device=target
-        )
-        train(config, chain, inputs, labels, folds, device=target, report=report, checkpoints_dir=folder)
-
-    described = config.model_dump(mode="json")
-    folder = artifacts.ensure("runs", config.key(), described, build_folds, resume=True, waiting=report.check)
-    return read_results(folder, folds, config)
-
-
-def held_out(used: pd.DataFrame, results: list[FoldResult]) -> pd.DataFrame:
+def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame:
     """Return a row per held-out image, fold and seed: `RunResult.predictions`."""
     parts = []
     for result in results:
@@ -154,11 +139,11 @@ def held_out(used: pd.DataFrame, results: list[FoldResult]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise_folds(results: list[FoldResult]) -> dict[str, object]:
+def summarise_folds(results: Sequence[FoldFigures]) -> dict[str, object]:
     """Return the number of folds and their mean losses (nats) and training accuracy at the last epoch.
 
-    `over_epochs` has the same, and validation accuracy, averaged over all epochs as well: that is what the
-    paper's tables 2 and 3 print.
+    NaN stands for what the model doesn't measure. `over_epochs` has the same, and validation accuracy,
+    averaged over all epochs as well: that is what the paper's tables 2 and 3 print.
     """
     measures = ("train_accuracy", "val_accuracy", "train_loss", "val_loss")
     epochs = pd.DataFrame([asdict(record) for result in results for record in result.epochs])

@@ -48,6 +48,17 @@ class EpochRecord:
     images: int
 
 
+@dataclass(frozen=True, slots=True)
+class BdnnEpoch(EpochRecord):
+    """An epoch with the reverse direction's losses: mean squared error in standard units; NaN for the control.
+
+    All figures are measured after the epoch's step.
+    """
+
+    train_reverse_loss: float
+    val_reverse_loss: float
+
+
 @dataclass(frozen=True)
 class RunResult:
     """What a finished run leaves in the database.

@@ -7,7 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from .config import TransferConfig
+from .config_comparators import SvmConfig, TableConfig
 from .models.backbones import BACKBONES
+from .models.naming import system
 from .protocols import PROTOCOLS
 from .store import StoredRun
 
@@ -33,6 +36,8 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
     looked for.
     """
     config = run.config
+    model = config.model
+    transfer = model if isinstance(model, TransferConfig) else None
     protocol = PROTOCOLS[config.protocol.name]
     figures = {name: run.summary.get(name) for name in FIGURES}
     return {
@@ -41,16 +46,20 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
         "cached": cached,
         "data": run.data_name,
         "generated": config.data.generated,
-        "backbone": config.model.backbone,
-        "weights": config.model.weights,
-        "unfreeze": config.model.unfreeze,
+        "system": system(model),
+        "model": model.kind,
+        "backbone": transfer.backbone if transfer else None,
+        "weights": transfer.weights if transfer else None,
+        "unfreeze": transfer.unfreeze if transfer else None,
         "faces": config.faces.extract,
         "protocol": protocol.name,
         "leaks": protocol.leaks,
         "seeds": list(config.protocol.seeds),
-        "epochs": config.training.epochs,
+        "epochs": None if isinstance(model, SvmConfig) else config.epochs,
         **figures,
-        "trainable": BACKBONES[config.model.backbone].trainable.get(config.model.unfreeze),
+        "trainable": BACKBONES[transfer.backbone].trainable[transfer.unfreeze]
+        if transfer
+        else run.summary.get("trainable"),
         "seconds": run.seconds,
         "created": run.created,
         "error": run.error or None,
@@ -73,11 +82,15 @@ def run_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
 
 
 def title(run: StoredRun) -> str:
-    """Return a run's name for people: backbone, unfreeze setting, and what is unlike the default."""
+    """Return a run's name for people: the model, and what is unlike the default."""
     config = run.config
-    parts = [f"{config.model.backbone} n={config.model.unfreeze}"]
-    if not config.faces.extract:
+    model = config.model
+    parts = [system(model)]
+    if isinstance(model, TransferConfig):
+        if not config.faces.extract:
+            parts.append("whole frames")
+        if model.weights != "imagenet":
+            parts.append("random weights" if model.weights == "none" else "own weights")
+    elif not config.faces.extract and not isinstance(model.inputs, TableConfig):
         parts.append("whole frames")
-    if config.model.weights != "imagenet":
-        parts.append("random weights" if config.model.weights == "none" else "own weights")
     return ", ".join(parts)

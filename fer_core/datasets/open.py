@@ -14,6 +14,7 @@ from .csv_table import read_csv
 from .image_folder import read_folder
 from .labels import first_code
 from .sfew import read_sfew1, read_sfew2, recognise
+from .table_rows import read_table_rows
 
 #: The source that stands for the generated set.
 DEMO = "demo"
@@ -52,6 +53,7 @@ LAYOUTS: dict[str, Reader] = {
     "folder": read_folder,
     "csv": read_csv,
     "generated": read_generated,
+    "table": read_table_rows,
 }
 
 
@@ -66,9 +68,10 @@ def open_dataset(
 ) -> Dataset:
     """Open a data set by its path, or the generated one.
 
-    With layout 'auto' a file is a CSV; a folder with SYNTHETIC.txt and frames.csv is a generated set; a tree
-    of class folders is SFEW 2.0 or SFEW 1 when most of its images are named as film frames are (2.0 with
-    train, validation or test folders), and plain folders otherwise, their splits kept.
+    With layout 'auto' an .xlsx is a feature table and any other file a CSV of images; a folder with
+    SYNTHETIC.txt and frames.csv is a generated set; a tree of class folders is SFEW 2.0 or SFEW 1 when most of
+    its images are named as film frames are (2.0 with train, validation or test folders), and plain folders
+    otherwise, their splits kept.
 
     Args:
         source: 'demo', or the path of a folder or CSV file.
@@ -107,6 +110,8 @@ def open_dataset(
 
 
 def _recognised(path: Path, codes: str | None, pattern: str | None) -> Dataset:
+    if path.suffix.lower() == ".xlsx":
+        return read_table_rows(path, label_codes=codes, group_pattern=pattern)
     if path.is_file():
         reader = read_generated if path.name == MANIFEST and _marked(path) else read_csv
         return reader(path, label_codes=codes, group_pattern=pattern)

@@ -21,7 +21,7 @@ from torch.optim import Adam
 from ..config import CLASSES
 from ..config_comparators import BdnnConfig, MlpConfig
 from ..errors import TrainingError
-from ..reporting import EpochRecord, Report
+from ..reporting import BdnnEpoch, Report
 from ..reproducible import deterministic
 from .bdnn import Bdnn, distances, prototypes
 from .svm import check_features
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 
 #: Floats of standardised inputs held at once, 4 bytes each; more folds than fit are trained in turns.
 STACK_LIMIT = 64_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class BdnnEpoch(EpochRecord):
-    """An epoch with the reverse direction's losses: mean squared error in standard units; NaN for the control.
-
-    All figures are measured after the epoch's step.
-    """
-
-    train_reverse_loss: float
-    val_reverse_loss: float
 
 
 @dataclass(frozen=True, eq=False)

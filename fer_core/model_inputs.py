@@ -1,0 +1,111 @@
+"""What a comparator sees of each image: a descriptor of its crop, or its row of a ready sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .artifacts import Artifacts
+from .config import RunConfig, TransferConfig
+from .config_comparators import TableConfig, descriptor_key
+from .datasets.base import Dataset
+from .datasets.feature_table import join, read_feature_table
+from .datasets.table_rows import LAYOUT, row_names
+from .errors import ConfigError, DataError
+from .faces.extraction import NOT_DETECTED
+from .reporting import Report
+
+FILE = "descriptors.npy"
+
+
+def reads_table(config: RunConfig) -> bool:
+    """Return whether a run's model reads a sheet, so that no frame is opened."""
+    return not isinstance(config.model, TransferConfig) and isinstance(config.model.inputs, TableConfig)
+
+
+def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, report: Report) -> np.ndarray:
+    """Return the descriptor of every crop, computed now unless another run has: (N, D) float32.
+
+    Args:
+        crops: (N, H, W, 3) uint8 RGB, all of the run's crops in their order.
+
+    Raises:
+        ConfigError: the model reads no descriptor.
+    """
+    from .features.descriptors import describe
+
+    if isinstance(config.model, TransferConfig) or isinstance(config.model.inputs, TableConfig):
+        raise ConfigError("a descriptor must be asked for", got=config.model.kind)
+    inputs = config.model.inputs
+
+    def build(folder: Path) -> None:
+        def progress(done: int, total: int) -> None:
+            report.step(f"{inputs.kind} descriptors", done, total)
+
+        np.save(folder / FILE, describe(crops, inputs, progress))
+
+    own = {"inputs": inputs.hashed(), "crops": config.crops_key(), "images": len(crops)}
+    key = descriptor_key(config.crops_key(), inputs)
+    return np.load(artifacts.ensure("descriptors", key, own, build, waiting=report.check) / FILE)
+
+
+def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the samples that have a whole row in the sheet, and their figures: (M,) rows and (M, D) float64.
+
+    A data set of images is joined to the sheet by stem; one that is a sheet itself brings its own rows. What
+    is left out is counted in the run's log.
+
+    Raises:
+        DataError: the sheet is gone, has changed, or no row of it belongs to the data set.
+    """
+    inputs = None if isinstance(config.model, TransferConfig) else config.model.inputs
+    if not isinstance(inputs, TableConfig):
+        raise ConfigError("a model that reads a table must be asked for", got=config.model.kind)
+    sheet = read_feature_table(Path(inputs.file or dataset.source))
+    if inputs.fingerprint not in ("", sheet.fingerprint()):
+        raise DataError(
+            "the feature table must be as it was when the run was submitted",
+            got=f"{inputs.file}: other rows",
+            fix="Submit the run again to train on the table as it is now",
+        )
+    if dataset.layout == LAYOUT:
+        place = {name: row for row, name in enumerate(row_names(sheet))}
+        rows = np.array([place[sample.name] for sample in dataset.samples], dtype=np.intp)
+        samples = np.arange(len(dataset))
+    else:
+        joined = join(sheet, dataset.samples)
+        rows, samples = joined.rows, joined.samples
+        report.log(f"{len(rows)} of {len(dataset)} images have a row in {inputs.file}")
+    whole = np.isin(rows, sheet.complete(inputs.columns))
+    if not whole.any():
+        raise DataError(
+            "the feature table must have rows of this data set",
+            got=f"{len(rows)} rows that belong to an image, none of them with all figures",
+            fix="Check that names in the table are the images' file names",
+        )
+    if not whole.all():
+        report.log(f"{int((~whole).sum())} rows of the table are left out: figures are missing in them")
+    order = np.argsort(samples[whole], kind="stable")
+    used = samples_table(dataset).iloc[samples[whole][order]].reset_index(drop=True)
+    return used, sheet.features(inputs.columns)[rows[whole][order]]
+
+
+def samples_table(dataset: Dataset) -> pd.DataFrame:
+    """Return a data set as the table of its crops would be, no frame opened and no face looked for."""
+    return pd.DataFrame(
+        [
+            {
+                "name": sample.name,
+                "label": sample.label,
+                "split": sample.split,
+                "group": sample.group,
+                "clip": sample.clip,
+                "status": NOT_DETECTED,
+                "rescued_by": None,
+                "row": row,
+            }
+            for row, sample in enumerate(dataset.samples)
+        ]
+    )
