@@ -126,6 +126,13 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             """,
         ),
     ),
+    (
+        "losses of the BDNN's reverse direction",
+        (
+            "ALTER TABLE epochs ADD COLUMN train_reverse_loss DOUBLE PRECISION",
+            "ALTER TABLE epochs ADD COLUMN val_reverse_loss DOUBLE PRECISION",
+        ),
+    ),
 )
 
 

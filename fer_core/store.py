@@ -36,7 +36,8 @@ RUNS = """
     LIMIT :limit
 """
 EPOCHS = """
-    SELECT seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images, written
+    SELECT seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images, written,
+           train_reverse_loss, val_reverse_loss
     FROM epochs WHERE run_id = :id AND written > :since
     ORDER BY seed, fold, epoch
 """
@@ -166,8 +167,12 @@ class Store(Database):
             return connection.execute(text(PLACE), {"id": run_id}).scalar_one() or None
 
     def epochs(self, run_id: str, *, since: float = 0.0) -> pd.DataFrame:
-        """Return a run's epochs (columns of `EpochRecord`, and `written`), those written after `since`."""
-        figures = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds", "written")
+        """Return a run's epochs (columns of `BdnnEpoch`, and `written`), those written after `since`.
+
+        The reverse direction's losses are NaN for every model but the BDNN.
+        """
+        losses = ("train_loss", "val_loss", "train_reverse_loss", "val_reverse_loss")
+        figures = (*losses, "train_accuracy", "val_accuracy", "lr", "seconds", "written")
         table = self._frame(EPOCHS, {"id": run_id, "since": since})
         return table.astype(dict.fromkeys(figures, "float64"))
 
@@ -192,12 +197,18 @@ class Store(Database):
             dict.fromkeys(("x1", "y1", "x2", "y2"), "float64")
         )
 
-    def add_manual_box(self, data: str, name: str, box: Box | None, *, author: str = "") -> None:
-        """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away."""
+    def add_manual_box(
+        self, data: str, name: str, box: Box | None, *, author: str = "", created: float | None = None
+    ) -> None:
+        """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away.
+
+        `created` is now unless an import brings the time along.
+        """
         if box is not None and not (box[0] < box[2] and box[1] < box[3]):
             raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
         corners = dict(zip(("x1", "y1", "x2", "y2"), box or (None,) * 4, strict=True))
-        entry = {"data": data, "name": name, "author": author, "created": time.time(), **corners}
+        moment = time.time() if created is None else created
+        entry = {"data": data, "name": name, "author": author, "created": moment, **corners}
         self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
 
     def undo_manual_box(self, data: str, name: str) -> bool:

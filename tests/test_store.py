@@ -15,7 +15,7 @@ from fer_core import migrations
 from fer_core.config import DataConfig, RunConfig, TransferConfig
 from fer_core.database import StoreBusyError
 from fer_core.errors import NotFoundError, StoreError
-from fer_core.jobs.holding import write_epoch
+from fer_core.jobs.holding import write_epochs
 from fer_core.jobs.queue import claim, submit
 from fer_core.reporting import EpochRecord
 from fer_core.store import Store
@@ -192,7 +192,7 @@ def test_epochs_come_sorted_and_can_be_polled(store: Store) -> None:
     held = claim(store, "worker")
     assert held is not None
     for fold, epoch in ((1, 1), (0, 2), (0, 1)):
-        write_epoch(store, held, EpochRecord(0, fold, epoch, 1.5, 0.5, math.nan, math.nan, 0.001, 2.0, 64))
+        write_epochs(store, held, [EpochRecord(0, fold, epoch, 1.5, 0.5, math.nan, math.nan, 0.001, 2.0, 64)])
     table = store.epochs(run_id)
     assert table[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1]]
     assert table["val_loss"].isna().all()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -32,13 +32,14 @@ PROGRESS = f"""
 """
 EPOCH = """
     INSERT INTO epochs (run_id, seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy,
-                        lr, seconds, images, written)
+                        lr, seconds, images, written, train_reverse_loss, val_reverse_loss)
     VALUES (:id, :seed, :fold, :epoch, :train_loss, :train_accuracy, :val_loss, :val_accuracy,
-            :lr, :seconds, :images, :now)
+            :lr, :seconds, :images, :now, :train_reverse_loss, :val_reverse_loss)
     ON CONFLICT (run_id, seed, fold, epoch) DO UPDATE SET
         train_loss = excluded.train_loss, train_accuracy = excluded.train_accuracy,
         val_loss = excluded.val_loss, val_accuracy = excluded.val_accuracy,
-        lr = excluded.lr, seconds = excluded.seconds, images = excluded.images, written = excluded.written
+        lr = excluded.lr, seconds = excluded.seconds, images = excluded.images, written = excluded.written,
+        train_reverse_loss = excluded.train_reverse_loss, val_reverse_loss = excluded.val_reverse_loss
 """
 LOG = """
     INSERT INTO log_lines (run_id, line, written, text)
@@ -106,13 +107,14 @@ def write_progress(store: Store, held: Claim, step: str, done: int, total: int) 
     store.write(lambda connection: _fenced(connection, PROGRESS, values))
 
 
-def write_epoch(store: Store, held: Claim, record: EpochRecord) -> None:
-    """Keep an epoch, in place of an earlier one of the same seed, fold and number. Raises LeaseLost."""
-    values = _values(held, **plain(asdict(record)))
+def write_epochs(store: Store, held: Claim, records: Sequence[EpochRecord]) -> None:
+    """Keep epochs, in place of earlier ones of the same seed, fold and number. Raises LeaseLost."""
+    none = {"train_reverse_loss": None, "val_reverse_loss": None}
+    rows = [_values(held, **none | plain(asdict(record))) for record in records]
 
     def work(connection: Connection) -> None:
-        _fenced(connection, RENEW, values)
-        connection.execute(text(EPOCH), values)
+        _fenced(connection, RENEW, _values(held))
+        connection.execute(text(EPOCH), rows)
 
     store.write(work)
 

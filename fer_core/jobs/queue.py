@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..config import RunConfig, parse
+from ..models.naming import column
 from ..store import Store
 from .registry import host_name, refuse_other_hosts
 
@@ -94,6 +95,7 @@ def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None =
     `extra` is kept beside a new run (JSON values: a note, the name of a sweep).
     """
     run_id = config.key()
+    backbone, unfreeze = column(config.model)
     row = {
         "id": run_id,
         "config": config.model_dump_json(),
@@ -102,8 +104,8 @@ def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None =
         "data": config.data.fingerprint,
         "data_name": config.data.name,
         "data_source": config.data.source,
-        "backbone": config.model.backbone,
-        "unfreeze": config.model.unfreeze,
+        "backbone": backbone,
+        "unfreeze": unfreeze,
         "protocol": config.protocol.name,
         "max_attempts": MAX_ATTEMPTS,
     }

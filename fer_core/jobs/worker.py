@@ -30,6 +30,8 @@ PATIENCE = 300.0
 LOOK_SECONDS = 0.25
 #: Progress within a step is written at most so often (seconds).
 PROGRESS_SECONDS = 0.5
+#: Epochs that follow each other faster than this are written together (seconds).
+EPOCH_SECONDS = 0.25
 
 log = logging.getLogger(__name__)
 
@@ -114,22 +116,29 @@ def _attempt(
     report = StoreReport(store, held, stop)
     try:
         report.log(f"attempt {held.attempt} by {held.owner}, process {os.getpid()}, device {settings.device}")
-        holding.finish(store, held, execute(held.config, report, settings), seconds())
+        result = execute(held.config, report, settings)
+        report.flush()
+        holding.finish(store, held, result, seconds())
         log.info("run %s: done in %.1f s", held.run_id, seconds())
     except (LeaseLost, StoreBusyError):
         raise
     except WorkerStopped:
+        report.flush()
         holding.release(store, held, seconds())
     except Cancelled:
+        report.flush()
         holding.cancelled(store, held, seconds())
     except (KeyboardInterrupt, SystemExit):
+        report.flush()
         holding.release(store, held, seconds())
         raise
     except FerError as error:
+        report.flush()
         report.log(f"failed: {error}")
         holding.fail(store, held, str(error), seconds())
     except Exception as error:
         log.exception("run %s failed", held.run_id)
+        report.flush()
         report.log(traceback.format_exc())
         holding.fail(store, held, _explain(error), seconds())
 
@@ -147,6 +156,8 @@ class StoreReport:
         self._store, self._held, self._stop = store, held, stop
         self._looked = self._written = float("-inf")
         self._step = ""
+        self._epochs: list[EpochRecord] = []
+        self._flushed = float("-inf")
 
     @property
     def run_id(self) -> str:
@@ -177,9 +188,18 @@ class StoreReport:
             holding.write_progress(self._store, self._held, name, done, total)
 
     def epoch(self, record: EpochRecord) -> None:
-        """Write an epoch at once."""
+        """Write an epoch, together with those that came in the last quarter of a second."""
         self.check()
-        holding.write_epoch(self._store, self._held, record)
+        self._epochs.append(record)
+        if time.monotonic() - self._flushed >= EPOCH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the epochs that wait; call it before a run ends, however it ends."""
+        if self._epochs:
+            holding.write_epochs(self._store, self._held, self._epochs)
+            self._epochs = []
+        self._flushed = time.monotonic()
 
     def log(self, text: str) -> None:
         """Write lines of the log."""

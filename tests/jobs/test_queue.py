@@ -82,7 +82,7 @@ def test_a_failed_run_is_tried_again_when_submitted_or_retried(store: Store) -> 
     run_id, _ = submit(store, config())
     for again in (lambda: submit(store, config())[1], lambda: retry(store, run_id)):
         held = take(store)
-        holding.write_epoch(store, held, epoch(held.attempt))
+        holding.write_epochs(store, held, [epoch(held.attempt)])
         holding.fail(store, held, "no memory", 2.0)
         assert store.run(run_id).error == "no memory"
         assert again()
@@ -133,7 +133,7 @@ def test_a_worker_without_its_lease_can_write_nothing(store: Store, clock: Clock
     before = store.run(run_id)
     writes = [
         lambda: holding.write_progress(store, stale, "folds", 1, 2),
-        lambda: holding.write_epoch(store, stale, epoch(1)),
+        lambda: holding.write_epochs(store, stale, [epoch(1)]),
         lambda: holding.write_log(store, stale, "still here"),
         lambda: holding.finish(store, stale, result(["x"]), 1.0),
         lambda: holding.fail(store, stale, "oh", 1.0),
@@ -220,7 +220,7 @@ def test_an_epoch_written_again_replaces_the_first(store: Store) -> None:
     run_id, _ = submit(store, config())
     held = take(store)
     for loss in (3.0, 2.0):
-        holding.write_epoch(store, held, epoch(1, loss))
+        holding.write_epochs(store, held, [epoch(1, loss)])
     assert store.epochs(run_id)["train_loss"].tolist() == [2.0]
 
 

@@ -222,7 +222,7 @@ def test_a_worker_that_lost_its_lease_drops_the_run(settings: Settings, store: S
                 patch.setattr("fer_core.jobs.registry.time.time", lambda: later)
                 thief = claim(store, "thief")
             assert thief is not None
-            holding.write_epoch(store, thief, record(2))
+            holding.write_epochs(store, thief, [record(2)])
             try:
                 report.epoch(record(1))
             except LeaseLost as error:
