@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,6 +13,9 @@ from PIL import Image
 from ..config import FacesConfig
 from .crops import Faces
 from .extraction import Detector
+
+if TYPE_CHECKING:
+    from .mtcnn import MTCNN
 
 #: How far the policy 'thresholds' lowers each of MTCNN's three, and the least they become.
 LOWERED_BY, LEAST_THRESHOLD = 0.2, 0.05
@@ -92,17 +96,17 @@ def rescuer(config: FacesConfig, detector_of: DetectorOf) -> Callable[[np.ndarra
     return lambda image: rescue(image, detector_of, config.rescue)
 
 
-def detectors(config: FacesConfig, device: str) -> DetectorOf:
+def detectors(config: FacesConfig, device: str, *, trace: bool = False) -> Callable[[float], MTCNN]:
     """Return MTCNN with a definition's settings as a function of how far thresholds are lowered.
 
-    Each is made at its first use and kept.
+    Each is made at its first use and kept; `trace` has them say what each stage saw.
     """
     from .mtcnn import MTCNN
 
     @cache
     def detector_of(lowered: float) -> MTCNN:
         thresholds = lower(config.thresholds, lowered)
-        return MTCNN(device, thresholds, config.min_face_size, config.factor, trace=False)
+        return MTCNN(device, thresholds, config.min_face_size, config.factor, trace=trace)
 
     return detector_of
 

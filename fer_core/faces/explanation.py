@@ -1,0 +1,152 @@
+"""What a detection's trace says, in counts and in words: why a frame has the faces it has, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .trace import Failure, Fate, Stage, StageTrace, Trace
+
+STAGE_NAMES: dict[Stage, str] = {"pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net"}
+
+#: Side of P-Net's receptive field, px: a level at scale s searches faces of 12 / s px.
+_CELL = 12
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Candidates of one stage: `seen` is the sum of the others."""
+
+    seen: int
+    below: int
+    outside: int
+    suppressed: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """One scale of the pyramid.
+
+    Attributes:
+        scale: the level's size over the frame's.
+        width, height: px of the level.
+        face: px of the faces it searches, in the frame.
+        cells: places P-Net looked at.
+        passed, kept: how many reached its threshold, and were left after NMS.
+        best: P-Net's highest probability on the level, passed or not.
+    """
+
+    scale: float
+    width: int
+    height: int
+    face: float
+    cells: int
+    passed: int
+    kept: int
+    best: float
+
+
+def levels(trace: Trace, width: int, height: int) -> list[Level]:
+    """Return the pyramid of a frame of this size in px, the largest scale first."""
+    found = []
+    for index, scale in enumerate(trace.scales):
+        wide, high = int(width * scale + 1), int(height * scale + 1)
+        of_level = trace.pnet.scale == index
+        found.append(
+            Level(
+                scale=float(scale),
+                width=wide,
+                height=high,
+                face=_CELL / float(scale),
+                cells=_cells(wide) * _cells(high),
+                passed=int(of_level.sum()),
+                kept=int((of_level & (trace.pnet.fates == Fate.KEPT)).sum()),
+                best=float(trace.best[index]),
+            )
+        )
+    return found
+
+
+def _cells(side: int) -> int:
+    """Return how many of P-Net's outputs fit a side: its one pooling rounds up, its stride is 2."""
+    return (side - 9) // 2
+
+
+def counts(trace: Trace, stage: Stage, width: int, height: int) -> Counts:
+    """Return what became of a stage's candidates; P-Net's are all its cells, on every level."""
+    part: StageTrace = getattr(trace, stage)
+    below = part.count(Fate.BELOW)
+    if stage == "pnet":
+        below = sum(level.cells for level in levels(trace, width, height)) - len(part.boxes)
+    suppressed = part.count(Fate.SCALE_NMS) + part.count(Fate.NMS)
+    outside, kept = part.count(Fate.OUTSIDE), part.count(Fate.KEPT)
+    return Counts(below + outside + suppressed + kept, below, outside, suppressed, kept)
+
+
+def lineage(trace: Trace) -> dict[Stage, int]:
+    """Return, per stage, the index of the candidate that became the first face, or else that died last.
+
+    Empty where no candidate passed P-Net; its best cell is then `Failure.box`.
+    """
+    failure = trace.failure()
+    if failure is not None and failure.stage == "pnet":
+        return {}
+    found: dict[Stage, int] = {}
+    if failure is None:
+        if not len(trace.onet.kept):
+            return {}
+        found["onet"] = int(trace.onet.kept[0])
+    elif failure.stage == "onet":
+        found["onet"] = int(np.nanargmax(trace.onet.scores))
+    else:
+        found["rnet"] = int(np.nanargmax(trace.rnet.scores))
+    if "onet" in found:
+        found["rnet"] = int(trace.rnet.kept[found["onet"]])
+    found["pnet"] = int(trace.pnet.kept[found["rnet"]])
+    return found
+
+
+def why(trace: Trace, least_face: float, short_side: int) -> str:
+    """Return in one sentence or two where the last candidate died and by which threshold, or how it passed.
+
+    Args:
+        least_face: px of the smallest face searched.
+        short_side: px of the frame.
+    """
+    if len(trace.onet.kept):
+        best = float(trace.onet.scores[trace.onet.kept].max())
+        faces = len(trace.onet.kept)
+        what = "the one face" if faces == 1 else f"the best of {faces} faces"
+        return f"O-Net gave {what} {shown(best)}; it asks for more than {trace.onet.threshold:.2f}."
+    failure = trace.failure()
+    if failure is None:
+        return (
+            f"The frame's short side of {short_side} px is below the smallest face searched, "
+            f"{least_face:.0f} px: no pyramid level fits it, so nothing was looked at."
+        )
+    return _death(trace, failure)
+
+
+def _death(trace: Trace, failure: Failure) -> str:
+    name, score, threshold = STAGE_NAMES[failure.stage], shown(failure.score), failure.threshold
+    side = f"{failure.box[2] - failure.box[0]:.0f} px wide"
+    if failure.stage == "pnet":
+        if failure.score >= threshold:
+            return f"P-Net's best candidate has {score}, but the box made of it lies outside the frame."
+        return (
+            f"P-Net gave the best place on any of the {len(trace.scales)} scales {score} ({side}); it needs "
+            f"{threshold:.2f}, so R-Net was given nothing."
+        )
+    looked = len(getattr(trace, failure.stage).boxes)
+    if failure.score > threshold:
+        return f"{name} gave its best candidate {score}, but the box made of it lies outside the frame."
+    best = "its only candidate" if looked == 1 else f"the best of {looked} candidates"
+    end = "so O-Net was given nothing" if failure.stage == "rnet" else "so no face was left"
+    return f"{name} gave {best} {score} ({side}); it needs {threshold:.2f}, {end}."
+
+
+def shown(probability: float) -> str:
+    """Return a probability with as many digits as tell it from 1."""
+    return f"{probability:.2f}" if probability < 0.995 else f"{probability:.4f}"

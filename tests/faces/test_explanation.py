@@ -1,0 +1,112 @@
+"""What a trace says in counts and words, recounted plainly and against the nets' own maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from facenet_pytorch.models.mtcnn import PNet
+
+from fer_core.faces.drawing import FATES, draw_fates, draw_pyramid
+from fer_core.faces.explanation import counts, levels, lineage, why
+from fer_core.faces.mtcnn import MTCNN
+from fer_core.faces.trace import Fate, Stage, StageTrace, Trace
+
+
+def stage(name: Stage, threshold: float, scores: list[float], fates: list[Fate]) -> StageTrace:
+    n = len(scores)
+    boxes = np.arange(4 * n, dtype=np.float32).reshape(n, 4)
+    boxes[:, 2:] += 20
+    kept = np.flatnonzero(np.array(fates, int) == Fate.KEPT)
+    scale = np.zeros(n if name == "pnet" else 0, np.uint16)
+    return StageTrace(
+        name, threshold, boxes, np.array(scores, np.float32), np.array(fates, np.uint8), kept, scale
+    )
+
+
+def trace(
+    pnet: list[tuple[float, Fate]], rnet: list[tuple[float, Fate]], onet: list[tuple[float, Fate]]
+) -> Trace:
+    parts = [
+        stage(name, threshold, [score for score, _ in rows], [fate for _, fate in rows])
+        for name, threshold, rows in (("pnet", 0.6, pnet), ("rnet", 0.7, rnet), ("onet", 0.7, onet))
+    ]
+    best = np.array([max([score for score, _ in pnet], default=0.31)], np.float32)
+    return Trace(*parts, np.array([0.6]), best, np.array([[10, 10, 30, 30]], np.float32))
+
+
+KEPT, BELOW, NMS = Fate.KEPT, Fate.BELOW, Fate.NMS
+
+
+def test_the_sentence_names_stage_score_and_threshold() -> None:
+    at_r = trace([(0.9, KEPT), (0.8, KEPT), (0.7, NMS)], [(0.2, BELOW), (0.55, BELOW)], [])
+    assert why(at_r, 20, 60) == (
+        "R-Net gave the best of 2 candidates 0.55 (22 px wide); it needs 0.70, so O-Net was given nothing."
+    )
+    at_o = trace([(0.9, KEPT)], [(0.8, KEPT)], [(0.69, BELOW)])
+    assert why(at_o, 20, 60).startswith("O-Net gave its only candidate 0.69")
+    at_p = trace([], [], [])
+    assert why(at_p, 20, 60).startswith("P-Net gave the best place on any of the 1 scales 0.31")
+
+
+def test_the_sentence_of_a_face_and_of_a_frame_too_small() -> None:
+    found = trace([(0.9, KEPT)], [(0.8, KEPT)], [(0.99, KEPT), (0.8, NMS)])
+    assert why(found, 20, 60) == "O-Net gave the one face 0.99; it asks for more than 0.70."
+    with torch.inference_mode():
+        tiny = MTCNN().detect([np.zeros((15, 15, 3), np.uint8)])[0].trace
+    assert tiny is not None
+    assert "short side of 15 px is below the smallest face searched, 20 px" in why(tiny, 20, 15)
+    assert lineage(tiny) == {}
+
+
+def test_lineage_walks_back_through_what_was_kept() -> None:
+    found = trace(
+        [(0.7, NMS), (0.8, KEPT), (0.9, KEPT)], [(0.4, BELOW), (0.9, KEPT)], [(0.95, KEPT), (0.8, NMS)]
+    )
+    assert lineage(found) == {"onet": 0, "rnet": 1, "pnet": 2}
+    lost = trace([(0.7, NMS), (0.8, KEPT), (0.9, KEPT)], [(0.6, BELOW), (0.4, BELOW)], [])
+    assert lineage(lost) == {"rnet": 0, "pnet": 1}
+    assert lineage(trace([], [], [])) == {}
+
+
+@pytest.mark.parametrize("size", [(60, 80), (97, 61), (21, 300)])
+def test_cells_are_those_of_the_net_and_counts_add_up(size: tuple[int, int]) -> None:
+    torch.set_num_threads(1)
+    height, width = size
+    image = np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    found = MTCNN(thresholds=(0.3, 0.2, 0.2)).detect([image])[0].trace
+    assert found is not None
+    pyramid = levels(found, width, height)
+    net = PNet().eval()
+    with torch.inference_mode():
+        maps = [net(torch.zeros(1, 3, level.height, level.width))[1] for level in pyramid]
+    assert [level.cells for level in pyramid] == [m.shape[2] * m.shape[3] for m in maps]
+    assert pyramid[0].face == pytest.approx(20)
+    seen = counts(found, "pnet", width, height)
+    assert seen.seen == sum(level.cells for level in pyramid)
+    assert seen.seen - seen.below == sum(level.passed for level in pyramid) == len(found.pnet.boxes)
+    assert seen.kept == sum(level.kept for level in pyramid) == len(found.rnet.boxes)
+    later = counts(found, "rnet", width, height)
+    assert later.seen == len(found.rnet.boxes) == later.below + later.outside + later.suppressed + later.kept
+
+
+def test_candidates_are_drawn_in_the_colours_of_their_fates() -> None:
+    boxes = np.array([[10, 10, 40, 40], [60, 10, 90, 40]], np.float32)
+    fates = np.array([Fate.KEPT, Fate.BELOW], np.uint8)
+    drawn = draw_fates(np.zeros((50, 100, 3), np.uint8), boxes, fates, longest=200)
+    assert drawn.shape == (100, 200, 3)
+    assert "#{:02x}{:02x}{:02x}".format(*drawn[50, 20]) == FATES[Fate.KEPT][0]
+    red, green, blue = drawn[50, 120]
+    assert red > green > blue
+    assert not drawn[50, 100].any()
+
+
+def test_the_pyramid_is_drawn_from_large_to_small() -> None:
+    image = np.full((60, 80, 3), 200, np.uint8)
+    scales = (0.6, 0.3, 0.15)
+    drawn = draw_pyramid(image, scales, np.tile([0, 0, 10, 10], (3, 1)), width=400)
+    filled = (drawn[..., 3] > 0).sum(axis=0)
+    heights = [int(n) for n in dict.fromkeys(filled.tolist()) if n]
+    assert drawn.shape[1] == 400
+    assert heights == sorted(heights, reverse=True)
+    assert len(heights) == 3
