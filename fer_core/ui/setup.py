@@ -85,12 +85,19 @@ def setup(title: str) -> Iterator[Lab]:
     """
     st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
     st.html(STYLE)
-    try:
+    with _errors_shown(title):
         settings = resources.settings()
-        source = _navigation(settings)
-        lab = Lab(settings, resources.store(), source)
+        lab = Lab(settings, resources.store(), _navigation(settings))
         st.title(title)
         yield lab
+        return
+    st.stop()  # the page's body must not run without a lab
+
+
+@contextmanager
+def _errors_shown(title: str) -> Iterator[None]:
+    try:
+        yield
     except FerError as error:
         st.error(str(error), icon=":material/error:")
     except Exception:

@@ -1,0 +1,102 @@
+"""Every page, empty and with finished runs: no error, the figures that the store holds, a way on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fer_core.store import Store
+
+PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
+Open = Callable[..., AppTest]
+
+
+def text(page: AppTest) -> str:
+    """Return what a page says in words, markdown and captions alike."""
+    kinds = (page.markdown, page.caption, page.info, page.warning, page.error, page.success)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_empty_home_gives_a_page_that_says_what_to_do(name: str, page: Open, tmp_path: Path) -> None:
+    shown = page(name, tmp_path / "home")
+    assert not shown.exception
+    assert shown.title
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_show_finished_runs_without_error(name: str, page: Open, trained: Path) -> None:
+    shown = page(name, trained, backbone="efficientnet_lite0")
+    assert not shown.exception
+    assert not shown.error
+    assert "drawn by this program" in text(shown) or "drawn faces" in text(shown)
+
+
+def test_the_data_set_is_the_one_in_the_url(page: Open, trained: Path) -> None:
+    shown = page("app.py", trained)
+    assert {metric.label: metric.value for metric in shown.metric}["Images"] == "48"
+
+
+def test_a_data_set_that_is_not_there_is_an_error_with_the_fix(page: Open, trained: Path) -> None:
+    shown = page("app.py", trained, data="/no/such/folder")
+    assert not shown.exception
+    assert "/no/such/folder" in shown.error[0].value
+
+
+def test_statuses_on_the_faces_page_add_up(page: Open, trained: Path) -> None:
+    shown = page("pages/faces.py", trained)
+    counts = [int(metric.value) for metric in shown.metric]
+    assert sum(counts) == 48
+
+
+def test_a_run_is_at_its_url(page: Open, trained: Path) -> None:
+    run = Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0]
+    shown = page("pages/train.py", trained, run=run.id)
+    accuracy = next(metric for metric in shown.metric if metric.label == "Validation accuracy")
+    assert accuracy.value == f"{100 * run.summary['val_accuracy']:.1f} %"
+    assert run.id in text(shown)
+
+
+def test_an_unknown_run_is_an_error_with_the_fix(page: Open, trained: Path) -> None:
+    shown = page("pages/train.py", trained, run="feedfeedfeedfeed")
+    assert "list of runs" in shown.error[0].value
+
+
+def test_the_form_says_where_weights_are_before_anything_is_queued(
+    page: Open, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("fer_core.ui.train_view.can_download", lambda _: False)
+    shown = page("pages/train.py", trained, backbone="resnet18")
+    assert "resnet18-f37072fd.pth" in shown.error[0].value
+    assert "FER_WEIGHTS_DIR" in shown.error[0].value
+    button = next(button for button in shown.button if button.label.startswith("Train"))
+    assert button.disabled
+
+
+def test_launching_queues_one_run_per_setting_and_only_once(
+    page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[object] = []
+    monkeypatch.setattr("fer_core.ui.train_view.executors.launch", launched.append)
+    home = tmp_path / "home"
+    shown = page("pages/train.py", home, backbone="efficientnet_lite0")
+    for _ in range(2):
+        next(button for button in shown.button if button.label == "Train 3 runs").click()
+        shown = shown.run()
+    runs = Store(home / "fer.sqlite").runs()
+    assert sorted(run.unfreeze for run in runs) == [1, 2, 3]
+    assert {run.status for run in runs} == {"queued"}
+    assert len(launched) == 1
+    assert any("no work twice" in toast.value for toast in shown.toast)
+
+
+def test_a_hosted_demo_launches_nothing(page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_DEMO", "1")
+    for name in PAGES:
+        shown = page(name, trained)
+        assert not shown.exception
+        assert not [button for button in shown.button if button.label.startswith(("Train ", "Detect"))]
