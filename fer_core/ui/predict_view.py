@@ -32,17 +32,17 @@ def choose_run(runs: list[StoredRun]) -> StoredRun:
     """Draw the choice of a finished run, best first, and say how good it is."""
     runs = sorted(runs, key=lambda run: -run.summary["val_accuracy"])
     by_id = {run.id: run for run in runs}
-    run = by_id[
-        st.selectbox(
-            "Finished run",
-            list(by_id),
-            key="run",
-            bind="query-params",
-            format_func=lambda key: (
-                f"{title(by_id[key])} · {by_id[key].protocol} · {percent(by_id[key].summary['val_accuracy'])}"
-            ),
-        )
-    ]
+    asked = st.query_params.get("run")
+    chosen = st.selectbox(
+        "Finished run",
+        list(by_id),
+        index=list(by_id).index(asked) if asked in by_id else 0,
+        format_func=lambda key: (
+            f"{title(by_id[key])} · {by_id[key].protocol} · {percent(by_id[key].summary['val_accuracy'])}"
+        ),
+    )
+    st.query_params["run"] = chosen
+    run = by_id[chosen]
     figures = run.summary
     trained = "generated faces" if run.config.data.generated else run.data_name
     st.caption(

@@ -114,7 +114,8 @@ def _navigation(settings: Settings) -> str:
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
         st.markdown("### FER Lab")
-        sources = resources.sources()
+        asked = (st.query_params.get("data"), st.session_state.get("data"))
+        sources = list(dict.fromkeys([*resources.sources(), *filter(None, asked)]))
         source = st.selectbox(
             "Data set",
             sources,

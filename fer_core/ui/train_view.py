@@ -31,30 +31,30 @@ def form(lab: Lab) -> list[RunConfig]:
             list(BACKBONES),
             key="backbone",
             bind="query-params",
-            format_func=lambda name: BACKBONES[name].title,
+            help="Its title, blocks and weights are below.",
         )
         weights = second.selectbox(
             "Weights",
             ["imagenet", "none"],
             key="weights",
             bind="query-params",
-            format_func={"imagenet": "pretrained", "none": "random (none)"}.__getitem__,
+            help="imagenet: pretrained; none: random, explicitly",
         )
         unfreeze = st.pills(
             "Unfreeze the last n blocks (one run each)",
-            [1, 2, 3],
+            ["1", "2", "3"],
             selection_mode="multi",
-            default=[1, 2, 3],
+            default=["1", "2", "3"],
             key="unfreeze",
-            format_func=lambda n: f"n = {n}: {' + '.join(BACKBONES[backbone].unfreeze[n])}",
+            bind="query-params",
         )
-        extract = st.pills(
+        inputs = st.pills(
             "Input (table 3 of the paper compares both)",
-            [True, False],
+            list(EXTRACTION.values()),
             selection_mode="multi",
-            default=[True],
-            key="extract",
-            format_func=EXTRACTION.__getitem__,
+            default=[EXTRACTION[True]],
+            key="input",
+            bind="query-params",
         )
         name = st.selectbox(
             "Protocol",
@@ -62,7 +62,6 @@ def form(lab: Lab) -> list[RunConfig]:
             index=list(PROTOCOLS).index(_fair(lab)),
             key="protocol",
             bind="query-params",
-            format_func=lambda name: PROTOCOLS[name].title + (" (leaks)" if PROTOCOLS[name].leaks else ""),
         )
         protocol_note(name)
     with right:
@@ -82,14 +81,11 @@ def form(lab: Lab) -> list[RunConfig]:
             ["manual", "resize", "drop"],
             key="no_face",
             bind="query-params",
-            format_func={
-                "manual": "use its hand-drawn box, else resize it whole",
-                "resize": "resize it whole (the paper)",
-                "drop": "leave it out",
-            }.__getitem__,
+            help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
+            "drop: left out",
         )
     data = resources.data_config(lab.source)
-    models = transfer_configs(backbone, weights, sorted(unfreeze))
+    models = transfer_configs(backbone, weights, sorted(int(n) for n in unfreeze))
     faces = [
         faces_config(
             lab.store,
@@ -97,7 +93,7 @@ def form(lab: Lab) -> list[RunConfig]:
             data,
             {"extract": kind, "no_face": policy} if kind else {"extract": False},
         )
-        for kind in extract
+        for kind in (name == EXTRACTION[True] for name in inputs)
     ]
     protocol = parse(ProtocolConfig, {"name": name, "folds": int(folds), "seeds": seeds(sown)})
     recipe = {"epochs": int(epochs), "batch_size": int(batch), "lr": float(lr), "sampler": sampler}
@@ -172,6 +168,8 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
 
 def launch(lab: Lab, configs: list[RunConfig]) -> None:
     """Submit the runs and make sure that a worker takes them."""
+    # Most blocks first: the activations of n = 3 feed n = 2 and n = 1.
+    configs = sorted(configs, key=lambda config: -config.model.unfreeze)
     created = [submit(lab.store, config)[1] for config in configs]
     if any(created):
         executors.launch(lab.settings)
