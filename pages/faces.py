@@ -2,25 +2,27 @@
 
 import streamlit as st
 
-from fer_core.faces.crops import STATUSES
-from fer_core.ui import faces_view, resources
+from fer_core.ui import boxes_view, faces_view
+from fer_core.ui.faces_filters import filters
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import generated_note
 
 with setup("Faces") as lab:
     generated_note(lab.dataset)
-    config = faces_view.settings_form(lab)
-    crops = resources.crops(config)
+    bar = st.container(horizontal=True)
+    with bar:
+        config = faces_view.settings_form(lab)
+    crops = boxes_view.crops(lab, config)
     if crops is None:
         faces_view.detection(lab, config)
         st.stop()
-    if name := st.query_params.get("frame"):
+    name = st.query_params.get("frame")
+    faces_view.counts(crops.table, brief=bool(name))
+    if name:
         faces_view.frame(lab, config, crops, name)
         st.stop()
-
-    counts = crops.table["status"].value_counts()
-    for column, status in zip(st.columns(len(STATUSES)), STATUSES, strict=True):
-        column.metric(status.capitalize(), int(counts.get(status, 0)), help=faces_view.STATUS_HELP[status])
+    with bar:
+        boxes_view.files(lab, config, crops.table)
 
     view = st.segmented_control(
         "View",
@@ -36,4 +38,4 @@ with setup("Faces") as lab:
     if view == "failed":
         table = faces_view.failed(table)
         faces_view.failure_shares(crops.table)
-    faces_view.gallery(faces_view.filters(table), config)
+    faces_view.gallery(filters(table, crops.table), config)

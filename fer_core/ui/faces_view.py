@@ -1,4 +1,4 @@
-"""The Faces page's parts: settings, filters, the gallery, one frame close up, starting a detection."""
+"""The Faces page's parts: settings, counts, the gallery, one frame close up, starting a detection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..jobs import executors
 from ..jobs.queue import submit
 from ..metrics import wilson
 from ..planning import faces_config
-from . import resources
+from . import boxes_view, resources
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
 from .widgets import interval, run_status
@@ -103,33 +103,15 @@ def _progress(lab: Lab, config: RunConfig) -> None:
             st.rerun()
 
 
-def filters(table: pd.DataFrame) -> pd.DataFrame:
-    """Draw the filters and return the rows that pass; their values are in the URL."""
-    columns = st.columns([2, 2, 2, 1.4], vertical_alignment="bottom")
-    present = [status for status in STATUSES if (table["status"] == status).any()]
-    statuses = columns[0].multiselect("Status", present, key="status", bind="query-params")
-    classes = columns[1].multiselect("Class", CLASSES, key="class", bind="query-params")
-    groups = columns[2].multiselect(
-        "Movie or person", sorted(set(table["group"]) - {""}), key="group", bind="query-params"
-    )
-    order = columns[3].selectbox(
-        "Order", ["name", "probability", "face size"], key="order", bind="query-params"
-    )
-    if statuses:
-        table = table[table["status"].isin(statuses)]
-    if classes:
-        table = table[table["label"].isin([CLASSES.index(name) for name in classes])]
-    if groups:
-        table = table[table["group"].isin(groups)]
-    if order == "probability":
-        return table.sort_values("probability", na_position="first")
-    if order == "face size":
-        return table.assign(side=table["box"].map(_side)).sort_values("side", na_position="first")
-    return table
-
-
-def _side(box: list[float] | None) -> float:
-    return float("nan") if box is None else min(box[2] - box[0], box[3] - box[1])
+def counts(table: pd.DataFrame, *, brief: bool = False) -> None:
+    """Draw the number of frames per status, on one line when `brief`."""
+    found = table["status"].value_counts()
+    if brief:
+        parts = (f"{status} **{found[status]}**" for status in STATUSES if status in found)
+        st.caption(f"{len(table):,} frames: " + " · ".join(parts))
+        return
+    for column, status in zip(st.columns(len(STATUSES)), STATUSES, strict=True):
+        column.metric(status.capitalize(), int(found.get(status, 0)), help=STATUS_HELP[status])
 
 
 def gallery(table: pd.DataFrame, config: RunConfig) -> None:
@@ -163,9 +145,7 @@ def _blank() -> bytes:
 def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
     """Draw one frame close up: every face found, the chosen one, the crop, and what became of it."""
     rows = crops.table[crops.table["name"] == name]
-    if st.button("Back to the gallery", icon=":material/arrow_back:"):
-        del st.query_params["frame"]
-        st.rerun()
+    _steps(crops.table, name)
     if rows.empty:
         st.warning(f"The data set has no frame named {name!r}.", icon=":material/search_off:")
         return
@@ -175,11 +155,13 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
         if row["status"] == "unreadable":
             st.error(row["reason"], icon=":material/broken_image:")
         else:
-            st.image(
-                _annotated(lab.source, config.crops_key(), config.detections_key(), name),
-                alt=f"Frame {name} with {row['faces']} faces boxed",
-                width="stretch",
-            )
+            if not boxes_view.stands_in(lab, config, row):
+                st.image(
+                    _annotated(lab.source, config.crops_key(), config.detections_key(), name),
+                    alt=f"Frame {name} with {row['faces']} faces boxed",
+                    width="stretch",
+                )
+            boxes_view.editor(lab, config, row)
     with right:
         if row["row"] >= 0:
             st.image(
@@ -197,6 +179,24 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
         st.table(pd.Series({name: str(value) for name, value in facts.items()}, name=""))
         st.caption(row["name"])
+
+
+def _steps(table: pd.DataFrame, name: str) -> None:
+    """Draw the ways out of a frame: to the gallery, and to the failed frame that comes next by name."""
+    names = list(failed(table)["name"])
+    later = [other for other in names if other > name] or [other for other in names if other != name]
+    with st.container(horizontal=True):
+        if st.button("Back to the gallery", icon=":material/arrow_back:"):
+            del st.query_params["frame"]
+            st.rerun()
+        if st.button(
+            "Next failed frame",
+            icon=":material/skip_next:",
+            disabled=not later,
+            help=f"{len(names)} frames rest on no trustworthy face",
+        ):
+            st.query_params["frame"] = later[0]
+            st.rerun()
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

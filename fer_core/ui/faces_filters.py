@@ -1,0 +1,73 @@
+"""The gallery's filters and order, each of them in the URL."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ..config import CLASSES
+from ..faces.crops import STATUSES
+
+
+def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """Draw the filters and return the rows of `table` that pass, in the chosen order.
+
+    Args:
+        table: the rows to choose from: `Crops.table` or a part of it.
+        whole: `Crops.table`, which says what there is to choose, whatever part is looked at.
+    """
+    top = st.columns([2, 2, 2, 1.4], vertical_alignment="bottom")
+    present = [status for status in STATUSES if (whole["status"] == status).any()]
+    statuses = top[0].multiselect("Status", present, key="status", bind="query-params")
+    classes = top[1].multiselect("Class", CLASSES, key="class", bind="query-params")
+    groups = top[2].multiselect(
+        "Movie or person", sorted(set(whole["group"]) - {""}), key="group", bind="query-params"
+    )
+    order = top[3].selectbox("Order", ["name", "probability", "face size"], key="order", bind="query-params")
+    if statuses:
+        table = table[table["status"].isin(statuses)]
+    if classes:
+        table = table[table["label"].isin([CLASSES.index(name) for name in classes])]
+    if groups:
+        table = table[table["group"].isin(groups)]
+    return _ordered(_ranges(table, whole), order)
+
+
+def _ranges(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """Draw the rarer filters; a range that is narrowed leaves out frames without a face."""
+    splits = sorted(set(whole["split"].dropna()))
+    columns = st.columns([2, 2, 2] if splits else [3, 3], gap="medium", vertical_alignment="bottom")
+    likely = columns[0].slider(
+        "Probability of the face", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability", bind="query-params"
+    )
+    largest = int(np.ceil(np.nanmax(np.append(sides(whole), 10.0)) / 10.0)) * 10
+    between = columns[1].slider(
+        "Face size (shorter side, pixels)", 0, largest, (0, largest), 5, key="size", bind="query-params"
+    )
+    if likely != (0.0, 1.0):
+        table = table[pd.to_numeric(table["probability"]).between(*likely)]
+    if between != (0, largest):
+        table = table[sides(table).between(*between)]
+    if splits:
+        chosen = columns[2].multiselect("Split", splits, key="split", bind="query-params")
+        if chosen:
+            table = table[table["split"].isin(chosen)]
+    return table
+
+
+def _ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
+    if order == "probability":
+        return table.sort_values("probability", na_position="first")
+    if order == "face size":
+        return table.assign(side=sides(table)).sort_values("side", na_position="first")
+    return table
+
+
+def sides(table: pd.DataFrame) -> pd.Series:
+    """Return the shorter side of each frame's face in source pixels, NaN where there is none."""
+    return pd.Series([_side(box) for box in table["box"]], index=table.index, dtype="float64")
+
+
+def _side(box: list[float] | None) -> float:
+    return float("nan") if box is None else min(box[2] - box[0], box[3] - box[1])
