@@ -1,0 +1,144 @@
+"""A box drawn on a failed frame: seen, counted and kept, by mouse, by keyboard and by choosing a face."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboards import Server
+from faces_case import FRAMES, detect, frame_name, make_frames
+from playwright.sync_api import Locator, Page, expect
+
+from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.open import open_dataset
+from fer_core.jobs.queue import submit
+from fer_core.store import Store
+
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_frames(tmp_path_factory.mktemp("data") / "small")
+
+
+@pytest.fixture(scope="module")
+def lab(frames: Path, tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server]) -> Server:
+    """A dashboard whose faces have been detected."""
+    home = tmp_path_factory.mktemp("home")
+    detect(frames, home)
+    return server(home)
+
+
+def open_frame(page: Page, lab: Server, frames: Path, index: int) -> Locator:
+    page.goto(lab.at("faces", data=str(frames), frame=frame_name(index)), wait_until="commit")
+    stage = page.locator(".stage")
+    expect(stage).to_be_visible()
+    page.wait_for_function(IMAGE_THERE)
+    return stage
+
+
+IMAGE_THERE = """() => {
+  const find = (root) => [...root.querySelectorAll('*')].flatMap((e) => e.shadowRoot
+    ? [...e.shadowRoot.querySelectorAll('.stage img')] : []);
+  return find(document).some((image) => image.complete && image.naturalWidth > 0);
+}"""
+
+
+def drag(page: Page, stage: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag from one place to another, both as shares of the frame."""
+    stage.scroll_into_view_if_needed()
+    area: Any = stage.locator("img").bounding_box()
+    points = [(area["x"] + a * area["width"], area["y"] + b * area["height"]) for a, b in (start, end)]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    page.mouse.move(*points[1], steps=6)
+    page.mouse.up()
+
+
+def stored(lab: Server, frames: Path) -> dict[str, dict[str, Any]]:
+    data = data_config(open_dataset(str(frames)), cache=lab.home / "cache")
+    table = Store(lab.home / "fer.sqlite").manual_boxes(data.fingerprint)
+    return {row["name"]: row for row in table.to_dict("records")}
+
+
+def test_a_drawn_box_turns_a_failed_frame_manual_and_is_kept(page: Page, lab: Server, frames: Path) -> None:
+    none = sum(faces == 0 for *_, faces in FRAMES)
+    stage = open_frame(page, lab, frames, 0)
+    counts = page.get_by_text(re.compile(r"^7 frames:"))
+    expect(counts).to_contain_text(f"none {none}")
+    save = page.get_by_role("button", name="Save box")
+    expect(save).to_be_disabled()
+
+    drag(page, stage, (0.6, 0.2), (0.85, 0.65))
+    expect(page.locator(".said")).to_have_text(
+        re.compile(r"Box from \(19[12], 4[78]\) to \(27[12], 15[567]\)")
+    )
+    expect(save).to_be_enabled()
+    save.click()
+
+    expect(counts).to_contain_text("manual 1")
+    expect(counts).to_contain_text(f"none {none - 1}")
+    expect(page.get_by_text(re.compile("Drawn by local"))).to_be_visible()
+    entry = stored(lab, frames)[frame_name(0)]
+    assert [entry[side] for side in ("x1", "y1", "x2", "y2")] == pytest.approx([192, 48, 272, 156], abs=2)
+    assert entry["author"] == "local"
+
+    page.reload(wait_until="commit")
+    expect(counts).to_contain_text("manual 1")
+    expect(page.locator(".said")).to_contain_text("Box from (19")
+
+    page.get_by_role("button", name="Remove").click()
+    expect(counts).to_contain_text(f"none {none}")
+    page.get_by_role("button", name="Undo").click()
+    expect(counts).to_contain_text("manual 1")
+    page.get_by_role("button", name="Undo").click()
+    expect(counts).to_contain_text(f"none {none}")
+    expect(counts).not_to_contain_text("manual")
+
+
+def test_the_keyboard_alone_draws_moves_and_resizes(page: Page, lab: Server, frames: Path) -> None:
+    stage = open_frame(page, lab, frames, 2)
+    said = page.locator(".said")
+    stage.focus()
+    page.keyboard.press("ArrowRight")  # begins with a third of the frame in its middle
+    expect(said).to_have_text("Box from (120, 80) to (200, 160): 80 × 80 pixels.")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Control+ArrowUp")
+    expect(said).to_have_text("Box from (121, 70) to (201, 150): 80 × 80 pixels.")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+Control+ArrowRight")
+    expect(said).to_have_text("Box from (121, 70) to (211, 151): 90 × 81 pixels.")
+    page.get_by_role("button", name="Top left corner").focus()
+    page.keyboard.press("Control+ArrowLeft")
+    expect(said).to_have_text("Box from (111, 70) to (211, 151): 100 × 81 pixels.")
+    expect(page.get_by_role("button", name="Save box")).to_be_enabled()
+    page.keyboard.press("Escape")
+    expect(said).to_have_text("No box on this frame yet.")
+    expect(page.get_by_role("button", name="Save box")).to_be_disabled()
+
+
+def test_a_face_is_chosen_by_a_click_and_stays_inside_the_frame(
+    page: Page, lab: Server, frames: Path
+) -> None:
+    stage = open_frame(page, lab, frames, 4)
+    said = page.locator(".said")
+    page.get_by_role("button", name=re.compile("^Take face 2")).click()
+    expect(said).to_have_text("Box from (180, 40) to (240, 110): 60 × 70 pixels.")
+    drag(page, stage, (0.65, 0.3), (0.99, 0.9))  # moved beyond the corner, it stops there
+    expect(said).to_contain_text("to (320,")
+    drag(page, stage, (0.1, 0.9), (0.1 + 1e-4, 0.9))  # a click beside it changes nothing
+    expect(said).to_contain_text("60 × 70 pixels.")
+
+
+def test_a_hosted_demo_only_explains(
+    page: Page, frames: Path, tmp_path: Path, server: Callable[..., Server]
+) -> None:
+    submit(Store(tmp_path / "fer.sqlite"), detect(frames, tmp_path))  # a demo opens only data sets it knows
+    demo = server(tmp_path, FER_DEMO="1")
+    page.goto(demo.at("faces", data=str(frames), frame=frame_name(0)), wait_until="commit")
+    expect(page.get_by_text(re.compile("off on a hosted demo: it would change"))).to_be_visible()
+    expect(page.get_by_role("button", name="Save box")).to_have_count(0)
