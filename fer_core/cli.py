@@ -16,10 +16,12 @@ from . import __version__
 from .config import RESCUES
 from .errors import FerError
 
+LAYOUTS = ("auto", "sfew1", "sfew2", "folder", "csv", "table")
 WEIGHTS_HELP = "imagenet, none (random, explicit) or a weights file (default: imagenet)"
 DATA_HELP = (
-    "demo (generated faces), a folder (SFEW 1, SFEW 2.0 or one folder a class) or a .csv with path, label"
-    " and optionally split, group, clip"
+    "demo (generated faces), a folder (SFEW 1, SFEW 2.0 or one folder a class), a .csv with path, label"
+    " and optionally split, group, clip, or a sheet of LPQ and PHOG components (.xlsx, or .csv with"
+    " --layout table)"
 )
 
 
@@ -61,12 +63,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Name defaults, except where there is none."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 def _command(commands: argparse._SubParsersAction, name: str, run: str, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name,
         help=text,
         description=text,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     command.set_defaults(run=run)
@@ -80,7 +89,10 @@ def _json(command: argparse.ArgumentParser) -> None:
 def _source(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", default="demo", metavar="PATH", help=DATA_HELP)
     command.add_argument(
-        "--layout", default="auto", choices=["auto", "sfew1", "sfew2", "folder", "csv"], help="how to read it"
+        "--layout",
+        default="auto",
+        choices=LAYOUTS,
+        help="how to read it",
     )
     command.add_argument(
         "--label-codes", choices=["0-6", "1-7"], default=None, help="how labels written as numbers count"
@@ -139,6 +151,20 @@ def _train(commands: argparse._SubParsersAction) -> None:
     _source(train)
     model = train.add_argument_group("model")
     model.add_argument(
+        "--model",
+        default="transfer",
+        choices=["transfer", "svm", "bdnn", "mlp"],
+        help="a pretrained backbone, or what it is compared with",
+    )
+    model.add_argument(
+        "--features",
+        choices=["pixels", "phog", "lpq", "table"],
+        help="what an svm, bdnn or mlp reads (default: phog for svm, else pixels)",
+    )
+    model.add_argument(
+        "--table", metavar="FILE", help="the feature table (.xlsx or .csv) of --features table"
+    )
+    model.add_argument(
         "--unfreeze", default="1,2,3", metavar="N[,N]", help="how many of the last blocks train"
     )
     model.add_argument("--backbone", default="resnet18", metavar="NAME")
@@ -155,9 +181,9 @@ def _train(commands: argparse._SubParsersAction) -> None:
         "--seeds", default="1", metavar="S", help="how many seeds (from 0), or a list such as 3,5,8"
     )
     recipe = train.add_argument_group("recipe")
-    recipe.add_argument("--epochs", type=int, default=20, metavar="E")
+    recipe.add_argument("--epochs", type=int, metavar="E", help="(default: 20; for bdnn and mlp 200)")
     recipe.add_argument("--batch-size", type=int, default=32)
-    recipe.add_argument("--lr", type=float, default=1e-3, help="Adam's learning rate")
+    recipe.add_argument("--lr", type=float, help="Adam's (default: 0.001; for bdnn and mlp 0.03)")
     recipe.add_argument("--sampler", default="balanced", choices=["balanced", "shuffled"])
     recipe.add_argument("--precision", default="float32", choices=["float32", "bf16"])
     _extraction(train)
@@ -180,6 +206,17 @@ def _compare(commands: argparse._SubParsersAction) -> None:
     compare = _command(commands, "compare", "compare:compare", "list what has been run, best first")
     compare.add_argument("--data", default=None, metavar="PATH", help="only runs on this data set")
     compare.add_argument("--protocol", default=None, help="only runs under this protocol")
+    compare.add_argument(
+        "--paper",
+        action="store_true",
+        help="run, or recall, what the paper compares, all through the same folds, and print it beside its figures",
+    )
+    paper = compare.add_argument_group("with --paper")
+    paper.add_argument("--backbone", metavar="NAME", help="(default: resnet18 where its weights are here)")
+    paper.add_argument("--epochs", type=int, default=20, metavar="E", help="of the transferred network")
+    paper.add_argument("--folds", type=int, default=5, metavar="K")
+    paper.add_argument("--table", metavar="FILE", help="also compare models that read this feature table")
+    paper.add_argument("--layout", default="auto", choices=LAYOUTS, help="how to read the data set")
     _json(compare)
 
 

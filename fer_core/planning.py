@@ -11,6 +11,7 @@ from .artifacts import Artifacts
 from .config import (
     DataConfig,
     FacesConfig,
+    Model,
     ProtocolConfig,
     RunConfig,
     TrainingConfig,
@@ -84,7 +85,7 @@ def seeds(text: str) -> tuple[int, ...]:
 def settings_of(
     data: DataConfig,
     faces: Iterable[FacesConfig],
-    models: Iterable[TransferConfig],
+    models: Iterable[Model],
     protocol: ProtocolConfig,
     training: TrainingConfig,
 ) -> list[RunConfig]:

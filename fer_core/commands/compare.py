@@ -7,15 +7,18 @@ import argparse
 from ..results import run_row
 from ..store import StoredRun
 from .context import Context, print_json, print_table
+from .paper import compare_with_paper
 from .train import COLUMNS
 
 
 def compare(options: argparse.Namespace) -> int:
     """Carry out `compare`."""
+    if options.paper:
+        return compare_with_paper(options)
     context = Context.open()
     data = None
     if options.data is not None:
-        options.layout, options.label_codes, options.group_pattern = "auto", None, None
+        options.label_codes, options.group_pattern = None, None
         data = context.dataset(options)[1].fingerprint
     runs = [run for run in context.store.runs(status=["done"], data=data, limit=1000) if wanted(run, options)]
     rows = sorted((run_row(run, cached=True) for run in runs), key=lambda row: -row["val_accuracy"])

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from ..config import ProtocolConfig, RunConfig, TrainingConfig, parse
+from ..comparison import comparator, inputs_of
+from ..config import Model, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig, parse
 from ..errors import FerError
 from ..jobs.queue import submit
 from ..models.backbones import weight_status
@@ -20,8 +22,7 @@ from ..store import StoredRun
 from .context import Bar, Context, note, percent, percent_interval, print_json, print_table
 
 COLUMNS = {
-    "unfreeze": None,
-    "backbone": None,
+    "system": None,
     "protocol": None,
     "folds": None,
     "train_accuracy": percent,
@@ -70,15 +71,30 @@ def demo(options: argparse.Namespace) -> int:
 
 def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:
     """Return the run definitions that the options ask for."""
-    models = transfer_configs(options.backbone, options.weights, whole_numbers(options.unfreeze, "unfreeze"))
     protocol = parse(
         ProtocolConfig, {"name": options.protocol, "folds": options.folds, "seeds": seeds(options.seeds)}
     )
     recipe = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "sampler", "precision")}
+    recipe = {name: value for name, value in recipe.items() if value is not None}
+    if options.model == "transfer":
+        unfreeze = whole_numbers(options.unfreeze, "unfreeze")
+        models: list[Model] = list(transfer_configs(options.backbone, options.weights, unfreeze))
+    else:
+        models = [comparator_of(options)]
     training = parse(TrainingConfig, recipe)
     _, data = context.dataset(options)
-    faces = faces_config(context.store, context.artifacts, data, faces_values(options))
+    values = {"extract": False} if options.features == "table" else faces_values(options)
+    faces = faces_config(context.store, context.artifacts, data, values)
     return settings_of(data, [faces], models, protocol, training)
+
+
+def comparator_of(options: argparse.Namespace) -> Model:
+    """Return the SVM, BDNN or MLP that the options ask for."""
+    features = options.features or {"svm": "phog"}.get(options.model, "pixels")
+    table = Path(options.table).expanduser() if options.table else None
+    chosen = {name: getattr(options, name) for name in ("epochs", "lr")} if options.model != "svm" else {}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return comparator(options.model, inputs_of(features, table), **given)
 
 
 def faces_values(options: argparse.Namespace) -> dict[str, Any]:
@@ -134,6 +150,8 @@ def _watched(context: Context, run_id: str) -> Iterator[None]:
 
 
 def _say_weights(context: Context, config: RunConfig) -> None:
+    if not isinstance(config.model, TransferConfig):
+        return
     model = config.model
     status = weight_status(model.backbone, model.weights, context.settings.weights_dir, model.weights_file)
     note(status.message)

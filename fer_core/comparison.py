@@ -1,0 +1,216 @@
+"""Which runs stand beside the paper's figures: every system through the same folds, and the paper's protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .config import (
+    DataConfig,
+    FacesConfig,
+    Model,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+    parse,
+)
+from .config_comparators import (
+    BdnnConfig,
+    Inputs,
+    LpqConfig,
+    MlpConfig,
+    PhogConfig,
+    PixelsConfig,
+    SvmConfig,
+    TableConfig,
+)
+from .datasets.base import Dataset
+from .datasets.feature_table import read_feature_table
+from .datasets.table_rows import LAYOUT
+from .errors import ConfigError
+from .models.backbones import backbone as row_of
+from .models.backbones import weight_status
+from .planning import transfer_configs
+from .settings import Settings
+
+#: Whose weights come with the installation: what stands in for a backbone whose weights are elsewhere.
+STAND_IN = "efficientnet_lite0"
+#: Folds of the paper's transferred networks (section 2.4) and of its BDNN (table 1).
+FOLDS, BDNN_FOLDS = 5, 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Runs to make or recall, in the order they are shown, and what a reader must know of their choice.
+
+    `backbone` stands beside the paper's ResNet18; "" where the data set has no images.
+    """
+
+    configs: tuple[RunConfig, ...]
+    notes: tuple[str, ...]
+    backbone: str
+
+
+def inputs_of(features: str, table: Path | None = None, columns: str = "both") -> Inputs:
+    """Return what a comparator reads: 'pixels', 'phog', 'lpq' or 'table' (with its file), all at defaults.
+
+    Raises:
+        ConfigError: the name is unknown, or a table is missing or not asked for.
+        DataError: the table can't be read.
+    """
+    if (features == "table") != (table is not None):
+        raise ConfigError(
+            "features 'table' and a table go together",
+            got=f"features {features!r} and {'a' if table else 'no'} table",
+            fix="Give both: --features table --table FILE",
+        )
+    if table is not None:
+        sheet = read_feature_table(table)
+        return TableConfig(columns=columns, fingerprint=sheet.fingerprint(), file=str(table.absolute()))  # type: ignore[arg-type]
+    known: dict[str, Inputs] = {"pixels": PixelsConfig(), "phog": PhogConfig(), "lpq": LpqConfig()}
+    if features not in known:
+        raise ConfigError(f"features must be one of {', '.join(known)}, table", got=repr(features))
+    return known[features]
+
+
+def comparator(kind: str, inputs: Inputs, **settings: float) -> Model:
+    """Return an 'svm', 'bdnn' or 'mlp' on these inputs; `settings` are fields of it, such as epochs.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+    """
+    kinds: dict[str, type[SvmConfig | BdnnConfig | MlpConfig]] = {
+        "svm": SvmConfig,
+        "bdnn": BdnnConfig,
+        "mlp": MlpConfig,
+    }
+    return parse(kinds[kind], {"inputs": inputs.model_dump(), **settings})
+
+
+def choose_backbone(name: str | None, settings: Settings) -> tuple[str, str]:
+    """Return the backbone to use and a sentence about it; the paper's ResNet18 where its weights are here."""
+    if name is not None:
+        return row_of(name).name, ""
+    if weight_status("resnet18", "imagenet", settings.weights_dir).state == "here":
+        return "resnet18", ""
+    return STAND_IN, (
+        f"The weights of the paper's ResNet-18 are not on this host, so {row_of(STAND_IN).title} stands in for "
+        "it; put resnet18-f37072fd.pth into FER_WEIGHTS_DIR, or name a backbone, to change that."
+    )
+
+
+def paper_plan(
+    dataset: Dataset,
+    data: DataConfig,
+    faces: FacesConfig,
+    settings: Settings,
+    *,
+    backbone: str | None = None,
+    epochs: int = 20,
+    folds: int = FOLDS,
+    table: Path | None = None,
+) -> Plan:
+    """Return what the paper compares, to be run on one data set.
+
+    BDNN, its control, PHOG and LPQ with an SVM, and the backbone at n = 1, 2, 3, by movie or person where those
+    are known and in random folds, the same for all; the backbone under the paper's reshuffle too, n = 2
+    on whole frames (table 3), and the BDNN in its own 10 folds (table 1). A feature table as data set
+    leaves out what needs images; a `table` beside images adds models that read it.
+    """
+    notes: list[str] = []
+    training = TrainingConfig(epochs=epochs)
+    rows_only = dataset.layout == LAYOUT
+    sheet = Path(dataset.source) if rows_only else table
+    chosen = ""
+    transfer: list[TransferConfig] = []
+    if rows_only:
+        faces = FacesConfig(extract=False)
+        notes.append("The data set is a feature table: without images no network can be transferred to it.")
+        systems = sheet_systems(Path(dataset.source))
+    else:
+        chosen, said = choose_backbone(backbone, settings)
+        notes += [said] if said else []
+        transfer = transfer_configs(chosen, "imagenet", (1, 2, 3))
+        systems = [
+            BdnnConfig(),
+            MlpConfig(),
+            SvmConfig(inputs=PhogConfig()),
+            SvmConfig(inputs=LpqConfig()),
+            *transfer,
+        ]
+        systems += sheet_systems(sheet) if sheet else []
+
+    def runs(
+        models: Iterable[Model], name: str, *, k: int = folds, cut: FacesConfig = faces
+    ) -> list[RunConfig]:
+        protocol = ProtocolConfig(name=name, folds=k)  # type: ignore[arg-type]
+        return [
+            RunConfig(data=data, faces=cut, model=model, protocol=protocol, training=training)
+            for model in models
+        ]
+
+    found: list[RunConfig] = []
+    fair = fair_protocol(dataset, folds)
+    if fair:
+        found += runs(systems, "group")
+    else:
+        notes.append(
+            f"Fewer than {folds} movies or persons are known by name, so no figure here is group-wise: random folds "
+            "let frames of one shot fall on both sides."
+        )
+    found += runs(systems, "stratified")
+    whole = FacesConfig(extract=False)
+    if transfer:
+        found += runs(transfer, "reshuffle")
+        found += runs(transfer[1:2], "reshuffle", cut=whole)
+        found += runs(transfer[1:2], "group", cut=whole) if fair else []
+    smallest = min(count for count in dataset.class_counts().values() if count)
+    if smallest >= BDNN_FOLDS != folds:
+        found += runs(systems[:1], "stratified", k=BDNN_FOLDS)
+    elif smallest < BDNN_FOLDS:
+        notes.append(
+            f"Table 1 has the BDNN in {BDNN_FOLDS} folds; the rarest class here has {smallest} images, so it runs "
+            f"in {folds}."
+        )
+    return Plan(tuple(found), tuple(notes), chosen)
+
+
+def sheet_systems(sheet: Path) -> list[Model]:
+    """Return the comparators on a feature table: BDNN and MLP on all its columns, an SVM on either half."""
+    return [
+        BdnnConfig(inputs=inputs_of("table", sheet)),
+        MlpConfig(inputs=inputs_of("table", sheet)),
+        SvmConfig(inputs=inputs_of("table", sheet, "phog")),
+        SvmConfig(inputs=inputs_of("table", sheet, "lpq")),
+    ]
+
+
+def fair_protocol(dataset: Dataset, folds: int) -> bool:
+    """Return whether whole movies or persons can be held out: enough of them, each class in two or more."""
+    groups = np.array([sample.group for sample in dataset.samples])
+    labels = np.array([sample.label for sample in dataset.samples])
+    known = groups != ""
+    if len(set(groups[known].tolist())) < folds:
+        return False
+    return all(len(set(groups[labels == label].tolist())) > 1 for label in np.unique(labels))
+
+
+def leak_meter(config: RunConfig, dataset: Dataset) -> list[RunConfig]:
+    """Return a run's definition under every protocol of the leak meter that the data set allows.
+
+    The paper's reshuffle, random k-fold, by clip and by movie; the reshuffle only for a model trained in epochs.
+    """
+    names = []
+    if config.epochs > 1:
+        names.append("reshuffle")
+    names.append("stratified")
+    if any(sample.clip not in ("", sample.name) for sample in dataset.samples):
+        names.append("clip")
+    if fair_protocol(dataset, config.protocol.folds):
+        names.append("group")
+    base = config.protocol.model_dump() | {"folds": config.protocol.folds}
+    return [config.model_copy(update={"protocol": ProtocolConfig(**base | {"name": name})}) for name in names]
