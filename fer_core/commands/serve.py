@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from .. import settings as settings_module
 from ..config import RunConfig
+from ..datasets.audit import audit
 from ..jobs.queue import submit
-from .context import Context, note
+from .context import Bar, Context, note
 from .train import finish, raise_failed
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Carry out `serve`: until interrupted."""
+    """Carry out `serve`: until interrupted or terminated; what it started ends with it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     context = Context.open()
     if not context.settings.demo:
         note("Preparing the generated data set and its faces (only the first time) ...")
         options.data, options.layout, options.label_codes, options.group_pattern = "demo", "auto", None, None
-        _, data = context.dataset(options)
+        dataset, data = context.dataset(options)
+        with Bar("reading images") as bar:
+            audit(dataset, cache=context.settings.cache, progress=bar)
         raise_failed(finish(context, submit(context.store, RunConfig(goal="faces", data=data))[0]))
     processes = []
     if not options.no_worker and not context.settings.demo:
-        processes.append(subprocess.Popen([sys.executable, "-m", "fer_core", "worker"]))
+        command = [sys.executable, "-m", "fer_core", "worker"]
+        processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(options.port), "--server.address", options.address]
     note(f"FER Lab is at http://{options.address}:{options.port} (stop with Ctrl-C)")
@@ -52,6 +59,7 @@ def worker(options: argparse.Namespace) -> int:
 
     from ..jobs.worker import run_worker
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = settings_module.load()
     if options.device:
         settings = replace(settings, device=options.device)
