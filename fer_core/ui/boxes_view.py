@@ -253,16 +253,17 @@ def _bring_in(lab: Lab, config: RunConfig, found: Imported, here: list[BoxRecord
     """Say what a file holds and add its boxes on request."""
     known = {record.name: record.box for record in here}
     new = [record for record in found.records if known.get(record.name) != record.box]
-    over = sum(record.name in known for record in new)
-    st.write(
-        f"{len(new)} boxes to add, {over} of them in place of one that is here; "
-        f"{len(found.records) - len(new)} are here already; {len(found.problems)} rows can't be used."
-    )
+    replaced = sum(record.name in known for record in new)
+    over = f" ({replaced} in place of one that is here)" if replaced else ""
+    st.write(f"**{_count(len(new), 'box', 'boxes')}** to add{over}.")
+    if same := len(found.records) - len(new):
+        st.caption(f"{_count(same, 'box is', 'boxes are')} here already, exactly so.")
     if found.problems:
+        st.warning(f"{_count(len(found.problems), 'row', 'rows')} can't be used.", icon=":material/warning:")
         st.dataframe(
             pd.DataFrame(
-                [(row.place, row.name, row.rule, row.got, row.fix) for row in found.problems],
-                columns=["Where", "Frame", "Rule", "Met", "Fix"],
+                [(row.place, row.rule, row.got, row.fix, row.name) for row in found.problems],
+                columns=["Where", "Rule", "Met", "Fix", "Frame"],
             ),
             hide_index=True,
             alt="Rows of the file that can't be used, and why",
@@ -277,4 +278,8 @@ def _bring_in(lab: Lab, config: RunConfig, found: Imported, here: list[BoxRecord
                 created=record.created,
             )
         st.session_state["boxes-turn"] += 1
-        _follow(lab, config, f"{len(new)} boxes added.")
+        _follow(lab, config, f"{_count(len(new), 'box', 'boxes')} added.")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -17,7 +17,7 @@ def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
         table: the rows to choose from: `Crops.table` or a part of it.
         whole: `Crops.table`, which says what there is to choose, whatever part is looked at.
     """
-    top = st.columns([2, 2, 2, 1.4], vertical_alignment="bottom")
+    top = st.columns([1.7, 1.7, 1.7, 1.3, 1.6], vertical_alignment="bottom")
     present = [status for status in STATUSES if (whole["status"] == status).any()]
     statuses = top[0].multiselect("Status", present, key="status", bind="query-params")
     classes = top[1].multiselect("Class", CLASSES, key="class", bind="query-params")
@@ -31,29 +31,39 @@ def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
         table = table[table["label"].isin([CLASSES.index(name) for name in classes])]
     if groups:
         table = table[table["group"].isin(groups)]
-    return _ordered(_ranges(table, whole), order)
+    with top[4].popover("More filters", width="stretch"):
+        table, narrowed = _rarer(table, whole)
+    if narrowed:
+        st.caption("Narrowed by " + ", ".join(narrowed) + " (More filters).")
+    return _ordered(table, order)
 
 
-def _ranges(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    """Draw the rarer filters; a range that is narrowed leaves out frames without a face."""
+def _rarer(table: pd.DataFrame, whole: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Draw the rarer filters; return the rows that pass and the filters in use.
+
+    A range that is narrowed leaves out frames without a face.
+    """
+    narrowed = []
     splits = sorted(set(whole["split"].dropna()))
-    columns = st.columns([2, 2, 2] if splits else [3, 3], gap="medium", vertical_alignment="bottom")
-    likely = columns[0].slider(
+    if splits:
+        chosen = st.multiselect("Split", splits, key="split", bind="query-params")
+        if chosen:
+            table = table[table["split"].isin(chosen)]
+            narrowed.append("split")
+    likely = st.slider(
         "Probability of the face", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability", bind="query-params"
-    )
-    largest = int(np.ceil(np.nanmax(np.append(sides(whole), 10.0)) / 10.0)) * 10
-    between = columns[1].slider(
-        "Face size (shorter side, pixels)", 0, largest, (0, largest), 5, key="size", bind="query-params"
     )
     if likely != (0.0, 1.0):
         table = table[pd.to_numeric(table["probability"]).between(*likely)]
+        narrowed.append(f"probability {likely[0]:.2f} to {likely[1]:.2f}")
+    largest = int(np.ceil(np.nanmax(np.append(sides(whole), 10.0)) / 10.0)) * 10
+    between = st.slider(
+        "Face size (shorter side, pixels)", 0, largest, (0, largest), 5, key="size", bind="query-params"
+    )
     if between != (0, largest):
         table = table[sides(table).between(*between)]
-    if splits:
-        chosen = columns[2].multiselect("Split", splits, key="split", bind="query-params")
-        if chosen:
-            table = table[table["split"].isin(chosen)]
-    return table
+        narrowed.append(f"face size {between[0]} to {between[1]} pixels")
+    return table, narrowed
 
 
 def _ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:

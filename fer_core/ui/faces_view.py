@@ -110,8 +110,9 @@ def counts(table: pd.DataFrame, *, brief: bool = False) -> None:
         parts = (f"{status} **{found[status]}**" for status in STATUSES if status in found)
         st.caption(f"{len(table):,} frames: " + " · ".join(parts))
         return
-    for column, status in zip(st.columns(len(STATUSES)), STATUSES, strict=True):
-        column.metric(status.capitalize(), int(found.get(status, 0)), help=STATUS_HELP[status])
+    with st.container(horizontal=True):
+        for status in STATUSES:
+            st.metric(status.capitalize(), int(found.get(status, 0)), help=STATUS_HELP[status], width=128)
 
 
 def gallery(table: pd.DataFrame, config: RunConfig) -> None:

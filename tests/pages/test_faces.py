@@ -1,0 +1,173 @@
+"""The Faces page without a browser: counts, filters by URL, and what a hand-drawn box changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faces_case import FRAMES, detect, frame_name, make_frames
+from streamlit.testing.v1 import AppTest
+
+from fer_core.artifacts import Artifacts
+from fer_core.config import RunConfig
+from fer_core.jobs.queue import submit
+from fer_core.store import Store
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_frames(tmp_path_factory.mktemp("data") / "small")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The state folder of this test."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def config(frames: Path, home: Path) -> RunConfig:
+    """The detection that the page finds done."""
+    return detect(frames, home)
+
+
+@pytest.fixture
+def store(home: Path) -> Store:
+    return Store(home / "fer.sqlite")
+
+
+@pytest.fixture
+def opened(page: Open, frames: Path, home: Path, config: RunConfig, store: Store) -> Open:
+    """Open the page on the frames with a query and return it after its first run."""
+
+    def open_page(**query: object) -> AppTest:
+        return page("pages/faces.py", home, data=str(frames), **query)
+
+    return open_page
+
+
+def counts(app: AppTest) -> dict[str, int]:
+    assert not app.exception
+    assert not app.error
+    return {metric.label: int(metric.value) for metric in app.metric}
+
+
+def shown(app: AppTest) -> str:
+    """Return all captions of a page as one text."""
+    assert not app.exception
+    return "\n".join(caption.value for caption in app.caption)
+
+
+def test_counts_are_those_of_the_detection(opened: Open) -> None:
+    assert counts(opened()) == {
+        "Found": 3,
+        "Several": 1,
+        "Low-confidence": 0,
+        "None": 3,
+        "Manual": 0,
+        "Unreadable": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "passed"),
+    [
+        ({"status": "none"}, 3),
+        ({"class": "happy"}, 3),
+        ({"group": "Harbor"}, 3),
+        ({"probability": ["0.97", "1.0"]}, 4),
+        ({"probability": ["0.0", "0.5"]}, 0),
+        ({"size": ["70", "80"]}, 4),
+        ({"size": ["0", "60"]}, 0),
+        ({"class": "happy", "status": "several"}, 1),
+        ({"view": "Failed detections"}, 4),
+    ],
+)
+def test_filters_come_from_the_url(opened: Open, query: dict[str, object], passed: int) -> None:
+    app = opened(**query)
+    counts(app)
+    text = shown(app)
+    if passed:
+        assert f"of {passed} frames" in text
+    else:
+        assert "No frame passes" in app.info[-1].value
+
+
+def test_an_unknown_frame_is_said(opened: Open) -> None:
+    assert "no frame named" in opened(frame="nowhere.png").warning[0].value
+
+
+def test_a_box_in_the_store_is_cut_when_the_page_opens(
+    opened: Open, config: RunConfig, store: Store, home: Path
+) -> None:
+    store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0), author="ann")
+    found = counts(opened())
+    assert (found["None"], found["Manual"]) == (2, 1)
+    assert len(Artifacts(home / "artifacts").keys("crops")) == 2
+    assert not store.runs()  # no detection was asked for
+
+
+def test_remove_and_undo_change_the_counts_and_leave_no_copies(
+    opened: Open, config: RunConfig, store: Store, home: Path
+) -> None:
+    artifacts = Artifacts(home / "artifacts")
+    store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0), author="ann")
+    app = opened(frame=frame_name(0))
+    assert "manual **1**" in shown(app)
+    assert "Drawn by **ann**" in shown(app)
+    with_box = set(artifacts.keys("crops"))
+    assert with_box == {config.crops_key(), *with_box}
+    assert len(with_box) == 2
+
+    app.button(key=f"remove-{frame_name(0)}").click().run()
+    assert "none **3**" in shown(app)
+    assert "Removed by **test@example.com**" in shown(app)  # whom AppTest logs in
+    assert artifacts.keys("crops") == [config.crops_key()]
+
+    app.button(key=f"undo-{frame_name(0)}").click().run()
+    assert "manual **1**" in shown(app)
+    assert "Drawn by **ann**" in shown(app)
+    assert set(artifacts.keys("crops")) == with_box
+
+
+def test_crops_that_a_run_names_stay(opened: Open, config: RunConfig, store: Store, home: Path) -> None:
+    artifacts = Artifacts(home / "artifacts")
+    store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0))
+    app = opened(frame=frame_name(0))
+    (key,) = set(artifacts.keys("crops")) - {config.crops_key()}
+    faces = config.faces.model_copy(
+        update={"manual_boxes": artifacts.read_config("crops", key)["faces"]["manual_boxes"]}
+    )
+    submit(store, config.model_copy(update={"faces": faces}))
+    app.button(key=f"remove-{frame_name(0)}").click().run()
+    assert key in artifacts.keys("crops")
+
+
+def test_under_another_policy_boxes_play_no_part(opened: Open, config: RunConfig, store: Store) -> None:
+    store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0))
+    app = opened(frame=frame_name(0), no_face="resize it whole (the paper)")
+    assert "play no part" in " ".join(info.value for info in app.info)
+    assert "none **3**" in shown(app)
+    assert not [button for button in app.button if button.label == "Save box"]
+
+
+def test_a_hosted_demo_changes_nothing(
+    opened: Open, config: RunConfig, store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(store, config)  # a demo opens only data sets it knows
+    monkeypatch.setenv("FER_DEMO", "1")
+    app = opened(frame=frame_name(0))
+    assert "off on a hosted demo" in shown(app)
+    assert not [button for button in app.button if button.label == "Save box"]
+
+
+def test_the_next_failed_frame_is_the_next_by_name(opened: Open) -> None:
+    app = opened(frame=frame_name(0))
+    (step,) = (button for button in app.button if button.label == "Next failed frame")
+    step.click().run()
+    failed = [frame_name(index) for index, (*_, faces) in enumerate(FRAMES) if faces != 1]
+    later = min(name for name in failed if name > frame_name(0))
+    assert app.query_params["frame"] == later
