@@ -3,7 +3,9 @@
 import streamlit as st
 
 from fer_core.ui import boxes_view, faces_view
+from fer_core.ui.detection_settings import settings_form
 from fer_core.ui.faces_filters import filters
+from fer_core.ui.found_accuracy import found_accuracy
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import generated_note
 
@@ -11,7 +13,7 @@ with setup("Faces") as lab:
     generated_note(lab.dataset)
     bar = st.container(horizontal=True)
     with bar:
-        config = faces_view.settings_form(lab)
+        config = settings_form(lab)
     crops = boxes_view.crops(lab, config)
     if crops is None:
         faces_view.detection(lab, config)
@@ -38,4 +40,5 @@ with setup("Faces") as lab:
     if view == "failed":
         table = faces_view.failed(table)
         faces_view.failure_shares(crops.table)
+        found_accuracy(lab)
     faces_view.gallery(filters(table, crops.table), config)

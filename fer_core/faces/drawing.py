@@ -90,7 +90,7 @@ def draw_fates(
         draw = ImageDraw.Draw(layer)
         outline = (*ImageColor.getrgb(colour)[:3], opacity)
         for box in boxes[fates == fate] * scale:
-            draw.rectangle(tuple(box), outline=outline, width=3 if fate == Fate.KEPT else 2)
+            draw.rectangle(tuple(box), outline=outline, width=2 if fate == Fate.SCALE_NMS else 4)
         frame.alpha_composite(layer)
     drawn = np.asarray(frame.convert("RGB"))
     if marked is None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ..config import CLASSES
 from ..faces.crops import STATUSES
+from ..faces.rescue import POLICIES
 
 
 def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
@@ -35,7 +36,23 @@ def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
         table, narrowed = _rarer(table, whole)
     if narrowed:
         st.caption("Narrowed by " + ", ".join(narrowed) + " (More filters).")
-    return _ordered(table, order)
+    return _ordered(_rescued(table, whole), order)
+
+
+def _rescued(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """Draw the choice of second looks where any found a face."""
+    present = [name for name in POLICIES if (whole["rescued_by"] == name).any()]
+    if not present:
+        return table
+    chosen = st.pills(
+        "Found on a second look",
+        present,
+        selection_mode="multi",
+        key="rescued",
+        bind="query-params",
+        help=" ".join(f"**{name}**: {POLICIES[name].title}." for name in present),
+    )
+    return table[table["rescued_by"].isin(chosen)] if chosen else table
 
 
 def _rarer(table: pd.DataFrame, whole: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -1,4 +1,4 @@
-"""The Faces page's parts: settings, counts, the gallery, one frame close up, starting a detection."""
+"""The Faces page's parts: counts, the gallery, one frame close up, starting a detection."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..config import CLASSES, RunConfig
 from ..faces.crops import FAILED, STATUSES
 from ..faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 from ..faces.extraction import Crops
+from ..faces.rescue import POLICIES
 from ..jobs import executors
 from ..jobs.queue import submit
 from ..metrics import wilson
-from ..planning import faces_config
-from . import boxes_view, resources
+from . import bench_view, boxes_view, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
 from .widgets import interval, run_status
@@ -32,50 +32,6 @@ STATUS_HELP = {
     "manual": "cut at a hand-drawn box",
     "unreadable": "the file can't be decoded",
 }
-
-
-def settings_form(lab: Lab) -> RunConfig:
-    """Draw the detection settings and return the definition they make; every value is in the URL."""
-    with st.popover("Detection settings", icon=":material/tune:"):
-        choice = st.selectbox(
-            "Which face, when there are several",
-            ["largest", "most_probable", "central"],
-            key="choice",
-            bind="query-params",
-            format_func=lambda value: value.replace("_", " "),
-        )
-        policy = st.selectbox(
-            "A frame with no face",
-            ["manual", "resize", "drop"],
-            key="no_face",
-            bind="query-params",
-            format_func={
-                "manual": "use its hand-drawn box, else resize it whole",
-                "resize": "resize it whole (the paper)",
-                "drop": "leave it out",
-            }.__getitem__,
-        )
-        margin = st.slider(
-            "Margin around the face (pixels of the crop)", 0, 64, 0, 4, key="margin", bind="query-params"
-        )
-        minimum = st.slider(
-            "Smallest face searched (pixels)", 12, 120, 20, 4, key="min_face", bind="query-params"
-        )
-        trusted = st.slider(
-            "Trusted from probability", 0.5, 1.0, 0.9, 0.01, key="trusted", bind="query-params"
-        )
-        align = st.toggle("Align eyes and mouth", key="align", bind="query-params")
-    data = resources.data_config(lab.source)
-    values = {
-        "choice": choice,
-        "no_face": policy,
-        "margin": margin,
-        "min_face_size": minimum,
-        "doubtful_below": trusted,
-        "align": align,
-    }
-    faces = faces_config(lab.store, resources.artifacts(), data, values)
-    return RunConfig(goal="faces", data=data, faces=faces)
 
 
 def detection(lab: Lab, config: RunConfig) -> None:
@@ -176,10 +132,15 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
         facts = {"Faces": row["faces"], "Movie or person": row["group"] or "–", "Split": row["split"] or "–"}
         if row["probability"] == row["probability"] and row["probability"] is not None:
             facts["Probability"] = f"{row['probability']:.3f}"
+        if isinstance(row["rescued_by"], str):
+            facts["Second look"] = POLICIES[row["rescued_by"]].title
         if row["box"]:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
         st.table(pd.Series({name: str(value) for name, value in facts.items()}, name=""))
         st.caption(row["name"])
+    if row["status"] != "unreadable":
+        trace_view.explain(lab, config, row)
+        bench_view.bench(lab, config, crops, row)
 
 
 def _steps(table: pd.DataFrame, name: str) -> None:

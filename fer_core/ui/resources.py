@@ -14,7 +14,7 @@ import streamlit as st
 
 from .. import settings as settings_module
 from ..artifacts import Artifacts
-from ..config import DataConfig, RunConfig
+from ..config import DataConfig, FacesConfig, RunConfig
 from ..datasets.audit import AuditReport
 from ..datasets.audit import audit as audit_dataset
 from ..datasets.base import Dataset
@@ -23,7 +23,10 @@ from ..datasets.images import load_rgb
 from ..datasets.open import open_dataset
 from ..errors import NotFoundError
 from ..faces.crops import Faces
-from ..faces.extraction import Crops, read_crops, read_detections
+from ..faces.extraction import Crops, Progress, read_crops, read_detections
+from ..faces.rescue import DetectorOf
+from ..faces.trace import Trace
+from ..faces.trial import attempt, look, pick
 from ..settings import Settings
 from ..store import Store, StoredRun
 from .gallery import encode
@@ -118,6 +121,45 @@ def frame_array(source: str, name: str) -> np.ndarray:
     if path is None:
         raise NotFoundError("the data set must have the image", got=repr(name), fix="Pick one in the gallery")
     return load_rgb(path)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float) -> Any:
+    from ..devices import resolve
+    from ..faces.rescue import detectors as made
+
+    faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor)
+    return made(faces, resolve(settings()), trace=True)
+
+
+def detector_of(faces: FacesConfig) -> DetectorOf:
+    """Return MTCNN with these settings, as `faces.rescue.detectors` does; loads torch at its first use."""
+    return _detectors(faces.thresholds, faces.min_face_size, faces.factor)
+
+
+@st.cache_data(max_entries=32, show_spinner="Looking at the frame stage by stage ...")
+def trace(source: str, fingerprint: str, name: str, faces_json: str) -> Trace:
+    """Return what each stage of the first look at a frame saw; `fingerprint` renews it when a file changes."""
+    faces = FacesConfig.model_validate_json(faces_json)
+    found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
+    return found.trace
+
+
+@st.cache_data(max_entries=64, show_spinner="Detecting again ...")
+def look_again(source: str, fingerprint: str, name: str, faces_json: str) -> Faces:
+    """Return the faces of a frame under other settings, second looks included."""
+    faces = FacesConfig.model_validate_json(faces_json)
+    return look(frame_array(source, name), faces, detector_of(faces))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def trial(
+    source: str, crops_key: str, faces_json: str, failed: int, found: int, _progress: Progress
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return what other settings would change, from up to so many failed and found frames of some crops."""
+    faces = FacesConfig.model_validate_json(faces_json)
+    before = pick(crops_by_key(crops_key).table, failed, found)
+    return attempt(dataset(source).samples, before, faces, detector_of(faces), progress=_progress)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

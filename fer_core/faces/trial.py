@@ -1,0 +1,111 @@
+"""What other detection settings would change: tried on frames before anything is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..config import FacesConfig
+from ..datasets.base import Sample
+from .crops import FAILED, Faces, choose, cut
+from .extraction import Progress, frames
+from .rescue import DetectorOf, rescue
+
+#: Below this IoU of the old and the new box a frame counts as cut at another face.
+SAME_FACE = 0.5
+
+#: What a trial changes for a frame.
+OUTCOMES = ("won", "lost", "another face", "as before")
+
+
+def look(image: np.ndarray, config: FacesConfig, detector_of: DetectorOf) -> Faces:
+    """Return the faces of an (H, W, 3) uint8 RGB frame under some settings, second looks included."""
+    found = detector_of(0.0).detect([image])[0]
+    height, width = image.shape[:2]
+    faces = Faces(width, height, found.boxes, found.probabilities, found.landmarks)
+    return faces if len(faces) else rescue(image, detector_of, config.rescue) or faces
+
+
+def pick(table: pd.DataFrame, failed: int, found: int) -> pd.DataFrame:
+    """Return up to `failed` readable frames that failed and `found` that were found, evenly spread by name.
+
+    Args:
+        table: `Crops.table`.
+    """
+    lost = table[table["status"].isin(FAILED) & (table["status"] != "unreadable")]
+    return pd.concat([_spread(lost, failed), _spread(table[table["status"] == "found"], found)])
+
+
+def _spread(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    if len(table) <= most:
+        return table
+    return table.sort_values("name").iloc[np.linspace(0, len(table) - 1, most).round().astype(int)]
+
+
+def attempt(
+    samples: Sequence[Sample],
+    before: pd.DataFrame,
+    config: FacesConfig,
+    detector_of: DetectorOf,
+    *,
+    progress: Progress | None = None,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Detect frames anew and compare; hand-drawn boxes play no part.
+
+    Args:
+        samples: the data set's.
+        before: rows of `Crops.table` of the frames to try.
+        detector_of: made with `config`'s settings (`rescue.detectors`).
+        progress: called with (frames done, frames in all).
+
+    Returns:
+        A row a frame in the samples' order: name, label, before and after (statuses), probability, rescued_by,
+        outcome (one of `OUTCOMES`: 'won' is any failure that becomes 'found', 'lost' the other way round);
+        and the crops (n, size, size, 3) uint8 as they would be. Frames that can't be read any more are left
+        out.
+    """
+    old = before.set_index("name").to_dict("index")
+    todo = [sample for sample in samples if sample.name in old]
+    rows, crops = [], []
+    for done, (sample, frame) in enumerate(frames(todo, ahead=4), start=1):
+        if not isinstance(frame, str):
+            chosen = choose(look(frame, config, detector_of), config)
+            was = old[sample.name]
+            rows.append(
+                {
+                    "name": sample.name,
+                    "label": sample.label,
+                    "before": was["status"],
+                    "after": chosen.status,
+                    "probability": chosen.probability,
+                    "rescued_by": chosen.rescued_by,
+                    "outcome": _outcome(was["status"], chosen.status, was["box"], chosen.box),
+                }
+            )
+            crops.append(cut(frame, chosen, config))
+        if progress:
+            progress(done, len(todo))
+    columns = ["name", "label", "before", "after", "probability", "rescued_by", "outcome"]
+    shape = (0, config.size, config.size, 3)
+    return pd.DataFrame(rows, columns=columns), np.stack(crops) if crops else np.zeros(shape, np.uint8)
+
+
+def _outcome(before: str, after: str, old: Sequence[float] | None, new: Sequence[float] | None) -> str:
+    if before != "found" and after == "found":
+        return "won"
+    if before == "found" and after != "found":
+        return "lost"
+    if old is not None and new is not None and overlap(old, new) < SAME_FACE:
+        return "another face"
+    return "as before"
+
+
+def overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the intersection over union of two boxes, 0 to 1."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(width, 0.0) * max(height, 0.0)
+    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return both / (areas - both) if both else 0.0

@@ -1,0 +1,156 @@
+"""The settings of detection and cropping: the same widgets on the Faces page and on its bench."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ..config import RESCUES, FacesConfig, RunConfig
+from ..faces.rescue import POLICIES
+from ..planning import faces_config
+from . import resources
+from .setup import Lab
+
+DEFAULT = FacesConfig()
+
+CHOICES = ("largest", "most_probable", "central")
+
+NO_FACE = {
+    "manual": "use its hand-drawn box, else resize it whole",
+    "resize": "resize it whole (the paper)",
+    "drop": "leave it out",
+}
+
+#: What a bench's settings are called in the URL: this before the name the page's own settings have.
+TRY = "try_"
+
+
+def settings_form(lab: Lab) -> RunConfig:
+    """Draw the detection settings and return the definition they make; every value is in the URL."""
+    with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
+        values = {"choice": choice(), "no_face": no_face(), "margin": margin()}
+        values["doubtful_below"] = round(
+            st.slider("Trusted from probability", 0.5, 1.0, 0.9, 0.01, key="trusted", bind="query-params"), 2
+        )
+        values["align"] = st.toggle("Align eyes and mouth", key="align", bind="query-params")
+        st.markdown("**Detector**")
+        values |= pyramid() | {"thresholds": thresholds(), "rescue": rescues()}
+    data = resources.data_config(lab.source)
+    faces = faces_config(lab.store, resources.artifacts(), data, values)
+    return RunConfig(goal="faces", data=data, faces=faces)
+
+
+def choice(prefix: str = "", start: FacesConfig = DEFAULT) -> str:
+    """Draw which of several faces is taken."""
+    return st.selectbox(
+        "Which face, when there are several",
+        CHOICES,
+        CHOICES.index(start.choice),
+        key=f"{prefix}choice",
+        bind="query-params",
+        format_func=lambda value: value.replace("_", " "),
+    )
+
+
+def no_face() -> str:
+    """Draw what is done with a frame that has no face."""
+    return st.selectbox(
+        "A frame with no face",
+        list(NO_FACE),
+        key="no_face",
+        bind="query-params",
+        format_func=NO_FACE.__getitem__,
+    )
+
+
+def margin(prefix: str = "", start: FacesConfig = DEFAULT) -> int:
+    """Draw the margin of the crop."""
+    return st.slider(
+        "Margin around the face (pixels of the crop)",
+        0,
+        64,
+        start.margin,
+        4,
+        key=f"{prefix}margin",
+        bind="query-params",
+    )
+
+
+def thresholds(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[float, ...]:
+    """Draw the three nets' thresholds side by side."""
+    found = []
+    names = (("pnet", "P-Net"), ("rnet", "R-Net"), ("onet", "O-Net"))
+    for column, (name, title), value, usual in zip(
+        st.columns(3), names, start.thresholds, DEFAULT.thresholds, strict=True
+    ):
+        chosen = column.slider(
+            title,
+            0.05,
+            0.99,
+            value,
+            0.01,
+            key=f"{prefix}{name}",
+            bind="query-params",
+            help=f"Least probability of a face at {title}; MTCNN's own is {usual:.2f}",
+        )
+        found.append(round(chosen, 2))
+    return tuple(found)
+
+
+def pyramid(prefix: str = "", start: FacesConfig = DEFAULT) -> dict[str, Any]:
+    """Draw the smallest face and the pyramid's factor."""
+    left, right = st.columns(2)
+    least = left.slider(
+        "Smallest face (pixels)",
+        12,
+        120,
+        start.min_face_size,
+        4,
+        key=f"{prefix}min_face",
+        bind="query-params",
+        help="Smaller finds smaller faces and takes longer",
+    )
+    factor = right.slider(
+        "Pyramid factor",
+        0.5,
+        0.9,
+        start.factor,
+        0.001,
+        format="%.3f",
+        key=f"{prefix}factor",
+        bind="query-params",
+        help="Size of each scale over the one before; closer to 1 is finer and slower",
+    )
+    return {"min_face_size": least, "factor": round(factor, 3)}
+
+
+def rescues(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[str, ...]:
+    """Draw the second looks, tried in the order they are chosen."""
+    return tuple(
+        st.multiselect(
+            "Second looks at a frame with no face",
+            RESCUES,
+            start.rescue,
+            key=f"{prefix}rescue",
+            bind="query-params",
+            placeholder="None",
+            help="Tried in this order until one finds a face, and noted with the frame. "
+            + " ".join(f"**{name}**: {policy.title}; {policy.why}." for name, policy in POLICIES.items()),
+        )
+    )
+
+
+def as_state(faces: FacesConfig) -> dict[str, Any]:
+    """Return the values that the widgets of `choice`, `margin`, `thresholds`, `pyramid`, `rescues` have."""
+    pnet, rnet, onet = faces.thresholds
+    return {
+        "choice": faces.choice,
+        "margin": faces.margin,
+        "pnet": pnet,
+        "rnet": rnet,
+        "onet": onet,
+        "min_face": faces.min_face_size,
+        "factor": faces.factor,
+        "rescue": list(faces.rescue),
+    }
