@@ -1,18 +1,37 @@
-"""Compare: everything that has been run, its curves, and the paper's tables beside it."""
+"""Compare: everything that has been run, side by side, and beside the paper."""
 
 import streamlit as st
 
 from fer_core.results import training_runs
-from fer_core.ui import compare_view, resources
+from fer_core.ui import (
+    compare_leaks,
+    compare_pair,
+    compare_paper,
+    compare_prototypes,
+    compare_view,
+    resources,
+)
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note
 
-VIEWS = {"runs": "All runs", "curves": "Learning curves", "paper": "Beside the paper"}
+VIEWS = ["All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prototypes"]
 
 with setup("Compare") as lab:
     data = resources.data_config(lab.source)
     runs = training_runs(lab.store.runs(status=["done"], data=data.fingerprint, limit=500))
     generated_note(lab.dataset)
+    view = st.segmented_control(
+        "View",
+        VIEWS,
+        default=VIEWS[0],
+        required=True,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if view == "Paper":
+        compare_paper.view(lab, runs)
+        st.stop()
     if not runs:
         empty(
             "Nothing to compare yet",
@@ -21,22 +40,17 @@ with setup("Compare") as lab:
             "Train",
         )
         st.stop()
-    view = st.segmented_control(
-        "View",
-        list(VIEWS),
-        default="runs",
-        required=True,
-        format_func=VIEWS.__getitem__,
-        key="view",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    runs = compare_view.filters(runs)
+    if view != "Leak meter":
+        runs = compare_view.filters(runs)
     if not runs:
         st.info("No run passes these filters.", icon=":material/filter_alt_off:")
-    elif view == "curves":
+    elif view == "Learning curves":
         compare_view.curves(runs)
-    elif view == "paper":
-        compare_view.beside_the_paper(runs)
+    elif view == "Two runs":
+        compare_pair.view(runs)
+    elif view == "Leak meter":
+        compare_leaks.view(lab, runs)
+    elif view == "Prototypes":
+        compare_prototypes.view(runs)
     else:
         compare_view.table(runs)

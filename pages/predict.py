@@ -8,7 +8,7 @@ from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty
 
 with setup("Predict") as lab:
-    runs = training_runs(lab.store.runs(status=["done"], limit=200))
+    runs = predict_view.transferred(training_runs(lab.store.runs(status=["done"], limit=200)))
     if not runs:
         empty(
             "No finished run to predict with",

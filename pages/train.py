@@ -23,7 +23,7 @@ with setup("Train") as lab:
         if not configs:
             st.info("Choose at least one n and one kind of input.", icon=":material/touch_app:")
         else:
-            ready = train_view.weights_ready(lab, configs[0].model)
+            ready = train_view.weights_ready(lab, configs[0].transfer)
             train_view.plan_table(lab, configs)
             label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):

@@ -7,6 +7,17 @@ content in words. Plotly and Altair are imported where used, as loading them tak
 from __future__ import annotations
 
 from .accuracy import accuracy_intervals, paper_vs_here
+from .comparators import (
+    class_differences,
+    direction_losses,
+    distance_map,
+    distance_table,
+    faces_svg,
+    profile_table,
+    profiles,
+    protocol_ladder,
+    two_directions,
+)
 from .curves import learning_curves, live_curve
 from .data import class_bars, status_bars
 from .predictions import confusion, probabilities, reliability
@@ -18,14 +29,23 @@ __all__ = [
     "STATUS_COLORS",
     "accuracy_intervals",
     "class_bars",
+    "class_differences",
     "confusion",
     "describe",
+    "direction_losses",
+    "distance_map",
+    "distance_table",
+    "faces_svg",
     "learning_curves",
     "live_curve",
     "on_page",
     "paper_vs_here",
     "probabilities",
+    "profile_table",
+    "profiles",
+    "protocol_ladder",
     "reliability",
     "status_bars",
     "system_color",
+    "two_directions",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from ..config import TransferConfig
 from ..datasets.images import load_rgb
 from ..errors import DataError, StoreError
+from ..models.naming import system
 from .context import Context, percent, print_json, print_table
 
 
@@ -16,6 +18,12 @@ def predict(options: argparse.Namespace) -> int:
     if run.status != "done" or run.config.goal != "train":
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
+        )
+    if not isinstance(run.config.model, TransferConfig):
+        raise StoreError(
+            "only a transferred network can predict",
+            got=system(run.config.model),
+            fix="Choose a run of a backbone from: compare --json",
         )
     from ..predict import Predictor
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from .. import charts
-from ..config import CLASSES
+from ..config import CLASSES, TransferConfig
 from ..datasets.images import load_rgb
 from ..errors import DataError
 from ..faces.drawing import annotate
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 SUFFIXES = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp"]
 MOST_IMAGES = 50
+
+
+def transferred(runs: list[StoredRun]) -> list[StoredRun]:
+    """Return the runs that leave networks to predict with: those of a transferred backbone."""
+    return [run for run in runs if isinstance(run.config.model, TransferConfig)]
 
 
 def choose_run(runs: list[StoredRun]) -> StoredRun:

@@ -141,14 +141,14 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
     known = {run.id: run for run in lab.store.runs(ids=[config.key() for config in configs])}
     rows = []
     for config in configs:
-        row = BACKBONES[config.model.backbone]
+        row = BACKBONES[config.transfer.backbone]
         run = known.get(config.key())
         rows.append(
             {
-                "n": config.model.unfreeze,
-                "Trains": " + ".join(row.unfreeze[config.model.unfreeze]),
-                "Trainable": row.trainable[config.model.unfreeze],
-                "Share": row.trainable[config.model.unfreeze] / row.parameters,
+                "n": config.transfer.unfreeze,
+                "Trains": " + ".join(row.unfreeze[config.transfer.unfreeze]),
+                "Trainable": row.trainable[config.transfer.unfreeze],
+                "Share": row.trainable[config.transfer.unfreeze] / row.parameters,
                 "Input": EXTRACTION[config.faces.extract],
                 "State": run.status if run else "new",
                 "Run": f"./train?run={config.key()}" if run else None,
@@ -169,7 +169,7 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
 def launch(lab: Lab, configs: list[RunConfig]) -> None:
     """Submit the runs and make sure that a worker takes them."""
     # Most blocks first: the activations of n = 3 feed n = 2 and n = 1.
-    configs = sorted(configs, key=lambda config: -config.model.unfreeze)
+    configs = sorted(configs, key=lambda config: -config.transfer.unfreeze)
     created = [submit(lab.store, config)[1] for config in configs]
     if any(created):
         executors.launch(lab.settings)

@@ -109,7 +109,12 @@ def summary_figures(run: StoredRun) -> None:
     columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
     columns[1].caption("mean of the folds, last epoch")
     columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")
-    columns[2].caption(f"validation loss {figures['val_loss']:.3f}, training {figures['train_loss']:.3f}")
+    losses = [figures["val_loss"], figures["train_loss"]]
+    columns[2].caption(
+        "no loss: it is fitted at once"
+        if None in losses
+        else f"validation loss {losses[0]:.3f}, training {losses[1]:.3f}"
+    )
     missing = figures["missing_faces"]
     columns[3].metric("Frames with no face", "not looked for" if missing is None else missing)
     columns[3].caption(

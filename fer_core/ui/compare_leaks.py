@@ -1,0 +1,115 @@
+"""The leak meter: what one model's accuracy becomes the more honestly folds are drawn."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from .. import charts
+from ..comparison import leak_meter
+from ..config import RunConfig
+from ..protocols import PROTOCOLS
+from ..results import title
+from ..store import StoredRun
+from . import downloads
+from .setup import Lab
+from .train_view import launch
+from .widgets import percent, plain
+
+
+def view(lab: Lab, runs: list[StoredRun]) -> None:
+    """Draw one model under the reshuffle, random folds, by clip and by movie, and queue what is missing."""
+    meters: dict[str, tuple[StoredRun, list[RunConfig]]] = {}
+    done = {run.id: run for run in runs}
+    for run in runs:
+        configs = leak_meter(run.config, lab.dataset)
+        # One entry a model: runs that differ in the protocol alone share their meter.
+        meters.setdefault("-".join(config.key() for config in configs), (run, configs))
+    ranked = sorted(meters.values(), key=lambda item: -sum(config.key() in done for config in item[1]))
+    named: dict[str, tuple[StoredRun, list[RunConfig]]] = {}
+    for run, configs in ranked:
+        name = _name(run)
+        named[f"{name} ({configs[-1].key()[:8]})" if name in named else name] = run, configs
+    run, configs = named[st.selectbox("Model", list(named), key="model", bind="query-params")]
+    rows = [_row(done[config.key()]) for config in configs if config.key() in done]
+    table = pd.DataFrame(rows)
+    downloads.figure(charts.protocol_ladder(table), table, "leak-meter")
+    st.caption(
+        "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
+        "the last epoch holds one k-th of the images out, hence its wide interval."
+    )
+    _words(table)
+    missing = [config for config in configs if config.key() not in done]
+    if missing:
+        listed = ", ".join(PROTOCOLS[config.protocol.name].title for config in missing)
+        st.write(f"Not run for {plain(title(run))} yet: {listed}.")
+        if not lab.demo and st.button(f"Run them ({len(missing)})", icon=":material/play_arrow:"):
+            launch(lab, missing)
+    shown = table.assign(accuracy=table["accuracy"].map(percent))
+    st.dataframe(
+        shown[["title", "accuracy", "interval", "seen", "group", "why"]],
+        hide_index=True,
+        column_config={
+            "title": "Protocol",
+            "accuracy": "Accuracy",
+            "interval": "95 % interval",
+            "seen": st.column_config.TextColumn(
+                "Trained on itself", help="Held-out images that training had seen"
+            ),
+            "group": st.column_config.TextColumn(
+                "Movie in training", help="Held-out images with frames of their movie"
+            ),
+            "why": "What it measures",
+        },
+        alt="Accuracy and leakage under each protocol",
+    )
+
+
+def _name(run: StoredRun) -> str:
+    recipe = f"{run.config.epochs} epochs, " if run.config.epochs > 1 else ""
+    return f"{title(run)} · {recipe}{run.config.protocol.folds} folds"
+
+
+def _row(run: StoredRun) -> dict[str, object]:
+    low, high = run.summary["val_accuracy_interval"]
+    protocol, leakage = PROTOCOLS[run.protocol], run.summary["leakage"]
+    return {
+        "protocol": run.protocol,
+        "title": protocol.title,
+        "leaks": protocol.leaks,
+        "accuracy": run.summary["val_accuracy"],
+        "low": low,
+        "high": high,
+        "interval": f"{100 * low:.1f} – {100 * high:.1f} %",
+        "seen": percent(leakage["image"]),
+        "group": percent(leakage["group"]),
+        "why": protocol.why,
+    }
+
+
+def _words(table: pd.DataFrame) -> None:
+    """Say how much of the most optimistic figure is leak, and whether that is more than noise."""
+    fair = table[~table["leaks"].astype(bool)]
+    if fair.empty or len(table) < 2:
+        st.info("Run it by movie as well: the gap to random folds is the leak.", icon=":material/water_drop:")
+        return
+    honest, best = fair.iloc[0], table.iloc[int(table["accuracy"].to_numpy().argmax())]
+    gap = best["accuracy"] - honest["accuracy"]
+    overlap = best["low"] <= honest["high"]
+    if gap <= 0 or best["title"] == honest["title"]:
+        st.info(
+            "No protocol gives more than whole movies held out: no leak shows here.",
+            icon=":material/water_drop:",
+        )
+    elif overlap:
+        st.info(
+            f"{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}; the intervals "
+            "overlap, so on this many images that may be noise.",
+            icon=":material/water_drop:",
+        )
+    else:
+        st.warning(
+            f"**{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}.** That much of its "
+            f"{percent(best['accuracy'])} is recognising films, not expressions.",
+            icon=":material/water_drop:",
+        )

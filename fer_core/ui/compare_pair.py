@@ -1,0 +1,177 @@
+"""Two runs on the same images: a paired test, classes, and the images on which they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from .. import charts
+from ..config import CLASSES
+from ..errors import FerError
+from ..metrics import compare
+from ..results import title
+from ..store import StoredRun
+from . import downloads, resources
+from .compare_view import labels
+from .gallery import Tile, grid
+from .widgets import percent, plain
+
+MOST_IMAGES = 24
+
+
+def view(runs: list[StoredRun]) -> None:
+    """Draw the choice of two runs and everything that tells them apart."""
+    if len(runs) < 2:
+        st.info("Two runs are needed; loosen the filters or train another.", icon=":material/compare:")
+        return
+    known = labels(runs)
+    left, right = st.columns(2)
+    first = left.selectbox("First", list(known), key="a", bind="query-params")
+    second = right.selectbox("Second", list(known), index=1, key="b", bind="query-params")
+    a, b = known[first], known[second]
+    if a.id == b.id:
+        st.info("Choose two different runs.", icon=":material/compare:")
+        return
+    both = side_by_side(
+        resources.finished_predictions(a.id, a.attempts), resources.finished_predictions(b.id, b.attempts)
+    )
+    if both.empty:
+        st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
+        return
+    _warn(a, b)
+    _test(a, b, both)
+    st.subheader("Class by class")
+    table = by_class(both)
+    downloads.figure(charts.class_differences(table), table, "class-differences")
+    st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
+    st.subheader("Images that one gets right and the other wrong")
+    left, right = st.columns(2, gap="large")
+    with left:
+        _images(a, both[both["right_a"] & ~both["right_b"]], f"{title(a)} right, {title(b)} wrong", "b")
+    with right:
+        _images(b, both[both["right_b"] & ~both["right_a"]], f"{title(b)} right, {title(a)} wrong", "a")
+
+
+def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per image held out in both: name, group, label, guess_a, guess_b, right_a, right_b.
+
+    Of several seeds the mean probabilities count.
+    """
+    sides = []
+    for name, side in (("a", a), ("b", b)):
+        columns = [f"p{index}" for index in range(len(CLASSES))]
+        mean = side.groupby(["name", "group", "label"])[columns].mean()
+        guess = pd.Series(mean.to_numpy().argmax(axis=1), index=mean.index, name=f"guess_{name}")
+        sides.append(guess)
+    both = pd.concat(sides, axis=1, join="inner").reset_index()
+    return both.assign(right_a=both["guess_a"] == both["label"], right_b=both["guess_b"] == both["label"])
+
+
+def by_class(both: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a class: class, images, first, second (shares recognised), difference, low, high."""
+    rows = []
+    for index in sorted(both["label"].unique()):
+        own = both[both["label"] == index]
+        found = compare(own["right_a"], own["right_b"], _groups(own))
+        low, high = found["interval"]
+        rows.append(
+            {
+                "class": CLASSES[index],
+                "images": len(own),
+                "first": own["right_a"].mean(),
+                "second": own["right_b"].mean(),
+                "difference": found["difference"],
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _groups(both: pd.DataFrame) -> list[str]:
+    return [group or name for group, name in zip(both["group"], both["name"], strict=True)]
+
+
+def _warn(a: StoredRun, b: StoredRun) -> None:
+    if a.config.protocol != b.config.protocol:
+        st.warning(
+            f"The folds differ ({a.protocol} with k = {a.config.protocol.folds} against {b.protocol} with "
+            f"k = {b.config.protocol.folds}), so this compares the protocols as much as the systems.",
+            icon=":material/rule:",
+        )
+
+
+def _test(a: StoredRun, b: StoredRun, both: pd.DataFrame) -> None:
+    found = compare(both["right_a"], both["right_b"], _groups(both))
+    low, high = found["interval"]
+    columns = st.columns(4)
+    columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
+    columns[1].metric(plain(title(b)), percent(both["right_b"].mean()))
+    columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
+    columns[2].caption(f"95 % from {100 * low:+.1f} to {100 * high:+.1f}")
+    columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
+    columns[3].caption("exact, two-sided; frames taken as independent")
+    if low > 0 or high < 0:
+        word, least = ("better", min(abs(low), abs(high)))
+        winner, loser = (b, a) if low > 0 else (a, b)
+        st.success(
+            f"**{plain(title(winner))} is {word} than {plain(title(loser))}** on these {found['images']} images, by at "
+            f"least {100 * least:.1f} points at 95 %.",
+            icon=":material/check:",
+        )
+    else:
+        st.info(
+            f"**Within noise**: on these {found['images']} images the difference could be zero. Both right on "
+            f"{found['both']}, both wrong on {found['neither']}, only the first right on {found['only_a']}, only "
+            f"the second on {found['only_b']}.",
+            icon=":material/balance:",
+        )
+
+
+def _images(run: StoredRun, rows: pd.DataFrame, heading: str, wrong: str) -> None:
+    """Draw the disagreeing images as thumbnails, or as names where there are no crops."""
+    st.markdown(f"**{plain(heading)}**: {len(rows)}")
+    shown = rows.head(MOST_IMAGES)
+    places = crop_rows(run, list(shown["name"]))
+    if places:
+        shown = shown[shown["name"].isin(places)]
+        grid([_tile(run, row, wrong, places) for row in shown.to_dict("records")], width=96)
+    elif len(shown):
+        st.dataframe(
+            shown.assign(
+                true=[CLASSES[i] for i in shown["label"]],
+                taken_for=[CLASSES[i] for i in shown[f"guess_{wrong}"]],
+            )[["name", "true", "taken_for"]],
+            hide_index=True,
+            alt=heading,
+        )
+    if len(rows) > MOST_IMAGES:
+        st.caption(f"The first {MOST_IMAGES} of {len(rows)}.")
+
+
+def _tile(run: StoredRun, row: dict[Hashable, Any], wrong: str, places: dict[str, int]) -> Tile:
+    true, taken = CLASSES[row["label"]], CLASSES[row[f"guess_{wrong}"]]
+    return Tile(
+        resources.crop_jpeg(run.config.crops_key(), places[row["name"]]),
+        f"{true}, taken for {taken}",
+        row["name"].rpartition("/")[2],
+        f"{true} face that the other took for {taken}",
+        f"./faces?image={row['name']}",
+    )
+
+
+def crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
+    """Return where the crops of images lie under a run's settings; empty where there are none on this host."""
+    try:
+        crops = resources.crops(run.config)
+    except FerError:
+        return {}
+    if crops is None:
+        return {}
+    rows = crops.table.set_index("name")["row"]
+    known = rows[rows.index.isin(names) & (rows >= 0)]
+    return dict(zip(known.index, known.to_numpy(np.int64).tolist(), strict=True))

@@ -1,0 +1,127 @@
+"""The Compare page: every view on a store of small finished runs, through Streamlit's own test runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fer_core.comparison import inputs_of
+from fer_core.config import FacesConfig, Model, ProtocolConfig, RunConfig
+from fer_core.config_comparators import BdnnConfig, MlpConfig, PhogConfig, PixelsConfig, SvmConfig
+from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.generated_table import generate_table
+from fer_core.datasets.open import open_dataset
+from fer_core.datasets.synthetic import GeneratedConfig, generate
+from fer_core.jobs.queue import submit
+from fer_core.jobs.worker import run_worker
+from fer_core.settings import load
+from fer_core.store import Store
+
+Open = Callable[..., AppTest]
+VIEWS = ("All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prototypes")
+WHOLE = FacesConfig(extract=False, size=32)
+SMALL = {"hidden": (8, 6, 5), "epochs": 4}
+MODELS: tuple[Model, ...] = (
+    BdnnConfig(inputs=PixelsConfig(side=8), **SMALL),
+    BdnnConfig(inputs=PhogConfig(), **SMALL),
+    MlpConfig(inputs=PixelsConfig(side=8), **SMALL),
+    SvmConfig(inputs=PixelsConfig(side=8), costs=(1.0,), gammas=(1.0,), inner_folds=2),
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a state folder with finished runs on drawn frames and on a generated sheet."""
+    folder = tmp_path_factory.mktemp("compare")
+    frames = generate(GeneratedConfig(ordinary=42, hard=0), folder / "frames", workers=1)
+    sheet = generate_table(folder / "sheet.xlsx", rows=84)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_HOME", str(folder / "home"))
+        settings = load()
+        store = Store(settings.database)
+        for source, models in (
+            (frames, MODELS),
+            (sheet, (BdnnConfig(inputs=inputs_of("table", sheet), **SMALL),)),
+        ):
+            data = data_config(open_dataset(source))
+            for model in models:
+                for name in ("stratified", "group"):
+                    protocol = ProtocolConfig(name=name, folds=2)  # type: ignore[arg-type]
+                    submit(store, RunConfig(data=data, faces=WHOLE, model=model, protocol=protocol))
+        run_worker(settings, until_idle=True)
+        assert store.counts()["done"] == 2 * len(MODELS) + 2
+        store.close()
+    return folder
+
+
+@pytest.fixture
+def compare(home: Path, page: Callable[..., AppTest]) -> Open:
+    """Return a function that opens the Compare page on the drawn frames, or on another `data`."""
+
+    def open_compare(**query: str) -> AppTest:
+        return page("pages/compare.py", home / "home", **{"data": str(home / "frames")} | query)
+
+    return open_compare
+
+
+def shown(app: AppTest) -> str:
+    return "\n".join(
+        str(one.value) for kind in ("markdown", "caption", "info", "warning") for one in app.get(kind)
+    )
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_draws_without_an_error(compare: Open, view: str) -> None:
+    app = compare(view=view)
+    assert not app.exception
+    assert not app.error, app.error[0].value
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_copes_with_a_sheet_in_place_of_images(compare: Open, home: Path, view: str) -> None:
+    app = compare(data=str(home / "sheet.xlsx"), view=view)
+    assert not app.exception
+    assert not app.error, app.error[0].value
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_copes_with_nothing_run(compare: Open, home: Path, view: str, tmp_path: Path) -> None:
+    app = compare(data=str(generate_table(tmp_path / "other.xlsx", seed=1, rows=84)), view=view)
+    assert not app.exception
+    assert not app.error, app.error[0].value
+
+
+def test_filters_come_from_the_url(compare: Open) -> None:
+    app = compare(protocol="group", system="pixels + SVM")
+    table = app.dataframe[0].value
+    assert table["title"].tolist() == ["pixels + SVM, whole frames"]
+    assert table["protocol"].tolist() == ["group"]
+    assert not table["leaks"].any()
+
+
+def test_two_runs_are_compared_on_the_same_images(compare: Open) -> None:
+    app = compare(view="Two runs", protocol="group")
+    assert {"Second minus first", "McNemar's p"} <= {metric.label for metric in app.metric}
+    assert "on these 42 images" in shown(app) + "".join(one.value for one in app.success)
+
+
+def test_runs_under_different_folds_are_compared_with_a_warning(compare: Open) -> None:
+    app = compare(view="Two runs", system="pixels + SVM")
+    assert any("folds differ" in one.value for one in app.warning)
+
+
+def test_the_paper_view_offers_what_is_missing_and_keeps_its_numbers(compare: Open) -> None:
+    app = compare(view="Paper")
+    assert any(button.label.startswith("Run the missing") for button in app.button)
+    tables = [table.value for table in app.dataframe]
+    assert {"26.51 %", "43.24 %", "14.42 %"} <= set(tables[0]["Paper"])
+    assert any("chance" in words for words in tables[0]["In words"])
+
+
+def test_the_leak_meter_names_the_protocols_not_yet_run(compare: Open) -> None:
+    app = compare(view="Leak meter")
+    assert "Not run" in shown(app)
+    assert any(button.label.startswith("Run them") for button in app.button)
