@@ -89,9 +89,11 @@ def _form(current: FacesConfig) -> FacesConfig:
     """Draw the sliders and return the settings they make; the rest is as on the page."""
     thresholds = settings.thresholds(TRY, current)
     values = settings.pyramid(TRY, current)
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
-        margin, choice = settings.margin(TRY, current), settings.choice(TRY, current)
+        margin = settings.margin(TRY, current)
+    with middle:
+        choice = settings.choice(TRY, current)
     with right:
         rescues = settings.rescues(TRY, current)
     return current.model_copy(
