@@ -45,7 +45,7 @@ bench: install-dev  ## print the benchmark tables
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 screenshots: install-dev  ## render every page for the README, in light and dark
-	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python tests/browser/screenshots.py
 
 clean:  ## remove the environment and caches, never data or runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

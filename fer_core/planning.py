@@ -98,6 +98,11 @@ def settings_of(
     ]
 
 
+def most_blocks_first(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """Return definitions in the order to queue them: the activations of n = 3 feed n = 2 and n = 1."""
+    return sorted(configs, key=lambda config: -getattr(config.model, "unfreeze", 0))
+
+
 def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:
     """Return one model definition per unfreeze setting.
 

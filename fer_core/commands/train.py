@@ -15,7 +15,7 @@ from ..config import Model, ProtocolConfig, RunConfig, TrainingConfig, TransferC
 from ..errors import FerError
 from ..jobs.queue import submit
 from ..models.backbones import weight_status
-from ..planning import faces_config, seeds, settings_of, transfer_configs, whole_numbers
+from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
 from ..protocols import PROTOCOLS
 from ..results import run_row
 from ..store import StoredRun
@@ -44,20 +44,26 @@ def train(options: argparse.Namespace) -> int:
     context = Context.open()
     configs = plan(context, options)
     _say_weights(context, configs[0])
-    rows = []
-    for config in configs:
-        run_id, created = submit(context.store, config)
-        if options.detach:
-            run = context.store.run(run_id)
-        else:
-            run = finish(context, run_id)
-        rows.append(run_row(run, cached=not created))
+    asked = [submit_run(context, config) for config in most_blocks_first(configs)]
+    found = {
+        run_id: run_row(
+            context.store.run(run_id) if options.detach else finish(context, run_id), cached=cached
+        )
+        for run_id, cached in asked
+    }
+    rows = [found[config.key()] for config in configs]
     if options.json:
         print_json(rows)
     else:
         print_table(rows, COLUMNS)
         _footnotes(configs[0], rows)
     return 0 if options.detach or all(row["status"] == "done" for row in rows) else 1
+
+
+def submit_run(context: Context, config: RunConfig) -> tuple[str, bool]:
+    """Ask for a run; return its id and whether its figures were there already."""
+    run_id, _ = submit(context.store, config)
+    return run_id, context.store.run(run_id).status == "done"
 
 
 def demo(options: argparse.Namespace) -> int:

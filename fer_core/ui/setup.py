@@ -114,19 +114,22 @@ def _navigation(settings: Settings) -> str:
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
         st.markdown("### FER Lab")
-        asked = (st.query_params.get("data"), st.session_state.get("data"))
-        sources = list(dict.fromkeys([*resources.sources(), *filter(None, asked)]))
+        # Not bound by the widget: Streamlit drops a bound parameter on the way to another page.
+        st.session_state.setdefault("source", st.query_params.get("data") or "demo")
+        chosen = st.session_state["source"]
         source = st.selectbox(
             "Data set",
-            sources,
-            key="data",
-            bind="query-params",
+            list(dict.fromkeys([*resources.sources(), chosen])),
+            key="source",
+            persist_state="session",
             accept_new_options=not settings.demo,
             format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
             help="Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
             "file on the machine that runs FER Lab.",
         )
         source = source or "demo"
+        if source != st.query_params.get("data", "demo"):
+            st.query_params["data"] = source
         for path, label, icon in PAGES:
             st.page_link(
                 path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}

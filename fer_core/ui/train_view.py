@@ -10,13 +10,13 @@ from ..config import CLASSES, ProtocolConfig, RunConfig, TrainingConfig, Transfe
 from ..jobs import executors
 from ..jobs.queue import cancel, retry, submit
 from ..models.backbones import BACKBONES, can_download, weight_status
-from ..planning import faces_config, seeds, settings_of, transfer_configs
+from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from . import resources
 from .setup import Lab
-from .widgets import age, honesty, protocol_note, run_status, summary_figures
+from .widgets import age, honesty, protocol_note, run_link, run_status, summary_figures
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
 
@@ -151,7 +151,7 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
                 "Share": row.trainable[config.transfer.unfreeze] / row.parameters,
                 "Input": EXTRACTION[config.faces.extract],
                 "State": run.status if run else "new",
-                "Run": f"./train?run={config.key()}" if run else None,
+                "Run": run_link(run) if run else None,
             }
         )
     st.dataframe(
@@ -162,15 +162,14 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
             "Share": st.column_config.NumberColumn("of all", format="percent"),
             "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
         },
+        placeholder="",
         alt="What each run would train",
     )
 
 
 def launch(lab: Lab, configs: list[RunConfig]) -> None:
-    """Submit the runs and make sure that a worker takes them."""
-    # Most blocks first: the activations of n = 3 feed n = 2 and n = 1.
-    configs = sorted(configs, key=lambda config: -config.transfer.unfreeze)
-    created = [submit(lab.store, config)[1] for config in configs]
+    """Submit the runs, make sure that a worker takes them, and open the run if it is only one."""
+    created = [submit(lab.store, config)[1] for config in most_blocks_first(configs)]
     if any(created):
         executors.launch(lab.settings)
     cached = len(created) - sum(created)
@@ -178,6 +177,9 @@ def launch(lab: Lab, configs: list[RunConfig]) -> None:
         st.toast(
             f"{cached} of {len(created)} had been asked for before: no work twice.", icon=":material/bolt:"
         )
+    if len(configs) == 1:
+        st.query_params["run"] = configs[0].key()
+        st.rerun()
 
 
 def active(lab: Lab) -> None:
@@ -196,7 +198,11 @@ def _active(lab: Lab) -> None:
         with st.container(border=True):
             left, right = st.columns([3, 2], vertical_alignment="center")
             name = title(run) if run.config.goal == "train" else "face detection"
-            left.markdown(f"[{name}](./train?run={run.id}) · {run.data_name} · {run.protocol}")
+            with left.container(horizontal=True, vertical_alignment="center"):
+                if st.button(name, key=f"open-{run.id}", type="tertiary", icon=":material/open_in_full:"):
+                    st.query_params["run"] = run.id
+                    st.rerun(scope="app")
+                st.caption(f"{run.data_name} · {run.protocol}")
             with right:
                 run_status(run, lab.store.queue_place(run.id))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -63,7 +64,7 @@ def interval(bounds: Sequence[float] | None) -> str:
 def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: str) -> None:
     """Draw a table of runs with links to each."""
     table = run_table(runs)
-    table["link"] = [f"./train?run={run.id}" for run in runs]
+    table["link"] = [run_link(run) for run in runs]
     table["val"] = table["val_accuracy"]
     table["interval"] = table["val_accuracy_interval"].map(interval)
     st.dataframe(
@@ -73,6 +74,12 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
         key=key,
         alt=f"Table of {len(runs)} runs",
     )
+
+
+def run_link(run: StoredRun) -> str:
+    """Return the link of a run, with its data set."""
+    query = {"run": run.id} | ({} if run.data_source == "demo" else {"data": run.data_source})
+    return "./train?" + urlencode(query)
 
 
 def run_status(run: StoredRun, place: int | None) -> None:

@@ -1,0 +1,79 @@
+"""Render every page into docs/images, in light and dark: `make screenshots`.
+
+Uses the state folder that FER_HOME names, so that the pictures show what has been trained there.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest import CHROMIUM, FLAGS
+from dashboards import ROOT, start
+from playwright.sync_api import Page, expect, sync_playwright
+
+from fer_core import settings
+from fer_core.store import Store
+
+IMAGES = ROOT / "docs" / "images"
+WIDTH, MOST = 1280, 1500
+BUSY = "[data-testid=stSpinner], [data-testid=stSkeleton], [data-testid=stStatusWidget], [data-stale=true]"
+    ", ".join(f"[data-testid={name}]" for name in ("stSpinner", "stSkeleton", "stStatusWidget"))
+    + ", [data-stale=true]"
+)
+
+
+def main() -> None:
+    """Render all pages; needs Chromium and at least one finished run in the state folder."""
+    home = settings.load().home
+    runs = Store(home / "fer.sqlite").runs(status=["done"], goal="train")
+    views = {
+        "overview": "",
+        "faces": "faces",
+        "failed": "faces?view=Failed+detections",
+        "train": "train?backbone=efficientnet_lite0",
+        "compare": "compare",
+        "predict": "predict?sample=true",
+    }
+    if runs:
+        views["run"] = f"train?run={runs[0].id}"
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = start(Path(folder), home, {})
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            for scheme in ("light", "dark"):
+                context = chromium.new_context(
+                    viewport={"width": WIDTH, "height": 900}, color_scheme=scheme, device_scale_factor=1
+                )
+                for name, path in views.items():
+                    page = context.new_page()
+                    _render(page, f"{server.url}/{path}", IMAGES / f"{name}-{scheme}.png")
+                    page.close()
+                    print(f"{name}-{scheme}.png")
+        finally:
+            chromium.close()
+            server.stop()
+
+
+def _render(page: Page, url: str, target: Path) -> None:
+    """Wait until nothing loads any more, grow the window to the page's height and take the picture."""
+    page.goto(url, wait_until="commit")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=120_000)
+    busy = page.locator(
+        "[data-stale=true], [data-testid=stSpinner], [data-testid=stSkeleton], [data-testid=stStatusWidget]"
+    )
+    for _ in range(2):
+        expect(busy).to_have_count(0, timeout=120_000)
+        page.wait_for_timeout(1_200)
+    height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": WIDTH, "height": min(max(720, height), MOST)})
+    page.wait_for_timeout(1_000)
+    page.screenshot(path=target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""A newcomer's way through the five pages in Chromium, from an empty state folder to a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from dashboards import Server
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+expect.set_options(timeout=60_000)
+
+LINKS = ("Faces", "Train", "Compare", "Predict", "Overview")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server]) -> Server:
+    """Return a dashboard with an empty state folder; its worker is started by the first launch."""
+    return server(tmp_path_factory.mktemp("home"), FER_DEVICE="cpu", FER_THREADS="1")
+
+
+@pytest.fixture
+def errors(page: Page) -> Iterator[list[str]]:
+    """Collect what the page's console calls an error, and fail the test with it.
+
+    Opened at a sub-page, Streamlit's front end asks for its health below that page first: these two 404 are
+    its way of finding the server.
+    """
+    found: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        place = message.location.get("url", "")
+        if message.type == "error" and not place.endswith(("_stcore/health", "_stcore/host-config")):
+            found.append(f"{message.text} {place}")
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    yield found
+    assert not found
+
+
+def at(lab: Server, data: Path, name: str = "", **query: object) -> str:
+    return lab.at(name, data=str(data), **query)
+
+
+def test_the_five_pages_open_one_after_another(
+    page: Page, lab: Server, generated: Path, errors: list[str]
+) -> None:
+    page.goto(at(lab, generated), wait_until="commit")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_text("Audit, before anything is trained")).to_be_visible()
+    for name in LINKS:
+        page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        assert "data=" in page.url
+
+
+def test_faces_are_detected_from_the_page_and_survive_a_reload(
+    page: Page, lab: Server, generated: Path, errors: list[str]
+) -> None:
+    page.goto(at(lab, generated, "faces"), wait_until="commit")
+    page.get_by_role("button", name="Detect faces").click()
+    tiles = page.locator(".fer-grid img")
+    expect(tiles).to_have_count(48)
+    page.reload(wait_until="commit")
+    expect(tiles).to_have_count(48)
+    assert all(tiles.nth(index).get_attribute("alt") for index in range(3))
+
+
+def test_a_run_is_launched_watched_and_found_again_by_its_link(
+    page: Page, lab: Server, generated: Path, errors: list[str], browser: Browser
+) -> None:
+    query = {"backbone": "efficientnet_lite0", "epochs": 2, "folds": 2, "unfreeze": "1"}
+    page.goto(at(lab, generated, "train", **query), wait_until="commit")
+    page.get_by_role("button", name="Train 1 run").click()
+    expect(page.get_by_text("Validation accuracy", exact=True)).to_be_visible()
+    shown = page.get_by_test_id("stMetricValue").first.inner_text()
+    assert "run=" in page.url
+    elsewhere = browser.new_context().new_page()  # another visitor
+    elsewhere.goto(page.url, wait_until="commit")
+    expect(elsewhere.get_by_test_id("stMetricValue").first).to_have_text(shown)
+    elsewhere.context.close()
+
+
+def test_an_upload_is_classified(page: Page, lab: Server, generated: Path, errors: list[str]) -> None:
+    page.goto(at(lab, generated, "predict"), wait_until="commit")
+    page.locator("input[type=file]").set_input_files(sorted(generated.glob("happy/*.png"))[0])
+    expect(page.get_by_text("of the networks vote").first).to_be_visible()
+    expect(page.get_by_role("button", name="JSON")).to_be_visible()
+
+
+def test_compare_sets_the_run_beside_the_paper(
+    page: Page, lab: Server, generated: Path, errors: list[str]
+) -> None:
+    page.goto(at(lab, generated, "compare"), wait_until="commit")
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
