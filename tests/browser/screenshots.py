@@ -21,9 +21,6 @@ from fer_core.store import Store
 IMAGES = ROOT / "docs" / "images"
 WIDTH, MOST = 1280, 1500
 BUSY = "[data-testid=stSpinner], [data-testid=stSkeleton], [data-testid=stStatusWidget], [data-stale=true]"
-    ", ".join(f"[data-testid={name}]" for name in ("stSpinner", "stSkeleton", "stStatusWidget"))
-    + ", [data-stale=true]"
-)
 
 
 def main() -> None:
