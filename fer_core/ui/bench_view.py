@@ -69,7 +69,7 @@ def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
             args=(faces,),
             help="Makes them the detection settings of this page; faces are then looked for in all frames",
         )
-        reset = st.button(
+        st.button(
             "Back to the page's settings",
             icon=":material/undo:",
             disabled=not changed,
@@ -78,8 +78,6 @@ def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
         )
     if kept:
         st.rerun()
-    if reset:
-        st.rerun(scope="fragment")
     _before_and_after(lab, config, faces, crops, row)
     st.markdown("**What these settings would change elsewhere**")
     _trial(lab, config, faces, crops, changed)
@@ -110,6 +108,10 @@ def _keep(faces: FacesConfig) -> None:
 def _reset(faces: FacesConfig) -> None:
     st.session_state.update({f"{TRY}{name}": value for name, value in settings.as_state(faces).items()})
     st.query_params.pop("tried", None)
+
+
+def _try(key: str) -> None:
+    st.query_params["tried"] = key
 
 
 def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, row: Mapping) -> None:
@@ -166,14 +168,14 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
         st.caption("Trying settings on many frames is off on a hosted demo.")
         return
     if st.query_params.get("tried") != key:
-        if st.button(
+        st.button(
             f"Try on {tried_failed} of {failed} failed and {tried_found} of {found} found frames",
             icon=":material/science:",
             disabled=not changed,
+            on_click=_try,
+            args=(key,),
             help="Nothing is kept; the frames are looked at again with these settings",
-        ):
-            st.query_params["tried"] = key
-            st.rerun(scope="fragment")
+        )
         if not changed:
             st.caption("Move a slider first: these are the page's settings.")
         return

@@ -69,6 +69,10 @@ def counts(table: pd.DataFrame, *, brief: bool = False) -> None:
     with st.container(horizontal=True):
         for status in STATUSES:
             st.metric(status.capitalize(), int(found.get(status, 0)), help=STATUS_HELP[status], width=128)
+    rescued = table["rescued_by"].value_counts()
+    if len(rescued):
+        parts = (f"**{count}** by “{POLICIES[str(name)].title}”" for name, count in rescued.items())
+        st.caption("Found on a second look: " + ", ".join(parts))
 
 
 def gallery(table: pd.DataFrame, config: RunConfig) -> None:

@@ -179,7 +179,8 @@ def _candidates(trace: Trace, name: str, image: np.ndarray) -> None:
     if stage == "pnet":
         merged = part.count(Fate.SCALE_NMS)
         chips.append((FATES[Fate.SCALE_NMS][0], "Merged in their scale", merged))
-    chips.append((FATES[Fate.NMS][0], "Merged", part.count(Fate.NMS)))
+    merged_over = "Merged over scales" if stage == "pnet" else "Merged"
+    chips.append((FATES[Fate.NMS][0], merged_over, part.count(Fate.NMS)))
     if seen.outside:
         chips.append((FATES[Fate.OUTSIDE][0], "Outside the frame", seen.outside))
     chips.append((FATES[Fate.KEPT][0], "Kept", seen.kept))

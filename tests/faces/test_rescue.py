@@ -7,13 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
+from fer_core.artifacts import Artifacts
+from fer_core.cli import parser
+from fer_core.commands.train import faces_values
 from fer_core.config import RESCUES, DataConfig, FacesConfig, RunConfig, parse
 from fer_core.datasets.base import Sample
+from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
+from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import DETECTIONS, crop_all, detect_all, read_crops, read_detections
@@ -27,6 +33,7 @@ from fer_core.faces.rescue import (
     rescuer,
     turned,
 )
+from fer_core.pipeline import extract_faces, faces_summary
 
 RUN = RunConfig(data=DataConfig(fingerprint="0123456789abcdef"))
 
@@ -46,6 +53,14 @@ class Wide:
         box = np.tile(np.array([[20.0, 30.0, 60.0, 70.0]], np.float32), (n, 1))
         points = np.tile(np.array([30.0, 40.0], np.float32), (n, 5, 1))
         return Faces(0, 0, box, np.full(n, 0.97, np.float32), points)
+
+
+class Silent:
+    """What `extract_faces` tells a run's watcher, unheard."""
+
+    def step(self, name: str, done: int, total: int) -> None: ...
+
+    def check(self) -> None: ...
 
 
 def one_for_all(detector: Wide) -> Callable[[float], Wide]:
@@ -224,3 +239,35 @@ def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path]
         assert np.linalg.norm(found.landmarks[0].mean(0) - middle) < 20
         won += 1
     assert won
+
+
+def test_the_command_line_names_policies_in_order() -> None:
+    options = parser().parse_args(["faces", "--rescue", "rotate, light"])
+    assert faces_values(options)["rescue"] == ("rotate", "light")
+    assert faces_values(parser().parse_args(["train"]))["rescue"] == ()
+
+
+def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Path) -> None:
+    """One upright photo and one on its side: with the policy both are found, and the first look is as before."""
+    torch.set_num_threads(1)
+    folder = tmp_path / "photos" / "happy"
+    folder.mkdir(parents=True)
+    path = next(path for path in photos if path.name == "003_08.jpg")
+    upright = np.asarray(Image.fromarray(load_rgb(path)).resize((240, 240)))
+    Image.fromarray(upright).save(folder / "upright.png")
+    Image.fromarray(turned(upright, 85).image).save(folder / "side.png")
+    dataset = open_dataset(str(folder.parent), layout="folder")
+    artifacts = Artifacts(tmp_path / "artifacts")
+
+    def table(policies: tuple[str, ...]) -> pd.DataFrame:
+        config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig(rescue=policies))
+        return extract_faces(config, dataset, artifacts, Silent(), "cpu").table.set_index("name")
+
+    plain, rescued = table(()), table(("rotate",))
+    assert len(artifacts.keys("detections")) == 2
+    assert list(plain.loc[["happy/side.png", "happy/upright.png"], "status"]) == ["none", "found"]
+    assert list(rescued.loc[["happy/side.png", "happy/upright.png"], "status"]) == ["found", "found"]
+    assert rescued.loc["happy/side.png", "rescued_by"] == "rotate"
+    assert rescued.loc["happy/upright.png", "box"] == plain.loc["happy/upright.png", "box"]
+    assert faces_summary(plain.reset_index())["rescued"] == {}
+    assert faces_summary(rescued.reset_index())["rescued"] == {"rotate": 1}

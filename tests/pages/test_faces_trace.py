@@ -1,0 +1,143 @@
+"""A frame's stages, the bench and the table of accuracies on the Faces page, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from faces_case import detect, frame_name, make_frames
+from streamlit.testing.v1 import AppTest
+
+from fer_core.config import RunConfig
+from fer_core.jobs import holding
+from fer_core.jobs.queue import claim, submit
+from fer_core.reporting import RunResult
+from fer_core.store import Store
+
+Open = Callable[..., AppTest]
+
+NONE, FOUND = frame_name(0), frame_name(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_frames(tmp_path_factory.mktemp("data") / "small")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def config(frames: Path, home: Path) -> RunConfig:
+    return detect(frames, home)
+
+
+@pytest.fixture
+def opened(page: Open, frames: Path, home: Path, config: RunConfig) -> Open:
+    def open_page(**query: object) -> AppTest:
+        app = page("pages/faces.py", home, data=str(frames), **query)
+        assert not app.exception
+        assert not app.error
+        return app
+
+    return open_page
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.markdown)
+
+
+def test_a_frame_with_no_face_says_where_the_last_candidate_died(opened: Open) -> None:
+    app = opened(frame=NONE)
+    assert "P-Net gave the best place on any of the 8 scales" in said(app)
+    assert "it needs 0.60, so R-Net was given nothing" in said(app)
+    assert app.button_group(key="stage").value == "P-Net"
+
+
+def test_the_stage_is_in_the_url(opened: Open) -> None:
+    app = opened(frame=NONE, stage="Pyramid")
+    assert app.button_group(key="stage").value == "Pyramid"
+    levels = app.dataframe[0].value
+    assert list(levels["Faces of (px)"])[:2] == [20, 28]
+    assert len(levels) == 8
+
+
+def test_a_found_frame_looks_only_when_asked(opened: Open) -> None:
+    assert "P-Net gave" not in said(opened(frame=FOUND))
+    assert "P-Net gave" in said(opened(frame=FOUND, stage="Faces"))
+
+
+def test_thresholds_of_the_url_are_those_of_the_detection(opened: Open) -> None:
+    app = opened(pnet="0.5", rescue=["rotate", "light"])
+    assert any("not been looked for" in text.value for text in app.markdown)
+    assert app.slider(key="pnet").value == 0.5
+    assert app.multiselect(key="rescue").value == ["rotate", "light"]
+
+
+def test_the_bench_compares_and_keeps(opened: Open) -> None:
+    app = opened(frame=NONE, try_pnet="0.9", try_margin="16")
+    assert "**Now**: none" in said(app)
+    assert "**With these settings**: none" in said(app)
+    button = next(button for button in app.button if button.label == "Keep these settings")
+    assert not button.disabled
+    button.click().run()
+    assert not app.exception
+    assert app.slider(key="pnet").value == 0.9
+    assert app.slider(key="margin").value == 16
+    assert any("not been looked for" in text.value for text in app.markdown)
+
+
+def test_nothing_moved_on_the_bench_offers_nothing(opened: Open) -> None:
+    app = opened(frame=NONE, try_pnet="0.6")
+    disabled = {button.label: button.disabled for button in app.button}
+    assert disabled["Keep these settings"]
+    assert disabled["Back to the page's settings"]
+
+
+def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
+    """The stand-in detector found faces in gray frames; MTCNN finds none, so all of them are lost."""
+    app = opened(frame=NONE, try_pnet="0.9")
+    next(button for button in app.button if button.label.startswith("Try on 4 of 4 failed")).click().run()
+    assert not app.exception
+    assert {m.label: m.value for m in app.metric} == {
+        "Won": "0 of 4",
+        "Lost": "3 of 3",
+        "Another face": "0 of 7",
+    }
+    assert app.query_params["tried"]
+
+
+def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
+    opened: Open, config: RunConfig, home: Path
+) -> None:
+    assert "Train on this data set" in "\n".join(c.value for c in opened(view="Failed detections").caption)
+    store = Store(home / "fer.sqlite")
+    run_id, _ = submit(store, config.model_copy(update={"goal": "train"}))
+    held = claim(store, "here")
+    assert held is not None
+    share = {"images": 4, "accuracy": 0.75, "interval": [0.3006, 0.9544]}
+    none = {"images": 0, "accuracy": float("nan"), "interval": [0.0, 1.0]}
+    summary = {"missing_faces": 3, "found": share, "not_found": none, "by_status": {"several": share}}
+    holding.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
+    table = next(
+        element.value for element in opened(view="Failed detections").dataframe if "Run" in element.value
+    )
+    assert table.to_dict("records") == [
+        {
+            "Run": f"./train?run={run_id}",
+            "Setting": table["Setting"][0],
+            "Protocol": "stratified (leaks)",
+            "With a face": "75.0 % (30.1 – 95.4 %), 4 frames",
+            "Several": "75.0 % (30.1 – 95.4 %), 4 frames",
+        }
+    ]
