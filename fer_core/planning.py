@@ -19,6 +19,7 @@ from .config import (
     parse,
 )
 from .errors import ConfigError, WeightsError
+from .faces.crops import Box
 from .faces.manual import freeze_boxes
 from .store import Store
 
@@ -31,7 +32,10 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
     """
     if values.get("extract", True) and values.get("no_face") == "manual":
         table = store.manual_boxes(data.fingerprint).dropna(subset=["x1"])
-        drawn = {row.name: (row.x1, row.y1, row.x2, row.y2) for row in table.itertuples(index=False)}
+        corners = table[["x1", "y1", "x2", "y2"]].to_numpy(float).tolist()
+        drawn: dict[str, Box] = {
+            str(name): (x1, y1, x2, y2) for name, (x1, y1, x2, y2) in zip(table["name"], corners, strict=True)
+        }
         values = values | {"manual_boxes": freeze_boxes(artifacts, drawn)}
     return parse(FacesConfig, values)
 

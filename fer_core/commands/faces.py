@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from ..config import RunConfig
 from ..faces.extraction import read_crops
@@ -10,6 +11,8 @@ from ..jobs.queue import submit
 from ..planning import faces_config
 from .context import Context, percent, print_json, print_table
 from .train import faces_values, finish, raise_failed
+
+SHOWN = ("status", "box", "probability", "landmarks", "faces", "rescued_by", "label", "group", "reason")
 
 
 def faces(options: argparse.Namespace) -> int:
@@ -27,18 +30,10 @@ def faces(options: argparse.Namespace) -> int:
     counts = table["status"].value_counts().to_dict()
     rows = [
         {
-            "path": row.name,
-            "status": row.status,
-            "box": row.box,
-            "probability": None if row.probability != row.probability else row.probability,
-            "landmarks": row.landmarks,
-            "faces": row.faces,
-            "rescued_by": row.rescued_by if isinstance(row.rescued_by, str) else None,
-            "label": row.label,
-            "group": row.group,
-            "reason": row.reason if isinstance(row.reason, str) else None,
+            "path": row["name"],
+            **{name: _known(row[name]) for name in SHOWN},
         }
-        for row in table.itertuples(index=False)
+        for row in table.to_dict("records")
     ]
     if options.json:
         print_json({"counts": counts, "images": rows})
@@ -60,3 +55,8 @@ def faces(options: argparse.Namespace) -> int:
     if len(rescued):
         print("found on a second look: " + ", ".join(f"{count} by {name}" for name, count in rescued.items()))
     return 0
+
+
+def _known(value: object) -> object:
+    """Return a table's value, None for the NaN that pandas keeps for it."""
+    return None if isinstance(value, float) and math.isnan(value) else value

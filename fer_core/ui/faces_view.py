@@ -182,7 +182,7 @@ def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> b
             colours.append(CHOSEN if chosen else OTHER)
             points.append(landmarks)
     if row["status"] == "manual":
-        boxes.append(row["box"])
+        boxes.append([float(value) for value in row["box"]])  # type: ignore[union-attr]
         labels.append("drawn")
         colours.append(DRAWN)
     return encode(annotate(image, boxes, labels=labels, colours=colours, landmarks=points))
@@ -200,7 +200,7 @@ def failure_shares(table: pd.DataFrame) -> None:
         counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
         chart = charts.status_bars(counts.groupby(["class", "status"]).size().reset_index(name="images"))
         st.markdown("**What became of the frames, per class**")
-        st.altair_chart(chart, alt=charts.describe(chart))
+        st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
     with right:
         st.markdown("**Failed share per movie or person**")
         groups = table[table["group"] != ""].groupby("group")["status"]

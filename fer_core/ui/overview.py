@@ -80,7 +80,7 @@ def classes(dataset: Dataset) -> None:
     )
     st.markdown(f"**Images per class and {'split' if splits else 'movie or person'}**")
     chart = charts.class_bars(table)
-    st.altair_chart(chart, alt=charts.describe(chart))
+    st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
 
 
 def findings(report: AuditReport) -> None:
