@@ -34,7 +34,7 @@ demo: install  ## train the paper's three settings on the generated set and prin
 	$(BIN)/python -m fer_core demo
 
 test: install-dev  ## run every test (browser tests need Debian's chromium)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install-dev  ## style, types
 	$(BIN)/ruff check .

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 from .. import settings as settings_module
@@ -37,7 +39,12 @@ def serve(options: argparse.Namespace) -> int:
         processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(options.port), "--server.address", options.address]
-    note(f"FER Lab is at http://{options.address}:{options.port} (stop with Ctrl-C)")
+    url = f"http://{options.address}:{options.port}"
+    note(f"FER Lab is at {url} (stop with Ctrl-C)")
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        opening = threading.Timer(4.0, webbrowser.open, [url])  # once the server answers
+        opening.daemon = True
+        opening.start()
     processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
     try:
         return processes[-1].wait()
