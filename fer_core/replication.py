@@ -153,7 +153,7 @@ def _compare(figure: Reported, here: Measured | None) -> tuple[str, str]:
     if abs(gap) <= together:
         return NOISE, f"{100 * gap:+.1f} points here, within the noise of ±{100 * together:.1f} points."
     return (
-        FAILS,
+        DIFFERS,
         f"{100 * abs(gap):.1f} points {more} here, beyond the noise of ±{100 * together:.1f} points.",
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from .config import TransferConfig
+from .config import RunConfig, TransferConfig
 from .config_comparators import SvmConfig, TableConfig
 from .models.backbones import BACKBONES
 from .models.naming import system
@@ -86,6 +86,9 @@ def title(run: StoredRun) -> str:
     config = run.config
     model = config.model
     parts = [system(model)]
+    usual = RunConfig(data=config.data, model=type(model)()).epochs
+    if config.epochs != usual:
+        parts.append(f"{config.epochs} epochs")
     if isinstance(model, TransferConfig):
         if not config.faces.extract:
             parts.append("whole frames")

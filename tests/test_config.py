@@ -14,10 +14,12 @@ from fer_core.config import (
     digest,
     parse,
 )
+from fer_core.config_comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from fer_core.errors import ConfigError
 
 DATA = DataConfig(fingerprint="0123456789abcdef")
 RUN = RunConfig(data=DATA)
+COMPARATORS = (SvmConfig, BdnnConfig, MlpConfig)
 
 
 def test_golden_keys() -> None:
@@ -123,3 +125,51 @@ def test_a_definition_is_immutable() -> None:
 def test_digest_does_not_depend_on_the_order_of_fields() -> None:
     assert digest({"a": 1, "b": [2, 3]}) == digest({"b": [2, 3], "a": 1})
     assert digest([2, 3]) != digest([3, 2])
+
+
+def test_golden_keys_of_comparators() -> None:
+    keys = {kind.__name__: RUN.model_copy(update={"model": kind()}).key() for kind in COMPARATORS}
+    assert keys == {
+        "SvmConfig": "e986e354bc795afa",
+        "BdnnConfig": "e21d3bc363388e5d",
+        "MlpConfig": "9df87306bdf9072d",
+    }
+
+
+@pytest.mark.parametrize("kind", COMPARATORS)
+def test_the_transfer_recipe_plays_no_part_in_a_comparator_s_key(kind: type) -> None:
+    run = RUN.model_copy(update={"model": kind()})
+    assert run.key() == run.model_copy(update={"training": TrainingConfig(epochs=3, lr=0.5)}).key()
+    assert run.key() != run.model_copy(update={"protocol": ProtocolConfig(folds=3)}).key()
+
+
+@pytest.mark.parametrize("kind", COMPARATORS)
+def test_a_comparator_s_definition_comes_back_from_json(kind: type) -> None:
+    run = RUN.model_copy(update={"model": kind()})
+    assert RunConfig.model_validate_json(run.model_dump_json()) == run
+
+
+def test_where_a_table_lies_stays_out_of_the_key() -> None:
+    def run(file: str) -> RunConfig:
+        inputs = TableConfig(fingerprint="0" * 16, file=file)
+        return RUN.model_copy(update={"model": SvmConfig(inputs=inputs)})
+
+    assert run("/here.xlsx").key() == run("/there.xlsx").key()
+
+
+def test_epochs_are_those_that_the_model_trains() -> None:
+    def epochs(model: object) -> int:
+        return RUN.model_copy(update={"model": model, "training": TrainingConfig(epochs=7)}).epochs
+
+    assert (epochs(TransferConfig()), epochs(BdnnConfig(epochs=9)), epochs(SvmConfig())) == (7, 9, 1)
+
+
+def test_only_a_transfer_run_has_a_backbone() -> None:
+    assert RUN.transfer is RUN.model
+    with pytest.raises(ConfigError, match="backbone"):
+        _ = RUN.model_copy(update={"model": SvmConfig()}).transfer
+
+
+def test_an_unknown_kind_of_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="model"):
+        parse(RunConfig, {"data": DATA.model_dump(), "model": {"kind": "oracle"}})

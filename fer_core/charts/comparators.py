@@ -44,7 +44,7 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
     color = alt.Color(
         "part:N",
         scale=alt.Scale(domain=list(PART_COLORS), range=list(PART_COLORS.values())),
-        legend=alt.Legend(title=None),
+        legend=alt.Legend(title=None, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3),
     )
     x = alt.X("epoch:Q", title="Iteration", axis=alt.Axis(grid=False, tickCount=5))
     base = alt.Chart(losses)
@@ -86,7 +86,7 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     x = alt.X(
         "difference:Q",
         title="Second minus first: share of the class recognised (points)",
-        axis=alt.Axis(format="+%"),
+        axis=alt.Axis(format="+.0%", tickCount=7),
     )
     dots = base.mark_point(filled=True, size=90, color=BLUE, opacity=1).encode(
         x=x,
@@ -237,7 +237,10 @@ def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
     )
     base = alt.Chart(table).encode(y=y, color=color)
     x = alt.X(
-        "accuracy:Q", title="Validation accuracy", axis=alt.Axis(format="%"), scale=alt.Scale(domainMin=0)
+        "accuracy:Q",
+        title="Validation accuracy",
+        axis=alt.Axis(format=".0%", tickCount=6),
+        scale=alt.Scale(domainMin=0),
     )
     bars = base.mark_rule(strokeWidth=2.4).encode(x=alt.X("low:Q"), x2="high:Q")
     dots = base.mark_point(size=130, strokeWidth=2.6).encode(

@@ -66,6 +66,7 @@ SYSTEM_COLORS: dict[str, str] = {
     "mlp": GREY,
     "phog": ORANGE,
     "lpq": PURPLE,
+    "pixels": SKY,
 }
 
 #: Accuracy of a guess among the seven classes.

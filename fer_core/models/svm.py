@@ -193,10 +193,13 @@ def fit_temperature(values: np.ndarray, y: np.ndarray) -> float:
     """Return the temperature T > 0 for which softmax(values / T) gives held-out labels the best likelihood.
 
     One number cannot change which class wins, unlike Platt's sigmoid per class (Guo et al. 2017, section 4.2).
-    It is fitted on the decisions that C and gamma were chosen by, hence slightly optimistic.
+    It is fitted on the decisions that C and gamma were chosen by, hence slightly optimistic; 1 where no inner
+    training part had the class of any image held out.
     """
     rows = np.arange(len(y))
     known = np.isfinite(values[rows, y])  # elsewhere an inner training part lacked the class
+    if not known.any():
+        return 1.0
 
     def loss(log_t: float) -> float:
         return -float(

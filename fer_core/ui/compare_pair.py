@@ -13,6 +13,7 @@ from .. import charts
 from ..config import CLASSES
 from ..errors import FerError
 from ..metrics import compare
+from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from . import downloads, resources
@@ -29,9 +30,11 @@ def view(runs: list[StoredRun]) -> None:
         st.info("Two runs are needed; loosen the filters or train another.", icon=":material/compare:")
         return
     known = labels(runs)
+    names = list(known)
+    one, other = _first_choice(list(known.values()))
     left, right = st.columns(2)
-    first = left.selectbox("First", list(known), key="a", bind="query-params")
-    second = right.selectbox("Second", list(known), index=1, key="b", bind="query-params")
+    first = left.selectbox("First", names, index=one, key="a", bind="query-params")
+    second = right.selectbox("Second", names, index=other, key="b", bind="query-params")
     a, b = known[first], known[second]
     if a.id == b.id:
         st.info("Choose two different runs.", icon=":material/compare:")
@@ -54,6 +57,16 @@ def view(runs: list[StoredRun]) -> None:
         _images(a, both[both["right_a"] & ~both["right_b"]], f"{title(a)} right, {title(b)} wrong", "b")
     with right:
         _images(b, both[both["right_b"] & ~both["right_a"]], f"{title(b)} right, {title(a)} wrong", "a")
+
+
+def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
+    """Return the places of two runs that share their folds, by whole groups where there are such."""
+    order = sorted(range(len(runs)), key=lambda index: PROTOCOLS[runs[index].protocol].leaks)
+    for one in order:
+        for other in order:
+            if other != one and runs[one].config.protocol == runs[other].config.protocol:
+                return one, other
+    return 0, 1
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:

@@ -87,10 +87,10 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     for source, heading, note in TABLES:
         st.markdown(f"**{heading}**")
         own = [one for one in figures if one.reported.source == source]
-        st.dataframe(pd.DataFrame([_row(one) for one in own]), hide_index=True, alt=heading)
+        st.table(pd.DataFrame([_row(one) for one in own]).set_index("Figure"))
         st.caption(note)
     st.markdown("**Table 1: settings of the BDNN**")
-    st.dataframe(_settings(found), hide_index=True, alt="The BDNN's settings in the paper and here")
+    st.table(_settings(found).set_index("Setting"))
     _statements(found)
     _against_itself()
 
@@ -179,8 +179,7 @@ def _row(one: Checked) -> dict[str, str]:
         "Paper": f"{reported.printed} %" if reported.measure.endswith("accuracy") else reported.printed,
         f"Here, {PROTOCOLS[reported.protocol].title.lower()}": _shown(one.like),
         "Here, by movie or person": _shown(one.by_group),
-        "Verdict": MARKS.get(one.verdict, one.verdict),
-        "In words": one.words,
+        "Verdict": f"**{MARKS.get(one.verdict, one.verdict)}** {one.words}",
     }
 
 
@@ -225,13 +224,10 @@ def _statements(found: Runs) -> None:
     st.subheader("What the paper says of them")
     rows: dict[str, dict[str, str]] = {}
     for one in check_statements(found):
-        row = rows.setdefault(one.statement, {"Statement": one.statement, "Where": one.source})
+        row = rows.setdefault(one.statement, {"Statement": f"{one.statement} ({one.source})"})
         column = "Here, by movie or person" if one.protocol == "group" else "Here, as the paper"
-        row[column] = MARKS.get(one.verdict, one.verdict)
-        row[f"{column}: figures"] = one.words
-    st.dataframe(
-        pd.DataFrame(list(rows.values())), hide_index=True, alt="The paper's statements, judged here"
-    )
+        row[column] = f"**{MARKS.get(one.verdict, one.verdict)}** {one.words}"
+    st.table(pd.DataFrame(list(rows.values())).set_index("Statement"))
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % bootstrap over movies or persons; "
         "'within noise' means that the interval holds zero. 'As the paper' is its reshuffle, or random folds "

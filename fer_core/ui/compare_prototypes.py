@@ -127,11 +127,12 @@ def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
         st.info("No image of this class was held out.", icon=":material/image_not_supported:")
         return
     own = own.assign(distance=own[name]).sort_values("distance")
+    shown = min(SHOWN, -(-len(own) // 2))
     places = crop_rows(run, list(own["name"]))
     left, right = st.columns(2, gap="large")
     for column, heading, part in (
-        (left, "Nearest to its prototype", own.head(SHOWN)),
-        (right, "Farthest from it", own.tail(SHOWN)[::-1]),
+        (left, "Nearest to its prototype", own.head(shown)),
+        (right, "Farthest from it", own.tail(shown)[::-1]),
     ):
         with column:
             st.markdown(f"**{heading}**")

@@ -83,7 +83,8 @@ def curves(runs: list[StoredRun]) -> None:
     known = labels([run for run in runs if run.config.epochs > 1])
     names = {run.id: name for name, run in known.items()}
     deep = sorted(
-        (run for run in runs if run.unfreeze), key=lambda run: (run.protocol != "group", run.unfreeze)
+        (run for run in runs if run.unfreeze and run.config.faces.extract),
+        key=lambda run: (run.protocol != "group", run.unfreeze),
     )
     chosen = st.multiselect(
         "Runs",
@@ -94,14 +95,18 @@ def curves(runs: list[StoredRun]) -> None:
         max_selections=6,
     )
     picked = [known[name] for name in chosen]
-    plain = {run.id: label(run) for run in picked}
+    alike = len({run.config.protocol for run in picked}) == 1
+    plain = {run.id: title(run) if alike else label(run) for run in picked}
     if len(set(plain.values())) < len(plain):
         plain = {run.id: names[run.id] for run in picked}
     st.subheader("Learning curves")
     if picked:
         epochs = pd.concat([resources.epochs(run).assign(system=plain[run.id]) for run in picked])
-        downloads.figure(charts.learning_curves(epochs), epochs, "learning-curves")
-        st.caption("As the paper's figure 4. Thin lines are folds, the thick line their mean.")
+        figure = charts.learning_curves(epochs)
+        # Panels stand close: their headings must not meet.
+        downloads.figure(figure.update_annotations(font_size=12), epochs, "learning-curves")
+        under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
+        st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")
     else:
         st.info(
             "Choose a run that was trained in epochs; an SVM is fitted at once.", icon=":material/touch_app:"
@@ -116,5 +121,5 @@ def curves(runs: list[StoredRun]) -> None:
     downloads.figure(charts.two_directions(losses), losses, "bdnn-losses")
     st.caption(
         "As the paper's figure 5: one set of weights, forward to the classes and in reverse to the inputs. The reverse "
-        "error is in standard deviations of the inputs; 1 is what their mean would reach. Bands span the folds."
+        "error is in standard units; 1 is what always giving back the mean reaches. Bands span the folds."
     )

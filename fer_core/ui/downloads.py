@@ -28,9 +28,10 @@ export default function ({ parentElement, data }) {
 """
 SAVE_HTML = '<button class="png">PNG</button><button class="svg">SVG</button>'
 SAVE_CSS = """
-button {font: inherit; font-size: .8rem; color: var(--st-text-color); background: transparent; cursor: pointer;
+button {font: inherit; font-size: .875rem; min-height: 2.5rem; color: var(--st-text-color);
+  background: transparent; cursor: pointer;
   border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius, .5rem);
-  padding: .3rem .75rem; margin-right: .5rem;}
+  padding: .25rem .75rem; margin-right: .5rem;}
 button:hover, button:focus-visible {border-color: var(--st-primary-color); color: var(--st-primary-color);}
 """
 

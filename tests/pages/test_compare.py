@@ -116,9 +116,9 @@ def test_runs_under_different_folds_are_compared_with_a_warning(compare: Open) -
 def test_the_paper_view_offers_what_is_missing_and_keeps_its_numbers(compare: Open) -> None:
     app = compare(view="Paper")
     assert any(button.label.startswith("Run the missing") for button in app.button)
-    tables = [table.value for table in app.dataframe]
-    assert {"26.51 %", "43.24 %", "14.42 %"} <= set(tables[0]["Paper"])
-    assert any("chance" in words for words in tables[0]["In words"])
+    second = app.table[0].value
+    assert {"26.51 %", "43.24 %", "14.42 %"} <= set(second["Paper"])
+    assert any("chance" in words for words in second["Verdict"])
 
 
 def test_the_leak_meter_names_the_protocols_not_yet_run(compare: Open) -> None:

@@ -1,0 +1,137 @@
+"""`compare --paper` and `train --model`: a whole comparison on tiny sets, and its one JSON document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_core.cli import main
+from fer_core.comparison import STAND_IN
+from fer_core.datasets.generated_table import generate_table
+from fer_core.paper import REPORTED
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_DEVICE", "cpu")
+    monkeypatch.setenv("FER_THREADS", "1")
+
+
+def test_images_go_through_the_same_folds_beside_the_paper(
+    generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("compare", "--paper", "--data", str(generated), "--epochs", "1", "--folds", "2")
+    found = told(capsys, *arguments)
+    systems = {row["system"]: row for row in found["systems"]}
+    names = [name for name in systems if "whole frames" not in name]
+    assert [name.split(" ")[0] for name in names] == ["BDNN", "MLP", "PHOG", "LPQ"] + [
+        names[-1].split(" ")[0]
+    ] * 3
+    assert all({"group", "stratified"} <= set(systems[name]) for name in names)
+    assert all("reshuffle" in systems[name] for name in names[-3:])
+    assert found["generated"]
+    if found["backbone"] == STAND_IN:
+        assert any("not on this host" in line for line in found["notes"])  # never silently
+    assert {(run["protocol"], run["folds"]) for run in found["runs"]} == {
+        ("group", 2),
+        ("stratified", 2),
+        ("reshuffle", 1),
+    }
+    assert len(found["figures"]) == len(REPORTED)
+    assert {one["verdict"] for one in found["statements"]} <= {
+        "holds",
+        "does not hold",
+        "within noise",
+        "not run",
+    }
+    again = told(capsys, *arguments)
+    assert all(run["cached"] for run in again["runs"])
+    assert again["figures"] == found["figures"]
+
+
+def test_a_sheet_leaves_out_what_needs_images_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = generate_table(tmp_path / "sheet.xlsx", rows=105)
+    assert main(["compare", "--paper", "--data", str(path), "--folds", "3"]) == 0
+    printed = capsys.readouterr()
+    for system in (
+        "BDNN (LPQ+PHOG components)",
+        "MLP (LPQ+PHOG components)",
+        "PHOG components + SVM",
+        "LPQ components",
+    ):
+        assert system in printed.out
+    assert "without images no network" in printed.out
+    assert "43.7 %" in printed.out  # the published LPQ figure stands beside it
+
+
+@pytest.mark.parametrize(
+    ("options", "system"),
+    [
+        (("--model", "bdnn", "--epochs", "3"), "BDNN (pixels)"),
+        (("--model", "mlp", "--features", "phog", "--epochs", "3"), "MLP (PHOG)"),
+        (("--model", "svm"), "PHOG + SVM"),
+    ],
+)
+def test_comparators_are_trained_like_any_model(
+    generated: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], system: str
+) -> None:
+    rows = told(
+        capsys,
+        "train",
+        "--data",
+        str(generated),
+        "--protocol",
+        "group",
+        "--folds",
+        "2",
+        "--no-faces",
+        *options,
+    )
+    assert [(row["system"], row["status"], row["backbone"], row["unfreeze"]) for row in rows] == [
+        (system, "done", None, None)
+    ]
+    assert rows[0]["epochs"] == (3 if "--epochs" in options else None)
+    assert (rows[0]["val_loss"] is None) == (options[1] == "svm")
+
+
+def test_a_table_is_read_as_features(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(generate_table(tmp_path / "sheet.xlsx", rows=84))
+    options = ("--model", "svm", "--features", "table", "--table", path, "--folds", "2")
+    rows = told(capsys, "train", "--data", path, *options)
+    assert rows[0]["system"] == "LPQ+PHOG components + SVM"
+    assert rows[0]["images"] == 83
+
+
+def test_a_table_and_the_features_named_table_go_together(
+    generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--data", str(generated), "--model", "svm", "--features", "table"]) == 2
+    assert "--table FILE" in capsys.readouterr().err
+
+
+def test_only_a_transferred_network_predicts(generated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = told(
+        capsys,
+        "train",
+        "--data",
+        str(generated),
+        "--model",
+        "mlp",
+        "--epochs",
+        "1",
+        "--folds",
+        "2",
+        "--no-faces",
+    )
+    assert main(["predict", "--run", rows[0]["run_id"], "photo.jpg"]) == 2
+    assert "only a transferred network" in capsys.readouterr().err
