@@ -92,6 +92,8 @@ def _tile(row: dict, key: str) -> Tile:
     label = CLASSES[row["label"]]
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
+    if isinstance(row["rescued_by"], str):
+        note += f", {row['rescued_by']}"
     jpeg = resources.crop_jpeg(key, row["row"]) if row["row"] >= 0 else _blank()
     query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
     link = "./faces?" + urlencode({**query, "frame": row["name"]}, doseq=True)

@@ -71,18 +71,15 @@ def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
     trace = resources.trace(lab.source, config.data.fingerprint, name, _first_look(config))
     size = int(row["width"]), int(row["height"])
     st.markdown(" ".join([why(trace, faces.min_face_size, min(size)), *_afterwards(trace, config, row)]))
-    if st.session_state.get("stage-of", name) != name:
-        st.session_state.pop(
-            "stage", None
-        )  # another frame starts where it says most, unless the URL says where
-    st.session_state["stage-of"] = name
+    chosen, key = st.query_params.get("stage"), f"stage-{name}"
     stage = st.segmented_control(
         "Stage",
         STAGES,
-        default=_telling(trace),
+        default=chosen if chosen in STAGES else _telling(trace),
         required=True,
-        key="stage",
-        bind="query-params",
+        key=key,
+        on_change=_remember,
+        args=(key,),
         label_visibility="collapsed",
     )
     image = resources.frame_array(lab.source, name)
@@ -93,6 +90,11 @@ def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
         _faces(config, row, image)
     else:
         _candidates(trace, stage, image)
+
+
+def _remember(key: str) -> None:
+    """Put the chosen stage into the URL: frames looked at next then start there, others where they say most."""
+    st.query_params["stage"] = st.session_state[key]
 
 
 def _first_look(config: RunConfig) -> str:

@@ -61,15 +61,24 @@ def test_a_frame_with_no_face_says_where_the_last_candidate_died(opened: Open) -
     app = opened(frame=NONE)
     assert "P-Net gave the best place on any of the 8 scales" in said(app)
     assert "it needs 0.60, so R-Net was given nothing" in said(app)
-    assert app.button_group(key="stage").value == "P-Net"
+    assert app.button_group(key=f"stage-{NONE}").value == "P-Net"
 
 
 def test_the_stage_is_in_the_url(opened: Open) -> None:
     app = opened(frame=NONE, stage="Pyramid")
-    assert app.button_group(key="stage").value == "Pyramid"
+    assert app.button_group(key=f"stage-{NONE}").value == "Pyramid"
     levels = app.dataframe[0].value
     assert list(levels["Faces of (px)"])[:2] == [20, 28]
     assert len(levels) == 8
+
+
+def test_a_chosen_stage_is_kept_in_the_url_and_for_the_next_frame(opened: Open) -> None:
+    app = opened(frame=NONE)
+    app.button_group(key=f"stage-{NONE}").set_value("R-Net").run()
+    assert not app.exception
+    assert app.query_params["stage"] == "R-Net"
+    next(button for button in app.button if button.label == "Next failed frame").click().run()
+    assert app.button_group(key=f"stage-{frame_name(2)}").value == "R-Net"
 
 
 def test_a_found_frame_looks_only_when_asked(opened: Open) -> None:
