@@ -22,23 +22,23 @@ with setup("Faces") as lab:
     faces_view.counts(crops.table, brief=bool(name))
     if name:
         faces_view.frame(lab, config, crops, name)
-        st.stop()
-    with bar:
-        boxes_view.files(lab, config, crops.table)
+    else:  # no st.stop() after a frame: it drops what a fragment was sent meanwhile
+        with bar:
+            boxes_view.files(lab, config, crops.table)
 
-    view = st.segmented_control(
-        "View",
-        list(faces_view.VIEWS),
-        default="all",
-        required=True,
-        format_func=faces_view.VIEWS.__getitem__,
-        key="view",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    table = crops.table
-    if view == "failed":
-        table = faces_view.failed(table)
-        faces_view.failure_shares(crops.table)
-        found_accuracy(lab)
-    faces_view.gallery(filters(table, crops.table), config)
+        view = st.segmented_control(
+            "View",
+            list(faces_view.VIEWS),
+            default="all",
+            required=True,
+            format_func=faces_view.VIEWS.__getitem__,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        table = crops.table
+        if view == "failed":
+            table = faces_view.failed(table)
+            faces_view.failure_shares(crops.table)
+            found_accuracy(lab)
+        faces_view.gallery(filters(table, crops.table), config)

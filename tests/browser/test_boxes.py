@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from dashboards import Server
 from faces_case import FRAMES, detect, frame_name, make_frames
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
@@ -132,6 +133,59 @@ def test_a_face_is_chosen_by_a_click_and_stays_inside_the_frame(
     expect(said).to_contain_text("to (320,")
     drag(page, stage, (0.1, 0.9), (0.1 + 1e-4, 0.9))  # a click beside it changes nothing
     expect(said).to_contain_text("60 × 70 pixels.")
+
+
+def test_a_finger_draws_and_moves(browser: Browser, lab: Server, frames: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    stage = open_frame(page, lab, frames, 6)
+    touch = context.new_cdp_session(page)
+
+    def swipe(*shares: tuple[float, float]) -> None:
+        stage.scroll_into_view_if_needed()
+        area: Any = stage.locator("img").bounding_box()
+        assert area["x"] >= 0
+        assert area["x"] + area["width"] <= 390
+        points = [(area["x"] + a * area["width"], area["y"] + b * area["height"]) for a, b in shares]
+        for kind, at in zip(["touchStart"] + ["touchMove"] * (len(points) - 1), points, strict=True):
+            event = {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]}
+            touch.send("Input.dispatchTouchEvent", event)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe((0.25, 0.25), (0.4, 0.4), (0.5, 0.75))
+    said = page.locator(".said")
+    expect(said).to_contain_text(re.compile(r"from \((79|80|81), (59|60|61)\)"))
+    before = said.inner_text()
+    swipe((0.4, 0.5), (0.5, 0.5), (0.65, 0.5))
+    expect(said).not_to_have_text(before)
+    assert (
+        before.split(":")[1].split("×")[0] == said.inner_text().split(":")[1].split("×")[0]
+    )  # as wide as before
+    context.close()
+
+
+def test_boxes_go_out_and_come_in(page: Page, lab: Server, frames: Path, tmp_path: Path) -> None:
+    page.goto(lab.at("faces", data=str(frames)), wait_until="commit")
+    panel = page.get_by_role("button", name="Hand-drawn boxes")
+    file = tmp_path / "boxes.csv"
+    rows = [f"{frame_name(2)},10,20,110,140,=ann", f"{frame_name(6)},10,20,110,999,", "nowhere.png,1,2,3,4,"]
+    file.write_text("\n".join(["name,x1,y1,x2,y2,author", *rows]))
+    panel.click()
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("1 box to add")).to_be_visible()
+    expect(page.get_by_text("2 rows can't be used")).to_be_visible()
+    page.get_by_role("button", name="Add them").click()
+    expect(page.locator("[data-testid=stMetric]", has_text="Manual")).to_contain_text("1")
+    assert stored(lab, frames)[frame_name(2)]["author"] == "=ann"
+
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    text = saved.value.path().read_text()
+    assert f"{frame_name(2)},10.0,20.0,110.0,140.0,'=ann," in text
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="COCO JSON").click()
+    assert json.loads(saved.value.path().read_text())["annotations"][0]["bbox"] == [10.0, 20.0, 100.0, 120.0]
 
 
 def test_a_hosted_demo_only_explains(
