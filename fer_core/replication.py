@@ -25,6 +25,8 @@ CHANCE = 1 / len(CLASSES)
 #: Frames of SFEW: how many images the paper's accuracies rest on.
 PAPER_IMAGES = 675
 LEVEL, Z = 0.95, 1.96
+#: Points (as a share) within which two accuracies count as similar; a wider interval tells nothing of the kind.
+CLOSE = 0.05
 
 Table = Callable[[StoredRun], pd.DataFrame]
 
@@ -235,14 +237,21 @@ def paired(
     return float(gains.mean()), bootstrap(gains, members, 0, LEVEL, RESAMPLES), len(gains)
 
 
+def _gain(
+    runs: Runs, protocol: str, first: str, second: str
+) -> tuple[float, tuple[float, float], int] | None:
+    """Return how much more accurate the first is than the second, in the same folds; None unless both were run."""
+    b = runs.pick(first, protocol)
+    a = runs.pick(second, protocol, folds=b.config.protocol.folds) if b else None
+    return None if a is None or b is None else paired(runs.predictions(a), runs.predictions(b))
+
+
 def _better(first: str, second: str) -> Judge:
     def judge(runs: Runs, protocol: str) -> tuple[str, str]:
-        b = runs.pick(first, protocol)
-        a = runs.pick(second, protocol, folds=b.config.protocol.folds) if b else None
-        if a is None or b is None:
+        found = _gain(runs, protocol, first, second)
+        if found is None:
             return MISSING, "One of the two has not been run."
-        gain, bounds, images = paired(runs.predictions(a), runs.predictions(b))
-        return _sign(gain, bounds), _points(gain, bounds, images)
+        return _sign(*found[:2]), _points(*found)
 
     return judge
 
@@ -260,11 +269,14 @@ def _lower_loss(first: tuple[str, bool], second: tuple[str, bool]) -> Judge:
 
 
 def _similar(first: str, second: str) -> Judge:
-    better = _better(first, second)
-
     def judge(runs: Runs, protocol: str) -> tuple[str, str]:
-        verdict, words = better(runs, protocol)
-        return {NOISE: HOLDS, HOLDS: FAILS}.get(verdict, verdict), words
+        found = _gain(runs, protocol, first, second)
+        if found is None:
+            return MISSING, "One of the two has not been run."
+        _, (low, high), _ = found
+        if low > 0 or high < 0:
+            return FAILS, _points(*found)
+        return (HOLDS if max(-low, high) <= CLOSE else NOISE), _points(*found)
 
     return judge
 
@@ -276,7 +288,9 @@ def _at_chance(slot: str) -> Judge:
             return MISSING, "It has not been run."
         low, high = run.summary["val_accuracy_interval"]
         words = f"{100 * run.summary['val_accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)."
-        return (HOLDS if low <= CHANCE <= high else FAILS), words
+        if not low <= CHANCE <= high:
+            return FAILS, words
+        return (HOLDS if (high - low) / 2 <= CLOSE else NOISE), words
 
     return judge
 

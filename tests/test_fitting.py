@@ -166,7 +166,7 @@ def test_a_sheet_is_a_data_set_of_its_own(tmp_path: Path, artifacts: Artifacts) 
 
 def test_a_sheet_is_joined_to_images_by_stem(frames: Dataset, tmp_path: Path, artifacts: Artifacts) -> None:
     rng = np.random.default_rng(0)
-    chosen = frames.samples[:-5]
+    chosen = [sample for index, sample in enumerate(frames.samples) if index % 8]
     lines = [
         ",".join([Path(sample.name).stem, str(sample.label + 1), *(f"{x:.4f}" for x in rng.normal(size=10))])
         for sample in reversed(chosen)

@@ -52,11 +52,12 @@ def view(runs: list[StoredRun]) -> None:
     downloads.figure(charts.class_differences(table), table, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
+    st.caption("Under each: the true class → what the other run takes it for.")
     left, right = st.columns(2, gap="large")
     with left:
-        _images(a, both[both["right_a"] & ~both["right_b"]], f"{title(a)} right, {title(b)} wrong", "b")
+        _images(a, both[both["right_a"] & ~both["right_b"]], f"Only {title(a)} right", "b")
     with right:
-        _images(b, both[both["right_b"] & ~both["right_a"]], f"{title(b)} right, {title(a)} wrong", "a")
+        _images(b, both[both["right_b"] & ~both["right_a"]], f"Only {title(b)} right", "a")
 
 
 def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
@@ -170,7 +171,7 @@ def _tile(run: StoredRun, row: dict[Hashable, Any], wrong: str, places: dict[str
     true, taken = CLASSES[row["label"]], CLASSES[row[f"guess_{wrong}"]]
     return Tile(
         resources.crop_jpeg(run.config.crops_key(), places[row["name"]]),
-        f"{true}, taken for {taken}",
+        f"{true} → {taken}",
         row["name"].rpartition("/")[2],
         f"{true} face that the other took for {taken}",
         f"./faces?image={row['name']}",

@@ -45,17 +45,18 @@ TABLES = (
     (
         paper.TABLE_2,
         "Table 2: accuracy for n = 1, 2, 3",
-        "Means over the epochs, as the paper's, with faces cut out.",
+        "Means over the epochs under the per-epoch reshuffle, as the paper's, with faces cut out.",
     ),
     (
         paper.TABLE_3,
         "Table 3: mean loss with and without face extraction",
-        "Cross-entropy in nats, mean over the epochs; the paper does not say for which n: here n = 2.",
+        "Cross-entropy in nats, mean over the epochs under the reshuffle; the paper does not say for which n: "
+        "here n = 2.",
     ),
     (
         paper.BDNN_TABLE,
         "The BDNN's table: accuracy after 100 and 200 iterations",
-        "Mean of the folds at that iteration.",
+        "Mean of random folds at that iteration; the paper has ten of them.",
     ),
     (
         paper.SFEW_PAPER,
@@ -122,7 +123,8 @@ def _missing(lab: Lab, backbone: str) -> None:
     waiting = sum(states.get(config.key()) in ("queued", "running") for config in missing)
     with st.container(border=True):
         st.markdown(
-            f"**{len(missing)} of the {len(plan.configs)} runs that the paper's tables call for are not here** "
+            f"**{len(missing)} of the {len(plan.configs)} runs that the paper's tables call for (20 epochs, 5 folds) "
+            "are not here** "
             f"({_kinds(missing)})." + (f" {waiting} of them wait or go on." if waiting else "")
         )
         for line in plan.notes:
@@ -177,7 +179,7 @@ def _row(one: Checked) -> dict[str, str]:
     return {
         "Figure": f"{reported.system}: {MEASURES[reported.measure]}",
         "Paper": f"{reported.printed} %" if reported.measure.endswith("accuracy") else reported.printed,
-        f"Here, {PROTOCOLS[reported.protocol].title.lower()}": _shown(one.like),
+        "Here, same protocol": _shown(one.like),
         "Here, by movie or person": _shown(one.by_group),
         "Verdict": f"**{MARKS.get(one.verdict, one.verdict)}** {one.words}",
     }
