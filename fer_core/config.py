@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from .config_base import CLASSES, KEY_LENGTH, Config, digest, parse, where
 from .config_comparators import BdnnConfig, MlpConfig, SvmConfig
+from .config_training import AugmentationConfig, TrainingConfig
 from .errors import ConfigError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "KEY_LENGTH",
     "RESCUES",
     "STEP_VERSIONS",
+    "AugmentationConfig",
     "Config",
     "DataConfig",
     "FacesConfig",
@@ -137,19 +139,6 @@ class ProtocolConfig(Config):
         return fields
 
 
-class TrainingConfig(Config):
-    """The epoch loop: the paper's 20 epochs of Adam on cross-entropy, classes drawn evenly.
-
-    The paper states neither batch size nor learning rate; 32 and 0.001 are Adam's and the field's defaults.
-    """
-
-    epochs: int = Field(20, ge=1, le=10_000)
-    batch_size: int = Field(32, ge=2, le=4096)
-    lr: float = Field(1e-3, gt=0.0, le=10.0)
-    sampler: Literal["balanced", "shuffled"] = "balanced"
-    precision: Literal["float32", "bf16"] = "float32"
-
-
 #: What can be trained; `kind` tells them apart.
 Model = Annotated[TransferConfig | SvmConfig | BdnnConfig | MlpConfig, Field(discriminator="kind")]
 
@@ -167,6 +156,20 @@ class RunConfig(Config):
     model: Model = TransferConfig()
     protocol: ProtocolConfig = ProtocolConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _inner_split_has_a_training_part(self) -> RunConfig:
+        if self.trains_backbone and self.training.inner and self.protocol.name == "reshuffle":
+            raise ValueError(
+                "the per-epoch reshuffle trains on every image in turn, so it has no inner split: leave out early "
+                "stopping, selection 'inner' and the temperature, or choose another protocol"
+            )
+        return self
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether this is a transfer run that trains, to which the recipe applies."""
+        return self.goal == "train" and isinstance(self.model, TransferConfig)
 
     @property
     def transfer(self) -> TransferConfig:
@@ -205,9 +208,18 @@ class RunConfig(Config):
             }
         )
 
-    def activations_key(self, block: str) -> str:
-        """Return the key of the activations that enter `block`: crops, backbone and weights."""
-        own = {"backbone": self.transfer.backbone, "weights": self.transfer.weights, "block": block}
+    def activations_key(self, block: str, view: dict[str, Any] | None = None) -> str:
+        """Return the key of the activations that enter `block`: crops, backbone, weights and, if any, view.
+
+        `view` is what was done to the crops (`features.views`); None for the crops as they are.
+        """
+        own: dict[str, Any] = {
+            "backbone": self.transfer.backbone,
+            "weights": self.transfer.weights,
+            "block": block,
+        }
+        if view is not None:
+            own["view"] = view
         return digest(
             {
                 "step": ["activations", STEP_VERSIONS["activations"]],

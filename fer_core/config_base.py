@@ -29,6 +29,14 @@ def where(default: Any, **kwargs: Any) -> Any:
     return Field(default, json_schema_extra={"where": True}, **kwargs)
 
 
+def later(default: Any, **kwargs: Any) -> Any:
+    """Declare a field that joined after runs had been stored: at its default it stays out of every key.
+
+    The default must mean what the step did before the field was there, so that those runs keep their ids.
+    """
+    return Field(default, json_schema_extra={"later": True}, **kwargs)
+
+
 class Config(BaseModel):
     """Base of every definition: immutable, no unknown fields, equal exactly when the fields are equal."""
 
@@ -39,9 +47,10 @@ class Config(BaseModel):
         found: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
             extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("where"):
-                continue
+            marks = extra if isinstance(extra, dict) else {}
             value = getattr(self, name)
+            if marks.get("where") or (marks.get("later") and value == field.default):
+                continue
             found[name] = value.hashed() if isinstance(value, Config) else _plain(value)
         return found
 

@@ -27,11 +27,12 @@ class EpochRecord:
         seed: seed of the protocol that drew the fold.
         fold: index of the fold under that seed.
         epoch: counts from 1.
-        train_loss: mean cross-entropy, in nats; NaN where it isn't measured, as in the three below.
+        train_loss: mean of what training minimises, in nats: cross-entropy, with the recipe's smoothing, class
+            weights and mixing; NaN where it isn't measured, as in the three below.
         train_accuracy: in 0..1.
         val_loss: mean cross-entropy, in nats.
         val_accuracy: in 0..1.
-        lr: learning rate of the epoch.
+        lr: learning rate of the epoch; the head's where blocks have rates of their own.
         seconds: wall time of the epoch.
         images: training images seen in the epoch.
     """

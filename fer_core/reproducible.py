@@ -39,15 +39,19 @@ def deterministic(device: torch.device, *, one_thread: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out; on a CPU torch raises a plain one, known by its text alone."""
+    known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+    return known or "can't allocate memory" in str(error)
+
+
 @contextmanager
 def memory_errors(batch_size: int) -> Iterator[None]:
     """Turn memory that runs out into a TrainingError that says what to lower."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # On a CPU torch raises a plain RuntimeError, known by its text alone.
-        known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
-        if not known and "can't allocate memory" not in str(error):
+        if not out_of_memory(error):
             raise
         raise TrainingError(
             "A batch must fit into the device's memory",

@@ -14,7 +14,17 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fer_core"
 
 FLOORS: dict[int, tuple[str, ...]] = {
-    0: ("config", "settings", "errors", "reporting", "paper", "config_base", "config_comparators"),
+    0: (
+        "config",
+        "settings",
+        "errors",
+        "reporting",
+        "paper",
+        "config_base",
+        "config_comparators",
+        "config_training",
+        "recipes",
+    ),
     1: (
         "datasets",
         "faces",
@@ -28,7 +38,21 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "devices",
         "environment",
     ),
-    2: ("training", "fitted", "sampling", "reproducible", "checkpoints", "features", "models"),
+    2: (
+        "training",
+        "trainer",
+        "progress",
+        "selection",
+        "schedules",
+        "objective",
+        "precision",
+        "fitted",
+        "sampling",
+        "reproducible",
+        "checkpoints",
+        "features",
+        "models",
+    ),
     3: (
         "pipeline",
         "fitting",

@@ -12,7 +12,10 @@ for EfficientNet-Lite0 in batches that are a multiple of the size here; other ba
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +28,19 @@ from ..reporting import Report
 from ..transforms import to_input
 
 FILE = "activations.npy"
+
+
+@dataclass(frozen=True)
+class View:
+    """Something done to the crops before the prefix: its place in keys, its name, and how it is done.
+
+    `apply` takes (n, H, W, 3) uint8 crops and the position of the first of them among all.
+    """
+
+    key: dict[str, Any]
+    title: str
+    apply: Callable[[np.ndarray, int], np.ndarray]
+
 
 #: Images a forward pass, fixed; few on a CPU, where a block's maps then stay in its cache.
 CHUNK = {"cpu": 16, "cuda": 256}
@@ -39,6 +55,7 @@ def activations(
     artifacts: Artifacts,
     report: Report,
     device: torch.device,
+    view: View | None = None,
 ) -> Tensor:
     """Return what enters `block` for every crop, computed now unless it is there.
 
@@ -46,6 +63,7 @@ def activations(
         chain: from `models.transfer.build`; moved to `device`, its prefix left in eval mode.
         crops: (N, H, W, 3) uint8 RGB, in the data set's order.
         block: a boundary, `chain.row.boundary(n)`.
+        view: what is done to the crops first; None for nothing.
 
     Returns:
         (N, ...) float32 on the CPU, memory-mapped; maps are (N, C, H, W) in channels_last order.
@@ -54,16 +72,19 @@ def activations(
         Cancelled: `report` says so; nothing is kept then.
         StoreError: the artifact can't be written.
     """
-    key = config.activations_key(block)
+    named = None if view is None else view.key
+    key = config.activations_key(block, named)
     if not artifacts.has("activations", key):
-        source, first = _source(chain, block, config, artifacts)
+        source, first = _source(chain, block, config, artifacts, named)
         described = {"backbone": chain.row.name, "weights": config.transfer.weights, "block": block}
+        if named is not None:
+            described["view"] = named
         artifacts.ensure(
             "activations",
             key,
             described | {"crops": config.crops_key(), "images": len(crops)},
             lambda folder: _compute(
-                folder / FILE, chain, crops if source is None else source, first, block, report, device
+                folder / FILE, chain, crops if source is None else source, first, block, report, device, view
             ),
             waiting=report.check,
         )
@@ -95,11 +116,13 @@ def forward(network: nn.Module, x: Tensor) -> Tensor:
     return torch.cat(found)[: len(x)]
 
 
-def _source(chain: Chain, block: str, config: RunConfig, artifacts: Artifacts) -> tuple[Tensor | None, str]:
+def _source(
+    chain: Chain, block: str, config: RunConfig, artifacts: Artifacts, view: dict[str, Any] | None
+) -> tuple[Tensor | None, str]:
     """Return the stored activations nearest before `block` and the block they enter; None for the pixels."""
     names = chain.row.blocks
     for name in reversed(names[1 : names.index(block)]):
-        key = config.activations_key(name)
+        key = config.activations_key(name, view)
         if artifacts.has("activations", key):
             return read(artifacts.open("activations", key)), name
     return None, names[0]
@@ -113,19 +136,24 @@ def _compute(
     block: str,
     report: Report,
     device: torch.device,
+    view: View | None,
 ) -> None:
+    step = "activations" if view is None else f"activations, {view.title}"
     part = chain.to(device).between(first, block)
     total, chunk = len(source), CHUNK.get(device.type, CHUNK["cuda"])
     stored: np.memmap | None = None
     for start in range(0, total, chunk):
         report.check()
         rows = source[start : start + chunk]
-        x = take(rows, torch.arange(len(rows))) if isinstance(rows, Tensor) else to_input(rows, chain.row)
+        if isinstance(rows, Tensor):
+            x = take(rows, torch.arange(len(rows)))
+        else:
+            x = to_input(rows if view is None else view.apply(rows, start), chain.row)
         found = forward(part, x.to(device)).cpu()
         values = (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
         if stored is None:
             stored = np.lib.format.open_memmap(path, "w+", np.float32, (total, *values.shape[1:]))
         stored[start : start + len(values)] = values
-        report.step("activations", min(start + chunk, total), total)
+        report.step(step, min(start + chunk, total), total)
     if stored is not None:
         stored.flush()

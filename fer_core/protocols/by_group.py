@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,7 @@ def deal_whole(kind: str, config: ProtocolConfig, images: Images) -> list[Fold]:
     _check_spread(table, classes, config.folds, kind)
     folds = []
     for seed in config.seeds:
-        part = _most_even_deal(table, config.folds, seed)
+        part = most_even_deal(table, config.folds, seed)
         if part is None:
             raise DataError(
                 f"every class must stay in every training part when whole {kind}s are held out",
@@ -51,7 +53,7 @@ def deal_whole(kind: str, config: ProtocolConfig, images: Images) -> list[Fold]:
     return folds
 
 
-def _most_even_deal(table: NDArray[np.float64], folds: int, seed: int) -> Indices | None:
+def most_even_deal(table: NDArray[np.float64], folds: int, seed: int | Sequence[int]) -> Indices | None:
     """Return each group's fold from a (groups, classes) table of counts, or None where no deal keeps every
     class in every training part.
 

@@ -1,0 +1,95 @@
+"""In which arithmetic the suffix trains: as asked, or, with 'auto', bf16 where it is there and faster.
+
+Weights, moments and losses stay float32; bf16 is autocast's. The frozen prefix is always float32, because its
+activations are shared by runs that ask for different arithmetic.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+#: How much faster bf16 must be on a CPU to be taken, since it rounds more.
+WORTH = 1.1
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The arithmetic used ('float32', 'tf32' or 'bf16') and why, for people."""
+
+    used: str
+    reason: str
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Return the context in which a network's forward pass runs."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.used == "bf16")
+
+
+def resolve(asked: str, network: nn.Sequential, batch: Tensor, device: torch.device) -> Precision:
+    """Decide the arithmetic for a suffix.
+
+    On a CPU 'auto' times a training step of the suffix both ways, where the CPU multiplies bf16 itself (AMX or
+    AVX512-BF16); the caller keeps the answer, so that a resumed run trains on as it began.
+
+    Args:
+        network: the suffix, on the device; left as it was.
+        batch: a batch of what enters it.
+    """
+    if asked == "tf32" and device.type == "cpu":
+        return Precision("float32", "TF32 exists on GPUs alone")
+    if asked != "auto":
+        return Precision(asked, "as asked")
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Precision("bf16", "this GPU multiplies bf16 itself")
+        return Precision("float32", "this GPU has no bf16")
+    if len(network) == 1:
+        return Precision("float32", "a head alone is too small for bf16 to help")
+    if not native_bf16():
+        return Precision("float32", "this CPU has neither AMX nor AVX512-BF16")
+    times = {used: step_seconds(Precision(used, ""), network, batch, device) for used in ("float32", "bf16")}
+    ratio = times["float32"] / times["bf16"]
+    used = "bf16" if ratio >= WORTH else "float32"
+    return Precision(used, f"measured on this CPU: a step in bf16 runs at {ratio:.2f} times float32's speed")
+
+
+def native_bf16() -> bool:
+    """Return whether this CPU has instructions that multiply bf16."""
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def step_seconds(precision: Precision, network: nn.Sequential, batch: Tensor, device: torch.device) -> float:
+    """Return the least time of a forward and backward pass, in seconds."""
+    own = copy.deepcopy(network).train().requires_grad_(True)
+    best = float("inf")
+    for _ in range(ROUNDS + 1):
+        started = time.perf_counter()
+        with precision.autocast(device):
+            loss = own(batch).float().square().mean()
+        loss.backward()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+@contextmanager
+def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Let a GPU round float32 products to TF32 exactly where the precision allows it."""
+    if device.type != "cuda":
+        yield
+        return
+    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [kind.allow_tf32 for kind in kinds]
+    for kind in kinds:
+        kind.allow_tf32 = precision.used != "float32"
+    try:
+        yield
+    finally:
+        for kind, value in zip(kinds, before, strict=True):
+            kind.allow_tf32 = value
