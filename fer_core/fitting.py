@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class FoldFigures(Protocol):
     def epochs(self) -> tuple[EpochRecord, ...]:
         """A record an epoch, in order."""
 
+    @property
+    def note(self) -> dict[str, Any]:
+        """What was chosen on the way, JSON-able."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -52,7 +56,8 @@ class Work:
     Attributes:
         inputs: (N, H, W, 3) uint8 crops for a backbone, (N, D) features for the other models.
         labels: (N,) indices into `CLASSES`.
-        held: (N,) names that folds keep together (movie, person, clip); None where folds don't.
+        held: (N,) names that folds, and inner splits of them, keep together (movie, person, clip); None where
+            they don't.
         names: of the N images.
     """
 
@@ -104,22 +109,15 @@ def fit(work: Work) -> list[FoldFigures]:
 def _build_transfer(work: Work, folder: Path) -> None:
     import torch
 
-    from .features.prefix import activations
+    from .features.views import prepare
     from .models.transfer import build
     from .training import train
 
     config, target = work.config, torch.device(work.device)
     work.report.step("loading the network", 0, 1)
     chain = build(config.transfer, work.settings.weights_dir)
-    boundary = chain.row.boundary(config.transfer.unfreeze)
-    inputs = activations(
-        chain,
-        work.inputs,
-        boundary,
-        config=config,
-        artifacts=work.artifacts,
-        report=work.report,
-        device=target,
+    inputs = prepare(
+        chain, work.inputs, config=config, artifacts=work.artifacts, report=work.report, device=target
     )
     train(
         config,
@@ -130,6 +128,7 @@ def _build_transfer(work: Work, folder: Path) -> None:
         device=target,
         report=work.report,
         checkpoints_dir=folder,
+        held=work.held,
     )
 
 

@@ -7,8 +7,6 @@ pipeline knows no database: it tells a `Report` what happens and returns a `RunR
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +22,8 @@ from .errors import DataError
 from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
 from .faces.recut import write_crops
 from .faces.rescue import detectors, rescuer
-from .fitting import FITTERS, FoldFigures, Work, fit
+from .fitting import FITTERS, Work, fit
+from .folds import arithmetic_of, held_out, summarise_folds, summarise_recipe
 from .metrics import summary as summarise
 from .model_inputs import descriptors, reads_table, table_rows
 from .models.backbones import weight_status
@@ -84,7 +83,7 @@ def run(
     clips = list(used["clip"].where(used["clip"] != used["name"], ""))  # a clip of its own name is unknown
     folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
     report.log(f"{len(used)} images, {len(folds)} folds, on {device}")
-    held = {"group": groups, "clip": clips}.get(config.protocol.name)
+    held = held_together(config.protocol.name, groups, clips)
     work = Work(
         config=config,
         inputs=inputs,
@@ -112,49 +111,25 @@ def run(
         "validated": figures["images"],
         **faces_summary(frames),
         **summarise_folds(results),
+        **(summarise_recipe(config, results, predictions) if config.trains_backbone else {}),
         "trainable": FITTERS[config.model.kind].trained(work),
         "leakage": leakage(folds, groups, list(used["clip"]), epochs=config.epochs),
         "seconds": time.perf_counter() - started,
     }
-    return RunResult(summary, predictions, describe_environment(device))
+    environment = describe_environment(device)
+    if config.trains_backbone:
+        environment |= arithmetic_of(results)
+    return RunResult(summary, predictions, environment)
 
 
-def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame:
-    """Return a row per held-out image, fold and seed: `RunResult.predictions`."""
-    parts = []
-    for result in results:
-        rows = used.iloc[result.indices]
-        part = pd.DataFrame(
-            {
-                "seed": result.seed,
-                "fold": result.fold,
-                "name": rows["name"].to_numpy(),
-                "label": rows["label"].to_numpy(),
-                "group": rows["group"].to_numpy(),
-                "face_status": rows["status"].to_numpy(),
-            }
-        )
-        probabilities = {f"p{index}": result.probabilities[:, index] for index in range(len(CLASSES))}
-        parts.append(part.assign(**probabilities))
-    return pd.concat(parts, ignore_index=True)
+def held_together(protocol: str, groups: list[str], clips: list[str]) -> list[str] | None:
+    """Return the names that a protocol's folds keep together; None where images are dealt one by one.
 
-
-def summarise_folds(results: Sequence[FoldFigures]) -> dict[str, object]:
-    """Return the number of folds and their mean losses (nats) and training accuracy at the last epoch.
-
-    NaN stands for what the model doesn't measure. `over_epochs` has the same, and validation accuracy,
-    averaged over all epochs as well: that is what the paper's tables 2 and 3 print.
+    A split that the data set brings keeps movies or persons together where it is known which they are.
     """
-    measures = ("train_accuracy", "val_accuracy", "train_loss", "val_loss")
-    epochs = pd.DataFrame([asdict(record) for result in results for record in result.epochs])
-    last = epochs[epochs["epoch"] == epochs["epoch"].max()]
-    return {
-        "folds": len({result.fold for result in results}),
-        "train_accuracy": float(last["train_accuracy"].mean()),
-        "train_loss": float(last["train_loss"].mean()),
-        "val_loss": float(last["val_loss"].mean()),
-        "over_epochs": {name: float(epochs[name].mean()) for name in measures},
-    }
+    if protocol in ("spi", "fixed"):
+        return groups if any(groups) else None
+    return {"group": groups, "clip": clips}.get(protocol)
 
 
 def require_weights(model: TransferConfig, settings: Settings) -> None:

@@ -84,12 +84,10 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [kind.allow_tf32 for kind in kinds]
-    for kind in kinds:
-        kind.allow_tf32 = precision.used != "float32"
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision.used != "float32"
     try:
         yield
     finally:
-        for kind, value in zip(kinds, before, strict=True):
-            kind.allow_tf32 = value
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -19,9 +19,10 @@ from .errors import NotFoundError
 from .faces.crops import Chosen, Faces, choose, cut
 from .faces.rescue import detectors, rescue
 from .features.prefix import forward
+from .metrics import apply_temperature
 from .models.transfer import Chain, build
 from .settings import Settings
-from .transforms import to_input
+from .transforms import mirrored, to_input
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Prediction:
         crop: (size, size, 3) uint8 RGB, what the network saw.
         probabilities: (7,) float32 in the order of `CLASSES`, the mean over folds and seeds; not calibrated.
         agreement: share of the networks whose first class is the prediction's.
+        calibrated: (7,) the mean of the networks' probabilities, each at the temperature fitted on its own inner
+            split; None for a run that fitted none.
     """
 
     status: str
@@ -45,6 +48,7 @@ class Prediction:
     crop: np.ndarray
     probabilities: np.ndarray
     agreement: float
+    calibrated: np.ndarray | None = None
 
     @property
     def label(self) -> str:
@@ -59,9 +63,14 @@ class Prediction:
             "face_probability": self.face_probability,
             "landmarks": None if self.landmarks is None else self.landmarks.round(2).tolist(),
             "label": self.label,
-            "probabilities": {name: float(p) for name, p in zip(CLASSES, self.probabilities, strict=True)},
+            "probabilities": _by_class(self.probabilities),
+            "calibrated": None if self.calibrated is None else _by_class(self.calibrated),
             "agreement": self.agreement,
         }
+
+
+def _by_class(values: np.ndarray) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(CLASSES, values, strict=True)}
 
 
 class Predictor:
@@ -81,9 +90,9 @@ class Predictor:
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
-        self.suffixes = [
-            self._suffix(chain, boundary, path) for path in sorted(folder.glob("seed*.safetensors"))
-        ]
+        files = sorted(folder.glob("seed*.safetensors"))
+        self.suffixes = [self._suffix(chain, boundary, path) for path in files]
+        self.temperatures = [_temperature(path) for path in files] if config.training.calibrate else []
 
     @classmethod
     def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
@@ -129,14 +138,29 @@ class Predictor:
         cuts = iter(crops)
         return [[self._prediction(one, next(cuts), *next(scores)) for one in found] for found in chosen]
 
-    def classify(self, crops: np.ndarray) -> list[tuple[np.ndarray, float]]:
-        """Return (probabilities (7,), agreement) for each of (N, size, size, 3) uint8 RGB crops."""
+    def classify(self, crops: np.ndarray) -> list[tuple[np.ndarray, float, np.ndarray | None]]:
+        """Return (probabilities, agreement, calibrated) for each of (N, size, size, 3) uint8 RGB crops.
+
+        As in `Prediction`; a run with test-time flip averages the image and its mirror image here too.
+        """
+        flip = self.config.training.flip_at_test
         with torch.inference_mode():
-            inputs = forward(self.prefix, to_input(crops, self.row).to(self.device))
-            votes = torch.stack([forward(suffix, inputs).softmax(1) for suffix in self.suffixes])
+            votes = self._votes(crops)
+            if flip:
+                votes = (votes + self._votes(mirrored(crops))) / 2
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
-        return [(p.cpu().numpy(), float(a)) for p, a in zip(mean, agreement, strict=True)]
+        own = votes.cpu().numpy()
+        scaled: list[np.ndarray | None] = [None] * len(crops)
+        if self.temperatures:
+            parts = [apply_temperature(vote, t) for vote, t in zip(own, self.temperatures, strict=True)]
+            scaled = list(np.mean(parts, axis=0))
+        return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
+
+    def _votes(self, crops: np.ndarray) -> torch.Tensor:
+        """Return every network's probabilities, (networks, N, 7)."""
+        inputs = forward(self.prefix, to_input(crops, self.row).to(self.device))
+        return torch.stack([forward(suffix, inputs).softmax(1) for suffix in self.suffixes])
 
     def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
         if self.detector_of is None:
@@ -161,7 +185,12 @@ class Predictor:
         ]
 
     def _prediction(
-        self, chosen: Chosen, crop: np.ndarray, probabilities: np.ndarray, agreement: float
+        self,
+        chosen: Chosen,
+        crop: np.ndarray,
+        probabilities: np.ndarray,
+        agreement: float,
+        calibrated: np.ndarray | None,
     ) -> Prediction:
         return Prediction(
             chosen.status,
@@ -171,4 +200,9 @@ class Predictor:
             crop,
             probabilities,
             agreement,
+            calibrated,
         )
+
+
+def _temperature(path: Path) -> float:
+    return float(checkpoints.read(path)[1]["training"]["temperature"])

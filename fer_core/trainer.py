@@ -18,7 +18,7 @@ from .config import RunConfig
 from .errors import TrainingError
 from .features.views import Inputs
 from .metrics import fit_temperature
-from .models.transfer import Chain, derived_seed, reset_head
+from .models.transfer import Chain, derived_seed, reset_head, side_by_side
 from .objective import Objective, mix
 from .precision import Precision
 from .progress import Progress
@@ -71,12 +71,12 @@ class Trainer:
         self.networks = [copy.deepcopy(suffix).to(self.device).requires_grad_(True) for _ in self.folds]
         for network, fold in zip(self.networks, self.folds, strict=True):
             reset_head(network.to(memory_format=self.layout), seed=fold.seed, fold=fold.fold)  # type: ignore[call-overload]
-        groups = [
-            {"params": [p for network in self.networks for p in network.get_submodule(name).parameters()]}
-            | {"depth": depth}
-            for name, depth in reversed(self.depths.items())
-        ]
-        self.parameters = [value for group in groups for value in group["params"]]  # type: ignore[attr-defined]
+        blocks = {
+            name: [p for network in self.networks for p in network.get_submodule(name).parameters()]
+            for name in reversed(self.depths)
+        }
+        self.parameters = [value for own in blocks.values() for value in own]
+        groups = [{"params": own, "depth": self.depths[name]} for name, own in blocks.items()]
         decay = self.recipe.weight_decay
         if decay:
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
@@ -212,7 +212,7 @@ class Trainer:
                     partners[index] = (targets[index][other], share)
                 xs.append(self._laid_out(x))
             with self.precision.autocast(self.device):
-                logits = _forward([self.networks[index] for index in now], xs)
+                logits = side_by_side([self.networks[index] for index in now], xs)
             losses = []
             for (index, own), out in zip(targets.items(), logits, strict=True):
                 objective = self.objectives[index]
@@ -335,18 +335,6 @@ class Trainer:
             | {"precision": self.precision.used, "precision_reason": self.precision.reason},
         }
         checkpoints.write(path, tensors, note)
-
-
-def _forward(networks: list[nn.Sequential], batches: list[Tensor]) -> list[Tensor]:
-    """Return each network's logits; heads alone with batches of one size are one batched product."""
-    sizes = {len(batch) for batch in batches}
-    if len(networks) == 1 or len(networks[0]) > 1 or len(sizes) > 1:
-        return [network(batch) for network, batch in zip(networks, batches, strict=True)]
-    heads = [network[0] for network in networks]
-    weight = torch.stack([head.weight for head in heads])  # type: ignore[misc]  # (k, 7, d)
-    bias = torch.stack([head.bias for head in heads])  # type: ignore[misc]  # (k, 7)
-    logits = torch.baddbmm(bias[:, None], torch.stack(batches), weight.transpose(1, 2))  # (k, B, 7)
-    return list(logits.unbind())
 
 
 def _mean(values: Sequence[tuple[Tensor, int]]) -> float:

@@ -56,6 +56,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     3: (
         "pipeline",
         "fitting",
+        "folds",
         "model_inputs",
         "comparison",
         "replication",

@@ -76,7 +76,11 @@ def activations(
     key = config.activations_key(block, named)
     if not artifacts.has("activations", key):
         source, first = _source(chain, block, config, artifacts, named)
-        described = {"backbone": chain.row.name, "weights": config.transfer.weights, "block": block}
+        described: dict[str, Any] = {
+            "backbone": chain.row.name,
+            "weights": config.transfer.weights,
+            "block": block,
+        }
         if named is not None:
             described["view"] = named
         artifacts.ensure(

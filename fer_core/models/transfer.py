@@ -234,6 +234,18 @@ def reset_head(chain: nn.Sequential, *, seed: int, fold: int) -> None:
             tensor.copy_(drawn)  # type: ignore[union-attr, operator]
 
 
+def side_by_side(networks: list[nn.Sequential], batches: list[Tensor]) -> list[Tensor]:
+    """Return each network's logits; heads alone with batches of one size are one batched product."""
+    sizes = {len(batch) for batch in batches}
+    if len(networks) == 1 or len(networks[0]) > 1 or len(sizes) > 1:
+        return [network(batch) for network, batch in zip(networks, batches, strict=True)]
+    heads = [network[0] for network in networks]
+    weight = torch.stack([head.weight for head in heads])  # type: ignore[misc]  # (k, 7, d)
+    bias = torch.stack([head.bias for head in heads])  # type: ignore[misc]  # (k, 7)
+    logits = torch.baddbmm(bias[:, None], torch.stack(batches), weight.transpose(1, 2))  # (k, B, 7)
+    return list(logits.unbind())
+
+
 def derived_seed(*numbers: int) -> int:
     """Return a 63-bit seed for a tuple of whole numbers, 0 or more (NumPy's SeedSequence)."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
