@@ -26,4 +26,6 @@ def chosen_epoch(recipe: TrainingConfig, records: Sequence[EpochRecord], inner: 
 
 def enough(recipe: TrainingConfig, inner: Sequence[float]) -> bool:
     """Return whether the loss on the inner split has not fallen for `patience` epochs."""
-    return recipe.patience > 0 and len(inner) - 1 - int(np.argmin(inner)) >= recipe.patience
+    if not recipe.patience or not inner:
+        return False
+    return len(inner) - 1 - int(np.argmin(inner)) >= recipe.patience

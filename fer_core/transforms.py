@@ -56,7 +56,7 @@ def to_input(crops: np.ndarray, spec: InputSpec) -> Tensor:
 
 def mirrored(crops: np.ndarray) -> np.ndarray:
     """Return (N, H, W, 3) crops with left and right exchanged."""
-    return crops[:, :, ::-1]
+    return np.ascontiguousarray(crops[:, :, ::-1])
 
 
 def augment(crops: np.ndarray, recipe: AugmentationConfig, seeds: Sequence[int]) -> np.ndarray:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from training_case import (
     CPU,
     PlainFold,
@@ -17,6 +16,7 @@ from training_case import (
     crops_and_labels,
     fit,
     one_thread,
+    outcome,
     run_config,
     small_chain,
     two_folds,
@@ -82,17 +82,6 @@ def usual_loop(config: RunConfig, fold: PlainFold) -> tuple[list[tuple[float, ..
 
 def figures_of(result: FoldResult) -> list[tuple[float, ...]]:
     return [(e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy) for e in result.epochs]
-
-
-def outcome(results: list[FoldResult]) -> list[object]:
-    """All that must agree between two trainings, the clock left out."""
-    found: list[object] = []
-    for result in results:
-        weights = load_file(result.weights)
-        found.append([dataclasses.replace(epoch, seconds=0.0) for epoch in result.epochs])
-        found.append(result.probabilities.tobytes())
-        found.append({name: value.numpy().tobytes() for name, value in weights.items()})
-    return found
 
 
 def require_equal_bits(config: RunConfig, folds: list[PlainFold], folder: Path) -> None:

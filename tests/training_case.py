@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from fer_core.artifacts import Artifacts
 from fer_core.config import RunConfig, parse
 from fer_core.errors import Cancelled
-from fer_core.features.prefix import activations
+from fer_core.features.views import prepare
 from fer_core.models.transfer import Chain, build
 from fer_core.protocols import Fold
 from fer_core.reporting import EpochRecord
@@ -93,10 +94,9 @@ def fit(
     """Cut the activations and train, as the pipeline does."""
     crops, labels = crops_and_labels()
     report, chain = report or Recorder(), small_chain(config)
-    inputs = activations(
+    inputs = prepare(
         chain,
         crops,
-        chain.row.boundary(config.transfer.unfreeze),
         config=config,
         artifacts=Artifacts(folder / "artifacts"),
         report=Recorder(),
@@ -114,6 +114,18 @@ def fit(
         checkpoints_dir=folder / "fit",
         **options,
     )
+
+
+def outcome(results: list[FoldResult]) -> list[object]:
+    """All that must agree between two trainings, the clock left out."""
+    found: list[object] = []
+    for result in results:
+        weights = load_file(result.weights)
+        found.append([dataclasses.replace(epoch, seconds=0.0) for epoch in result.epochs])
+        found.append(result.note)
+        found.append(result.indices.tobytes() + result.probabilities.tobytes())
+        found.append({name: value.numpy().tobytes() for name, value in weights.items()})
+    return found
 
 
 @contextmanager
