@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from PIL import Image
+
 from .. import settings
 from ..errors import DataError
-from .base import Dataset
+from .base import GENERATED_NOTICE, Dataset
 from .csv_table import read_csv
 from .image_folder import read_folder
 from .labels import first_code
@@ -99,7 +101,7 @@ def open_dataset(
             dataset = _recognised(path, label_codes, group_pattern)
         else:
             dataset = LAYOUTS[layout](path, label_codes=label_codes, group_pattern=group_pattern)
-        return replace(dataset, generated=dataset.generated or _marked(path))
+        return replace(dataset, generated=dataset.generated or _marked(path) or _drawn(dataset))
     except (
         OSError,
         RuntimeError,
@@ -124,6 +126,18 @@ def _marked(path: Path) -> bool:
     """Return whether a generated set's mark lies in the folder or above it."""
     place = path.absolute()
     return any((folder / SYNTHETIC_MARK).is_file() for folder in (place, *place.parents))
+
+
+def _drawn(dataset: Dataset) -> bool:
+    """Return whether one of a few images, spread over the set, says that this project drew it."""
+    for sample in dataset.samples[:: max(1, len(dataset) // 8)]:
+        try:
+            with Image.open(sample.path) as image:
+                if image.info.get("Comment") == GENERATED_NOTICE:
+                    return True
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue  # the audit says what is wrong with it
+    return False
 
 
 def _demo(root: Path, progress: Progress | None) -> Dataset:

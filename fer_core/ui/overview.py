@@ -92,5 +92,5 @@ def findings(report: AuditReport) -> None:
         draw, icon = _SEVERITY[finding.severity]
         draw(f"**{finding.title}**  \n{finding.detail}", icon=icon)
         if finding.names:
-            with st.expander(f"{len(finding.names)} names"):
+            with st.expander(f"{len(finding.names)} name{'s' * (len(finding.names) > 1)}"):
                 st.code("\n".join(finding.names), language=None)

@@ -247,7 +247,13 @@ def _body(lab: Lab, run: StoredRun) -> None:
         left.markdown("**Confusion of held-out images**")
         left.plotly_chart(figure, key=f"confusion-{run.id}", alt=charts.describe(figure))
         right.markdown("**Per class**")
-        right.dataframe(pd.DataFrame(run.summary["per_class"]), hide_index=True, alt="Figures per class")
+        shares = ("precision", "recall", "specificity", "f1")
+        right.dataframe(
+            pd.DataFrame(run.summary["per_class"]),
+            hide_index=True,
+            column_config={name: st.column_config.NumberColumn(format="%.3f") for name in shares},
+            alt="Figures per class",
+        )
     with st.expander("Log, definition and environment"):
         log = lab.store.log(run.id)
         st.code("\n".join(log["text"]) or "No lines yet.", language=None)

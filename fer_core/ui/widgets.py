@@ -72,6 +72,7 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
         column_config={name: RUN_COLUMNS[name] for name in columns},
         hide_index=True,
         key=key,
+        placeholder="–",
         alt=f"Table of {len(runs)} runs",
     )
 

@@ -145,3 +145,9 @@ def test_no_torch_is_loaded() -> None:
         subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode
         == 0
     )
+
+
+def test_a_copy_of_generated_images_is_still_known_as_generated(generated: Path, awkward: Path) -> None:
+    assert not (awkward / "SYNTHETIC.txt").exists()
+    assert open_dataset(generated).generated
+    assert open_dataset(awkward).generated
