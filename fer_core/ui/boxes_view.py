@@ -204,7 +204,7 @@ def files(lab: Lab, config: RunConfig, table: pd.DataFrame) -> None:
     panel = st.popover("Hand-drawn boxes", icon=":material/draw:", key="boxes", on_change="rerun")
     if not panel.open:
         return
-    with panel:
+    with panel, st.container(width=560):
         drawn = lab.store.manual_boxes(config.data.fingerprint).dropna(subset=["x1"])
         records = [
             BoxRecord(
