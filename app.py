@@ -17,13 +17,16 @@ with setup("Overview") as lab:
     dataset, data = lab.dataset, resources.data_config(lab.source)
     st.header(dataset.name, divider="gray")
     generated_note(dataset)
-    report = resources.audit(lab.source, data.fingerprint)
-    overview.figures(report)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        overview.classes(dataset)
-    with right:
-        overview.findings(report)
+    if dataset.layout == "table":
+        overview.sheet(dataset)
+    else:
+        report = resources.audit(lab.source, data.fingerprint)
+        overview.figures(report)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            overview.classes(dataset)
+        with right:
+            overview.findings(report)
 
     st.header("What has been run", divider="gray")
     runs = training_runs(lab.store.runs(data=data.fingerprint, limit=20))

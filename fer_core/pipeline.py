@@ -16,6 +16,7 @@ from .config import CLASSES, RunConfig, TransferConfig
 from .datasets.base import Dataset
 from .datasets.fingerprint import fingerprint
 from .datasets.open import open_dataset
+from .datasets.table_rows import LAYOUT
 from .devices import resolve
 from .environment import describe_environment
 from .errors import DataError
@@ -68,6 +69,12 @@ def run(
     if reads_table(config):
         used, inputs = table_rows(config, dataset, report)
         frames = used
+    elif dataset.layout == LAYOUT:
+        raise DataError(
+            "a feature table has no images to cut faces from or to show a network",
+            got=dataset.name,
+            fix="Choose svm, bdnn or mlp with the features 'table'",
+        )
     else:
         crops = extract_faces(config, dataset, artifacts, report, device)
         frames = crops.table

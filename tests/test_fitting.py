@@ -181,6 +181,12 @@ def test_a_sheet_is_joined_to_images_by_stem(frames: Dataset, tmp_path: Path, ar
     assert read_feature_table(path).fingerprint() == config.model.inputs.fingerprint  # type: ignore[union-attr]
 
 
+def test_a_network_cannot_be_shown_a_sheet(tmp_path: Path, artifacts: Artifacts) -> None:
+    dataset = open_dataset(generate_table(tmp_path / "sheet.xlsx", rows=84))
+    with pytest.raises(DataError, match="no images"):
+        carry_out(dataset, SVM, artifacts)
+
+
 def test_a_sheet_that_changed_is_refused(tmp_path: Path, artifacts: Artifacts) -> None:
     path = generate_table(tmp_path / "sheet.csv", rows=84)
     dataset = open_dataset(path, layout="table")

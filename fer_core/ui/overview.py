@@ -11,6 +11,7 @@ from .. import charts
 from ..config import CLASSES
 from ..datasets.audit import AuditReport
 from ..datasets.base import Dataset
+from .widgets import plain
 
 TOUR = (
     (
@@ -81,6 +82,20 @@ def classes(dataset: Dataset) -> None:
     st.markdown(f"**Images per class and {'split' if splits else 'movie or person'}**")
     chart = charts.class_bars(table)
     st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
+
+
+def sheet(dataset: Dataset) -> None:
+    """Draw a feature table: its rows by class, and what is odd in it."""
+    first, second, third = st.columns(3)
+    first.metric("Rows", f"{len(dataset):,}", help="figures in place of images")
+    second.metric("Movies", len({sample.group for sample in dataset.samples} - {""}) or "unknown")
+    third.metric("Odd rows", len(dataset.problems))
+    classes(dataset)
+    st.caption(
+        "No images belong to it: an SVM, a BDNN or an MLP can be trained on its figures, a network can't."
+    )
+    for problem in dataset.problems:
+        st.warning(f"**{plain(problem.name)}**: {plain(problem.reason)}", icon=":material/table_rows:")
 
 
 def findings(report: AuditReport) -> None:

@@ -135,3 +135,13 @@ def test_only_a_transferred_network_predicts(generated: Path, capsys: pytest.Cap
     )
     assert main(["predict", "--run", rows[0]["run_id"], "photo.jpg"]) == 2
     assert "only a transferred network" in capsys.readouterr().err
+
+
+def test_the_traps_of_a_sheet_are_reported_not_crashed_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = told(capsys, "data", "audit", "--data", str(generate_table(tmp_path / "sheet.xlsx", rows=84)))
+    reasons = " ".join(problem["reason"] for problem in found["problems"])
+    assert found["rows"] == 84
+    assert "'NaN'" in reasons
+    assert "listed as" in reasons

@@ -125,3 +125,10 @@ def test_the_leak_meter_names_the_protocols_not_yet_run(compare: Open) -> None:
     app = compare(view="Leak meter")
     assert "Not run" in shown(app)
     assert any(button.label.startswith("Run them") for button in app.button)
+
+
+def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..., AppTest]) -> None:
+    app = page("app.py", home / "home", data=str(home / "sheet.xlsx"))
+    assert not app.error
+    assert {metric.label: metric.value for metric in app.metric}["Rows"] == "84"
+    assert any("NaN" in one.value for one in app.warning)
