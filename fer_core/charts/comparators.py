@@ -158,7 +158,7 @@ def profiles(table: pd.DataFrame) -> alt.TopLevelMixin:
             ),
             tooltip=["class", "figure", alt.Tooltip("value:Q", format=".3f")],
         )
-        .properties(width=240, height=110)
+        .properties(width=195, height=105)
         .facet(alt.Facet("class:N", sort=list(CLASSES), title=None), columns=4)
     )
     return finish_altair(
