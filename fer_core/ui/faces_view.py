@@ -197,37 +197,30 @@ def failed(table: pd.DataFrame) -> pd.DataFrame:
 
 def failure_shares(table: pd.DataFrame) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
-        chart = charts.status_bars(counts.groupby(["class", "status"]).size().reset_index(name="images"))
-        st.markdown("**What became of the frames, per class**")
-        st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
-    with right:
-        st.markdown("**Failed share per movie or person**")
-        groups = table[table["group"] != ""].groupby("group")["status"]
-        rows = []
-        for group, statuses in groups:
-            lost = int(statuses.isin(FAILED).sum())
-            low, high = wilson(lost, len(statuses))
-            rows.append(
-                {
-                    "Movie or person": group,
-                    "Frames": len(statuses),
-                    "Failed": lost,
-                    "Share": lost / len(statuses),
-                    "95 % interval": interval((low, high)),
-                }
-            )
-        if rows:
-            st.dataframe(
-                pd.DataFrame(rows).sort_values("Share", ascending=False),
-                hide_index=True,
-                height=280,
-                column_config={
-                    "Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)
-                },
-                alt="Share of failed detections per movie or person, with intervals",
-            )
-        else:
-            st.caption("This data set names no movies or persons.")
+    counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
+    chart = charts.status_bars(counts.groupby(["class", "status"]).size().reset_index(name="images"))
+    st.markdown("**What became of the frames, per class**")
+    st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
+    st.markdown("**Failed share per movie or person**")
+    rows = []
+    for group, statuses in table[table["group"] != ""].groupby("group")["status"]:
+        lost = int(statuses.isin(FAILED).sum())
+        rows.append(
+            {
+                "Movie or person": group,
+                "Frames": len(statuses),
+                "Failed": lost,
+                "Share": lost / len(statuses),
+                "95 % interval": interval(wilson(lost, len(statuses))),
+            }
+        )
+    if not rows:
+        st.caption("This data set names no movies or persons.")
+        return
+    st.dataframe(
+        pd.DataFrame(rows).sort_values("Share", ascending=False),
+        hide_index=True,
+        height=250,
+        column_config={"Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)},
+        alt="Share of failed detections per movie or person, with intervals",
+    )

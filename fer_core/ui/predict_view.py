@@ -130,10 +130,11 @@ def downloads(rows: list[dict[str, Any]]) -> None:
             for number, face in enumerate(row["faces"], 1)
         ]
     )
-    st.dataframe(table, hide_index=True, alt="Every face and its probabilities")
-    left, right, _ = st.columns([1, 1, 4])
-    left.download_button("CSV", _safe(table).to_csv(index=False), "predictions.csv", "text/csv")
-    right.download_button("JSON", json.dumps(rows, indent=2), "predictions.json", "application/json")
+    shown = {name: st.column_config.NumberColumn(format="percent") for name in CLASSES}
+    st.dataframe(table, hide_index=True, column_config=shown, alt="Every face and its probabilities")
+    with st.container(horizontal=True):
+        st.download_button("CSV", _safe(table).to_csv(index=False), "predictions.csv", "text/csv")
+        st.download_button("JSON", json.dumps(rows, indent=2), "predictions.json", "application/json")
 
 
 def _safe(table: pd.DataFrame) -> pd.DataFrame:

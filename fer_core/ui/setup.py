@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ..datasets.base import Dataset
-from ..errors import FerError
+from ..errors import ConfigError, FerError
 from ..settings import Settings
 from ..store import Store
 from . import resources
@@ -117,6 +117,12 @@ def _navigation(settings: Settings) -> str:
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page.
         st.session_state.setdefault("source", st.query_params.get("data") or "demo")
         chosen = st.session_state["source"]
+        if settings.demo and chosen not in resources.sources():
+            raise ConfigError(
+                "a hosted demo opens only the data sets it lists",
+                got=repr(chosen),
+                fix="Choose one of the list",
+            )
         source = st.selectbox(
             "Data set",
             list(dict.fromkeys([*resources.sources(), chosen])),

@@ -100,3 +100,12 @@ def test_a_hosted_demo_launches_nothing(page: Open, trained: Path, monkeypatch: 
         shown = page(name, trained)
         assert not shown.exception
         assert not [button for button in shown.button if button.label.startswith(("Train ", "Detect"))]
+
+
+def test_a_hosted_demo_opens_no_other_folder(
+    page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch, awkward: Path
+) -> None:
+    monkeypatch.setenv("FER_DEMO", "1")
+    shown = page("app.py", trained, data=str(awkward))
+    assert "only the data sets it lists" in shown.error[0].value
+    assert not shown.metric
