@@ -13,8 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
+from .commands.recipe import add_free, add_recipe
 from .config import RESCUES
 from .errors import FerError
+from .recipes import RECIPES
 
 LAYOUTS = ("auto", "sfew1", "sfew2", "folder", "csv", "table")
 WEIGHTS_HELP = "imagenet, none (random, explicit) or a weights file (default: imagenet)"
@@ -57,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     _data(commands)
     _faces(commands)
     _train(commands)
+    _sweep(commands)
+    _reproduce(commands)
     _compare(commands)
     _predict(commands)
     _serve(commands)
@@ -125,6 +129,29 @@ def _extraction(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _protocol(command: argparse.ArgumentParser) -> None:
+    protocol = command.add_argument_group("protocol")
+    protocol.add_argument(
+        "--protocol",
+        default="stratified",
+        choices=["stratified", "group", "clip", "spi", "reshuffle", "fixed"],
+        help="how folds are drawn; stratified and reshuffle leak where frames come from films",
+    )
+    protocol.add_argument("--folds", type=int, default=5, metavar="K")
+    protocol.add_argument(
+        "--seeds", default="1", metavar="S", help="how many seeds (from 0), or a list such as 3,5,8"
+    )
+
+
+def _faces_or_frames(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--faces",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="cut faces out with MTCNN; --no-faces resizes whole frames (the paper's table 3)",
+    )
+
+
 def _data(commands: argparse._SubParsersAction) -> None:
     data = commands.add_parser("data", help="look into a data set before anything is trained")
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -169,30 +196,12 @@ def _train(commands: argparse._SubParsersAction) -> None:
     )
     model.add_argument("--backbone", default="resnet18", metavar="NAME")
     model.add_argument("--weights", default="imagenet", metavar="imagenet|none|FILE", help=WEIGHTS_HELP)
-    protocol = train.add_argument_group("protocol")
-    protocol.add_argument(
-        "--protocol",
-        default="stratified",
-        choices=["stratified", "group", "clip", "spi", "reshuffle", "fixed"],
-        help="how folds are drawn; stratified and reshuffle leak where frames come from films",
-    )
-    protocol.add_argument("--folds", type=int, default=5, metavar="K")
-    protocol.add_argument(
-        "--seeds", default="1", metavar="S", help="how many seeds (from 0), or a list such as 3,5,8"
-    )
-    recipe = train.add_argument_group("recipe")
-    recipe.add_argument("--epochs", type=int, metavar="E", help="(default: 20; for bdnn and mlp 200)")
-    recipe.add_argument("--batch-size", type=int, default=32)
-    recipe.add_argument("--lr", type=float, help="Adam's (default: 0.001; for bdnn and mlp 0.03)")
-    recipe.add_argument("--sampler", default="balanced", choices=["balanced", "shuffled"])
-    recipe.add_argument("--precision", default="float32", choices=["float32", "bf16"])
+    _protocol(train)
+    recipe = train.add_argument_group("recipe (of a transferred backbone)")
+    add_free(recipe)
+    add_recipe(recipe)
     _extraction(train)
-    train.add_argument(
-        "--faces",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="cut faces out with MTCNN; --no-faces resizes whole frames (the paper's table 3)",
-    )
+    _faces_or_frames(train)
     train.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
     _json(train)
     demo = _command(
@@ -200,6 +209,36 @@ def _train(commands: argparse._SubParsersAction) -> None:
     )
     demo.add_argument("--epochs", type=int, default=20, metavar="E")
     _json(demo)
+
+
+def _sweep(commands: argparse._SubParsersAction) -> None:
+    text = "train every unfreeze setting of every backbone by every recipe, and rank them"
+    sweep = _command(commands, "sweep", "sweep:sweep", text)
+    _source(sweep)
+    sweep.add_argument("--unfreeze", default="1,2,3", metavar="N[,N]", help="settings of n")
+    sweep.add_argument("--backbone", default="resnet18", metavar="NAME[,NAME]")
+    sweep.add_argument("--recipe", default="paper", metavar="NAME[,NAME]", help=f"{', '.join(RECIPES)}")
+    sweep.add_argument("--weights", default="imagenet", metavar="imagenet|none|FILE", help=WEIGHTS_HELP)
+    _protocol(sweep)
+    add_free(sweep.add_argument_group("in every recipe"))
+    _extraction(sweep)
+    _faces_or_frames(sweep)
+    sweep.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
+    _json(sweep)
+
+
+def _reproduce(commands: argparse._SubParsersAction) -> None:
+    text = "run the grid of the paper's tables 2 and 3, under its reshuffle and by whole groups, beside its figures"
+    reproduce = _command(commands, "reproduce", "reproduce:reproduce", text)
+    _source(reproduce)
+    reproduce.add_argument(
+        "--backbone", metavar="NAME", help="(default: resnet18 where its weights are here)"
+    )
+    reproduce.add_argument("--weights", default="imagenet", metavar="imagenet|none|FILE", help=WEIGHTS_HELP)
+    reproduce.add_argument("--epochs", type=int, default=20, metavar="E")
+    reproduce.add_argument("--folds", type=int, default=5, metavar="K")
+    reproduce.add_argument("--seeds", default="1", metavar="S", help="how many seeds (from 0), or a list")
+    _json(reproduce)
 
 
 def _compare(commands: argparse._SubParsersAction) -> None:

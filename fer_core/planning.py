@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .config import (
 from .errors import ConfigError, WeightsError
 from .faces.crops import Box
 from .faces.manual import freeze_boxes
+from .models.backbones import BACKBONES
 from .store import Store
 
 
@@ -93,18 +95,45 @@ def settings_of(
     protocol: ProtocolConfig,
     training: TrainingConfig,
 ) -> list[RunConfig]:
-    """Return one definition per model and face setting, in that order."""
-    faces = list(faces)
-    return [
-        RunConfig(data=data, faces=face, model=model, protocol=protocol, training=training)
-        for model in models
-        for face in faces
-    ]
+    """Return one definition per model and face setting, in that order.
+
+    Raises:
+        ConfigError: recipe and protocol don't go together.
+    """
+    faces, shared = list(faces), {"data": data, "protocol": protocol, "training": training}
+    return [parse(RunConfig, shared | {"faces": face, "model": model}) for model in models for face in faces]
 
 
 def most_blocks_first(configs: Iterable[RunConfig]) -> list[RunConfig]:
     """Return definitions in the order to queue them: the activations of n = 3 feed n = 2 and n = 1."""
     return sorted(configs, key=lambda config: -getattr(config.model, "unfreeze", 0))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run's frozen prefix costs: bytes of activations kept, and images sent through it."""
+
+    stored: int
+    passes: int
+
+
+def prefix_cost(config: RunConfig, images: int) -> Cost:
+    """Say beforehand what a transfer run's augmentation and test-time flip trade: disk for passes.
+
+    K fixed views are stored once and pass the prefix once; live changes store nothing and pass it every epoch
+    of every fold and seed, on the (k - 1) / k of the images that are trained on. What other runs have stored
+    already is not counted off.
+    """
+    recipe, protocol = config.training, config.protocol
+    width = 4 * BACKBONES[config.transfer.backbone].boundary_values[config.transfer.unfreeze]
+    views = 1 + recipe.flip_at_test + (recipe.augmentation.views if recipe.augmentation.active else 0)
+    passes = images * views
+    if recipe.augmentation.active and not recipe.augmentation.views:
+        # The reshuffle trains one network a seed; the two sets of SPI half the images, twice.
+        networks = {"reshuffle": 1, "fixed": 1, "spi": 2}.get(protocol.name, protocol.folds)
+        share = 1 / 2 if protocol.name == "spi" else (protocol.folds - 1) / protocol.folds
+        passes += round(images * share) * networks * len(protocol.seeds) * recipe.epochs
+    return Cost(images * views * width, passes)
 
 
 def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,10 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+#: Fields that a recipe leaves free.
+FREE: tuple[str, ...] = ("epochs", "batch_size", "lr", "precision")
+
+
 def training_config(name: str, **fields: Any) -> TrainingConfig:
     """Return a named recipe with some fields given; a given field wins over the recipe's.
 
@@ -138,27 +142,38 @@ def training_config(name: str, **fields: Any) -> TrainingConfig:
 
 def recipe_name(config: TrainingConfig) -> str:
     """Return the recipe that a training follows, '' for one of its own; epochs, batch, rate and precision are free."""
-    free = config.model_dump(include={"epochs", "batch_size", "lr", "precision"})
+    free = config.model_dump(include=set(FREE))
     for name in RECIPES:
         if training_config(name, **free).hashed() == config.hashed():
             return name
     return ""
 
 
-def described(config: TrainingConfig) -> Sequence[str]:
-    """Return in words what a training has beyond the paper's loop; nothing for that itself."""
+SELECTIONS: Mapping[str, str] = {
+    "last": "last epoch",
+    "inner": "best epoch on an inner split",
+    "best_on_validation": "best epoch on validation (optimistic)",
+}
+
+
+def described(config: TrainingConfig) -> str:
+    """Return in words what a training has beyond the paper's loop; '' for that itself.
+
+    An optimistic choice of the epoch is always named so.
+    """
+    name = recipe_name(config)
+    if name:
+        return "" if name == "paper" else RECIPES[name].title
     plain, said = TrainingConfig(), []
-    for name, value in config:
-        if name in ("epochs", "batch_size", "lr", "precision", "inner_share") or value == getattr(
-            plain, name
-        ):
+    for field, value in config:
+        if field in FREE or field in ("inner_share", "selection") or value == getattr(plain, field):
             continue
         if isinstance(value, AugmentationConfig):
             if not value.active:
                 continue
             value = f"{', '.join(value.operations())} in {value.views or 'fresh'} views"
-        words = name.replace("_", " ")
+        words = field.replace("_", " ")
         said.append(words if value is True else f"{words} {value}")
-    if config.inner:
-        said.append(f"inner split {config.inner_share:g}")
-    return said
+    if config.selection != "last":
+        said.append(SELECTIONS[config.selection])
+    return ", ".join(said)

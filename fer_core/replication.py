@@ -15,6 +15,7 @@ from .config_comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from .metrics import wilson
 from .metrics.intervals import RESAMPLES, bootstrap, members_of
 from .paper import REPORTED, Reported
+from .recipes import described
 from .results import title
 from .store import StoredRun
 
@@ -93,7 +94,8 @@ class Runs:
 def _is(run: StoredRun, slot: str, backbone: str) -> bool:
     model = run.config.model
     if isinstance(model, TransferConfig):
-        return slot == f"n{model.unfreeze}" and model.backbone == backbone and model.weights == "imagenet"
+        papers = model.weights == "imagenet" and not described(run.config.training)
+        return slot == f"n{model.unfreeze}" and model.backbone == backbone and papers
     if isinstance(model, SvmConfig):
         return slot == (model.inputs.columns if isinstance(model.inputs, TableConfig) else model.inputs.kind)
     kinds = {"bdnn": BdnnConfig, "mlp": MlpConfig}

@@ -12,6 +12,7 @@ from .config_comparators import SvmConfig, TableConfig
 from .models.backbones import BACKBONES
 from .models.naming import system
 from .protocols import PROTOCOLS
+from .recipes import described
 from .store import StoredRun
 
 #: Figures that a run's summary holds and a row shows as they are; None until the run is done.
@@ -33,7 +34,7 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
     """Return a run's definition and figures; shares in 0..1, losses in nats, seconds of work.
 
     `missing_faces` counts the frames whose whole image was used for want of a face; None where no face was
-    looked for.
+    looked for. `optimistic` says that the reported fold took part in the choice of the reported epoch.
     """
     config = run.config
     model = config.model
@@ -56,6 +57,9 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
         "leaks": protocol.leaks,
         "seeds": list(config.protocol.seeds),
         "epochs": None if isinstance(model, SvmConfig) else config.epochs,
+        "recipe": described(config.training) or "paper" if transfer else None,
+        "selection": config.training.selection if transfer else None,
+        "optimistic": config.trains_backbone and config.training.optimistic,
         **figures,
         "trainable": BACKBONES[transfer.backbone].trainable[transfer.unfreeze]
         if transfer
@@ -94,6 +98,8 @@ def title(run: StoredRun) -> str:
             parts.append("whole frames")
         if model.weights != "imagenet":
             parts.append("random weights" if model.weights == "none" else "own weights")
+        if said := described(config.training):
+            parts.append(said)
     elif not config.faces.extract and not isinstance(model.inputs, TableConfig):
         parts.append("whole frames")
     return ", ".join(parts)

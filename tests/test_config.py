@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fer_core.config import (
+    AugmentationConfig,
     DataConfig,
     FacesConfig,
     ProtocolConfig,
@@ -102,6 +103,8 @@ def test_folds_play_no_part_where_the_data_set_fixes_the_split() -> None:
     [
         (TrainingConfig, {"epochs": 0}, "epochs"),
         (TrainingConfig, {"lr": float("nan")}, "lr"),
+        (TrainingConfig, {"class_weights": True}, "classes drawn evenly need no weights"),
+        (TrainingConfig, {"warmup_epochs": 5, "epochs": 5}, "fewer than epochs"),
         (TransferConfig, {"unfreeze": 4}, "unfreeze"),
         (TransferConfig, {"weights": "sha256:abc"}, "weights"),
         (ProtocolConfig, {"seeds": (1, 1)}, "seeds"),
@@ -115,6 +118,45 @@ def test_folds_play_no_part_where_the_data_set_fixes_the_split() -> None:
 def test_values_out_of_range_are_refused_by_name(kind: type, values: dict, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parse(kind, values)
+
+
+LATER = {
+    "schedule": "cosine",
+    "warmup_epochs": 2,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.1,
+    "rate_factor": 0.5,
+    "thaw_every": 2,
+    "augmentation": AugmentationConfig(flip=True),
+    "mixup": 0.2,
+    "patience": 3,
+    "selection": "inner",
+    "calibrate": True,
+    "flip_at_test": True,
+}
+
+
+def test_fields_that_came_later_stay_out_of_the_key_at_their_defaults() -> None:
+    assert set(TrainingConfig().hashed()) == {"epochs", "batch_size", "lr", "sampler", "precision"}
+    keys = {TrainingConfig(**{name: value}).key() for name, value in LATER.items()}
+    assert len(keys | {TrainingConfig().key()}) == len(LATER) + 1
+
+
+def test_what_plays_no_part_in_a_recipe_stays_out_of_its_key() -> None:
+    assert TrainingConfig(inner_share=0.3).key() == TrainingConfig().key()
+    assert TrainingConfig(inner_share=0.3, patience=1).key() != TrainingConfig(patience=1).key()
+    assert TrainingConfig(augmentation=AugmentationConfig(views=3)).key() == TrainingConfig().key()
+
+
+def test_a_view_has_activations_of_its_own() -> None:
+    assert RUN.activations_key("layer4", {"mirror": True}) != RUN.activations_key("layer4")
+
+
+def test_the_reshuffle_has_no_inner_split() -> None:
+    values = {"data": DATA, "protocol": {"name": "reshuffle"}, "training": {"patience": 2}}
+    with pytest.raises(ConfigError, match="has no inner split"):
+        parse(RunConfig, values)
+    parse(RunConfig, values | {"model": {"kind": "svm"}})
 
 
 def test_a_definition_is_immutable() -> None:

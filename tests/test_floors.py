@@ -57,6 +57,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "pipeline",
         "fitting",
         "folds",
+        "sweep",
+        "reproduction",
         "model_inputs",
         "comparison",
         "replication",

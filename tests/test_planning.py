@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from fer_core.artifacts import Artifacts
-from fer_core.config import DataConfig, FacesConfig, ProtocolConfig, TrainingConfig
+from fer_core.config import DataConfig, FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, parse
 from fer_core.errors import ConfigError, WeightsError
 from fer_core.planning import (
     faces_config,
     most_blocks_first,
+    prefix_cost,
     seeds,
     settings_of,
     transfer_configs,
@@ -62,3 +63,17 @@ def test_drawn_boxes_are_frozen_under_their_policy_only(tmp_path: Path) -> None:
     assert before.manual_boxes == ""
     assert after.manual_boxes != ""
     assert faces_config(store, artifacts, DATA, {"no_face": "resize"}).manual_boxes == ""
+
+
+def test_views_cost_disk_and_live_changes_cost_passes() -> None:
+    def cost(**training: object) -> tuple[int, int]:
+        protocol = {"name": "group", "folds": 5, "seeds": [0, 1]}
+        values = {"data": DATA, "model": {"unfreeze": 2, "kind": "transfer"}, "protocol": protocol}
+        found = prefix_cost(parse(RunConfig, values | {"training": {"epochs": 10, **training}}), 100)
+        return found.stored, found.passes
+
+    image = 4 * 256 * 10 * 10  # float32 maps that enter ResNet-18's last group
+    assert cost() == (100 * image, 100)
+    assert cost(flip_at_test=True) == (200 * image, 200)
+    assert cost(augmentation={"flip": True, "views": 4}) == (500 * image, 500)
+    assert cost(augmentation={"flip": True, "views": 0}) == (100 * image, 100 + 80 * 5 * 2 * 10)

@@ -17,12 +17,15 @@ from ..jobs.queue import submit
 from ..models.backbones import weight_status
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
 from ..protocols import PROTOCOLS
+from ..recipes import SELECTIONS
 from ..results import run_row
 from ..store import StoredRun
 from .context import Bar, Context, note, percent, percent_interval, print_json, print_table
+from .recipe import recipe_of
 
 COLUMNS = {
     "system": None,
+    "recipe": None,
     "protocol": None,
     "folds": None,
     "train_accuracy": percent,
@@ -80,14 +83,12 @@ def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:
     protocol = parse(
         ProtocolConfig, {"name": options.protocol, "folds": options.folds, "seeds": seeds(options.seeds)}
     )
-    recipe = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "sampler", "precision")}
-    recipe = {name: value for name, value in recipe.items() if value is not None}
     if options.model == "transfer":
         unfreeze = whole_numbers(options.unfreeze, "unfreeze")
         models: list[Model] = list(transfer_configs(options.backbone, options.weights, unfreeze))
     else:
         models = [comparator_of(options)]
-    training = parse(TrainingConfig, recipe)
+    training = recipe_of(options, options.recipe) if options.model == "transfer" else TrainingConfig()
     _, data = context.dataset(options)
     values = {"extract": False} if options.features == "table" else faces_values(options)
     faces = faces_config(context.store, context.artifacts, data, values)
@@ -165,10 +166,13 @@ def _say_weights(context: Context, config: RunConfig) -> None:
 
 def _footnotes(config: RunConfig, rows: list[dict[str, Any]]) -> None:
     protocol = PROTOCOLS[config.protocol.name]
+    chosen = SELECTIONS[config.training.selection] if config.trains_backbone else SELECTIONS["last"]
     print(
-        f"\nValidation accuracy is that of held-out images after the last epoch, with a 95 % Wilson interval."
+        f"\nValidation accuracy is that of held-out images at each fold's {chosen}, with a 95 % Wilson interval."
         f"\nProtocol: {protocol.title}. {protocol.why}"
     )
+    if config.trains_backbone and config.training.optimistic:
+        print("OPTIMISTIC: the epoch was chosen on the very images that are reported.")
     if config.data.generated:
         print("Generated faces, not photographs: these figures say nothing about real faces.")
     for row in rows:

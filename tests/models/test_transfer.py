@@ -13,7 +13,7 @@ from fer_core.config import TransferConfig
 from fer_core.errors import WeightsError
 from fer_core.models.backbones import BACKBONES
 from fer_core.models.efficientnet_lite import EfficientNetLite0
-from fer_core.models.transfer import BUILDERS, build, derived_seed, parameters, reset_head
+from fer_core.models.transfer import BUILDERS, Chain, build, derived_seed, parameters, reset_head
 from fer_core.models.weights import load_weights, read_tensors
 from fer_core.transforms import to_input
 
@@ -44,6 +44,17 @@ def test_the_table_agrees_with_the_networks(name: str) -> None:
         suffix = row.blocks[row.blocks.index(row.boundary(n)) :]
         learning = [block for block in suffix if list(blocks[block].parameters())]
         assert tuple(learning) == row.unfreeze[n]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_table_knows_how_much_enters_the_suffix(name: str) -> None:
+    row = BACKBONES[name]
+    with torch.device("meta"):
+        _, blocks = BUILDERS[name]()
+        chain = Chain(row, blocks).eval()
+        for n in (1, 2, 3):
+            image = torch.empty(1, 3, row.input_size, row.input_size)
+            assert chain.prefix(row.boundary(n))(image).numel() == row.boundary_values[n]
 
 
 @pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.weights and row.weights.url])
