@@ -53,7 +53,13 @@ def choose_run(runs: list[StoredRun]) -> StoredRun:
     st.caption(
         f"Trained on {trained}; {percent(figures['val_accuracy'])} of held-out images right "
         f"({interval(figures['val_accuracy_interval'])}, {run.protocol}, {figures['folds']} folds); "
-        "the folds' networks vote. Probabilities are not calibrated."
+        "the folds' networks vote. "
+        + (
+            "Bars are the networks' own probabilities; calibrated ones, by temperatures fitted on inner splits, are "
+            "named so."
+            if run.config.trains_backbone and run.config.training.calibrate
+            else "Probabilities are not calibrated."
+        )
     )
     if run.config.data.generated:
         st.warning(
@@ -113,6 +119,9 @@ def result(name: str, image: np.ndarray, faces: list[Prediction]) -> None:
                 figure = charts.probabilities(face.probabilities, CLASSES)
                 large.plotly_chart(figure, key=f"p-{name}-{number}", alt=charts.describe(figure))
                 large.caption(f"{percent(face.agreement, 0)} of the networks vote {face.label}")
+                if face.calibrated is not None:
+                    most = int(face.calibrated.argmax())
+                    large.caption(f"Calibrated probability: {CLASSES[most]} {percent(face.calibrated[most])}")
 
 
 def downloads(rows: list[dict[str, Any]]) -> None:

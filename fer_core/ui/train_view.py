@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from .. import charts
-from ..config import CLASSES, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig, parse
+from ..config import CLASSES, ProtocolConfig, RunConfig, TransferConfig, parse
 from ..jobs import executors
 from ..jobs.queue import cancel, retry, submit
 from ..models.backbones import BACKBONES, can_download, weight_status
@@ -14,7 +14,7 @@ from ..planning import faces_config, most_blocks_first, seeds, settings_of, tran
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
-from . import resources
+from . import recipe_form, resources
 from .setup import Lab
 from .widgets import age, honesty, protocol_note, run_link, run_status, summary_figures
 
@@ -75,7 +75,7 @@ def form(lab: Lab) -> list[RunConfig]:
         sown = first.text_input(
             "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"
         )
-        sampler = second.selectbox("Sampler", ["balanced", "shuffled"], key="sampler", bind="query-params")
+        training = recipe_form.recipe(second, epochs=int(epochs), batch_size=int(batch), lr=float(lr))
         policy = st.selectbox(
             "A frame with no face",
             ["manual", "resize", "drop"],
@@ -96,8 +96,9 @@ def form(lab: Lab) -> list[RunConfig]:
         for kind in (name == EXTRACTION[True] for name in inputs)
     ]
     protocol = parse(ProtocolConfig, {"name": name, "folds": int(folds), "seeds": seeds(sown)})
-    recipe = {"epochs": int(epochs), "batch_size": int(batch), "lr": float(lr), "sampler": sampler}
-    return settings_of(data, faces, models, protocol, parse(TrainingConfig, recipe))
+    configs = settings_of(data, faces, models, protocol, training)
+    recipe_form.trade(configs, len(lab.dataset.samples))
+    return configs
 
 
 def _fair(lab: Lab) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from ..datasets.base import Dataset
 from ..protocols import PROTOCOLS
+from ..recipes import SELECTIONS
 from ..results import run_table
 from ..store import StoredRun
 from .setup import GENERATED_NOTE
@@ -107,15 +108,21 @@ def protocol_note(name: str) -> None:
 def summary_figures(run: StoredRun) -> None:
     """Draw a finished run's headline figures, each with what it rests on."""
     figures, config = run.summary, run.config
+    chosen = config.training.selection if config.trains_backbone else "last"
+    if chosen == "best_on_validation":
+        st.warning(
+            "**Optimistic.** Each fold's epoch was chosen by its accuracy on the very images reported here.",
+            icon=":material/trending_up:",
+        )
     columns = st.columns(4)
     columns[0].metric(
         "Validation accuracy",
         percent(figures["val_accuracy"]),
-        help="Held-out images after the last epoch, pooled over folds",
+        help=f"Held-out images at the {SELECTIONS[chosen]}, pooled over folds",
     )
     columns[0].caption(f"95 % interval {interval(figures['val_accuracy_interval'])}")
     columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
-    columns[1].caption("mean of the folds, last epoch")
+    columns[1].caption(f"mean of the folds, {SELECTIONS[chosen]}")
     columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")
     losses = [figures["val_loss"], figures["train_loss"]]
     columns[2].caption(
@@ -157,6 +164,16 @@ def honesty(run: StoredRun) -> None:
                 )
             )
     rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
+    rows.append(("Calibration error (ECE)", percent(figures["ece"])))
+    if "calibrated" in figures:
+        rows.append(
+            ("Calibration error with temperatures of inner splits", percent(figures["calibrated"]["ece"]))
+        )
+    if run.config.trains_backbone and figures.get("micro_batch", 0) not in (
+        0,
+        run.config.training.batch_size,
+    ):
+        rows.append(("Images a pass, after memory ran out", str(figures["micro_batch"])))
     rows.append(("Always answering the commonest class", percent(figures["chance"])))
     with st.expander("How far to trust this figure", expanded=True):
         st.table(pd.DataFrame(rows, columns=["What", "Figure"]).set_index("What"))

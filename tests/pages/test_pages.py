@@ -109,3 +109,27 @@ def test_a_hosted_demo_opens_no_other_folder(
     shown = page("app.py", trained, data=str(awkward))
     assert "only the data sets it lists" in shown.error[0].value
     assert not shown.metric
+
+
+def test_the_recipe_is_in_the_url_and_its_trade_is_said(page: Open, trained: Path) -> None:
+    shown = page("pages/train.py", trained, backbone="efficientnet_lite0", recipe="augmented")
+    assert not shown.exception
+    assert not shown.error
+    words = text(shown)
+    assert "Eight views of each face" in words
+    assert "MB of activations kept" in words
+    assert "Changed anew each epoch would be" in words
+
+
+def test_an_own_recipe_decides_the_run(page: Open, trained: Path) -> None:
+    chosen = {"recipe": "own", "schedule": "cosine", "smoothing": "0.1", "selection": "best_on_validation"}
+    shown = page("pages/train.py", trained, backbone="efficientnet_lite0", **chosen)
+    assert not shown.exception
+    assert "Optimistic" in text(shown)
+    assert shown.dataframe[0].value["State"].eq("new").all()
+
+
+def test_choices_that_do_not_go_together_are_an_error_with_the_fix(page: Open, trained: Path) -> None:
+    shown = page("pages/train.py", trained, recipe="own", weighted="true")
+    assert not shown.exception
+    assert "need no weights" in shown.error[0].value

@@ -1,0 +1,154 @@
+"""The recipe on the Train page: a named one or one's own, and what augmentation costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ..config import RunConfig, TrainingConfig
+from ..planning import Cost, prefix_cost
+from ..recipes import RECIPES, SELECTIONS, described, training_config
+
+OWN = "own"
+PRECISIONS = ["float32", "bf16", "tf32", "auto"]
+
+
+def recipe(place: DeltaGenerator, **free: Any) -> TrainingConfig:
+    """Draw the popover and return the training it stands for.
+
+    Args:
+        free: epochs, batch_size and lr, which every recipe leaves free.
+
+    Raises:
+        ConfigError: two choices don't go together.
+    """
+    with place.popover("Recipe", icon=":material/tune:", width="stretch"):
+        name = st.selectbox(
+            "Recipe",
+            [*RECIPES, OWN],
+            key="recipe",
+            bind="query-params",
+            help="paper: as the paper trains; own: every field below",
+        )
+        free["precision"] = st.selectbox(
+            "Precision",
+            PRECISIONS,
+            key="precision",
+            bind="query-params",
+            help="auto: bf16 where the device has it and it is faster there; the run says which it took",
+        )
+        if name == OWN:
+            return training_config("paper", **free, **_fields())
+        found = training_config(name, **free)
+        st.markdown(f"**{RECIPES[name].title}.** {RECIPES[name].why}")
+    place.caption(described(found) or RECIPES["paper"].title)
+    return found
+
+
+def _fields() -> dict[str, Any]:
+    """Draw every field of a recipe, at the paper's values, and return them."""
+    left, right = st.columns(2)
+    fields: dict[str, Any] = {
+        "sampler": left.selectbox("Sampler", ["balanced", "shuffled"], key="sampler", bind="query-params"),
+        "class_weights": right.toggle(
+            "Class weights",
+            key="weighted",
+            bind="query-params",
+            help="weighted loss; with the shuffled sampler",
+        ),
+        "schedule": left.selectbox("Schedule", ["constant", "cosine"], key="schedule", bind="query-params"),
+        "warmup_epochs": right.number_input("Warm-up epochs", 0, 100, 0, key="warmup", bind="query-params"),
+        "weight_decay": left.number_input(
+            "Weight decay (AdamW)", 0.0, 1.0, 0.0, step=0.01, key="decay", bind="query-params"
+        ),
+        "label_smoothing": right.number_input(
+            "Label smoothing", 0.0, 0.9, 0.0, step=0.05, key="smoothing", bind="query-params"
+        ),
+        "rate_factor": left.number_input(
+            "Rate factor per block",
+            0.01,
+            1.0,
+            1.0,
+            step=0.1,
+            key="rate_factor",
+            bind="query-params",
+            help="a block's rate over the next one's, towards the head",
+        ),
+        "thaw_every": right.number_input(
+            "Epochs per thawed block",
+            0,
+            100,
+            0,
+            key="thaw",
+            bind="query-params",
+            help="above 0: the head first, then a block more each time",
+        ),
+        "mixup": left.number_input("Mixup alpha", 0.0, 10.0, 0.0, step=0.1, key="mixup", bind="query-params"),
+        "patience": right.number_input(
+            "Patience (early stopping)",
+            0,
+            100,
+            0,
+            key="patience",
+            bind="query-params",
+            help="epochs without a lower loss on an inner split of the training part; 0: never",
+        ),
+        "selection": left.selectbox(
+            "Epoch to report", list(SELECTIONS), key="selection", bind="query-params"
+        ),
+        "inner_share": right.number_input(
+            "Inner split's share", 0.05, 0.5, 0.2, step=0.05, key="inner", bind="query-params"
+        ),
+        "calibrate": left.toggle("Fit a temperature", key="calibrate", bind="query-params"),
+        "flip_at_test": right.toggle("Test-time flip", key="test_flip", bind="query-params"),
+    }
+    if fields["selection"] == "best_on_validation":
+        st.warning(
+            "Optimistic: the epoch is chosen on the images that are reported.", icon=":material/trending_up:"
+        )
+    st.markdown("**Augmentation**")
+    left, right = st.columns(2)
+    fields["augmentation"] = {
+        "flip": left.toggle("Flip", key="flip", bind="query-params"),
+        "crop": right.number_input("Crop jitter", 0.0, 0.5, 0.0, step=0.05, key="crop", bind="query-params"),
+        "colour": left.number_input("Colour", 0.0, 1.0, 0.0, step=0.1, key="colour", bind="query-params"),
+        "erase": right.number_input("Erasing", 0.0, 1.0, 0.0, step=0.05, key="erase", bind="query-params"),
+        "randaugment": left.number_input("RandAugment", 0, 30, 0, key="randaugment", bind="query-params"),
+        "views": right.number_input(
+            "Views",
+            0,
+            64,
+            8,
+            key="views",
+            bind="query-params",
+            help="fixed ways each image is changed, computed once; 0: anew each time",
+        ),
+    }
+    return fields
+
+
+def trade(configs: Sequence[RunConfig], images: int) -> None:
+    """Say what augmentation or test-time flip costs these runs, and what the other way would."""
+    changed = [
+        config for config in configs if config.training.augmentation.active or config.training.flip_at_test
+    ]
+    if not changed:
+        return
+    st.caption(f"Frozen part of the network: {_cost(changed, images)}.")
+    if not changed[0].training.augmentation.active:
+        return
+    views = 0 if changed[0].training.augmentation.views else 8
+    other = changed[0].training.augmentation.model_copy(update={"views": views})
+    training = changed[0].training.model_copy(update={"augmentation": other})
+    instead = [config.model_copy(update={"training": training}) for config in changed]
+    name = f"{views} fixed views" if views else "Changed anew each epoch"
+    st.caption(f"{name} would be {_cost(instead, images)}.")
+
+
+def _cost(configs: Sequence[RunConfig], images: int) -> str:
+    found = [prefix_cost(config, images) for config in configs]
+    whole = Cost(sum(one.stored for one in found), sum(one.passes for one in found))
+    return f"{whole.stored / 1e6:,.0f} MB of activations kept, {whole.passes:,} passes of an image"
