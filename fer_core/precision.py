@@ -1,7 +1,7 @@
 """In which arithmetic the suffix trains: as asked, or, with 'auto', bf16 where it is there and faster.
 
-Weights, moments and losses stay float32; bf16 is autocast's. The frozen prefix is always float32, because its
-activations are shared by runs that ask for different arithmetic.
+Weights, moments and losses stay float32; bf16 is autocast's. The frozen prefix never autocasts, because its
+activations are shared by runs that ask for different arithmetic; on a GPU its convolutions follow torch's default.
 """
 
 from __future__ import annotations

@@ -175,3 +175,24 @@ def test_the_reshuffle_measures_its_own_leak(generated: Path, settings: Settings
 
 def test_classes_keep_their_order() -> None:
     assert CLASSES == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def test_a_recipe_says_what_it_chose_and_what_that_is_worth(generated: Path, settings: Settings) -> None:
+    recipe = {"calibrate": True, "selection": "best_on_validation", "precision": "auto", "schedule": "cosine"}
+    protocol = ProtocolConfig(name="stratified", folds=2)
+    config = definition(
+        generated, protocol=protocol, training=TrainingConfig(epochs=3, batch_size=8, **recipe)
+    )
+    result = execute(config, Watcher(), settings)
+    summary = result.summary
+    assert (summary["selection"], summary["optimistic"]) == ("best_on_validation", True)
+    assert all(1 <= epoch <= 3 for epoch in summary["selected_epochs"])
+    assert all(temperature > 0 for temperature in summary["temperatures"])
+    assert len(summary["temperatures"]) == 2
+    assert summary["micro_batch"] == 8
+    assert summary["calibrated"]["log_loss"] > 0
+    assert result.environment["precision"] == "float32"
+    assert "head alone" in result.environment["precision_reason"]
+    plain = execute(definition(generated), Watcher(), settings).summary
+    assert (plain["selection"], plain["optimistic"], plain["selected_epochs"]) == ("last", False, [2, 2])
+    assert "temperatures" not in plain
