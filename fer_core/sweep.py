@@ -71,7 +71,7 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
 
 
 def _behind(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, float, float]:
-    from .replication import paired
+    from .statements import paired
 
     gap, (low, high), _ = paired(a, b)
     return gap, low, high

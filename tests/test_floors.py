@@ -62,6 +62,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "model_inputs",
         "comparison",
         "replication",
+        "statements",
         "planning",
         "results",
         "predict",

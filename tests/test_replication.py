@@ -22,11 +22,10 @@ from fer_core.replication import (
     UNJUDGED,
     Runs,
     check_figures,
-    check_statements,
     noise,
-    paired,
     systems_table,
 )
+from fer_core.statements import check_statements, paired
 
 DATA = DataConfig(fingerprint="0" * 16)
 IMAGES = 700

@@ -17,14 +17,13 @@ from ..protocols import PROTOCOLS
 from ..replication import (
     MISSING,
     Checked,
-    Judged,
     Measured,
     Runs,
     check_figures,
-    check_statements,
     systems_table,
 )
 from ..results import run_row
+from ..statements import Judged, check_statements
 from ..store import StoredRun
 from .context import Context, note, percent, print_json, print_table
 from .train import finish

@@ -26,9 +26,9 @@ from ..replication import (
     Measured,
     Runs,
     check_figures,
-    check_statements,
     noise,
 )
+from ..statements import check_statements
 from ..store import StoredRun
 from . import downloads, resources
 from .setup import Lab
