@@ -41,9 +41,10 @@ def recipe(place: DeltaGenerator, **free: Any) -> TrainingConfig:
             help="auto: bf16 where the device has it and it is faster there; the run says which it took",
         )
         if name == OWN:
-            return training_config("paper", **free, **_fields())
-        found = training_config(name, **free)
-        st.markdown(f"**{RECIPES[name].title}.** {RECIPES[name].why}")
+            found = training_config("paper", **free, **_fields())
+        else:
+            found = training_config(name, **free)
+            st.markdown(f"**{RECIPES[name].title}.** {RECIPES[name].why}")
     place.caption(described(found) or RECIPES["paper"].title)
     return found
 
@@ -53,21 +54,15 @@ def _fields() -> dict[str, Any]:
     left, right = st.columns(2)
     fields: dict[str, Any] = {
         "sampler": left.selectbox("Sampler", ["balanced", "shuffled"], key="sampler", bind="query-params"),
-        "class_weights": right.toggle(
-            "Class weights",
-            key="weighted",
-            bind="query-params",
-            help="weighted loss; with the shuffled sampler",
-        ),
-        "schedule": left.selectbox("Schedule", ["constant", "cosine"], key="schedule", bind="query-params"),
-        "warmup_epochs": right.number_input("Warm-up epochs", 0, 100, 0, key="warmup", bind="query-params"),
-        "weight_decay": left.number_input(
+        "schedule": right.selectbox("Schedule", ["constant", "cosine"], key="schedule", bind="query-params"),
+        "warmup_epochs": left.number_input("Warm-up epochs", 0, 100, 0, key="warmup", bind="query-params"),
+        "weight_decay": right.number_input(
             "Weight decay (AdamW)", 0.0, 1.0, 0.0, step=0.01, key="decay", bind="query-params"
         ),
-        "label_smoothing": right.number_input(
+        "label_smoothing": left.number_input(
             "Label smoothing", 0.0, 0.9, 0.0, step=0.05, key="smoothing", bind="query-params"
         ),
-        "rate_factor": left.number_input(
+        "rate_factor": right.number_input(
             "Rate factor per block",
             0.01,
             1.0,
@@ -77,7 +72,7 @@ def _fields() -> dict[str, Any]:
             bind="query-params",
             help="a block's rate over the next one's, towards the head",
         ),
-        "thaw_every": right.number_input(
+        "thaw_every": left.number_input(
             "Epochs per thawed block",
             0,
             100,
@@ -86,8 +81,10 @@ def _fields() -> dict[str, Any]:
             bind="query-params",
             help="above 0: the head first, then a block more each time",
         ),
-        "mixup": left.number_input("Mixup alpha", 0.0, 10.0, 0.0, step=0.1, key="mixup", bind="query-params"),
-        "patience": right.number_input(
+        "mixup": right.number_input(
+            "Mixup alpha", 0.0, 10.0, 0.0, step=0.1, key="mixup", bind="query-params"
+        ),
+        "patience": left.number_input(
             "Patience (early stopping)",
             0,
             100,
@@ -96,14 +93,20 @@ def _fields() -> dict[str, Any]:
             bind="query-params",
             help="epochs without a lower loss on an inner split of the training part; 0: never",
         ),
-        "selection": left.selectbox(
+        "selection": right.selectbox(
             "Epoch to report", list(SELECTIONS), key="selection", bind="query-params"
         ),
-        "inner_share": right.number_input(
+        "inner_share": left.number_input(
             "Inner split's share", 0.05, 0.5, 0.2, step=0.05, key="inner", bind="query-params"
         ),
-        "calibrate": left.toggle("Fit a temperature", key="calibrate", bind="query-params"),
-        "flip_at_test": right.toggle("Test-time flip", key="test_flip", bind="query-params"),
+        "class_weights": left.toggle(
+            "Class weights",
+            key="weighted",
+            bind="query-params",
+            help="weighted loss; with the shuffled sampler",
+        ),
+        "calibrate": right.toggle("Fit a temperature", key="calibrate", bind="query-params"),
+        "flip_at_test": left.toggle("Test-time flip", key="test_flip", bind="query-params"),
     }
     if fields["selection"] == "best_on_validation":
         st.warning(
