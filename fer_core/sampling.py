@@ -52,8 +52,12 @@ def cut_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
             got=len(order),
             fix="Use fewer folds or more images",
         )
-    starts = list(range(0, len(order), batch_size))
-    if len(order) - starts[-1] == 1 and len(starts) > 1:
+    return [order[piece] for piece in cut_slices(len(order), batch_size)]
+
+
+def cut_slices(count: int, size: int) -> list[slice]:
+    """Return the slices that cut `count` in pieces of `size`; a last piece of one joins the one before it."""
+    starts = list(range(0, count, size))
+    if count - starts[-1] == 1 and len(starts) > 1:
         starts.pop()
-    ends = [*starts[1:], len(order)]
-    return [order[start:end] for start, end in zip(starts, ends, strict=True)]
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], count], strict=True)]

@@ -26,7 +26,7 @@ from .protocols import Fold
 from .protocols.inner import Part
 from .reporting import EpochRecord
 from .reproducible import out_of_memory, seeded
-from .sampling import cut_batches, draw_order, draw_views, mixing
+from .sampling import cut_batches, cut_slices, draw_order, draw_views, mixing
 from .schedules import depths, rate, thawed
 from .selection import chosen_epoch, enough
 
@@ -173,20 +173,21 @@ class Trainer:
         self.progress.epochs(found)
 
     def _batches(self, fold: Fold, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return an epoch's batches: positions of images, and the view (or seed) of each."""
+        """Return an epoch's batches: positions of images, and the view (or seed) of each where there are any."""
         order = draw_order(fold, epoch, self.labels, self.recipe.sampler)
-        draws = draw_views(fold, epoch, len(order), self.recipe.augmentation.views)
-        size = self.recipe.batch_size
+        size, augmentation = self.recipe.batch_size, self.recipe.augmentation
+        draws = draw_views(fold, epoch, len(order), augmentation.views) if augmentation.active else order
         return list(zip(cut_batches(order, size), cut_batches(draws, size), strict=True))
 
     def _thaw(self, network: nn.Sequential, epoch: int) -> None:
         """Put a network into train mode, the blocks that wait into eval mode without gradients."""
         network.train()
         deepest = thawed(self.recipe, epoch)
+        if deepest is None:
+            return
         for name, depth in self.depths.items():
-            trains = deepest is None or depth <= deepest
-            block = network.get_submodule(name).requires_grad_(trains)
-            if not trains:
+            block = network.get_submodule(name).requires_grad_(depth <= deepest)
+            if depth > deepest:
                 block.eval()
 
     def _step(
@@ -197,9 +198,7 @@ class Trainer:
     ) -> None:
         """One batch of every active network; one that has had all its batches keeps weights and moments."""
         self.optimizer.zero_grad(set_to_none=True)
-        pieces = {
-            index: cut_batches(np.arange(len(rows)), self.micro) for index, (rows, _) in batches.items()
-        }
+        pieces = {index: cut_slices(len(rows), self.micro) for index, (rows, _) in batches.items()}
         for number in range(max(len(own) for own in pieces.values())):
             now = {index: own[number] for index, own in pieces.items() if number < len(own)}
             targets = {index: self._targets(batches[index][0][piece]) for index, piece in now.items()}

@@ -134,7 +134,7 @@ def augmented_view(recipe: AugmentationConfig, number: int) -> View:
 
 def _moved(values: Tensor, rows: np.ndarray, device: torch.device) -> Tensor:
     """Copy some rows to the device; to a GPU from pinned memory, so that the copy waits for nothing."""
-    batch = take(values, torch.from_numpy(np.ascontiguousarray(rows)).to(values.device))
+    batch = take(values, torch.from_numpy(rows).to(values.device))
     if device.type == "cuda" and batch.device.type == "cpu":
         batch = batch.pin_memory()
     return batch.to(device, non_blocking=True)
