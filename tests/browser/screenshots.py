@@ -1,4 +1,4 @@
-"""Render every page into docs/images, in light and dark: `make screenshots`.
+"""Render every page into docs/images, in light and dark: `make screenshots`; arguments name some of them.
 
 Uses the state folder that FER_HOME names, so that the pictures show what has been trained there.
 """
@@ -9,10 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 from conftest import CHROMIUM, FLAGS
 from dashboards import ROOT, start
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from fer_core import settings
@@ -37,6 +38,7 @@ def main() -> None:
     }
     if runs:
         views["run"] = f"train?run={runs[0].id}"
+    views = {name: path for name, path in views.items() if not sys.argv[1:] or name in sys.argv[1:]}
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = start(Path(folder), home, {})
@@ -63,13 +65,15 @@ def _render(page: Page, url: str, target: Path) -> None:
     busy = page.locator(
         "[data-stale=true], [data-testid=stSpinner], [data-testid=stSkeleton], [data-testid=stStatusWidget]"
     )
-    for _ in range(2):
+    for _ in range(4):
         expect(busy).to_have_count(0, timeout=120_000)
         page.wait_for_timeout(1_200)
     height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": WIDTH, "height": min(max(720, height), MOST)})
     page.wait_for_timeout(1_000)
     page.screenshot(path=target)
+    with Image.open(target) as picture:  # 256 colours are enough for a page, and a third of the bytes
+        picture.convert("RGB").quantize(256).save(target, optimize=True)
 
 
 if __name__ == "__main__":
