@@ -91,9 +91,20 @@ def run_status(run: StoredRun, place: int | None) -> None:
     st.badge(text, icon=icon, color=colour)  # type: ignore[arg-type]
     if run.status == "running" and run.step_total:
         share = min(1.0, run.step_done / run.step_total)
-        st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}")
+        st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}{_pace(run)}")
     if run.error:
         st.error(run.error, icon=":material/error:")
+
+
+def _pace(run: StoredRun) -> str:
+    """Return how fast a step goes and what is left of it, once this viewer has seen it move."""
+    key = f"pace-{run.id}-{run.step}"
+    since, before = st.session_state.setdefault(key, (time.time(), run.step_done))
+    rate = (run.step_done - before) / max(time.time() - since, 1e-9)
+    if rate <= 0:
+        return ""
+    left = (run.step_total - run.step_done) / rate
+    return f" · {rate:.1f} a second · {left / 60:.0f} min left" if left >= 90 else f" · {rate:.1f} a second"
 
 
 def protocol_note(name: str) -> None:
@@ -204,8 +215,3 @@ def empty(title: str, text: str, page: str | None = None, label: str = "") -> No
         st.write(text)
         if page:
             st.page_link(page, label=label, icon=":material/arrow_forward:")
-
-
-def counts_frame(counts: pd.Series) -> pd.DataFrame:
-    """Return counts by name as a two-column table."""
-    return counts.rename_axis("status").reset_index(name="frames")
