@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _data(commands)
     _faces(commands)
+    _detector(commands)
     _train(commands)
     _sweep(commands)
     _reproduce(commands)
@@ -127,6 +128,12 @@ def _extraction(command: argparse.ArgumentParser) -> None:
         metavar="POLICY[,POLICY]",
         help=f"second looks at a frame with no face, tried in order: {', '.join(RESCUES)}",
     )
+    group.add_argument(
+        "--detector",
+        default="",
+        metavar="KEY",
+        help="a detector fine-tuned by `detector train` (default: the pretrained one)",
+    )
 
 
 def _protocol(command: argparse.ArgumentParser) -> None:
@@ -171,6 +178,20 @@ def _faces(commands: argparse._SubParsersAction) -> None:
     _source(faces)
     _extraction(faces)
     _json(faces)
+
+
+def _detector(commands: argparse._SubParsersAction) -> None:
+    detector = commands.add_parser("detector", help="fine-tune MTCNN's R- and O-Net on known faces")
+    actions = detector.add_subparsers(title="actions", metavar="ACTION", required=True)
+    text = (
+        "fine-tune on the hand-drawn boxes of a data set, or on the generated set's exact boxes and landmarks, "
+        "and compare before and after on movies left out; nothing uses the result unless --detector names it"
+    )
+    train = _command(actions, "train", "detector:train", text)
+    _source(train)
+    train.add_argument("--epochs", type=int, default=6, metavar="E")
+    train.add_argument("--seed", type=int, default=0, metavar="S")
+    _json(train)
 
 
 def _train(commands: argparse._SubParsersAction) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .config_base import CLASSES, KEY_LENGTH, Config, digest, parse, where
+from .config_base import CLASSES, KEY_LENGTH, Config, digest, later, parse, where
 from .config_comparators import BdnnConfig, MlpConfig, SvmConfig
 from .config_training import AugmentationConfig, TrainingConfig
 from .errors import ConfigError
@@ -64,7 +64,8 @@ class FacesConfig(Config):
     other fields play no part. Thresholds, `min_face_size` (pixels) and `factor` are MTCNN's (Zhang et al.
     2016) with facenet-pytorch's defaults; `margin` is in pixels of the crop, as there. A frame with no face
     is resized whole (the paper, section 2.3), dropped, or, with 'manual', cut at its hand-drawn box and
-    resized whole where none was drawn; under 'manual' a drawn box also wins over a detected one.
+    resized whole where none was drawn; under 'manual' a drawn box also wins over a detected one. `detector`
+    names R- and O-Net fine-tuned by this project (`faces.finetuned`); '' is facenet-pytorch's.
     """
 
     extract: bool = True
@@ -79,6 +80,7 @@ class FacesConfig(Config):
     no_face: Literal["resize", "drop", "manual"] = "resize"
     manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
     rescue: tuple[str, ...] = Field((), description="second looks at a frame with no face, in order")
+    detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
 
     @model_validator(mode="after")
     def _thresholds_are_probabilities(self) -> FacesConfig:
@@ -196,10 +198,12 @@ class RunConfig(Config):
         )
 
     def detections_key(self) -> str:
-        """Return the key of what the detector finds: data fingerprint, thresholds, pyramid, second looks."""
+        """Return the key of what is found: data fingerprint, thresholds, pyramid, second looks, detector."""
         own: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
         if self.faces.rescue:
             own.append(list(self.faces.rescue))
+        if self.faces.detector:
+            own.append({"detector": self.faces.detector})
         return digest(
             {
                 "step": ["detections", STEP_VERSIONS["detections"]],

@@ -21,6 +21,7 @@ from .devices import resolve
 from .environment import describe_environment
 from .errors import DataError
 from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
+from .faces.finetuned import weights_of
 from .faces.recut import write_crops
 from .faces.rescue import detectors, rescuer
 from .fitting import FITTERS, Work, fit
@@ -164,7 +165,7 @@ def extract_faces(
     if faces.extract:
 
         def detect(folder: Path) -> None:
-            detector_of = detectors(faces, device)
+            detector_of = detectors(faces, device, weights=weights_of(artifacts, faces.detector))
             detect_all(
                 dataset.samples,
                 detector_of(0.0),
@@ -181,6 +182,8 @@ def extract_faces(
         }
         if faces.rescue:
             own["rescue"] = faces.rescue
+        if faces.detector:
+            own["detector"] = faces.detector
         detections = read_detections(
             artifacts.ensure(
                 "detections", config.detections_key(), own, detect, resume=True, waiting=report.check

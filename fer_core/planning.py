@@ -21,6 +21,7 @@ from .config import (
 )
 from .errors import ConfigError, WeightsError
 from .faces.crops import Box
+from .faces.finetuned import weights_of
 from .faces.manual import freeze_boxes
 from .models.backbones import BACKBONES
 from .store import Store
@@ -31,15 +32,22 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
 
     Raises:
         ConfigError: a value is out of its range.
+        NotFoundError: there is no fine-tuned detector of the key given.
     """
     if values.get("extract", True) and values.get("no_face") == "manual":
-        table = store.manual_boxes(data.fingerprint).dropna(subset=["x1"])
-        corners = table[["x1", "y1", "x2", "y2"]].to_numpy(float).tolist()
-        drawn: dict[str, Box] = {
-            str(name): (x1, y1, x2, y2) for name, (x1, y1, x2, y2) in zip(table["name"], corners, strict=True)
-        }
-        values = values | {"manual_boxes": freeze_boxes(artifacts, drawn)}
-    return parse(FacesConfig, values)
+        values = values | {"manual_boxes": freeze_boxes(artifacts, drawn_boxes(store, data))}
+    config = parse(FacesConfig, values)
+    weights_of(artifacts, config.detector)
+    return config
+
+
+def drawn_boxes(store: Store, data: DataConfig) -> dict[str, Box]:
+    """Return the newest hand-drawn box of each image that has one, in source pixels."""
+    table = store.manual_boxes(data.fingerprint).dropna(subset=["x1"])
+    corners = table[["x1", "y1", "x2", "y2"]].to_numpy(float).tolist()
+    return {
+        str(name): (x1, y1, x2, y2) for name, (x1, y1, x2, y2) in zip(table["name"], corners, strict=True)
+    }
 
 
 def weights_values(weights: str) -> dict[str, Any]:

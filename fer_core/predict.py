@@ -17,6 +17,7 @@ from .config import CLASSES, RunConfig
 from .devices import resolve
 from .errors import NotFoundError
 from .faces.crops import Chosen, Faces, choose, cut
+from .faces.finetuned import weights_of
 from .faces.rescue import detectors, rescue
 from .features.prefix import forward
 from .metrics import apply_temperature
@@ -85,7 +86,8 @@ class Predictor:
     def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
         self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
-        self.detector_of = detectors(faces, str(self.device)) if faces.extract else None
+        weights = weights_of(Artifacts(settings.artifacts), faces.detector) if faces.extract else None
+        self.detector_of = detectors(faces, str(self.device), weights=weights) if faces.extract else None
         chain = build(config.transfer, settings.weights_dir)
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row

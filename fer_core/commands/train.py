@@ -114,6 +114,7 @@ def faces_values(options: argparse.Namespace) -> dict[str, Any]:
         "align": options.align,
         "no_face": options.no_face_policy,
         "rescue": tuple(name.strip() for name in options.rescue.split(",") if name.strip()),
+        "detector": options.detector,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,17 +97,20 @@ def rescuer(config: FacesConfig, detector_of: DetectorOf) -> Callable[[np.ndarra
     return lambda image: rescue(image, detector_of, config.rescue)
 
 
-def detectors(config: FacesConfig, device: str, *, trace: bool = False) -> Callable[[float], MTCNN]:
+def detectors(
+    config: FacesConfig, device: str, *, weights: Path | None = None, trace: bool = False
+) -> Callable[[float], MTCNN]:
     """Return MTCNN with a definition's settings as a function of how far thresholds are lowered.
 
-    Each is made at its first use and kept; `trace` has them say what each stage saw.
+    Each is made at its first use and kept; `weights` is the file of the fine-tuned detector that the
+    definition names (`finetuned.weights_of`); `trace` has them say what each stage saw.
     """
     from .mtcnn import MTCNN
 
     @cache
     def detector_of(lowered: float) -> MTCNN:
         thresholds = lower(config.thresholds, lowered)
-        return MTCNN(device, thresholds, config.min_face_size, config.factor, trace=trace)
+        return MTCNN(device, thresholds, config.min_face_size, config.factor, weights=weights, trace=trace)
 
     return detector_of
 
