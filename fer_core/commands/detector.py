@@ -15,6 +15,7 @@ from .context import Bar, Context, note, percent, percent_interval, print_json, 
 ROWS = (
     ("faces found", "found_before", "found_after"),
     ("no-face frames with a false face", "false_before", "false_after"),
+    ("one-face frames with a false face", "beside_before", "beside_after"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _generated(dataset: Dataset) -> list[KnownFrame]:
     columns = [f"{name}_{axis}" for name in LANDMARKS for axis in "xy"]
     known = []
     for sample in dataset.samples:
-        row = table.loc[sample.name]
+        row: Any = table.loc[sample.name]
         boxes = row[["x1", "y1", "x2", "y2"]].to_numpy(np.float32)[None]
         points = row[columns].to_numpy(np.float32).reshape(1, 5, 2)
         there = int(np.isfinite(boxes).all())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from ..config import RESCUES, FacesConfig, RunConfig
+from ..faces.finetuned import FineTuned, available
 from ..faces.rescue import POLICIES
 from ..planning import faces_config
 from . import resources
@@ -35,10 +37,27 @@ def settings_form(lab: Lab) -> RunConfig:
         )
         values["align"] = st.toggle("Align eyes and mouth", key="align", bind="query-params")
         st.markdown("**Detector**")
+        values["detector"] = detector(available(resources.artifacts()))
         values |= pyramid() | {"thresholds": thresholds(), "rescue": rescues()}
     data = resources.data_config(lab.source)
     faces = faces_config(lab.store, resources.artifacts(), data, values)
     return RunConfig(goal="faces", data=data, faces=faces)
+
+
+def detector(tuned: Sequence[FineTuned]) -> str:
+    """Draw which R- and O-Net look, and return the key; nothing is drawn while none has been fine-tuned."""
+    if not tuned:
+        return DEFAULT.detector
+    labels = {DEFAULT.detector: "MTCNN as pretrained", **{one.key: one.label for one in tuned}}
+    return st.selectbox(
+        "R- and O-Net",
+        list(labels),
+        key="detector",
+        bind="query-params",
+        format_func=labels.__getitem__,
+        help="Fine-tuned by `python -m fer_core detector train`, which says what each wins and loses on movies "
+        "left out. Frames it was trained on flatter it.",
+    )
 
 
 def choice(prefix: str = "", start: FacesConfig = DEFAULT) -> str:

@@ -124,17 +124,18 @@ def frame_array(source: str, name: str) -> np.ndarray:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float) -> Any:
+def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     from ..devices import resolve
+    from ..faces.finetuned import weights_of
     from ..faces.rescue import detectors as made
 
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor)
-    return made(faces, resolve(settings()), trace=True)
+    return made(faces, resolve(settings()), weights=weights_of(artifacts(), detector), trace=True)
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
     """Return MTCNN with these settings, as `faces.rescue.detectors` does; loads torch at its first use."""
-    return _detectors(faces.thresholds, faces.min_face_size, faces.factor)
+    return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking at the frame stage by stage ...")

@@ -100,8 +100,8 @@ def _remember(key: str) -> None:
 def _first_look(config: RunConfig) -> str:
     """Return the settings that decide the first look alone, so that others share what it saw."""
     faces = config.faces
-    fields = {"thresholds": faces.thresholds, "min_face_size": faces.min_face_size, "factor": faces.factor}
-    return type(faces)(**fields).model_dump_json()  # type: ignore[arg-type]
+    fields = ("thresholds", "min_face_size", "factor", "detector")
+    return type(faces)(**{name: getattr(faces, name) for name in fields}).model_dump_json()
 
 
 def _telling(trace: Trace) -> str:
