@@ -262,7 +262,7 @@ def test_a_definition_names_it_and_the_detection_uses_it(
     key: str, artifacts: Artifacts, dataset: Dataset, seen: KnownFrame, tmp_path: Path
 ) -> None:
     data = data_config(dataset)
-    store = Store(f"sqlite:///{tmp_path / 'fer.db'}")
+    store = Store(tmp_path / "fer.sqlite")
     faces = faces_config(store, artifacts, data, {"detector": key})
     plain, tuned = (RunConfig(data=data, faces=own) for own in (FacesConfig(), faces))
     assert tuned.detections_key() != plain.detections_key()
@@ -287,7 +287,7 @@ def test_the_pretrained_detector_stays_the_default(artifacts: Artifacts) -> None
 
 
 def test_a_key_without_a_detector_is_refused(artifacts: Artifacts, tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path / 'fer.db'}")
+    store = Store(tmp_path / "fer.sqlite")
     data = DataConfig(fingerprint="0" * 16)
     with pytest.raises(NotFoundError, match="ffff"):
         faces_config(store, artifacts, data, {"detector": "f" * 16})

@@ -1,0 +1,87 @@
+"""The choice of a fine-tuned detector on the Faces page: there only when one is, and part of the definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faces_case import detect, make_frames
+from safetensors.torch import save_file
+from streamlit.testing.v1 import AppTest
+
+from fer_core.artifacts import Artifacts
+from fer_core.config import FacesConfig, RunConfig
+from fer_core.faces.finetuned import KIND, WEIGHTS
+
+KEY = "ab" * 8
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_frames(tmp_path_factory.mktemp("data") / "small")
+
+
+def keep_detector(home: Path, *, generated: bool) -> None:
+    """Put a detector with the pretrained weights into a home."""
+    from facenet_pytorch.models.mtcnn import ONet, RNet
+    from torch import nn
+
+    def build(folder: Path) -> None:
+        save_file(nn.ModuleDict({"rnet": RNet(), "onet": ONet()}).state_dict(), folder / WEIGHTS)
+
+    about = {
+        "data": {"fingerprint": "0" * 16, "name": "my films", "generated": generated},
+        "settings": {"seed": 3, "epochs": 5},
+    }
+    Artifacts(home / "artifacts").ensure(KIND, KEY, about, build)
+
+
+def choices(app: AppTest) -> list[str]:
+    assert not app.exception
+    return [option for box in app.selectbox if box.label == "R- and O-Net" for option in box.options]
+
+
+def test_without_a_fine_tuned_detector_there_is_no_choice(
+    page: Callable[..., AppTest], frames: Path, tmp_path: Path
+) -> None:
+    detect(frames, tmp_path / "home")
+    assert choices(page("pages/faces.py", tmp_path / "home", data=str(frames))) == []
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_a_fine_tuned_detector_is_offered_with_its_data_and_is_not_the_default(
+    page: Callable[..., AppTest], frames: Path, tmp_path: Path, generated: bool
+) -> None:
+    home = tmp_path / "home"
+    detect(frames, home)
+    keep_detector(home, generated=generated)
+    app = page("pages/faces.py", home, data=str(frames))
+    pretrained, tuned = choices(app)
+    assert "pretrained" in pretrained
+    assert "my films" in tuned
+    assert ("generated, not photographs" in tuned) is generated
+    box = next(box for box in app.selectbox if box.label == "R- and O-Net")
+    assert box.value == ""
+    assert app.metric, "the detection without it is shown as before"
+
+
+def test_a_frame_is_looked_at_with_the_chosen_detector(
+    page: Callable[..., AppTest], frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    config = detect(frames, home)
+    keep_detector(home, generated=True)
+    tuned = config.model_copy(update={"faces": config.faces.model_copy(update={"detector": KEY})})
+    assert tuned.crops_key() != config.crops_key()
+    page("app.py", home, data=str(frames))
+    from fer_core.ui import resources, trace_view
+
+    first = FacesConfig.model_validate(json.loads(trace_view._first_look(tuned)))
+    assert first.detector == KEY
+    asked: list[Path | None] = []
+    monkeypatch.setattr("fer_core.faces.rescue.detectors", lambda *_, weights, trace: asked.append(weights))
+    resources.detector_of(first)
+    resources.detector_of(RunConfig(data=config.data).faces)
+    assert asked == [home / "artifacts" / KIND / KEY / WEIGHTS, None]
