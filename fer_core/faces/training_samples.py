@@ -63,6 +63,9 @@ def collect(
 ) -> StageSamples:
     """Make a net's training samples from frames; unreadable ones are left out.
 
+    R-Net lets so little background through that O-Net would see next to none and learn to call everything a
+    face: where its own candidates give fewer negatives than a frame may have, what R-Net looked at fills up.
+
     Args:
         proposer: detector with lowered thresholds, whose trace holds the boxes that the stage looks at.
         pretrained: at its usual thresholds, says where faces may be in frames that are not complete.
@@ -74,15 +77,18 @@ def collect(
             frame = of[sample.name]
             trace = proposer.detect([image])[0].trace
             assert trace is not None
-            boxes = np.concatenate([getattr(trace, stage).boxes, jitter(frame.boxes, config.jittered, rng)])
+            own = [getattr(trace, stage).boxes, jitter(frame.boxes, config.jittered, rng)]
+            boxes = np.concatenate([*own, trace.rnet.boxes] if stage == "onet" else own)
             kinds, offsets, points = match(boxes, frame, config)
+            spare = np.arange(len(boxes)) >= sum(map(len, own))
+            kinds[spare & (kinds != NEGATIVE)] = _UNUSED
             if not frame.complete:
                 found = pretrained.detect([image])[0].boxes
                 taken = overlaps(boxes, found).max(1, initial=0.0) >= config.negative
                 kinds[(kinds == NEGATIVE) & taken] = _UNUSED
             corners = clip(boxes, *image.shape[:2])
             inside = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
-            rows = _bounded(np.where(inside, kinds, _UNUSED), config, rng)
+            rows = _bounded(np.where(inside, kinds, _UNUSED), spare, config, rng)
             integral = IntegralImages([torch.from_numpy(np.ascontiguousarray(image))])
             crops = integral.crops(np.zeros(len(rows), np.int64), corners[rows], SIDES[stage])
             parts.append((crops.round().to(torch.uint8), kinds[rows], offsets[rows], points[rows]))
@@ -146,10 +152,12 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return box_iou(torch.from_numpy(boxes).float(), torch.from_numpy(others).float()).numpy()
 
 
-def _bounded(kinds: np.ndarray, config: FineTuneConfig, rng: np.random.Generator) -> np.ndarray:
-    """Return the rows to keep: of each kind no more than the settings allow, drawn at random."""
+def _bounded(
+    kinds: np.ndarray, spare: np.ndarray, config: FineTuneConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the rows to keep: of each kind no more than the settings allow, at random, `spare` ones last."""
     rows = []
     for kind, most in ((POSITIVE, config.most), (PART, config.most), (NEGATIVE, config.negatives)):
-        own = (kinds == kind).nonzero()[0]
-        rows.append(np.sort(rng.permutation(own)[:most]))
+        own = rng.permutation((kinds == kind).nonzero()[0])
+        rows.append(np.sort(own[np.argsort(spare[own], kind="stable")][:most]))
     return np.concatenate(rows)

@@ -27,7 +27,7 @@ from fer_core.faces.finetuned import KIND, FineTuneConfig, available, weights_of
 from fer_core.faces.known_faces import KnownFrame, known_frames, split_by_group
 from fer_core.faces.mtcnn import MTCNN
 from fer_core.faces.rescue import detectors
-from fer_core.faces.training_samples import NEGATIVE, PART, POSITIVE, collect, jitter, match
+from fer_core.faces.training_samples import NEGATIVE, PART, POSITIVE, SIDES, collect, jitter, match
 from fer_core.planning import faces_config
 from fer_core.store import Store
 
@@ -162,6 +162,20 @@ def test_an_unlabelled_face_is_not_held_against_the_net(seen: KnownFrame) -> Non
         counts.append(collect("rnet", [empty], proposer, pretrained, many, np.random.default_rng(0)).counts())
     assert counts[0]["positive"] == counts[1]["positive"] == 0
     assert 0 < counts[1]["negative"] < counts[0]["negative"]
+
+
+def test_both_nets_see_background(dataset: Dataset) -> None:
+    """R-Net leaves O-Net next to no background on plain frames: without more it would call anything a face."""
+    proposer, pretrained = MTCNN(thresholds=(0.4, 0.3, 0.3)), MTCNN(trace=False)
+    known = known_frames(dataset, {})[:4]
+    for stage in ("rnet", "onet"):
+        made = collect(stage, known, proposer, pretrained, CONFIG, np.random.default_rng(0))  # type: ignore[arg-type]
+        assert made.crops.shape[2] == SIDES[stage]  # type: ignore[index]
+        most = CONFIG.negatives * len(known)
+        assert most / 2 < made.counts()["negative"] <= most
+        assert 0 < made.counts()["positive"] <= CONFIG.most * len(known)
+        assert made.offsets[made.kinds == NEGATIVE].abs().max() == 0
+        assert made.points[made.kinds != NEGATIVE].isfinite().all()
 
 
 def test_a_movie_is_on_one_side_only_and_the_seed_chooses() -> None:
