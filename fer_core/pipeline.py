@@ -195,7 +195,9 @@ def extract_faces(
         write_crops(config, dataset.samples, detections, artifacts, folder, progress=told)
 
     own = {"faces": faces.hashed(), "data": config.data.hashed()}
-    return read_crops(artifacts.ensure("crops", config.crops_key(), own, cut, waiting=report.check))
+    return read_crops(
+        artifacts.ensure("crops", config.crops_key(), own, cut, resume=True, waiting=report.check)
+    )
 
 
 def _progress(report: Report, name: str) -> Progress:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -101,7 +101,7 @@ def detect_all(
         progress: called with (frames done, frames in all) after every batch.
     """
     path = folder / DETECTIONS
-    done = set(_recover(path))
+    done = {record["name"] for record in _recover(path)}
     todo = [sample for sample in samples if sample.name not in done]
     finished = len(samples) - len(todo)
     with path.open("a", encoding="utf-8") as lines:
@@ -141,21 +141,21 @@ def _detect_batch(
     return len(pending)
 
 
-def _recover(path: Path) -> list[str]:
-    """Return the names that have a whole line and cut off a line torn by a kill."""
+def _recover(path: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a file of JSON lines and cut off a line torn by a kill."""
     if not path.exists():
         return []
-    names, good = [], 0
+    records, good = [], 0
     with path.open("rb") as lines:
         for line in lines:
             if not line.endswith(b"\n"):
                 break
-            names.append(json.loads(line)["name"])
+            records.append(json.loads(line))
             good += len(line)
     if good < path.stat().st_size:
         with path.open("r+b") as lines:
             lines.truncate(good)
-    return names
+    return records
 
 
 def read_detections(folder: Path) -> dict[str, Faces]:
@@ -183,24 +183,28 @@ def crop_all(
     """Cut every frame's crop into `folder`/crops.npy and say what became of it in `folder`/crops.jsonl.
 
     Unreadable frames, and frames without a face under the policy 'drop', get a row in the table and none in
-    the array.
+    the array. What an interrupted call has left in the folder is kept and gone on from.
 
     Args:
         detections: `read_detections`; None when `config.extract` is off.
         drawn: hand-drawn boxes by name, used under the policy 'manual'.
     """
-    size = config.size
+    size, path = config.size, folder / TABLE
+    cut = _recover(path)
     array = np.lib.format.open_memmap(
-        folder / CROPS, mode="w+", dtype=np.uint8, shape=(len(samples), size, size, 3)
+        folder / CROPS, mode="r+" if cut else "w+", dtype=np.uint8, shape=(len(samples), size, size, 3)
     )
-    row = 0
-    with (folder / TABLE).open("w", encoding="utf-8") as lines:
-        for done, (sample, frame) in enumerate(frames(samples), start=1):
+    done, row = len(cut), sum(int(record["row"] >= 0) for record in cut)
+    finished = {record["name"] for record in cut}
+    with path.open("a", encoding="utf-8") as lines:
+        for sample, frame in frames([sample for sample in samples if sample.name not in finished]):
             record, crop = _cut(sample, frame, detections, config, drawn or {}, row)
             if crop is not None:
                 array[row] = crop
                 row += 1
             lines.write(json.dumps(record) + "\n")
+            lines.flush()  # a crop that has its line is never cut again
+            done += 1
             if progress and (done % 16 == 0 or done == len(samples)):
                 progress(done, len(samples))
     array.flush()

@@ -12,10 +12,13 @@ from PIL import Image
 from fer_core.config import FacesConfig
 from fer_core.datasets.base import Sample
 from fer_core.errors import StoreError
+from fer_core.faces import extraction
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import (
+    CROPS,
     DETECTIONS,
     NOT_DETECTED,
+    TABLE,
     crop_all,
     detect_all,
     read_crops,
@@ -92,6 +95,31 @@ def test_crops_have_a_row_each_and_the_rest_a_reason(samples: list[Sample], tmp_
     assert len(used) == 4
     assert crops.images.shape[1:] == (64, 64, 3)
     assert [int(crops.images[row].mean()) for row in used["row"]] == [200, 20, 180, 220]
+
+
+@pytest.mark.parametrize("torn", ["", '{"name": "Movie_0'])
+def test_a_killed_cutting_goes_on_and_cuts_no_crop_twice(
+    samples: list[Sample], tmp_path: Path, torn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detect_all(samples, Bright(), tmp_path)
+    detections, config = read_detections(tmp_path), FacesConfig(size=64)
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    whole.mkdir()
+    part.mkdir()
+    crop_all(samples, detections, config, whole)
+
+    array = np.lib.format.open_memmap(part / CROPS, "w+", np.uint8, (5, 64, 64, 3))
+    array[:2] = read_crops(whole).images[:2]
+    array.flush()
+    lines = (whole / TABLE).read_text().splitlines(keepends=True)
+    (part / TABLE).write_text("".join(lines[:2]) + torn)
+    decoded: list[str] = []
+    real = extraction._decode
+    monkeypatch.setattr(extraction, "_decode", lambda path: decoded.append(path.name) or real(path))
+    crop_all(samples, detections, config, part)
+    assert not set(decoded) & {sample.name for sample in samples[:2]}
+    assert (part / TABLE).read_bytes() == (whole / TABLE).read_bytes()
+    assert (part / CROPS).read_bytes() == (whole / CROPS).read_bytes()
 
 
 def test_drop_leaves_frames_without_a_face_out(samples: list[Sample], tmp_path: Path) -> None:
