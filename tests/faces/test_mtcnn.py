@@ -113,6 +113,14 @@ def test_equals_facenet(case: str, detector: MTCNN, reference: Reference):
     assert len(found) == expected.get(case, len(found))
 
 
+def test_equals_facenet_on_generated_frames(generated: Path, detector: MTCNN, reference: Reference):
+    images = [Image.open(path) for path in sorted(generated.glob("*/*.png"))[::4]]
+    found = detector.detect(images)
+    for detection, image in zip(found, images, strict=True):
+        assert_equal(detection, image, reference)
+    assert 0 < sum(map(len, found))
+
+
 def test_equals_facenet_with_other_settings(reference: Reference):
     settings = {"thresholds": (0.4, 0.5, 0.3), "min_face_size": 31, "factor": 0.8}
     [found] = MTCNN(**settings).detect([several()])
