@@ -36,8 +36,8 @@ from fer_core.features.prefix import activations, take
 from fer_core.models.transfer import build
 from fer_core.protocols import Fold
 from fer_core.reporting import EpochRecord
-from fer_core.sampling import cut_batches, draw_order
-from fer_core.training import train
+from fer_core.training.loop import train
+from fer_core.training.sampling import cut_batches, draw_order
 from fer_core.transforms import to_input
 
 CPU, FOLDS, EPOCHS, FRAME = torch.device("cpu"), 5, 20, (720, 576)

@@ -14,11 +14,11 @@ from .artifacts import Artifacts
 from .config import RunConfig
 from .config_comparators import BdnnConfig, MlpConfig, SvmConfig
 from .errors import ConfigError
-from .fitted import FittedFold, read_folds, write_folds
 from .models.backbones import BACKBONES
 from .protocols import Fold
 from .reporting import EpochRecord, Report
 from .settings import Settings
+from .training.fitted import FittedFold, read_folds, write_folds
 
 
 class FoldFigures(Protocol):
@@ -111,7 +111,7 @@ def _build_transfer(work: Work, folder: Path) -> None:
 
     from .features.views import prepare
     from .models.transfer import build
-    from .training import train
+    from .training.loop import train
 
     config, target = work.config, torch.device(work.device)
     work.report.step("loading the network", 0, 1)
@@ -133,7 +133,7 @@ def _build_transfer(work: Work, folder: Path) -> None:
 
 
 def _read_transfer(work: Work, folder: Path) -> list[FoldFigures]:
-    from .training import read_results
+    from .training.loop import read_results
 
     return list(read_results(folder, work.folds, work.config))
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import checkpoints
 from .artifacts import Artifacts
 from .config import CLASSES, RunConfig
 from .devices import resolve
@@ -23,6 +22,7 @@ from .features.prefix import forward
 from .metrics import apply_temperature
 from .models.transfer import Chain, build
 from .settings import Settings
+from .training import checkpoints
 from .transforms import mirrored, to_input
 
 

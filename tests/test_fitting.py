@@ -26,11 +26,11 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated_table import generate_table
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
-from fer_core.fitted import read_folds
 from fer_core.models.bdnn import parameter_count
 from fer_core.pipeline import run
 from fer_core.reporting import EpochRecord, RunResult
 from fer_core.settings import load
+from fer_core.training.fitted import read_folds
 
 WHOLE = FacesConfig(extract=False, size=32)
 SMALL: dict[str, Any] = {"inputs": PixelsConfig(side=8), "hidden": (8, 6, 5), "epochs": 3}

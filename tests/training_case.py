@@ -20,7 +20,7 @@ from fer_core.features.views import prepare
 from fer_core.models.transfer import Chain, build
 from fer_core.protocols import Fold
 from fer_core.reporting import EpochRecord
-from fer_core.training import FoldResult, train
+from fer_core.training.loop import FoldResult, train
 
 IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
 

@@ -22,7 +22,7 @@ from ..config import CLASSES
 from ..config_comparators import BdnnConfig, MlpConfig
 from ..errors import TrainingError
 from ..reporting import BdnnEpoch, Report
-from ..reproducible import deterministic
+from ..training.reproducible import deterministic
 from .bdnn import Bdnn, distances, prototypes
 from .svm import check_features
 

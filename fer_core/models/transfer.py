@@ -20,7 +20,7 @@ from torchvision.models.resnet import BasicBlock
 
 from ..config import CLASSES, TransferConfig
 from ..errors import WeightsError
-from ..reproducible import seeded
+from ..training.reproducible import seeded
 from .backbones import Backbone, backbone
 from .efficientnet_lite import EfficientNetLite0
 from .weights import load_weights

@@ -14,8 +14,8 @@ from PIL import Image
 from .. import charts
 from ..config import CLASSES
 from ..config_comparators import BdnnConfig, PixelsConfig
-from ..fitted import FittedFold, read_folds
 from ..store import StoredRun
+from ..training.fitted import FittedFold, read_folds
 from . import downloads, resources
 from .compare_pair import crop_rows
 from .compare_view import labels

@@ -5,7 +5,7 @@ import torch
 
 from fer_core.config import TrainingConfig
 from fer_core.models.backbones import BACKBONES
-from fer_core.schedules import depths, rate, thawed
+from fer_core.training.schedules import depths, rate, thawed
 
 
 @pytest.mark.parametrize("warm", [0, 1, 4])

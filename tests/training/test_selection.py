@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from fer_core.config import TrainingConfig
 from fer_core.reporting import EpochRecord
-from fer_core.selection import chosen_epoch, enough
+from fer_core.training.selection import chosen_epoch, enough
 
 RECORDS = [
     EpochRecord(0, 0, e, 1.0, 0.5, 1.0, a, 1e-3, 0.0, 1) for e, a in enumerate((0.2, 0.6, 0.6, 0.1), 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .reporting import EpochRecord, Report
+from ..reporting import EpochRecord, Report
 
 
 class Progress:

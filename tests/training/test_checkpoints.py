@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fer_core import checkpoints
 from fer_core.errors import StoreError
+from fer_core.training import checkpoints
 
 
 def test_tensors_and_note_come_back(tmp_path: Path) -> None:

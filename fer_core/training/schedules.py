@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from .config import TrainingConfig
-from .models.backbones import Backbone
+from ..config import TrainingConfig
+from ..models.backbones import Backbone
 
 
 def rate(recipe: TrainingConfig, epoch: int) -> float:

@@ -27,8 +27,8 @@ from fer_core.errors import Cancelled, StoreError, TrainingError
 from fer_core.features.prefix import CHUNK
 from fer_core.models.backbones import BACKBONES
 from fer_core.models.transfer import Chain, reset_head
-from fer_core.sampling import cut_batches, draw_order
-from fer_core.training import FoldResult, train
+from fer_core.training.loop import FoldResult, train
+from fer_core.training.sampling import cut_batches, draw_order
 from fer_core.transforms import to_input
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fer_core.errors import TrainingError
-from fer_core.reproducible import deterministic, memory_errors, seeded
+from fer_core.training.reproducible import deterministic, memory_errors, seeded
 
 CPU = torch.device("cpu")
 

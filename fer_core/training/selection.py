@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .config import TrainingConfig
-from .reporting import EpochRecord
+from ..config import TrainingConfig
+from ..reporting import EpochRecord
 
 
 def chosen_epoch(recipe: TrainingConfig, records: Sequence[EpochRecord], inner: Sequence[float]) -> int:

@@ -13,18 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..config import RunConfig
+from ..errors import TrainingError
+from ..features.views import Inputs
+from ..metrics import fit_temperature
+from ..models.transfer import Chain, derived_seed, reset_head, side_by_side
+from ..protocols import Fold
+from ..protocols.inner import Part
+from ..reporting import EpochRecord
 from . import checkpoints
-from .config import RunConfig
-from .errors import TrainingError
-from .features.views import Inputs
-from .metrics import fit_temperature
-from .models.transfer import Chain, derived_seed, reset_head, side_by_side
 from .objective import Objective, mix
 from .precision import Precision
 from .progress import Progress
-from .protocols import Fold
-from .protocols.inner import Part
-from .reporting import EpochRecord
 from .reproducible import out_of_memory, seeded
 from .sampling import cut_batches, cut_slices, draw_order, draw_views, mixing
 from .schedules import depths, rate, thawed

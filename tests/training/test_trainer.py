@@ -28,9 +28,9 @@ from fer_core.metrics import fit_temperature
 from fer_core.models.transfer import Chain, reset_head
 from fer_core.protocols.inner import inner_split
 from fer_core.recipes import RECIPES
-from fer_core.sampling import cut_batches, draw_order, draw_views
-from fer_core.schedules import rate
-from fer_core.trainer import Trainer
+from fer_core.training.sampling import cut_batches, draw_order, draw_views
+from fer_core.training.schedules import rate
+from fer_core.training.trainer import Trainer
 from fer_core.transforms import to_input
 
 PIXELS = {"flip": True, "crop": 0.2}
@@ -284,13 +284,13 @@ def test_memory_that_never_suffices_says_what_to_lower(
 
 def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = run_config(n=2, precision="auto")
-    monkeypatch.setattr("fer_core.precision.native_bf16", lambda: True)
+    monkeypatch.setattr("fer_core.training.precision.native_bf16", lambda: True)
     monkeypatch.setattr(
-        "fer_core.precision.step_seconds", lambda p, *_: {"float32": 2.0, "bf16": 1.0}[p.used]
+        "fer_core.training.precision.step_seconds", lambda p, *_: {"float32": 2.0, "bf16": 1.0}[p.used]
     )
     with pytest.raises(Cancelled):
         fit(config, tmp_path, report=Recorder(cancel_at_check=9), save_every_s=0.0)
-    monkeypatch.setattr("fer_core.precision.native_bf16", lambda: False)
+    monkeypatch.setattr("fer_core.training.precision.native_bf16", lambda: False)
     assert {result.note["precision"] for result in fit(config, tmp_path)} == {"bf16"}
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import CLASSES, TrainingConfig
+from ..config import CLASSES, TrainingConfig
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .errors import StoreError
+from ..errors import StoreError
 
 
 def write(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:

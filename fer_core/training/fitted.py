@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import StoreError
-from .reporting import BdnnEpoch, EpochRecord
+from ..errors import StoreError
+from ..reporting import BdnnEpoch, EpochRecord
 
 ARRAYS, NOTES = "folds.npz", "folds.json"
 OPTIONAL = ("prototypes", "distances")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from fer_core import precision
-from fer_core.precision import Precision, resolve
+from fer_core.training import precision
+from fer_core.training.precision import Precision, resolve
 
 CPU = torch.device("cpu")
 NETWORK = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 7))

@@ -19,19 +19,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..config import RunConfig
+from ..features.views import Inputs
+from ..models.transfer import Chain
+from ..protocols.inner import Part, inner_split
+from ..reporting import EpochRecord, Report
 from . import checkpoints
-from .config import RunConfig
-from .features.views import Inputs
-from .models.transfer import Chain
 from .precision import Precision, arithmetic, resolve
 from .progress import Progress
-from .protocols.inner import Part, inner_split
-from .reporting import EpochRecord, Report
 from .reproducible import deterministic, memory_errors
 from .trainer import Trainer
 
 if TYPE_CHECKING:
-    from .protocols import Fold
+    from ..protocols import Fold
 
 #: Where the answer of precision 'auto' is kept, next to the folds.
 PRECISION = "precision.json"

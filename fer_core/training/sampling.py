@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .errors import TrainingError
-from .models.transfer import derived_seed
+from ..errors import TrainingError
+from ..models.transfer import derived_seed
 
 if TYPE_CHECKING:
-    from .protocols import Fold
+    from ..protocols import Fold
 
 
 def draw_order(fold: Fold, epoch: int, labels: np.ndarray, sampler: str) -> np.ndarray:
