@@ -217,7 +217,7 @@ def build(model: TransferConfig, weights_dir: Path | None) -> Chain:
             net, blocks = BUILDERS[row.name]()
         _load(net, _head_name(net, blocks["fc"]), tensors, row)
     with seeded(RANDOM_BACKBONE_SEED, torch.device("cpu")):
-        blocks["fc"] = nn.Linear(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
+        blocks["fc"] = Head(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
     chain = Chain(row, blocks)
     reset_head(chain, seed=0, fold=0)
     return chain.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -234,16 +234,31 @@ def reset_head(chain: nn.Sequential, *, seed: int, fold: int) -> None:
             tensor.copy_(drawn)  # type: ignore[union-attr, operator]
 
 
-def side_by_side(networks: list[nn.Sequential], batches: list[Tensor]) -> list[Tensor]:
-    """Return each network's logits; heads alone with batches of one size are one batched product."""
-    sizes = {len(batch) for batch in batches}
-    if len(networks) == 1 or len(networks[0]) > 1 or len(sizes) > 1:
-        return [network(batch) for network, batch in zip(networks, batches, strict=True)]
-    heads = [network[0] for network in networks]
-    weight = torch.stack([head.weight for head in heads])  # type: ignore[misc]  # (k, 7, d)
-    bias = torch.stack([head.bias for head in heads])  # type: ignore[misc]  # (k, 7)
+class Head(nn.Linear):
+    """A linear layer (B, d) -> (B, 7) whose bits are the same alone and stacked with others.
+
+    Which product a matrix library picks depends on the shape of the call; a batched one of k = 1 and of k = 10
+    sums alike, a plain one need not (seen in the bias's gradient on a CPU with AVX2).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the logits."""
+        return stacked([self], [input])[0]
+
+
+def stacked(heads: list[Head], batches: list[Tensor]) -> list[Tensor]:
+    """Return k heads' logits of k batches (B, d), all of one size B, as one batched product: k x (B, 7)."""
+    weight = torch.stack([head.weight for head in heads])  # (k, 7, d)
+    bias = torch.stack([head.bias for head in heads])  # (k, 7)
     logits = torch.baddbmm(bias[:, None], torch.stack(batches), weight.transpose(1, 2))  # (k, B, 7)
     return list(logits.unbind())
+
+
+def side_by_side(networks: list[nn.Sequential], batches: list[Tensor]) -> list[Tensor]:
+    """Return each network's logits; heads alone with batches of one size are one batched product."""
+    if len(networks[0]) > 1 or len({len(batch) for batch in batches}) > 1:
+        return [network(batch) for network, batch in zip(networks, batches, strict=True)]
+    return stacked([network[0] for network in networks], batches)  # type: ignore[misc]
 
 
 def derived_seed(*numbers: int) -> int:
@@ -256,7 +271,7 @@ def parameters(name: str, n: int) -> tuple[int, int]:
     row = backbone(name)
     with torch.device("meta"):
         _, blocks = BUILDERS[name]()
-        blocks["fc"] = nn.Linear(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
+        blocks["fc"] = Head(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
     chain = Chain(row, blocks)
     trainable = sum(parameter.numel() for parameter in chain.suffix(row.boundary(n)).parameters())
     return trainable, sum(parameter.numel() for parameter in chain.parameters())
