@@ -44,5 +44,9 @@ class TrainingError(FerError):
     """A run can't go on: a NaN loss, an empty class, no memory."""
 
 
+class BusyError(FerError):
+    """Too much is asked for at once: a limit per visitor or overall; the message says when to try again."""
+
+
 class Cancelled(Exception):
     """Raised inside a run when its user asked for it to stop; not a failure."""

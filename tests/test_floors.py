@@ -24,6 +24,8 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "config_comparators",
         "config_training",
         "recipes",
+        "limits",
+        "fair_queue",
     ),
     1: (
         "datasets",
