@@ -40,6 +40,22 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
+    """Return a home in which the paper's first two settings have been trained on the small set."""
+    from fer_core.cli import main
+
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_HOME", str(home))
+        patch.setenv("FER_DEVICE", "cpu")
+        patch.setenv("FER_THREADS", "1")
+        arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--json"]
+        arguments += ["--protocol", "group", "--folds", "2", "--epochs", "2", "--unfreeze", "1,2"]
+        assert main(arguments) == 0
+    return home
+
+
+@pytest.fixture(scope="session")
 def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a folder of class folders as people bring them: a copy, a palette file, a truncated one."""
     import shutil

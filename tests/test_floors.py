@@ -26,6 +26,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "recipes",
         "limits",
         "fair_queue",
+        "spreadsheets",
     ),
     1: (
         "datasets",

@@ -57,7 +57,8 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
                     col=column,
                 )
     last = int(table["epoch"].max()) if len(table) else 1
-    figure.update_xaxes(range=[0.5, max(last, 2) + 0.5], tickformat="d", nticks=6)
+    # Whole epochs alone are marked, at most about six of them.
+    figure.update_xaxes(range=[0.5, max(last, 2) + 0.5], tick0=0, dtick=_step(last))
     figure.update_xaxes(title_text="Epoch", row=len(measures))
     for row, measure in enumerate(measures, start=1):
         title, ticks = MEASURES[measure]
@@ -68,6 +69,11 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
     figure.update_layout(hovermode="x unified")
     top = 62 if len(systems) > 1 else 38
     return finish(figure, _sentence(table, systems), height=70 + 200 * len(measures), legend=True, top=top)
+
+
+def _step(last: int) -> int:
+    """Return how many epochs lie between two marks: 1, 2 or 5 times a power of ten."""
+    return next(step * 10**power for power in range(9) for step in (1, 2, 5) if step * 10**power >= last / 6)
 
 
 def _lines(own: pd.DataFrame, part: str, measure: str, *, legend: bool) -> list[go.Scatter]:

@@ -12,12 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import DataError
+from ..spreadsheets import armed, defused
 from .crops import Box
 
 COLUMNS = ("name", "x1", "y1", "x2", "y2", "author", "created")
-
-#: A cell that begins so is a formula to a spreadsheet; it is written after an apostrophe (OWASP, CSV Injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 #: Digits of a pixel that survive a file: enough that corner + side gives the other corner back.
 DIGITS = 6
@@ -77,7 +75,7 @@ def to_csv(records: Iterable[BoxRecord]) -> str:
     writer.writerow(COLUMNS)
     for record in records:
         corners = (repr(round(value, DIGITS)) for value in record.box)
-        writer.writerow([_defused(record.name), *corners, _defused(record.author), _moment(record.created)])
+        writer.writerow([defused(record.name), *corners, defused(record.author), _moment(record.created)])
     return buffer.getvalue()
 
 
@@ -151,9 +149,9 @@ def _csv_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
             fix="Give it that header, or export one to see the form",
         )
     for row in reader:
-        name = _armed(row["name"] or "")
+        name = armed(row["name"] or "")
         corners = [(row[column] or "").replace("−", "-") for column in COLUMNS[1:5]]
-        who, when = _armed(row.get("author") or ""), row.get("created") or ""
+        who, when = armed(row.get("author") or ""), row.get("created") or ""
         yield f"line {reader.line_num}", name, {"corners": corners, "author": who, "created": when}
 
 
@@ -225,11 +223,3 @@ def _seconds(text: str) -> float | None:
             "a time is ISO 8601", text, "Write 2026-03-01T12:00:00+00:00, or leave it empty"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _defused(text: str) -> str:
-    return "'" + text if text.startswith(FORMULA) else text
-
-
-def _armed(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text

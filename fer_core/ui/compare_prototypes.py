@@ -90,13 +90,14 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
             column.image(face, caption=name, alt=f"prototype of {name}", width="stretch")
         square = prototypes.reshape(-1, inputs.side, inputs.side)
         table = pd.DataFrame(prototypes, index=pd.Index(CLASSES, name="class"))
-        with st.container(horizontal=True, gap="small"):
-            for name, data, mime in (
-                ("png", lambda: _png(np.concatenate(drawn, axis=1)), "image/png"),
-                ("svg", lambda: charts.faces_svg(square), "image/svg+xml"),
-                ("csv", table.to_csv, "text/csv"),
-            ):
-                st.download_button(name.upper(), data, f"prototypes.{name}", mime, on_click="ignore")
+        downloads.save_menu(
+            {
+                "png": lambda: _png(np.concatenate(drawn, axis=1)),
+                "svg": lambda: charts.faces_svg(square),
+                "csv": table.to_csv,
+            },
+            "prototypes",
+        )
         st.caption(
             f"{inputs.side} x {inputs.side} gray values as the reverse direction gives them, cut at black and white."
         )

@@ -1,27 +1,55 @@
-"""Figures with their downloads: PNG and SVG of what is drawn, CSV of the table behind it."""
+"""Figures with their downloads: PNG and SVG of what is drawn, CSV of the table behind it.
+
+Nothing is computed before its button is pressed: Streamlit asks for a file then, and Plotly's files are made by
+the browser.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from .. import charts
+from ..spreadsheets import defused_table
 
-#: Plotly's own export, in the format of the button: its camera button reads the options when it is pressed.
+MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
+
+#: Pixels across of an Altair chart that is as wide as the page.
+WIDTH = 720
+
+#: Plotly's own export, in the format of the button: its camera button reads the options when it is pressed. It
+#: copies the figure's layout at once, so for that moment the layout is that of a white page; and its font is one
+#: that files have too, where the page's own is missing.
 SAVE_JS = """
+const FONT = { family: "Arial, Helvetica, sans-serif", color: "#25343B" };
+const PAPER = { paper_bgcolor: "#FFFFFF", plot_bgcolor: "#FFFFFF" };
+
+function onPaper(part) {
+  if (Array.isArray(part)) return part.map(onPaper);
+  if (part === null || typeof part !== "object") return part;
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => {
+    if (/font$/.test(name)) return [name, { ...value, ...FONT }];
+    return [name, /^(grid|line|zeroline)color$/.test(name) ? "#DDE2E5" : onPaper(value)];
+  }));
+}
+
 export default function ({ parentElement, data }) {
   for (const format of ["png", "svg"]) {
-    const button = parentElement.querySelector("." + format);
-    button.onclick = () => {
+    parentElement.querySelector("." + format).onclick = () => {
       const plot = document.querySelector(".st-key-" + data.figure + " .js-plotly-plot");
       const camera = plot && [...plot.querySelectorAll(".modebar-btn")]
         .find((one) => (one.dataset.title || one.getAttribute("aria-label") || "").startsWith("Download plot"));
       if (!camera) return;
+      const shown = plot.layout;
       plot._context.toImageButtonOptions = { format, filename: data.name, scale: 2 };
+      const paper = onPaper(shown);
+      plot.layout = { ...paper, font: { ...paper.font, ...FONT }, ...PAPER };
       camera.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      plot.layout = shown;
     };
   }
 }
@@ -36,55 +64,70 @@ button:hover, button:focus-visible {border-color: var(--st-primary-color); color
 """
 
 
-def figure(drawn: Any, table: pd.DataFrame, name: str) -> None:
-    """Draw a Plotly or Altair figure and, below it, buttons that save it as PNG, SVG and CSV.
+def figure(drawn: Any, table: pd.DataFrame, name: str, *, key: str = "") -> None:
+    """Draw a Plotly or Altair figure and, at its lower right, a small menu that saves it as PNG, SVG and CSV.
 
     Args:
         table: the figures behind it, as the CSV has them.
-        name: key of the figure on the page and name of the files: letters, digits and '-'.
+        name: of the files, without an ending.
+        key: of the figure on its page, where `name` isn't unique there: letters, digits, '-' and '_'.
     """
+    key = key or name
     if hasattr(drawn, "update_layout"):
-        config = {"displaylogo": False, "displayModeBar": True, "modeBarButtonsToRemove": []}
-        st.plotly_chart(drawn, key=name, alt=charts.describe(drawn), config=config)
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            save = st.components.v2.component("fer_save_plot", html=SAVE_HTML, css=SAVE_CSS, js=SAVE_JS)
-            save(key=f"{name}-save", data={"figure": name, "name": name}, width="content")
-            _csv(table, name)
+        config = {"displaylogo": False, "modeBarButtonsToRemove": []}
+        st.plotly_chart(drawn, key=key, alt=charts.describe(drawn), config=config)
+        with _menu(key):
+            _plot_buttons()(key=f"{key}-plot", data={"figure": key, "name": name}, width="content")
+            _buttons({"csv": _csv(table)}, name, key)
         return
-    st.altair_chart(drawn, key=name, alt=charts.describe(drawn))
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        for kind, mime in (("png", "image/png"), ("svg", "image/svg+xml")):
-            st.download_button(
-                kind.upper(),
-                _rendered(drawn, kind),
-                f"{name}.{kind}",
-                mime,
-                key=f"{name}-{kind}",
-                on_click="ignore",
-            )
-        _csv(table, name)
+    st.altair_chart(drawn, key=key, alt=charts.describe(drawn))
+    save_menu({kind: _rendered(drawn, kind) for kind in ("png", "svg")} | {"csv": _csv(table)}, name, key=key)
 
 
-def _csv(table: pd.DataFrame, name: str) -> None:
-    st.download_button(
-        "CSV",
-        lambda: table.to_csv(index=False),
-        f"{name}.csv",
-        "text/csv",
-        key=f"{name}-csv",
-        on_click="ignore",
-    )
+def save_menu(files: Mapping[str, Callable[[], str | bytes]], name: str, *, key: str = "") -> None:
+    """Draw the menu alone, for what is drawn by other means.
+
+    Args:
+        files: 'png', 'svg' or 'csv' -> what makes its content once it is asked for.
+        name, key: as for `figure`.
+    """
+    with _menu(key or name):
+        _buttons(files, name, key or name)
 
 
-def _rendered(chart: Any, kind: str) -> Callable[[], bytes]:
+@cache
+def _plot_buttons() -> Callable[..., Any]:
+    return st.components.v2.component("fer_save_plot", html=SAVE_HTML, css=SAVE_CSS, js=SAVE_JS)
+
+
+def _menu(key: str) -> Any:
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"{key}-save"):
+        menu = st.popover("Save", icon=":material/download:", type="tertiary")
+    return menu.container(horizontal=True, gap="small", vertical_alignment="center")
+
+
+def _buttons(files: Mapping[str, Callable[[], str | bytes]], name: str, key: str) -> None:
+    for kind, content in files.items():
+        st.download_button(
+            kind.upper(), content, f"{name}.{kind}", MIME[kind], key=f"{key}-{kind}", on_click="ignore"
+        )
+
+
+def _csv(table: pd.DataFrame) -> Callable[[], str]:
+    return lambda: defused_table(table).to_csv(index=False)
+
+
+def _rendered(chart: Any, kind: str) -> Callable[[], str | bytes]:
     """Return what renders an Altair chart once its button is pressed, on white as papers are."""
 
-    def render() -> bytes:
+    def render() -> str | bytes:
         import vl_convert
 
         document = charts.on_page(chart, "light").properties(background="white").to_dict()
+        if document.get("width") == "container":
+            document["width"] = WIDTH
         if kind == "svg":
-            return vl_convert.vegalite_to_svg(document).encode()
+            return vl_convert.vegalite_to_svg(document)
         return vl_convert.vegalite_to_png(document, scale=2)
 
     return render

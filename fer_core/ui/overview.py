@@ -11,6 +11,7 @@ from .. import charts
 from ..config import CLASSES
 from ..datasets.audit import AuditReport
 from ..datasets.base import Dataset
+from . import downloads
 from .widgets import plain
 
 TOUR = (
@@ -80,8 +81,7 @@ def classes(dataset: Dataset) -> None:
         [{"class": name, "part": part, "images": images} for (name, part), images in counts.items()]
     )
     st.markdown(f"**Images per class and {'split' if splits else 'movie or person'}**")
-    chart = charts.class_bars(table)
-    st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
+    downloads.figure(charts.class_bars(table), table, "images-per-class")
 
 
 def sheet(dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Pages run through AppTest on a home with finished runs of a small generated set."""
+"""Pages run through AppTest on the small generated set."""
 
 from __future__ import annotations
 
@@ -9,23 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fer_core.cli import main
-
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
-    """Return a home in which the paper's first two settings have been trained on the small set."""
-    home = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_HOME", str(home))
-        patch.setenv("FER_DEVICE", "cpu")
-        patch.setenv("FER_THREADS", "1")
-        arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--json"]
-        arguments += ["--protocol", "group", "--folds", "2", "--epochs", "2", "--unfreeze", "1,2"]
-        assert main(arguments) == 0
-    return home
 
 
 @pytest.fixture

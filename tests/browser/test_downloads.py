@@ -1,0 +1,54 @@
+"""Every figure is saved as PNG, SVG and CSV from its small menu, on white whatever the page's colours."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dashboards import Server
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def lab(trained: Path, server: Callable[..., Server]) -> Server:
+    """Return a dashboard on a home with two finished runs."""
+    return server(trained)
+
+
+@pytest.fixture
+def dark(browser: Browser) -> Page:
+    """Return a tab with a dark page."""
+    return browser.new_context(color_scheme="dark", viewport={"width": 1280, "height": 900}).new_page()
+
+
+def save(page: Page, kind: str, target: Path) -> Path:
+    """Open the first figure's menu, press one of its buttons and return the file."""
+    choice = page.get_by_role("button", name=kind, exact=True)
+    if not choice.count():
+        page.get_by_role("button", name="Save", exact=True).first.click()
+    with page.expect_download() as download:
+        choice.click()
+    assert download.value.suggested_filename.endswith(f".{kind.lower()}")
+    download.value.save_as(target / download.value.suggested_filename)
+    return target / download.value.suggested_filename
+
+
+@pytest.mark.parametrize("view", ["All runs", "Two runs"])  # one figure of Plotly, one of Altair
+def test_a_figure_is_saved_in_three_forms(
+    dark: Page, lab: Server, generated: Path, view: str, tmp_path: Path
+) -> None:
+    dark.goto(lab.at("compare", data=str(generated), view=view), wait_until="commit")
+    expect(dark.locator("[data-testid=stPlotlyChart] .main-svg, [data-testid=stVegaLiteChart] svg").first)
+    png = Image.open(save(dark, "PNG", tmp_path)).convert("RGBA")
+    assert png.getpixel((1, 1)) == (255, 255, 255, 255)
+    darkest = min(sum(pixel[:3]) for _, pixel in png.getcolors(png.width * png.height) or ())
+    assert darkest < 300  # texts are dark on it
+    assert "<svg" in save(dark, "SVG", tmp_path).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(save(dark, "CSV", tmp_path).open(encoding="utf-8")))
+    assert len(rows) == {"All runs": 2, "Two runs": 7}[view]
+    dark.context.close()
