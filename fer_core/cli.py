@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from . import __version__
 from .commands.recipe import add_free, add_recipe
+from .commands.share import add_share
 from .config import RESCUES
 from .errors import FerError
 from .recipes import RECIPES
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _reproduce(commands)
     _compare(commands)
     _predict(commands)
+    add_share(commands, _command)
     _serve(commands)
     return top
 

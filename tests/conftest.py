@@ -73,3 +73,17 @@ def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     Image.open(sad[0]).convert("P").save(root / "SAD" / "palette.png")
     (root / "SAD" / "truncated.png").write_bytes(sad[1].read_bytes()[:2000])
     return root
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
+    """Return a home with one finished run on whole frames of the small set: two folds of two epochs, n = 1."""
+    from fer_core.cli import main
+
+    home = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}.items():
+            patch.setenv(name, value)
+        arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--no-faces"]
+        assert main([*arguments, "--folds", "2", "--epochs", "2", "--unfreeze", "1", "--json"]) == 0
+    return home

@@ -58,6 +58,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "statements",
         "planning",
         "results",
+        "trust",
         "predict",
         "explain",
         "charts",

@@ -20,7 +20,7 @@ from .comparators import (
 )
 from .curves import learning_curves, live_curve
 from .data import class_bars, status_bars
-from .predictions import confusion, probabilities, reliability
+from .predictions import confusion, per_class_figures, probabilities, reliability
 from .style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS, describe, on_page, system_color
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "live_curve",
     "on_page",
     "paper_vs_here",
+    "per_class_figures",
     "probabilities",
     "profile_table",
     "profiles",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .style import BLUE, CLASS_COLORS, GREY, GRID, finish, percent
+from .style import BLUE, CLASS_COLORS, GREY, GRID, VERMILLION, finish, percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -174,3 +174,37 @@ def reliability(table: pd.DataFrame) -> go.Figure:
     word = "above" if gap > 0 else "below"
     alt = f"Reliability over {images} images: confidence lies {percent(abs(gap))} {word} accuracy on average."
     return finish(figure, alt, height=420, legend=True, top=38)
+
+
+def per_class_figures(table: pd.DataFrame) -> go.Figure:
+    """Draw precision, recall and F1 of each class as dots side by side.
+
+    Args:
+        table: what `metrics.per_class` returns; figures that are undefined (NaN) are left out.
+    """
+    import plotly.graph_objects as go
+
+    table = table.astype({"precision": "float64", "recall": "float64", "f1": "float64"})
+    figure = go.Figure()
+    for name, color, symbol in (
+        ("precision", BLUE, "circle"),
+        ("recall", GREY, "diamond"),
+        ("f1", VERMILLION, "square"),
+    ):
+        figure.add_scatter(
+            x=table["class"],
+            y=table[name],
+            name=name.replace("f1", "F1"),
+            mode="markers",
+            marker={"size": 11, "color": color, "symbol": symbol},
+            customdata=table[["support"]],
+            hovertemplate="%{x}: %{y:.3f} (%{customdata[0]} images)",
+        )
+    figure.update_yaxes(title_text="Share", range=[-0.03, 1.03])
+    alt = "Precision, recall and F1 per class."
+    if table["f1"].notna().any():
+        worst, lowest = min(
+            zip(table["class"], table["f1"].fillna(np.inf), strict=True), key=lambda pair: pair[1]
+        )
+        alt += f" The lowest F1 is that of {worst}: {lowest:.2f}."
+    return finish(figure, alt, height=300, legend=True, top=38)

@@ -14,7 +14,7 @@ from ..planning import faces_config, most_blocks_first, seeds, settings_of, tran
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
-from . import recipe_form, resources
+from . import recipe_form, resources, share_view
 from .setup import Lab
 from .widgets import age, honesty, protocol_note, run_link, run_status, summary_figures
 
@@ -235,6 +235,7 @@ def _body(lab: Lab, run: StoredRun) -> None:
         return
     protocol_note(run.config.protocol.name)
     if run.status == "done":
+        share_view.buttons(lab, run)
         summary_figures(run)
         honesty(run)
     epochs = resources.epochs(run)

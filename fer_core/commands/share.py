@@ -1,0 +1,44 @@
+"""`report`: a finished run for people elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .context import Context, note, print_json
+
+
+def add_share(commands: Any, command: Any) -> None:
+    """Add the commands; `command` makes one as `cli._command` does."""
+    report = command(
+        commands, "report", "share:report", "write a finished run as one HTML file that needs no network"
+    )
+    _run(report, "FILE", "where to write it (default: fer-<run>.html)")
+
+
+def _run(command: argparse.ArgumentParser, place: str, text: str) -> None:
+    command.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a finished run")
+    command.add_argument("-o", "--out", metavar=place, default=None, help=text)
+    command.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+
+
+def report(options: argparse.Namespace) -> int:
+    """Carry out `report`."""
+    from ..report import write_report
+
+    context = Context.open()
+    path = write_report(context.store, options.run_id, _place(options, "html"))
+    return _said(options, {"run": options.run_id, "report": str(path), "bytes": path.stat().st_size})
+
+
+def _place(options: argparse.Namespace, suffix: str) -> Path:
+    return Path(options.out or f"fer-{options.run_id}.{suffix}").expanduser()
+
+
+def _said(options: argparse.Namespace, document: dict[str, Any]) -> int:
+    if options.json:
+        print_json(document)
+    else:
+        note(", ".join(f"{name} {value}" for name, value in document.items()))
+    return 0

@@ -1,0 +1,59 @@
+"""What a run's headline figure leaves out, in rows of words: intervals, leaks, frames without a face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .store import StoredRun
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share in 0..1 as a percentage; a dash for None and NaN."""
+    return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Return an interval of shares as percentages; a dash for None."""
+    if not bounds or None in bounds:
+        return "–"
+    return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
+
+
+def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
+    """Return (what, figure) rows of a finished run: how far its accuracy can be trusted."""
+    figures = run.summary
+    rows = [("Interval over images (Wilson)", interval(figures["val_accuracy_interval"]))]
+    rows.append(
+        (
+            f"Interval over {figures['groups']} movies or persons",
+            interval(figures["val_accuracy_group_interval"]),
+        )
+    )
+    if len(figures["seeds"]) > 1:
+        rows.append(("Interval over seeds", interval(figures["val_accuracy_seed_interval"])))
+    leakage = figures["leakage"]
+    rows.append(("Validation images whose shot is in training too", percent(leakage["clip"])))
+    rows.append(("Validation images whose movie or person is in training too", percent(leakage["group"])))
+    rows.append(("Validation images trained on themselves", percent(leakage["image"])))
+    for name, text in (("found", "with a face"), ("not_found", "with no face")):
+        part = figures[name]
+        if part["images"] and figures["missing_faces"] is not None:
+            rows.append(
+                (
+                    f"Accuracy on the {part['images']} frames {text}",
+                    f"{percent(part['accuracy'])} ({interval(part['interval'])})",
+                )
+            )
+    rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
+    rows.append(("Calibration error (ECE)", percent(figures["ece"])))
+    if "calibrated" in figures:
+        rows.append(
+            ("Calibration error with temperatures of inner splits", percent(figures["calibrated"]["ece"]))
+        )
+    if run.config.trains_backbone and figures.get("micro_batch", 0) not in (
+        0,
+        run.config.training.batch_size,
+    ):
+        rows.append(("Images a pass, after memory ran out", str(figures["micro_batch"])))
+    rows.append(("Always answering the commonest class", percent(figures["chance"])))
+    return rows
