@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import ConfigError
 
-EXECUTORS = ("local", "inline")
+EXECUTORS = ("local", "inline", "slurm")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Settings:
         home: folder of all state (`FER_HOME`; `.fer` in the working folder unless set).
         weights_dir: where pretrained weights are looked for first (`FER_WEIGHTS_DIR`; `<home>/weights`).
         device: 'auto', 'cpu', 'cuda' or 'cuda:<index>' (`FER_DEVICE`).
-        executor: 'local' (a worker process) or 'inline' (in the calling process) (`FER_EXECUTOR`).
+        executor: 'local' (a worker process), 'inline' (in the calling process) or 'slurm' (a job a run)
+            (`FER_EXECUTOR`).
         demo: read-only hosted demo (`FER_DEMO=1`).
         threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
     """
@@ -51,6 +52,16 @@ class Settings:
     def demo_data(self) -> Path:
         """Where the generated data set lies."""
         return self.home / "data"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that give a process started elsewhere these settings."""
+        return {
+            "FER_HOME": str(self.home),
+            "FER_WEIGHTS_DIR": str(self.weights_dir),
+            "FER_DEVICE": self.device,
+            "FER_EXECUTOR": self.executor,
+            "FER_THREADS": str(self.threads),
+        }
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -64,11 +64,11 @@ def worker(options: argparse.Namespace) -> int:
     """Carry out `worker`: until stopped, or until nothing is left."""
     from dataclasses import replace
 
-    from ..jobs.worker import run_worker
+    from ..jobs import executors
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = settings_module.load()
     if options.device:
         settings = replace(settings, device=options.device)
-    run_worker(settings, until_idle=options.until_idle)
+    executors.EXECUTORS[settings.executor].work(settings, until_idle=options.until_idle)
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 from ..comparison import comparator, inputs_of
 from ..config import Model, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig, parse
 from ..errors import FerError
+from ..jobs import executors
 from ..jobs.queue import submit
 from ..models.backbones import weight_status
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
@@ -122,9 +123,9 @@ def finish(context: Context, run_id: str) -> StoredRun:
     """Carry a run out in this process, or wait for the worker that holds it; show its progress."""
     with _watched(context, run_id):
         while not (run := context.store.run(run_id)).ended:
-            from ..jobs.worker import run_worker
-
-            run_worker(context.settings, until_idle=True, only=run_id)
+            executors.EXECUTORS[context.settings.executor].work(
+                context.settings, until_idle=True, only=run_id
+            )
             if not context.store.run(run_id).ended:
                 time.sleep(0.5)
     return run

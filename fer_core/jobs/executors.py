@@ -1,4 +1,8 @@
-"""Where queued runs are carried out: in a worker process of this host, or in the calling process."""
+"""Where queued runs are carried out: a table of executors, and what pages and commands ask of the one that is set.
+
+Whatever carries a run out, its row in the database is the truth about it: an executor only sees to it that a
+worker lives, or a job waits, for what is queued.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import StoreError
 from ..settings import Settings
 from ..store import Store
-from . import registry
+from . import queue, registry
+from .slurm import Slurm
 from .worker import run_worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,41 +26,104 @@ ROOT = Path(__file__).resolve().parents[2]
 LOG_BYTES = 5_000_000
 
 
+class Executor(Protocol):
+    """A way to have runs carried out."""
+
+    def submit(self, settings: Settings) -> None:
+        """See to it that queued runs get carried out; returns at once unless it carries them out itself.
+
+        Raises:
+            ConfigError: a package or a setting that this executor needs is missing.
+            StoreError: a worker of another host uses the database.
+        """
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Be what carries runs out, until stopped or until nothing is left: the command `worker`.
+
+        `only` restricts it to one run.
+        """
+
+    def cancel(self, settings: Settings, run_id: str) -> None:
+        """Take back what was started for a run that its row calls cancelled, or to be cancelled."""
+
+    def describe(self, settings: Settings) -> str:
+        """Say in a few words where runs are carried out. Raises ConfigError."""
+
+
 def launch(settings: Settings) -> None:
     """See to it that queued runs get carried out; call it after submitting, and as often as you like.
 
-    With 'local' it returns at once, with 'inline' when nothing is left to do.
+    With 'inline' it returns when nothing is left to do, with every other executor at once.
 
     Raises:
         StoreError: this is a read-only demo, or a worker of another host uses the database.
+        ConfigError: a package or a setting that the executor needs is missing.
     """
     if settings.demo:
         raise StoreError("Runs can't be started in demo mode", fix="Start FER Lab without FER_DEMO")
-    EXECUTORS[settings.executor](settings)
+    EXECUTORS[settings.executor].submit(settings)
 
 
-def inline(settings: Settings) -> None:
-    """Carry out the runs in this process until nothing is left."""
-    run_worker(settings, until_idle=True)
+def cancel(settings: Settings, store: Store, run_id: str) -> bool:
+    """Cancel a run in its row and where it waits or works; False when it has ended.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    found = queue.cancel(store, run_id)
+    if found:
+        EXECUTORS[settings.executor].cancel(settings, run_id)
+    return found
 
 
-def local(settings: Settings) -> None:
-    """Start a worker process that outlives this one, unless a worker lives already."""
-    store = Store(settings.database)
-    reservation = f"{registry.owner_name()}:start"
-    try:
-        if not registry.reserve(store, reservation, device=settings.device):
-            return
+def describe(settings: Settings) -> str:
+    """Say in a few words where runs are carried out. Raises ConfigError."""
+    return EXECUTORS[settings.executor].describe(settings)
+
+
+class Inline:
+    """The calling process."""
+
+    def submit(self, settings: Settings) -> None:
+        """Carry out the runs in this process until nothing is left."""
+        run_worker(settings, until_idle=True)
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Carry out runs in this process."""
+        run_worker(settings, until_idle=until_idle, only=only)
+
+    def cancel(self, settings: Settings, run_id: str) -> None:
+        """Do nothing: the worker looks at the row."""
+
+    def describe(self, settings: Settings) -> str:
+        """Name the process and its device."""
+        return f"in this process, on {settings.device}"
+
+
+class Local(Inline):
+    """A worker process of this host."""
+
+    def submit(self, settings: Settings) -> None:
+        """Start a worker process that outlives this one, unless a worker lives already."""
+        store = Store(settings.database)
+        reservation = f"{registry.owner_name()}:start"
         try:
-            pid = _spawn(settings)
-            registry.enter(store, registry.owner_name(pid), device=settings.device, pid=pid)
+            if not registry.reserve(store, reservation, device=settings.device):
+                return
+            try:
+                pid = _spawn(settings)
+                registry.enter(store, registry.owner_name(pid), device=settings.device, pid=pid)
+            finally:
+                registry.leave(store, reservation)
         finally:
-            registry.leave(store, reservation)
-    finally:
-        store.close()
+            store.close()
+
+    def describe(self, settings: Settings) -> str:
+        """Name the host and the device."""
+        return f"a worker on {registry.host_name()}, on {settings.device}"
 
 
-EXECUTORS: dict[str, Callable[[Settings], None]] = {"inline": inline, "local": local}
+EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "slurm": Slurm()}
 
 
 def _spawn(settings: Settings) -> int:
@@ -64,17 +132,11 @@ def _spawn(settings: Settings) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
-    places = {
-        "FER_HOME": str(settings.home),
-        "FER_WEIGHTS_DIR": str(settings.weights_dir),
-        "FER_DEVICE": settings.device,
-        "FER_THREADS": str(settings.threads),
-    }
     with path.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "fer_core", "worker", "--until-idle"],
-            cwd=ROOT,  # where `-m fer_core` is found; every place above is absolute
-            env=os.environ | places,
+            cwd=ROOT,  # where `-m fer_core` is found; every place in the environment is absolute
+            env=os.environ | settings.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -30,6 +30,11 @@ SEEN = "UPDATE workers SET seen = :now WHERE owner = :owner"
 LEAVE = "DELETE FROM workers WHERE owner = :owner"
 #: Workers for any run; one that carries out a single named run helps no other.
 GENERAL = "SELECT host, pid FROM workers WHERE only_run = '' AND seen > :now - :live"
+#: The worker that carries out this one run, or a general one that holds it.
+OF_RUN = """
+    SELECT COUNT(*) FROM workers WHERE seen > :now - :live
+        AND (only_run = :id OR owner = (SELECT owner FROM runs WHERE id = :id))
+"""
 OTHER_HOST = "SELECT host FROM workers WHERE host <> :host AND seen > :now - :live LIMIT 1"
 WORK_LEFT = """
     SELECT COUNT(*) FROM runs
@@ -123,6 +128,12 @@ def reserve(store: Store, owner: str, *, device: str) -> bool:
         if _any_lives(connection):
             return False
     return store.write(work)
+
+
+def works_on(store: Store, run_id: str) -> bool:
+    """Return whether a worker that has been seen lately is there for this run, whatever its host."""
+    with store.read() as connection:
+        return bool(connection.execute(text(OF_RUN), _now(id=run_id)).scalar_one())
 
 
 def _any_lives(connection: Connection) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 from .. import charts
 from ..config import CLASSES, ProtocolConfig, RunConfig, TransferConfig, parse
 from ..jobs import executors
-from ..jobs.queue import cancel, retry, submit
+from ..jobs.queue import retry, submit
 from ..models.backbones import BACKBONES, can_download, weight_status
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs
 from ..protocols import PROTOCOLS
@@ -267,7 +267,7 @@ def _buttons(lab: Lab, run: StoredRun) -> None:
     if lab.demo:
         return
     if not run.ended and st.button("Cancel", icon=":material/stop:", key=f"cancel-{run.id}"):
-        cancel(lab.store, run.id)
+        executors.cancel(lab.settings, lab.store, run.id)
         st.rerun()
     if run.status in ("failed", "cancelled") and st.button(
         "Try again", icon=":material/replay:", key=f"retry-{run.id}", help="Goes on from its last epoch"
