@@ -15,7 +15,7 @@ from sqlalchemy import Connection, QueuePool, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from .errors import StoreError
-from .migrations import MIGRATIONS, migrate, version
+from .migrations import REVISIONS, migrate, version
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Database:
                 self._retry(self._use_wal)
             with self.read() as connection:
                 found = version(connection)
-            if found < len(MIGRATIONS):
+            if found < len(REVISIONS):
                 self._catch_up(found)
         except DatabaseError as error:
             raise StoreError(
@@ -88,7 +88,7 @@ class Database:
     def _catch_up(self, found: int) -> None:
         if self.read_only:
             raise StoreError(
-                f"A database opened read only must have all {len(MIGRATIONS)} migrations",
+                f"A database opened read only must have all {len(REVISIONS)} migrations",
                 got=found,
                 fix="Open it once without demo mode",
             )

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from fer_core import migrations
 from fer_core.config import DataConfig, RunConfig, TransferConfig
 from fer_core.database import StoreBusyError
 from fer_core.errors import NotFoundError, StoreError
@@ -31,40 +30,6 @@ def config(unfreeze: int = 1, fingerprint: str = DATA, goal: str = "train") -> R
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "new" / "fer.sqlite")
-
-
-def test_an_empty_database_gets_all_migrations_once(store: Store) -> None:
-    Store(store.path).close()
-    with store.read() as connection:
-        rows = connection.execute(text("SELECT number, name FROM migrations ORDER BY number")).all()
-    assert rows == [(i, name) for i, (name, _) in enumerate(migrations.MIGRATIONS, start=1)]
-
-
-def test_an_older_database_catches_up_and_keeps_its_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "fer.sqlite"
-    every = migrations.MIGRATIONS
-    monkeypatch.setattr(migrations, "MIGRATIONS", every[:1])
-    monkeypatch.setattr("fer_core.database.MIGRATIONS", every[:1])
-    old = Store(path)
-    run_id, _ = submit(old, config())
-    old.close()
-    monkeypatch.undo()
-    with pytest.raises(StoreError, match="Open it once without demo mode"):
-        Store(path, read_only=True)
-    new = Store(path)
-    assert new.run(run_id).config == config()
-    assert new.workers().empty
-
-
-def test_a_newer_database_is_refused_with_the_fix(store: Store) -> None:
-    row = {"number": len(migrations.MIGRATIONS) + 1}
-    add = text("INSERT INTO migrations (number, name, applied) VALUES (:number, 'from the future', 0)")
-    store.write(lambda connection: connection.execute(add, row))
-    for read_only in (False, True):
-        with pytest.raises(StoreError, match=r"newer.*Update FER Lab"):
-            Store(store.path, read_only=read_only)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
