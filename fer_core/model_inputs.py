@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,19 @@ import pandas as pd
 
 from .artifacts import Artifacts
 from .config import RunConfig, TransferConfig
-from .config_comparators import TableConfig, descriptor_key
+from .config_comparators import DESCRIPTORS_VERSION, TableConfig, descriptor_key
 from .datasets.base import Dataset
 from .datasets.feature_table import join, read_feature_table
 from .datasets.table_rows import LAYOUT, row_names
 from .errors import ConfigError, DataError
 from .faces.extraction import NOT_DETECTED
+from .features.reuse import marks_of, write_rows
 from .reporting import Report
 
 FILE = "descriptors.npy"
+
+#: Crops read and described at once: bounds memory.
+BATCH = 256
 
 
 def reads_table(config: RunConfig) -> bool:
@@ -27,6 +32,8 @@ def reads_table(config: RunConfig) -> bool:
 
 def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, report: Report) -> np.ndarray:
     """Return the descriptor of every crop, computed now unless another run has: (N, D) float32.
+
+    Crops that other sets hold too, byte for byte, are not described again (`features.reuse`).
 
     Args:
         crops: (N, H, W, 3) uint8 RGB, all of the run's crops in their order.
@@ -40,13 +47,20 @@ def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, repo
         raise ConfigError("a descriptor must be asked for", got=config.model.kind)
     inputs = config.model.inputs
 
+    described = {"inputs": inputs.hashed(), "version": DESCRIPTORS_VERSION}
+
+    def compute(rows: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, max(len(rows), 1), BATCH):
+
+            def progress(done: int, _: int, before: int = start) -> None:
+                report.step(f"{inputs.kind} descriptors", before + done, len(rows))
+
+            yield describe(crops[rows[start : start + BATCH]], inputs, progress)
+
     def build(folder: Path) -> None:
-        def progress(done: int, total: int) -> None:
-            report.step(f"{inputs.kind} descriptors", done, total)
+        write_rows(folder / FILE, "descriptors", described, marks_of(crops), compute, artifacts)
 
-        np.save(folder / FILE, describe(crops, inputs, progress))
-
-    own = {"inputs": inputs.hashed(), "crops": config.crops_key(), "images": len(crops)}
+    own = described | {"crops": config.crops_key(), "images": len(crops)}
     key = descriptor_key(config.crops_key(), inputs)
     return np.load(artifacts.ensure("descriptors", key, own, build, waiting=report.check) / FILE)
 

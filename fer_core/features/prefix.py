@@ -12,7 +12,7 @@ for EfficientNet-Lite0 in batches that are a multiple of the size here; other ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from ..artifacts import Artifacts
-from ..config import RunConfig
+from ..config import STEP_VERSIONS, RunConfig
 from ..models.transfer import Chain
 from ..reporting import Report
 from ..transforms import to_input
+from .reuse import marks_of, write_rows
 
 FILE = "activations.npy"
 
@@ -34,12 +35,13 @@ FILE = "activations.npy"
 class View:
     """Something done to the crops before the prefix: its place in keys, its name, and how it is done.
 
-    `apply` takes (n, H, W, 3) uint8 crops and the position of the first of them among all.
+    `apply` takes (n, H, W, 3) uint8 crops and their places (n,) among all; `placed` says whether it heeds these.
     """
 
     key: dict[str, Any]
     title: str
-    apply: Callable[[np.ndarray, int], np.ndarray]
+    apply: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    placed: bool = False
 
 
 #: Images a forward pass, fixed; few on a CPU, where a block's maps then stay in its cache.
@@ -58,6 +60,8 @@ def activations(
     view: View | None = None,
 ) -> Tensor:
     """Return what enters `block` for every crop, computed now unless it is there.
+
+    Crops that other sets hold too, byte for byte, are not computed again (`reuse`).
 
     Args:
         chain: from `models.transfer.build`; moved to `device`, its prefix left in eval mode.
@@ -80,16 +84,24 @@ def activations(
             "backbone": chain.row.name,
             "weights": config.transfer.weights,
             "block": block,
+            "version": STEP_VERSIONS["activations"],
         }
         if named is not None:
             described["view"] = named
+
+        def compute(rows: np.ndarray) -> Iterator[np.ndarray]:
+            entering = crops if source is None else source
+            return _compute(entering, rows, chain, first, block, report, device, view)
+
+        def build(folder: Path) -> None:
+            marks = marks_of(crops, placed=view is not None and view.placed)
+            write_rows(folder / FILE, "activations", described, marks, compute, artifacts)
+
         artifacts.ensure(
             "activations",
             key,
             described | {"crops": config.crops_key(), "images": len(crops)},
-            lambda folder: _compute(
-                folder / FILE, chain, crops if source is None else source, first, block, report, device, view
-            ),
+            build,
             waiting=report.check,
         )
     return read(artifacts.open("activations", key))
@@ -133,31 +145,27 @@ def _source(
 
 
 def _compute(
-    path: Path,
-    chain: Chain,
     source: np.ndarray | Tensor,
+    rows: np.ndarray,
+    chain: Chain,
     first: str,
     block: str,
     report: Report,
     device: torch.device,
     view: View | None,
-) -> None:
+) -> Iterator[np.ndarray]:
+    """Yield what enters `block` for some rows of `source`, which enters `first`, a pass at a time; channels last."""
     step = "activations" if view is None else f"activations, {view.title}"
     part = chain.to(device).between(first, block)
-    total, chunk = len(source), CHUNK.get(device.type, CHUNK["cuda"])
-    stored: np.memmap | None = None
-    for start in range(0, total, chunk):
+    chunk = CHUNK.get(device.type, CHUNK["cuda"])
+    for start in range(0, len(rows), chunk):
         report.check()
-        rows = source[start : start + chunk]
-        if isinstance(rows, Tensor):
-            x = take(rows, torch.arange(len(rows)))
+        places = rows[start : start + chunk]
+        if isinstance(source, Tensor):
+            x = take(source, torch.from_numpy(places))
         else:
-            x = to_input(rows if view is None else view.apply(rows, start), chain.row)
+            crops = source[places]
+            x = to_input(crops if view is None else view.apply(crops, places), chain.row)
         found = forward(part, x.to(device)).cpu()
-        values = (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
-        if stored is None:
-            stored = np.lib.format.open_memmap(path, "w+", np.float32, (total, *values.shape[1:]))
-        stored[start : start + len(values)] = values
-        report.step(step, min(start + chunk, total), total)
-    if stored is not None:
-        stored.flush()
+        yield (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
+        report.step(step, min(start + chunk, len(rows)), len(rows))

@@ -123,13 +123,11 @@ def prepare(
 def augmented_view(recipe: AugmentationConfig, number: int) -> View:
     """Return the view of that number, 0 or more; the same whatever K is, so that more views add to those there."""
 
-    def apply(crops: np.ndarray, start: int) -> np.ndarray:
-        seeds = [derived_seed(number, start + index) for index in range(len(crops))]
-        return augment(crops, recipe, seeds)
+    def apply(crops: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return augment(crops, recipe, [derived_seed(number, int(place)) for place in places])
 
-    return View(
-        {"augment": recipe.operations(), "number": number}, f"view {number + 1} of {recipe.views}", apply
-    )
+    key = {"augment": recipe.operations(), "number": number}
+    return View(key, f"view {number + 1} of {recipe.views}", apply, placed=True)
 
 
 def _moved(values: Tensor, rows: np.ndarray, device: torch.device) -> Tensor:

@@ -53,7 +53,7 @@ def test_activations_of_a_view_are_those_of_its_crops(tmp_path: Path) -> None:
     found = prepared(tmp_path, augmentation=recipe.model_dump())
     config = run_config(n=2)
     chain, crops = small_chain(config), crops_and_labels()[0]
-    changed = augmented_view(recipe, 0).apply(crops, 0)
+    changed = augmented_view(recipe, 0).apply(crops, np.arange(len(crops)))
     expected = forward(chain.prefix("layer4"), to_input(changed, chain.row))
     assert torch.equal(found.augmented[0], expected)
     assert not torch.equal(found.clean, expected)

@@ -127,7 +127,10 @@ def gradual_loop(config: Any, fold: Any) -> list[float]:
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    views = [augmented_view(recipe.augmentation, k).apply(crops, 0) for k in range(recipe.augmentation.views)]
+    views = [
+        augmented_view(recipe.augmentation, k).apply(crops, np.arange(len(crops)))
+        for k in range(recipe.augmentation.views)
+    ]
     losses = []
     for epoch in range(1, recipe.epochs + 1):
         for depth, (block, group) in enumerate(zip(blocks, optimizer.param_groups, strict=True)):
