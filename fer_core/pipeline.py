@@ -21,7 +21,8 @@ from .devices import resolve
 from .environment import describe_environment
 from .errors import DataError
 from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
-from .faces.finetuned import weights_of
+from .faces.finetuned import trained_on, weights_of
+from .faces.known_faces import group_of
 from .faces.recut import write_crops
 from .faces.rescue import detectors, rescuer
 from .fitting import FITTERS, Work, fit
@@ -29,7 +30,7 @@ from .folds import arithmetic_of, held_out, summarise_folds, summarise_recipe
 from .metrics import summary as summarise
 from .model_inputs import descriptors, reads_table, table_rows
 from .models.backbones import weight_status
-from .protocols import draw, leakage
+from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
 from .settings import Settings
 
@@ -121,13 +122,33 @@ def run(
         **summarise_folds(results),
         **(summarise_recipe(config, results, predictions) if config.trains_backbone else {}),
         "trainable": FITTERS[config.model.kind].trained(work),
-        "leakage": leakage(folds, groups, list(used["clip"]), epochs=config.epochs),
+        **measure_leaks(config, used, folds, artifacts),
         "seconds": time.perf_counter() - started,
     }
     environment = describe_environment(device)
     if config.trains_backbone:
         environment |= arithmetic_of(results)
     return RunResult(summary, predictions, environment)
+
+
+def measure_leaks(
+    config: RunConfig, used: pd.DataFrame, folds: list[Fold], artifacts: Artifacts
+) -> dict[str, object]:
+    """Return the `leakage` of a run's folds and, of a fine-tuned detector, what it was trained on.
+
+    Such a detector has met the expressions' frames without their labels: their faces are found better than those of
+    unseen movies would be.
+    """
+    tuned: dict[str, object] = {}
+    known = None
+    if config.faces.extract and config.faces.detector and not reads_table(config):
+        name, movies = trained_on(artifacts, config.faces.detector, config.data)
+        tuned = {"detector_data": name}
+        if movies is not None:
+            places = zip(used["group"], used["clip"], used["name"], strict=True)
+            known = [group_of(*place) in movies for place in places]
+    groups, clips = list(used["group"]), list(used["clip"])
+    return {"leakage": leakage(folds, groups, clips, epochs=config.epochs, detector=known), **tuned}
 
 
 def held_together(protocol: str, groups: list[str], clips: list[str]) -> list[str] | None:

@@ -34,7 +34,9 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
     """Return a run's definition and figures; shares in 0..1, losses in nats, seconds of work.
 
     `missing_faces` counts the frames whose whole image was used for want of a face; None where no face was
-    looked for. `optimistic` says that the reported fold took part in the choice of the reported epoch.
+    looked for. `detector_leak` is the share of held-out images of movies that a fine-tuned detector was trained on,
+    None where it was not, or on other data. `optimistic` says that the reported fold took part in the choice of
+    the reported epoch.
     """
     config = run.config
     model = config.model
@@ -55,6 +57,7 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
         "faces": config.faces.extract,
         "protocol": protocol.name,
         "leaks": protocol.leaks,
+        "detector_leak": run.summary.get("leakage", {}).get("detector"),
         "seeds": list(config.protocol.seeds),
         "epochs": None if isinstance(model, SvmConfig) else config.epochs,
         "recipe": described(config.training) or "paper" if transfer else None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .store import StoredRun
 
@@ -17,6 +18,12 @@ def interval(bounds: Sequence[float] | None) -> str:
     if not bounds or None in bounds:
         return "–"
     return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
+
+
+def detector_leak(summary: Mapping[str, Any]) -> str:
+    """Return the share of a run's validation images whose movie its fine-tuned detector knows, in words."""
+    seen = summary["leakage"]["detector"]
+    return f"not known: it was trained on {summary['detector_data']}" if seen is None else percent(seen)
 
 
 def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
@@ -35,6 +42,9 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     rows.append(("Validation images whose shot is in training too", percent(leakage["clip"])))
     rows.append(("Validation images whose movie or person is in training too", percent(leakage["group"])))
     rows.append(("Validation images trained on themselves", percent(leakage["image"])))
+    if "detector_data" in figures:
+        what = "Validation images whose movie or person the detector was trained on"
+        rows.append((what, detector_leak(figures)))
     for name, text in (("found", "with a face"), ("not_found", "with no face")):
         part = figures[name]
         if part["images"] and figures["missing_faces"] is not None:

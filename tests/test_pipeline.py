@@ -23,7 +23,10 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import Cancelled, DataError
 from fer_core.faces.extraction import read_crops
-from fer_core.pipeline import execute
+from fer_core.faces.manual import freeze_boxes
+from fer_core.model_inputs import samples_table
+from fer_core.pipeline import execute, measure_leaks
+from fer_core.protocols import draw
 from fer_core.settings import Settings, load
 
 
@@ -131,6 +134,28 @@ def test_whole_frames_look_for_no_face(generated: Path, settings: Settings) -> N
     assert "detecting faces" not in watcher.names()
 
 
+def test_a_drawn_box_costs_one_image(generated: Path, settings: Settings, tmp_path: Path) -> None:
+    before = definition(generated, faces=FacesConfig(no_face="manual"))
+    execute(before, Watcher(), settings)
+    artifacts = Artifacts(settings.artifacts)
+    table = read_crops(artifacts.path("crops", before.crops_key())).table
+    name = table[table["status"] == "none"].iloc[0]["name"]
+    faces = FacesConfig(
+        no_face="manual", manual_boxes=freeze_boxes(artifacts, {name: (60.0, 40.0, 190.0, 200.0)})
+    )
+    after = definition(generated, faces=faces)
+    watcher = Watcher()
+    found = execute(after, watcher, settings)
+    steps = [step for step in watcher.steps if step[0] not in ("loading the network", "train")]
+    assert steps == [("cutting crops", 1, 1), ("activations", 1, 1)]
+
+    alone = load({"FER_HOME": str(tmp_path / "alone"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    freeze_boxes(Artifacts(alone.artifacts), {name: (60.0, 40.0, 190.0, 200.0)})
+    watcher = Watcher()
+    assert execute(after, watcher, alone).predictions.equals(found.predictions)
+    assert ("activations", 48, 48) in watcher.steps
+
+
 def test_dropped_frames_are_counted(generated: Path, settings: Settings) -> None:
     config = definition(generated, faces=FacesConfig(no_face="drop"))
     summary = execute(config, Watcher(), settings).summary
@@ -171,6 +196,34 @@ def test_the_reshuffle_measures_its_own_leak(generated: Path, settings: Settings
     assert summary["leakage"]["image"] > 0.5
     assert summary["validated"] < summary["images"]
     assert math.isfinite(summary["over_epochs"]["val_loss"])
+
+
+def test_a_detector_trained_on_the_same_data_is_counted_as_a_leak(generated: Path, tmp_path: Path) -> None:
+    artifacts, dataset = Artifacts(tmp_path), open_dataset(generated)
+    movies = sorted({sample.group for sample in dataset.samples})
+    about = {
+        "data": {"fingerprint": data_config(dataset).fingerprint, "name": "films", "generated": False},
+        "training_groups": movies[:1],
+    }
+    artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)
+    config = definition(generated, faces=FacesConfig(detector="a" * 16))
+    used = samples_table(dataset)
+    groups, clips = list(used["group"]), list(used["clip"])
+    labels = used["label"].to_numpy(copy=True)
+    folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
+
+    found = measure_leaks(config, used, folds, artifacts)
+    assert found["detector_data"] == "films"
+    assert found["leakage"]["detector"] == groups.count(movies[0]) / len(groups) > 0
+    plain = measure_leaks(definition(generated), used, folds, artifacts)
+    assert "detector_data" not in plain
+    assert plain["leakage"] == found["leakage"] | {"detector": None}
+
+    artifacts.delete("detectors", "a" * 16)
+    about["data"]["fingerprint"] = "f" * 16
+    artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)
+    elsewhere = measure_leaks(config, used, folds, artifacts)
+    assert (elsewhere["detector_data"], elsewhere["leakage"]["detector"]) == ("films", None)
 
 
 def test_classes_keep_their_order() -> None:

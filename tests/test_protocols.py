@@ -132,7 +132,8 @@ def test_leakage_is_what_loops_find() -> None:
             for index in fold.validation:
                 clip += any(CLIPS[index] == CLIPS[other] for other in fold.train)
                 group += any(GROUPS[index] == GROUPS[other] for other in fold.train)
-        assert measured == {"image": 0.0, "clip": clip / N, "group": group / N, "group_known": 1.0}
+        shares = {"image": 0.0, "clip": clip / N, "group": group / N, "group_known": 1.0}
+        assert measured == shares | {"detector": None}
         assert (measured["group"] == 0) == (name == "group")
         assert (measured["clip"] == 0) == (name in ("group", "clip"))
 
@@ -141,6 +142,14 @@ def test_leakage_of_the_reshuffle_is_near_total_after_many_epochs() -> None:
     drawn = folds_of("reshuffle")
     assert leakage(drawn, GROUPS, CLIPS)["image"] == 0
     assert leakage(drawn, GROUPS, CLIPS, epochs=20)["image"] == 1
+
+
+def test_leakage_counts_the_images_whose_movie_trained_the_detector() -> None:
+    known = [index % 3 == 0 for index in range(N)]
+    for name in ("stratified", "reshuffle"):
+        drawn = folds_of(name)
+        hits = [known[index] for fold in drawn for index in fold.validation]
+        assert leakage(drawn, GROUPS, CLIPS, detector=known)["detector"] == sum(hits) / len(hits)
 
 
 def test_leakage_counts_only_what_is_known() -> None:

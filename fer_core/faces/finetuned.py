@@ -84,6 +84,20 @@ def weights_of(artifacts: Artifacts, key: str) -> Path | None:
     return artifacts.open(KIND, key) / WEIGHTS if key else None
 
 
+def trained_on(artifacts: Artifacts, key: str, data: DataConfig) -> tuple[str, frozenset[str] | None]:
+    """Return the name of the data set that a fine-tuned detector comes from, and the movies it was trained on.
+
+    The movies (or what stands for them: `known_faces.group_of`) are None where that is not `data`, since the names
+    of two data sets do not compare.
+
+    Raises:
+        NotFoundError: there is no such detector here.
+    """
+    about = artifacts.read_config(KIND, key)
+    same = about["data"]["fingerprint"] == data.fingerprint
+    return about["data"]["name"], frozenset(about["training_groups"]) if same else None
+
+
 def available(artifacts: Artifacts) -> list[FineTuned]:
     """Return the fine-tuned detectors, by key."""
     found = []

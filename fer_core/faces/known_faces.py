@@ -35,7 +35,12 @@ class KnownFrame:
     @property
     def group(self) -> str:
         """What must not be trained on and tested on at once: movie or person, else clip."""
-        return self.sample.group or self.sample.clip or self.sample.name
+        return group_of(self.sample.group, self.sample.clip, self.sample.name)
+
+
+def group_of(group: str, clip: str, name: str) -> str:
+    """Return what a frame is dealt by when detectors are fine-tuned: movie or person, else clip, else itself."""
+    return group or clip or name
 
 
 def known_frames(dataset: Dataset, drawn: Mapping[str, Box]) -> list[KnownFrame]:

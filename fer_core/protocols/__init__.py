@@ -125,7 +125,12 @@ def draw(
 
 
 def leakage(
-    folds: Sequence[Fold], groups: Sequence[str], clips: Sequence[str], *, epochs: int = 1
+    folds: Sequence[Fold],
+    groups: Sequence[str],
+    clips: Sequence[str],
+    *,
+    epochs: int = 1,
+    detector: Sequence[bool] | None = None,
 ) -> dict[str, float | None]:
     """Measure how much of the validation parts has relatives in training.
 
@@ -133,16 +138,20 @@ def leakage(
         folds: as drawn; the validation part is that of the last epoch, training all that any epoch saw.
         groups, clips: (N,) names; "" is unknown.
         epochs: epochs trained; matters for the reshuffle alone.
+        detector: (N,) whether the face detector was trained on frames of the image's movie or person; None where
+            it was not fine-tuned, or on data that do not compare.
 
     Returns:
         Shares in 0..1 over all validation images of all folds: 'image' were trained on themselves, 'clip' and
         'group' have another frame of theirs in training (over images whose clip or group is known; None
-        where none is), 'group_known' have a known group.
+        where none is), 'group_known' have a known group; 'detector' are of movies that the detector knows, None
+        where `detector` is.
     """
-    hits: dict[str, list[bool]] = {"image": [], "clip": [], "group": [], "group_known": []}
+    hits: dict[str, list[bool]] = {"image": [], "clip": [], "group": [], "group_known": [], "detector": []}
     for fold in folds:
         seen, validation = fold.seen(epochs), fold.split(epochs)[1]
         hits["image"] += np.isin(validation, seen).tolist()
+        hits["detector"] += [] if detector is None else [bool(detector[index]) for index in validation]
         hits["group_known"] += [bool(groups[index]) for index in validation]
         for kind, names in (("clip", clips), ("group", groups)):
             trained = {names[index] for index in seen}

@@ -11,6 +11,7 @@ from ..config import RunConfig
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
+from ..trust import detector_leak
 from . import downloads
 from .setup import Lab
 from .train_view import launch
@@ -63,6 +64,14 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
         },
         alt="Accuracy and leakage under each protocol",
     )
+    tuned = [done[config.key()] for config in configs if config.key() in done]
+    if tuned and "detector_data" in tuned[0].summary:
+        shares = "; ".join(f"{PROTOCOLS[run.protocol].title}: {detector_leak(run.summary)}" for run in tuned)
+        st.warning(
+            "**The face detector was fine-tuned.** Held-out images of movies or persons that it was trained on have "
+            f"their faces found better than unseen ones would. {plain(shares)}.",
+            icon=":material/water_drop:",
+        )
 
 
 def _name(run: StoredRun) -> str:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fer_core.trust import detector_leak
 from fer_core.ui import widgets
 
 
@@ -40,3 +41,10 @@ def test_a_runs_link_keeps_its_data_set() -> None:
     own = SimpleNamespace(id="abc", data_source="/data/my set")
     assert widgets.run_link(demo) == "./train?run=abc"  # type: ignore[arg-type]
     assert widgets.run_link(own) == "./train?run=abc&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
+
+
+def test_a_detector_that_knows_the_movies_is_named() -> None:
+    summary = {"leakage": {"detector": 0.25}, "detector_data": "films"}
+    assert detector_leak(summary) == "25.0 %"
+    unknown = summary | {"leakage": {"detector": None}}
+    assert detector_leak(unknown) == "not known: it was trained on films"
