@@ -55,8 +55,13 @@ PLACE = """
 NEWEST_BOXES = """
     SELECT name, version, x1, y1, x2, y2, author, created FROM manual_boxes AS box
     WHERE data = :data AND version = (
-        SELECT MAX(version) FROM manual_boxes WHERE data = box.data AND name = box.name)
+        SELECT MAX(version) FROM manual_boxes WHERE data = box.data AND name = box.name AND undone IS NULL)
     ORDER BY name
+"""
+BOX_HISTORY = """
+    SELECT version, x1, y1, x2, y2, author, created, undone FROM manual_boxes
+    WHERE data = :data AND name = :name
+    ORDER BY version
 """
 ADD_BOX = """
     INSERT INTO manual_boxes (data, name, version, x1, y1, x2, y2, author, created)
@@ -64,8 +69,15 @@ ADD_BOX = """
     FROM manual_boxes WHERE data = :data AND name = :name
 """
 UNDO_BOX = """
-    DELETE FROM manual_boxes WHERE data = :data AND name = :name AND version = (
-        SELECT MAX(version) FROM manual_boxes WHERE data = :data AND name = :name)
+    UPDATE manual_boxes SET undone = :now WHERE data = :data AND name = :name AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = :data AND name = :name AND undone IS NULL)
+"""
+REDO_BOX = """
+    UPDATE manual_boxes SET undone = NULL WHERE data = :data AND name = :name AND version = (
+        SELECT version FROM manual_boxes WHERE data = :data AND name = :name AND version > (
+            SELECT COALESCE(MAX(version), 0) FROM manual_boxes
+            WHERE data = :data AND name = :name AND undone IS NULL)
+        ORDER BY undone DESC, version LIMIT 1)
 """
 
 
@@ -189,7 +201,7 @@ class Store(Database):
         return self._frame("SELECT owner, host, pid, device, started, seen FROM workers ORDER BY started", {})
 
     def manual_boxes(self, data: str) -> pd.DataFrame:
-        """Return the newest box of each image: name, version, x1, y1, x2, y2, author, created.
+        """Return the newest box of each image that is not undone: name, version, x1, y1, x2, y2, author, created.
 
         Boxes are in source pixels; the four are NaN where the newest entry says that there is none.
         """
@@ -212,9 +224,26 @@ class Store(Database):
         self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
 
     def undo_manual_box(self, data: str, name: str) -> bool:
-        """Forget an image's newest entry, so that the one before counts again; False when there was none."""
+        """Set an image's newest entry aside, so that the one before counts again; False when there is none."""
+        entry = {"data": data, "name": name, "now": time.time()}
+        return self.write(lambda connection: connection.execute(text(UNDO_BOX), entry).rowcount > 0)
+
+    def redo_manual_box(self, data: str, name: str) -> bool:
+        """Let the entry undone last count again, its author and time kept; False when there is none.
+
+        A box drawn after an undo ends that: the entries undone before it stay in the history alone.
+        """
         place = {"data": data, "name": name}
-        return self.write(lambda connection: connection.execute(text(UNDO_BOX), place).rowcount > 0)
+        return self.write(lambda connection: connection.execute(text(REDO_BOX), place).rowcount > 0)
+
+    def manual_box_history(self, data: str, name: str) -> pd.DataFrame:
+        """Return all entries of one image, the oldest first: version, x1, y1, x2, y2, author, created, undone.
+
+        `undone` is when an entry was undone, NaN while it counts. One that was undone can be redone while no entry
+        with a higher version counts.
+        """
+        kinds = dict.fromkeys(("x1", "y1", "x2", "y2", "created", "undone"), "float64")
+        return self._frame(BOX_HISTORY, {"data": data, "name": name}).astype(kinds)
 
     def _frame(self, query: str, values: Mapping[str, Any]) -> pd.DataFrame:
         import pandas as pd

@@ -192,3 +192,38 @@ def test_the_newest_box_wins_and_can_be_undone(store: Store) -> None:
     assert boxes() == {"b.png": first}
     with pytest.raises(StoreError, match="x1 < x2"):
         store.add_manual_box(DATA, "a.png", (5.0, 5.0, 5.0, 9.0))
+
+
+def test_an_undone_box_can_be_redone_as_it_was(store: Store) -> None:
+    first, second, third = (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0), (0.0, 0.0, 9.0, 9.0)
+
+    def counting() -> list[tuple[float, ...]]:
+        return [tuple(row[["x1", "y1", "x2", "y2"]]) for _, row in store.manual_boxes(DATA).iterrows()]
+
+    assert not store.redo_manual_box(DATA, "a.png")
+    assert store.manual_box_history(DATA, "a.png").empty
+    store.add_manual_box(DATA, "a.png", first, author="mary", created=1000.0)
+    store.add_manual_box(DATA, "a.png", second, author="tom", created=2000.0)
+    store.add_manual_box(DATA, "b.png", third)
+    assert not store.redo_manual_box(DATA, "a.png")
+    for expected in ([first, third], [third]):
+        assert store.undo_manual_box(DATA, "a.png")
+        assert counting() == expected
+    for expected in ([first, third], [second, third]):
+        assert store.redo_manual_box(DATA, "a.png")
+        assert counting() == expected
+    entry = store.manual_boxes(DATA).set_index("name").loc["a.png"]
+    assert (entry["author"], entry["created"], entry["version"]) == ("tom", 2000.0, 2)
+    assert not store.redo_manual_box(DATA, "a.png")
+
+    store.undo_manual_box(DATA, "a.png")
+    store.add_manual_box(DATA, "a.png", third, author="ann")  # what was undone before it can't come back
+    assert not store.redo_manual_box(DATA, "a.png")
+    history = store.manual_box_history(DATA, "a.png")
+    assert history["author"].tolist() == ["mary", "tom", "ann"]
+    assert history["undone"].isna().tolist() == [True, False, True]
+    store.undo_manual_box(DATA, "a.png")
+    assert counting() == [first, third]
+    assert store.redo_manual_box(DATA, "a.png")
+    assert counting() == [third, third]  # not the second, which the third had replaced
+    assert not store.redo_manual_box(DATA, "a.png")

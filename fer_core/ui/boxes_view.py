@@ -23,6 +23,8 @@ from .widgets import age, plain
 #: The most frames that opening a page cuts by itself; more are a run with its progress.
 AT_ONCE = 64
 
+SIDES = ("x1", "y1", "x2", "y2")
+
 DEMO = "Drawing and importing boxes is off on a hosted demo: it would change what other visitors see."
 
 
@@ -105,14 +107,13 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
             box=saved,
             key=f"box-{name}-{version}",
         )
-        _buttons(lab, config, name, saved, box, version)
-    _history(entry)
+        _buttons(lab, config, name, saved, box)
+    _history(lab.store.manual_box_history(config.data.fingerprint, name))
 
 
-def _buttons(
-    lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box | None, version: int
-) -> None:
+def _buttons(lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box | None) -> None:
     data = config.data.fingerprint
+    undoable, redoable = steps(lab.store.manual_box_history(data, name))
     with st.container(horizontal=True):
         if st.button(
             "Save box",
@@ -128,11 +129,20 @@ def _buttons(
             "Undo",
             icon=":material/undo:",
             key=f"undo-{name}",
-            disabled=not version,
-            help="Forget the newest entry of this frame; the one before counts again",
+            disabled=not undoable,
+            help="Set the newest entry of this frame aside; the one before counts again",
         ):
             lab.store.undo_manual_box(data, name)
             _follow(lab, config, "Undone.")
+        if st.button(
+            "Redo",
+            icon=":material/redo:",
+            key=f"redo-{name}",
+            disabled=not redoable,
+            help="Let the entry undone last count again, with its author and time",
+        ):
+            lab.store.redo_manual_box(data, name)
+            _follow(lab, config, "Done again.")
         if st.button(
             "Remove",
             icon=":material/delete:",
@@ -156,15 +166,49 @@ def _box(entry: Mapping | None) -> Box | None:
     return (entry["x1"], entry["y1"], entry["x2"], entry["y2"])
 
 
-def _history(entry: Mapping | None) -> None:
-    if entry is None:
+def steps(history: pd.DataFrame) -> tuple[bool, bool]:
+    """Return whether a frame's newest entry can be undone, and whether one that was undone can be redone.
+
+    Args:
+        history: `Store.manual_box_history`.
+    """
+    counts = history["undone"].isna()
+    newest = history.loc[counts, "version"].max() if counts.any() else 0
+    return bool(counts.any()), bool((history["version"] > newest).any())
+
+
+def _history(history: pd.DataFrame) -> None:
+    """Say who drew what counts now, and list every entry where there are more."""
+    counting = history[history["undone"].isna()].to_dict("records")
+    if counting:
+        entry = counting[-1]
+        st.caption(
+            f"{_what(entry)} by **{plain(entry['author'] or 'unknown')}**, {age(entry['created'])} "
+            f"({_day(entry['created'])}); entry {entry['version']} of this frame."
+        )
+    if len(history) < 2 and len(counting) == len(history):
         return
-    what = "Removed" if _box(entry) is None else "Drawn"
-    day = pd.Timestamp(entry["created"], unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
-    who = plain(entry["author"] or "unknown")
-    st.caption(
-        f"{what} by **{who}**, {age(entry['created'])} ({day}); entry {entry['version']} of this frame."
-    )
+    with st.popover("History", icon=":material/history:"), st.container(width=480):
+        rows = [
+            {
+                "Entry": row["version"],
+                "What": _what(row),
+                "Box": "–" if _box(row) is None else ", ".join(f"{row[side]:.0f}" for side in SIDES),
+                "By": row["author"] or "unknown",
+                "When": _day(row["created"]),
+                "Undone": "" if math.isnan(row["undone"]) else _day(row["undone"]),
+            }
+            for row in history.to_dict("records")[::-1]
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every entry of this frame, the newest first")
+
+
+def _what(entry: Mapping) -> str:
+    return "Removed" if _box(entry) is None else "Drawn"
+
+
+def _day(moment: float) -> str:
+    return pd.Timestamp(moment, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -99,6 +99,17 @@ def test_a_drawn_box_turns_a_failed_frame_manual_and_is_kept(page: Page, lab: Se
     page.get_by_role("button", name="Undo").click()
     expect(counts).to_contain_text(f"none {none}")
     expect(counts).not_to_contain_text("manual")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    page.get_by_role("button", name="Redo").click()
+    expect(counts).to_contain_text("manual 1")
+    again = stored(lab, frames)[frame_name(0)]
+    assert {name: again[name] for name in entry} == entry  # author and time as they were
+    page.get_by_role("button", name="History").click()
+    expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Redo").click()
+    expect(counts).to_contain_text(f"none {none}")
+    expect(page.get_by_role("button", name="Redo")).to_be_disabled()
 
 
 def test_the_keyboard_alone_draws_moves_and_resizes(page: Page, lab: Server, frames: Path) -> None:
