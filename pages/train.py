@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_core.results import training_runs
-from fer_core.ui import train_view
+from fer_core.ui import share_view, train_view
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note, runs_dataframe
 
@@ -17,7 +17,10 @@ with setup("Train") as lab:
 
     generated_note(lab.dataset)
     if lab.demo:
-        st.info("Launching is off on a hosted demo; finished runs are below.", icon=":material/lock:")
+        st.info(
+            "Launching and importing are off on a hosted demo; finished runs are below.",
+            icon=":material/lock:",
+        )
     else:
         configs = train_view.form(lab)
         if not configs:
@@ -31,6 +34,7 @@ with setup("Train") as lab:
     train_view.active(lab)
 
     st.subheader("Runs")
+    share_view.importer(lab)
     runs = training_runs(lab.store.runs(limit=100))
     if runs:
         columns = (

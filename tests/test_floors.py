@@ -63,7 +63,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "explain",
         "charts",
     ),
-    4: ("ui", "jobs", "report"),
+    4: ("ui", "jobs", "report", "exchange"),
     5: ("cli", "commands", "__main__"),
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}

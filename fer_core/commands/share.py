@@ -1,4 +1,4 @@
-"""`report`: a finished run for people elsewhere."""
+"""`report`, `export` and `import`: a finished run for people and installations elsewhere."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ def add_share(commands: Any, command: Any) -> None:
         commands, "report", "share:report", "write a finished run as one HTML file that needs no network"
     )
     _run(report, "FILE", "where to write it (default: fer-<run>.html)")
+    export = command(
+        commands, "export", "share:export", "write a finished run as a zip that another installation imports"
+    )
+    _run(export, "FILE", "where to write it (default: fer-<run>.zip)")
+    export.add_argument(
+        "--origin", default="", metavar="TEXT", help="where it comes from (default: this host's name)"
+    )
+    taken = command(commands, "import", "share:take_in", "take in a run that another installation exported")
+    taken.add_argument("file", metavar="FILE", help="a zip written by export")
+    taken.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
 
 def _run(command: argparse.ArgumentParser, place: str, text: str) -> None:
@@ -30,6 +40,29 @@ def report(options: argparse.Namespace) -> int:
     context = Context.open()
     path = write_report(context.store, options.run_id, _place(options, "html"))
     return _said(options, {"run": options.run_id, "report": str(path), "bytes": path.stat().st_size})
+
+
+def export(options: argparse.Namespace) -> int:
+    """Carry out `export`; a file that could not be finished is taken away again."""
+    from ..exchange.runs import export_run
+
+    context, path = Context.open(), _place(options, "zip")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        export_run(context.store, context.artifacts, options.run_id, partial, origin=options.origin)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return _said(options, {"run": options.run_id, "file": str(path), "bytes": path.stat().st_size})
+
+
+def take_in(options: argparse.Namespace) -> int:
+    """Carry out `import`."""
+    from ..exchange.runs import import_run
+
+    context = Context.open()
+    found = import_run(Path(options.file).expanduser(), context.store, context.artifacts)
+    return _said(options, {"run": found.run_id, "new": found.new, "origin": found.origin})
 
 
 def _place(options: argparse.Namespace, suffix: str) -> Path:

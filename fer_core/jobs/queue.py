@@ -94,21 +94,7 @@ def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None =
     failed or been cancelled (it goes on from its last epoch); False for one that is queued, running or done.
     `extra` is kept beside a new run (JSON values: a note, the name of a sweep).
     """
-    run_id = config.key()
-    backbone, unfreeze = column(config.model)
-    row = {
-        "id": run_id,
-        "config": config.model_dump_json(),
-        "extra": json.dumps(dict(extra or {})),
-        "goal": config.goal,
-        "data": config.data.fingerprint,
-        "data_name": config.data.name,
-        "data_source": config.data.source,
-        "backbone": backbone,
-        "unfreeze": unfreeze,
-        "protocol": config.protocol.name,
-        "max_attempts": MAX_ATTEMPTS,
-    }
+    row = definition(config) | {"extra": json.dumps(dict(extra or {})), "max_attempts": MAX_ATTEMPTS}
 
     def work(connection: Connection) -> bool:
         values = row | {"now": time.time()}
@@ -118,7 +104,23 @@ def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None =
         connection.execute(text(KEEP_RUNNING), values)
         return False
 
-    return run_id, store.write(work)
+    return str(row["id"]), store.write(work)
+
+
+def definition(config: RunConfig) -> dict[str, Any]:
+    """Return what a run's row holds of its definition, by column."""
+    backbone, unfreeze = column(config.model)
+    return {
+        "id": config.key(),
+        "config": config.model_dump_json(),
+        "goal": config.goal,
+        "data": config.data.fingerprint,
+        "data_name": config.data.name,
+        "data_source": config.data.source,
+        "backbone": backbone,
+        "unfreeze": unfreeze,
+        "protocol": config.protocol.name,
+    }
 
 
 def retry(store: Store, run_id: str) -> bool:

@@ -69,7 +69,7 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
 
 def run_link(run: StoredRun) -> str:
     """Return the link of a run, with its data set."""
-    query = {"run": run.id} | ({} if run.data_source == "demo" else {"data": run.data_source})
+    query = {"run": run.id} | ({} if run.data_source in ("demo", "") else {"data": run.data_source})
     return "./train?" + urlencode(query)
 
 

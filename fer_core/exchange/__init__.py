@@ -1,0 +1,1 @@
+"""Finished runs leave and arrive: as a zip for another installation, as a model for other programs."""
