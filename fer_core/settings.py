@@ -24,6 +24,8 @@ class Settings:
             (`FER_EXECUTOR`).
         demo: read-only hosted demo (`FER_DEMO=1`).
         threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
+        data_roots: folders that data sets must lie in, links followed (`FER_DATA_ROOTS`, with ':' between
+            them); empty allows any.
     """
 
     home: Path
@@ -32,6 +34,7 @@ class Settings:
     executor: str = "local"
     demo: bool = False
     threads: int = 0
+    data_roots: tuple[Path, ...] = ()
 
     @property
     def database(self) -> Path:
@@ -92,4 +95,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         executor=executor,
         demo=environment.get("FER_DEMO", "").strip().lower() in ("1", "true", "yes", "on"),
         threads=int(threads),
+        data_roots=tuple(
+            Path(part).expanduser().absolute()
+            for part in environment.get("FER_DATA_ROOTS", "").split(os.pathsep)
+            if part.strip()
+        ),
     )

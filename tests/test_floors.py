@@ -38,6 +38,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "database",
         "migrations",
         "artifacts",
+        "uploads",
         "devices",
         "environment",
     ),

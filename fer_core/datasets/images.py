@@ -25,7 +25,9 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 512 * 2**20
 
 #: Pillow's names of the formats that are opened: photographs and frames, none that runs another program (EPS).
-FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+FORMATS = (
+    *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"),
+)
 
 Progress = Callable[[int, int], None]
 
@@ -59,6 +61,21 @@ class ImageFacts:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image's pixels and what else its file holds.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, as `load_rgb` returns them.
+        format: Pillow's name of the format that the bytes are in, whatever the file is called.
+        several: whether the file holds more pictures than this first one.
+    """
+
+    pixels: np.ndarray
+    format: str
+    several: bool
+
+
 def load_rgb(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image to upright 8-bit RGB.
 
@@ -77,8 +94,15 @@ def load_rgb(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> np.
     Raises:
         DataError: not an image, truncated or damaged, too large, missing; the message says which.
     """
-    image, _ = _decode(source, max_pixels)
-    return np.array(image, dtype=np.uint8)
+    return decode(source, max_pixels=max_pixels).pixels
+
+
+def decode(
+    source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS, formats: Sequence[str] = FORMATS
+) -> Decoded:
+    """As `load_rgb`, and say what kind of file it was; only `formats` are tried, by content."""
+    read = _decode(source, max_pixels, tuple(formats))
+    return Decoded(np.array(read.image, dtype=np.uint8), read.format, read.several)
 
 
 def inspect(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
@@ -91,10 +115,10 @@ def inspect(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
         return ImageFacts(0, 0, "", _os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        image, mode = _decode(data, max_pixels)
+        read = _decode(data, max_pixels)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
-    return ImageFacts(*image.size, mode, None, sha256)
+    return ImageFacts(*read.image.size, read.mode, None, sha256)
 
 
 def inspect_all(
@@ -129,18 +153,27 @@ def _facts(record: Mapping[str, Any]) -> ImageFacts:
     return ImageFacts(**{name: record[name] for name in ImageFacts.__slots__})
 
 
-def _decode(source: Path | str | bytes, max_pixels: int) -> tuple[Image.Image, str]:
-    """Return the upright RGB image and the mode it was stored in."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An upright RGB image, the mode and format it was stored in, and whether others follow it."""
+
+    image: Image.Image
+    mode: str
+    format: str
+    several: bool
+
+
+def _decode(source: Path | str | bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> _Read:
     if not isinstance(source, bytes):
         try:
             with Path(source).open("rb") as file:
-                return _decode_stream(file, max_pixels)
+                return _decode_stream(file, max_pixels, formats)
         except OSError as error:
             raise DataError(_os_reason(error)) from error
-    return _decode_stream(io.BytesIO(source), max_pixels)
+    return _decode_stream(io.BytesIO(source), max_pixels, formats)
 
 
-def _decode_stream(file: IO[bytes], max_pixels: int) -> tuple[Image.Image, str]:
+def _decode_stream(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> _Read:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size == 0:
@@ -150,12 +183,13 @@ def _decode_stream(file: IO[bytes], max_pixels: int) -> tuple[Image.Image, str]:
     # Decoders of damaged files raise whatever they stumble over (SyntaxError, struct.error, KeyError ...), and
     # one bad file must never end a run.
     try:
-        with Image.open(file, formats=_formats()) as image:
+        with Image.open(file, formats=_formats(formats)) as image:
             if image.width * image.height > max_pixels:
                 raise DataError(f"too large: {image.width}x{image.height}, {_limit(max_pixels)}")
-            mode = image.mode
+            mode, several = image.mode, bool(getattr(image, "is_animated", False))
             image.load()
-            return _upright(_to_rgb(image), _orientation(image)), mode
+            upright = _upright(_to_rgb(image), _orientation(image))
+            return _Read(upright, mode, image.format or "", several)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -169,10 +203,13 @@ def _decode_stream(file: IO[bytes], max_pixels: int) -> tuple[Image.Image, str]:
 
 
 @cache_once
-def _formats() -> tuple[str, ...]:
-    """Return those of FORMATS that this Pillow was built with."""
+def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those formats that this Pillow was built with; HEIC comes by a package of its own."""
+    from pillow_heif import register_heif_opener
+
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    register_heif_opener()
+    return tuple(name for name in asked if name in Image.OPEN)
 
 
 def _limit(max_pixels: int) -> str:

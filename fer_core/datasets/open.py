@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from .base import GENERATED_NOTICE, Dataset
 from .csv_table import read_csv
 from .image_folder import read_folder
 from .labels import first_code
+from .roots import require_inside, within
 from .sfew import read_sfew1, read_sfew2, recognise
 from .table_rows import read_table_rows
 
@@ -67,6 +68,7 @@ def open_dataset(
     group_pattern: str | None = None,
     demo_root: Path | None = None,
     progress: Progress | None = None,
+    roots: Sequence[Path] | None = None,
 ) -> Dataset:
     """Open a data set by its path, or the generated one.
 
@@ -82,9 +84,12 @@ def open_dataset(
         group_pattern: a regular expression that finds the group in a sample's name.
         demo_root: where the generated set lies or is made; the settings' place unless given.
         progress: called with (frames done, frames in all) while the generated set is made.
+        roots: folders that the path and every image must lie in, links followed; the settings' unless given,
+            and none allows any. Images that a link leads out of them are problems of the data set.
 
     Raises:
-        DataError: there is no such thing, or no labelled image in it; the message says what to do.
+        DataError: there is no such thing, it lies outside the allowed folders, or no labelled image is in it;
+            the message says what to do.
     """
     first_code(label_codes)
     if layout not in ("auto", *LAYOUTS):
@@ -97,10 +102,13 @@ def open_dataset(
         )
     try:
         path = Path(source).expanduser()
+        roots = settings.load().data_roots if roots is None else roots
+        require_inside(path, roots)
         if layout == "auto":
             dataset = _recognised(path, label_codes, group_pattern)
         else:
             dataset = LAYOUTS[layout](path, label_codes=label_codes, group_pattern=group_pattern)
+        dataset = within(dataset, roots)
         return replace(dataset, generated=dataset.generated or _marked(path) or _drawn(dataset))
     except (
         OSError,

@@ -14,6 +14,7 @@ from PIL import Image
 from .. import charts
 from ..config import CLASSES
 from ..config_comparators import BdnnConfig, PixelsConfig
+from ..spreadsheets import defused_table
 from ..store import StoredRun
 from ..training.fitted import FittedFold, read_folds
 from . import downloads, resources
@@ -94,7 +95,7 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
             {
                 "png": lambda: _png(np.concatenate(drawn, axis=1)),
                 "svg": lambda: charts.faces_svg(square),
-                "csv": table.to_csv,
+                "csv": defused_table(table).to_csv,
             },
             "prototypes",
         )

@@ -15,6 +15,7 @@ from ..datasets.images import load_rgb
 from ..errors import DataError
 from ..faces.drawing import annotate
 from ..results import title
+from ..spreadsheets import defused_table
 from ..store import StoredRun
 from .setup import Lab
 from .widgets import interval, percent
@@ -142,11 +143,5 @@ def downloads(rows: list[dict[str, Any]]) -> None:
     shown = {name: st.column_config.NumberColumn(format="percent") for name in CLASSES}
     st.dataframe(table, hide_index=True, column_config=shown, alt="Every face and its probabilities")
     with st.container(horizontal=True):
-        st.download_button("CSV", _safe(table).to_csv(index=False), "predictions.csv", "text/csv")
+        st.download_button("CSV", defused_table(table).to_csv(index=False), "predictions.csv", "text/csv")
         st.download_button("JSON", json.dumps(rows, indent=2), "predictions.json", "application/json")
-
-
-def _safe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with cells that a spreadsheet would run as a formula made plain text."""
-    risky = table["image"].str.match(r"^[=+\-@\t\r]")
-    return table.assign(image=table["image"].where(~risky, "'" + table["image"]))

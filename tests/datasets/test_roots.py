@@ -1,0 +1,78 @@
+"""Where folders are allowed, no path, link or '..' leads a data set out of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fer_core.datasets.open import open_dataset
+from fer_core.errors import DataError
+from fer_core.settings import load
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a folder with `allowed/set` and `secret`, one image a class in each."""
+    for place in ("allowed/set", "secret"):
+        for label in ("happy", "sad"):
+            target = tmp_path / place / label / "a.png"
+            target.parent.mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(target)
+    return tmp_path
+
+
+def test_inside_is_opened_and_outside_refused(tree: Path) -> None:
+    roots = [tree / "allowed"]
+    assert len(open_dataset(tree / "allowed" / "set", roots=roots)) == 2
+    (tree / "allowed" / "door").symlink_to(tree / "secret")
+    for outside in ("secret", "allowed/../secret", "allowed/door", "allowedness"):
+        with pytest.raises(DataError, match="FER_DATA_ROOTS"):
+            open_dataset(f"{tree}/{outside}", roots=roots)
+
+
+def test_nothing_is_said_about_what_lies_outside(tree: Path) -> None:
+    texts = []
+    for name in ("secret", "no-such"):
+        with pytest.raises(DataError) as caught:
+            open_dataset(tree / name, roots=[tree / "allowed"])
+        texts.append(str(caught.value).replace(name, ""))
+    assert texts[0] == texts[1]
+
+
+def test_images_that_links_lead_out_are_problems(tree: Path) -> None:
+    inside = tree / "allowed" / "set"
+    (inside / "happy" / "link.png").symlink_to(tree / "secret" / "happy" / "a.png")
+    (inside / "fear").symlink_to(tree / "secret" / "sad")
+    found = open_dataset(inside, roots=[tree / "allowed"])
+    assert [sample.name for sample in found.samples] == ["happy/a.png", "sad/a.png"]
+    assert {problem.name for problem in found.problems} == {"happy/link.png", "fear/a.png"}
+    assert len(open_dataset(inside, roots=[])) == 4
+
+
+def test_a_set_of_nothing_but_links_out_is_refused(tree: Path) -> None:
+    inside = tree / "allowed" / "set"
+    for label in ("happy", "sad"):
+        shutil.rmtree(inside / label)
+        (inside / label).symlink_to(tree / "secret" / label)
+    with pytest.raises(DataError, match="links out of it"):
+        open_dataset(inside, roots=[tree / "allowed"])
+
+
+def test_a_table_lists_nothing_outside_its_folder(tree: Path) -> None:
+    table = tree / "allowed" / "list.csv"
+    secret = tree / "secret" / "sad" / "a.png"
+    table.write_text(f"path,label\nset/happy/a.png,happy\n../secret/sad/a.png,sad\n{secret},sad\n")
+    found = open_dataset(table, roots=[tree / "allowed"])
+    assert [sample.name for sample in found.samples] == ["set/happy/a.png"]
+    assert ["outside" in problem.reason for problem in found.problems] == [True, True]
+
+
+def test_the_settings_name_the_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_DATA_ROOTS", f"{tree / 'allowed'}:/nowhere")
+    assert load().data_roots == (tree / "allowed", Path("/nowhere"))
+    assert len(open_dataset(tree / "allowed" / "set")) == 2
+    with pytest.raises(DataError, match="FER_DATA_ROOTS"):
+        open_dataset(tree / "secret")
