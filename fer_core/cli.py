@@ -208,7 +208,7 @@ def _train(commands: argparse._SubParsersAction) -> None:
     )
     model.add_argument(
         "--features",
-        choices=["pixels", "phog", "lpq", "table"],
+        choices=["pixels", "phog", "lpq", "lpq+phog", "table"],
         help="what an svm, bdnn or mlp reads (default: phog for svm, else pixels)",
     )
     model.add_argument(
@@ -275,6 +275,7 @@ def _compare(commands: argparse._SubParsersAction) -> None:
     )
     paper = compare.add_argument_group("with --paper")
     paper.add_argument("--backbone", metavar="NAME", help="(default: resnet18 where its weights are here)")
+    paper.add_argument("--weights", default="imagenet", metavar="imagenet|none|FILE", help=WEIGHTS_HELP)
     paper.add_argument("--epochs", type=int, default=20, metavar="E", help="of the transferred network")
     paper.add_argument("--folds", type=int, default=5, metavar="K")
     paper.add_argument("--table", metavar="FILE", help="also compare models that read this feature table")

@@ -22,6 +22,7 @@ from .config_comparators import (
     BdnnConfig,
     Inputs,
     LpqConfig,
+    LpqPhogConfig,
     MlpConfig,
     PhogConfig,
     PixelsConfig,
@@ -47,16 +48,19 @@ FOLDS, BDNN_FOLDS = 5, 10
 class Plan:
     """Runs to make or recall, in the order they are shown, and what a reader must know of their choice.
 
-    `backbone` stands beside the paper's ResNet18; "" where the data set has no images.
+    `backbone` with `weights` stands beside the paper's ResNet18; "" where the data set has no images. `absent`
+    tells of the protocols that can't be run on the data set why.
     """
 
     configs: tuple[RunConfig, ...]
     notes: tuple[str, ...]
     backbone: str
+    weights: str
+    absent: dict[str, str]
 
 
 def inputs_of(features: str, table: Path | None = None, columns: str = "both") -> Inputs:
-    """Return what a comparator reads: 'pixels', 'phog', 'lpq' or 'table' (with its file), all at defaults.
+    """Return what a comparator reads: 'pixels', 'phog', 'lpq', 'lpq+phog' or 'table' (with its file), at defaults.
 
     Raises:
         ConfigError: the name is unknown, or a table is missing or not asked for.
@@ -71,7 +75,9 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
     if table is not None:
         sheet = read_feature_table(table)
         return TableConfig(columns=columns, fingerprint=sheet.fingerprint(), file=str(table.absolute()))  # type: ignore[arg-type]
-    known: dict[str, Inputs] = {"pixels": PixelsConfig(), "phog": PhogConfig(), "lpq": LpqConfig()}
+    known: dict[str, Inputs] = {
+        one.kind: one for one in (PixelsConfig(), PhogConfig(), LpqConfig(), LpqPhogConfig())
+    }
     if features not in known:
         raise ConfigError(f"features must be one of {', '.join(known)}, table", got=repr(features))
     return known[features]
@@ -91,15 +97,28 @@ def comparator(kind: str, inputs: Inputs, **settings: float) -> Model:
     return parse(kinds[kind], {"inputs": inputs.model_dump(), **settings})
 
 
-def choose_backbone(name: str | None, settings: Settings) -> tuple[str, str]:
-    """Return the backbone to use and a sentence about it; the paper's ResNet18 where its weights are here."""
-    if name is not None:
-        return row_of(name).name, ""
+def choose_backbone(name: str | None, settings: Settings, weights: str = "imagenet") -> tuple[str, str]:
+    """Return the backbone to use and a sentence about it, if it is not the paper's network.
+
+    That is ResNet18 where ImageNet's weights of it are here or others were asked for, else `STAND_IN`.
+
+    Raises:
+        ConfigError: there is no such backbone.
+    """
+    row = row_of(name or "resnet18")
+    if weights == "none":
+        return row.name, (
+            f"{row.title} starts from random weights, as asked: its figures are not those of a network pretrained "
+            "on ImageNet, and say nothing about the paper's."
+        )
+    if name is not None or weights != "imagenet":
+        return row.name, ""
     if weight_status("resnet18", "imagenet", settings.weights_dir).state == "here":
         return "resnet18", ""
     return STAND_IN, (
         f"The weights of the paper's ResNet-18 are not on this host, so {row_of(STAND_IN).title} stands in for "
-        "it; put resnet18-f37072fd.pth into FER_WEIGHTS_DIR, or name a backbone, to change that."
+        "it; put resnet18-f37072fd.pth into FER_WEIGHTS_DIR, or name a backbone, to change that. ResNet-18 from "
+        "random weights runs only where they are asked for."
     )
 
 
@@ -110,16 +129,23 @@ def paper_plan(
     settings: Settings,
     *,
     backbone: str | None = None,
+    weights: str = "imagenet",
     epochs: int = 20,
     folds: int = FOLDS,
     table: Path | None = None,
 ) -> Plan:
     """Return what the paper compares, to be run on one data set.
 
-    BDNN, its control, PHOG and LPQ with an SVM, and the backbone at n = 1, 2, 3, by movie or person where those
-    are known and in random folds, the same for all; the backbone under the paper's reshuffle too, n = 2
-    on whole frames (table 3), and the BDNN in its own 10 folds (table 1). A feature table as data set
-    leaves out what needs images; a `table` beside images adds models that read it.
+    BDNN, its control, PHOG, LPQ and both with an SVM, and the backbone at n = 1, 2, 3, by movie or person where
+    those are known, in random folds, and between SFEW's two sets where the data set has them, the same for all;
+    the backbone under the paper's reshuffle too, n = 2 on whole frames (table 3), and the BDNN in its own 10
+    folds (table 1). A feature table as data set leaves out what needs images; a `table` beside images adds
+    models that read it.
+
+    Args:
+        backbone: beside the paper's ResNet18; None for `choose_backbone`'s choice.
+        weights: 'imagenet', 'none' (random) or a file's path.
+        epochs, folds: of the transferred networks, and of every protocol that has folds.
     """
     notes: list[str] = []
     training = TrainingConfig(epochs=epochs)
@@ -132,14 +158,15 @@ def paper_plan(
         notes.append("The data set is a feature table: without images no network can be transferred to it.")
         systems = sheet_systems(Path(dataset.source))
     else:
-        chosen, said = choose_backbone(backbone, settings)
+        chosen, said = choose_backbone(backbone, settings, weights)
         notes += [said] if said else []
-        transfer = transfer_configs(chosen, "imagenet", (1, 2, 3))
+        transfer = transfer_configs(chosen, weights, (1, 2, 3))
         systems = [
             BdnnConfig(),
             MlpConfig(),
             SvmConfig(inputs=PhogConfig()),
             SvmConfig(inputs=LpqConfig()),
+            SvmConfig(inputs=LpqPhogConfig()),
             *transfer,
         ]
         systems += sheet_systems(sheet) if sheet else []
@@ -154,15 +181,15 @@ def paper_plan(
         ]
 
     found: list[RunConfig] = []
-    fair = fair_protocol(dataset, folds)
+    absent = absent_protocols(dataset, folds)
+    fair = "group" not in absent
     if fair:
         found += runs(systems, "group")
     else:
-        notes.append(
-            f"Fewer than {folds} movies or persons are known by name, so no figure here is group-wise: random folds "
-            "let frames of one shot fall on both sides."
-        )
+        notes.append(f"{absent['group']} Random folds let frames of one shot fall on both sides.")
     found += runs(systems, "stratified")
+    if "spi" not in absent:
+        found += runs(systems, "spi")
     whole = FacesConfig(extract=False)
     if transfer:
         found += runs(transfer, "reshuffle")
@@ -176,17 +203,33 @@ def paper_plan(
             f"Table 1 has the BDNN in {BDNN_FOLDS} folds; the rarest class here has {smallest} images, so it runs "
             f"in {folds}."
         )
-    return Plan(tuple(found), tuple(notes), chosen)
+    return Plan(tuple(found), tuple(notes), chosen, transfer[0].weights if transfer else "", absent)
 
 
 def sheet_systems(sheet: Path) -> list[Model]:
-    """Return the comparators on a feature table: BDNN and MLP on all its columns, an SVM on either half."""
+    """Return the comparators on a feature table: BDNN and MLP on all its columns, an SVM on them and on either half."""
     return [
         BdnnConfig(inputs=inputs_of("table", sheet)),
         MlpConfig(inputs=inputs_of("table", sheet)),
         SvmConfig(inputs=inputs_of("table", sheet, "phog")),
         SvmConfig(inputs=inputs_of("table", sheet, "lpq")),
+        SvmConfig(inputs=inputs_of("table", sheet, "both")),
     ]
+
+
+def absent_protocols(dataset: Dataset, folds: int) -> dict[str, str]:
+    """Return the protocols of the comparison that the data set does not allow: name -> why, in a sentence."""
+    absent = {}
+    if not fair_protocol(dataset, folds):
+        absent["group"] = (
+            f"Fewer than {folds} movies or persons are known by name, or a class is in one of them alone, so "
+            "nothing can be held out group-wise."
+        )
+    if {sample.split for sample in dataset.samples} != {"set1", "set2"}:
+        absent["spi"] = (
+            "This data set is not divided into set1 and set2, so SFEW's two-set protocol can't be run on it."
+        )
+    return absent
 
 
 def fair_protocol(dataset: Dataset, folds: int) -> bool:

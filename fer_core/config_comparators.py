@@ -48,6 +48,14 @@ class LpqConfig(Config):
     correlation: float = Field(0.9, gt=0.0, lt=1.0)
 
 
+class LpqPhogConfig(Config):
+    """LPQ and PHOG one after the other: what SFEW's person-independent baseline reads (Dhall et al. 2011)."""
+
+    kind: Literal["lpq+phog"] = "lpq+phog"
+    lpq: LpqConfig = LpqConfig()
+    phog: PhogConfig = PhogConfig()
+
+
 class TableConfig(Config):
     """A ready sheet of principal components (`datasets.feature_table`) instead of the images.
 
@@ -60,8 +68,9 @@ class TableConfig(Config):
     file: str | None = where(None)
 
 
-ImageInputs = Annotated[PixelsConfig | PhogConfig | LpqConfig, Field(discriminator="kind")]
-Inputs = Annotated[PixelsConfig | PhogConfig | LpqConfig | TableConfig, Field(discriminator="kind")]
+#: What is computed from a crop.
+ImageInputs = PixelsConfig | PhogConfig | LpqConfig | LpqPhogConfig
+Inputs = Annotated[ImageInputs | TableConfig, Field(discriminator="kind")]
 
 
 class SvmConfig(Config):
@@ -133,6 +142,6 @@ class MlpConfig(_DenseConfig):
     kind: Literal["mlp"] = "mlp"
 
 
-def descriptor_key(crops_key: str, inputs: PixelsConfig | PhogConfig | LpqConfig) -> str:
+def descriptor_key(crops_key: str, inputs: ImageInputs) -> str:
     """Return the key of one descriptor of one set of crops: 16 hex digits, chained to the crops' key."""
     return digest({"step": ["descriptors", DESCRIPTORS_VERSION], "parent": crops_key, "own": inputs.hashed()})

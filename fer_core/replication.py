@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
@@ -13,6 +13,8 @@ import pandas as pd
 from .config import CLASSES, TransferConfig
 from .config_comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from .metrics import wilson
+from .models.backbones import BACKBONES
+from .models.naming import weights_words
 from .paper import REPORTED, Reported
 from .recipes import described
 from .results import title
@@ -53,17 +55,29 @@ class Checked:
 
 @dataclass(frozen=True)
 class Runs:
-    """The finished runs of one data set, newest first, among which a figure's counterpart is looked for."""
+    """The finished runs of one data set, newest first, among which a figure's counterpart is looked for.
+
+    `backbone` with `weights` stands beside the paper's network; `absent` is why protocols can't be run.
+    """
 
     runs: Sequence[StoredRun]
     backbone: str
     epochs: Table
     predictions: Table
+    weights: str = "imagenet"
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stand_in(self) -> str:
+        """What stands beside the paper's pretrained ResNet18 if it is another network, else ''."""
+        if (self.backbone, self.weights) in (("resnet18", "imagenet"), ("", "")):
+            return ""
+        return BACKBONES[self.backbone].title.split(" (")[0] + weights_words(self.weights)
 
     def pick(
         self, slot: str, protocol: str, *, faces: bool = True, folds: int | None = None
     ) -> StoredRun | None:
-        """Return the newest run of 'n1'..'n3', 'bdnn', 'mlp', 'phog' or 'lpq' under a protocol.
+        """Return the newest run of 'n1'..'n3', 'bdnn', 'mlp', 'phog', 'lpq' or 'lpq+phog' under a protocol.
 
         Without `folds` the BDNN with the most folds is meant: the paper's has ten, everything else five.
         """
@@ -72,20 +86,24 @@ class Runs:
             for run in self.runs
             if run.protocol == protocol
             and folds in (None, run.config.protocol.folds)
-            and _is(run, slot, self.backbone)
+            and _is(run, slot, self.backbone, self.weights)
             and (faces == run.config.faces.extract or run.config.data.layout == "table")
         ]
         found.sort(key=lambda run: -run.config.protocol.folds if slot == "bdnn" else 0)
         return found[0] if found else None
 
 
-def _is(run: StoredRun, slot: str, backbone: str) -> bool:
+def _is(run: StoredRun, slot: str, backbone: str, weights: str) -> bool:
     model = run.config.model
     if isinstance(model, TransferConfig):
-        papers = model.weights == "imagenet" and not described(run.config.training)
-        return slot == f"n{model.unfreeze}" and model.backbone == backbone and papers
+        papers = (model.backbone, model.weights) == (backbone, weights) and not described(run.config.training)
+        return slot == f"n{model.unfreeze}" and papers
     if isinstance(model, SvmConfig):
-        return slot == (model.inputs.columns if isinstance(model.inputs, TableConfig) else model.inputs.kind)
+        table = {"both": "lpq+phog"}
+        inputs = model.inputs
+        return slot == (
+            table.get(inputs.columns, inputs.columns) if isinstance(inputs, TableConfig) else inputs.kind
+        )
     kinds = {"bdnn": BdnnConfig, "mlp": MlpConfig}
     return slot in kinds and isinstance(model, kinds[slot])
 
@@ -102,7 +120,9 @@ def check_figures(runs: Runs) -> list[Checked]:
 
 def _check(figure: Reported, runs: Runs) -> Checked:
     like, by_group = (_measure(figure, runs, name) for name in (figure.protocol, "group"))
-    verdict, words = _compare(figure, like)
+    verdict, words = _compare(figure, like, runs)
+    if runs.stand_in and figure.model == "resnet18" and (like or by_group):
+        words += f" Here: {runs.stand_in}."
     if figure.measure == "val_accuracy" and abs(figure.value - CHANCE) <= noise(figure.value):
         words += f" The paper's {figure.printed} % is itself within noise of chance (1/7 = 14.29 %)."
     return Checked(figure, like, by_group, verdict, words)
@@ -133,9 +153,10 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _compare(figure: Reported, here: Measured | None) -> tuple[str, str]:
+def _compare(figure: Reported, here: Measured | None, runs: Runs) -> tuple[str, str]:
     if here is None:
-        return MISSING, f"No run here under the paper's protocol ({figure.protocol})."
+        known = runs.absent.get(figure.protocol)
+        return MISSING, known or f"No run here under the paper's protocol ({figure.protocol})."
     gap = here.value - figure.value
     more = "higher" if gap > 0 else "lower"
     if here.interval is None:
@@ -153,29 +174,38 @@ def _compare(figure: Reported, here: Measured | None) -> tuple[str, str]:
 def systems_table(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
     """Return a row a system: accuracy and interval under each protocol it ran, and the published one, if any.
 
-    Of several runs of a system under one protocol the first counts.
+    `paper` is the published accuracy and `paper_protocol` how it was evaluated. Of several runs of a system under
+    one protocol the first counts.
     """
     rows: dict[str, dict[str, Any]] = {}
     for run in runs:
-        row = rows.setdefault(title(run), {"system": title(run), "paper": _published(run)})
+        known = _published(run)
+        row = rows.setdefault(
+            title(run),
+            {
+                "system": title(run),
+                "paper": known.value if known else None,
+                "paper_protocol": known.protocol if known else None,
+            },
+        )
         if run.status == "done" and run.protocol not in row:
             row[run.protocol] = run.summary["val_accuracy"]
             row[f"{run.protocol}_interval"] = run.summary["val_accuracy_interval"]
     return list(rows.values())
 
 
-def _published(run: StoredRun) -> float | None:
-    """Return the paper's validation accuracy of a system, the BDNN's after 200 iterations."""
+def _published(run: StoredRun) -> Reported | None:
+    """Return the published validation accuracy of a system, the BDNN's after 200 iterations."""
     model = run.config.model
     for figure in REPORTED:
         slot = f"n{figure.unfreeze}" if figure.model == "resnet18" else figure.model
-        backbone = model.backbone if isinstance(model, TransferConfig) else ""
+        network = (model.backbone, model.weights) if isinstance(model, TransferConfig) else ("", "")
         faces = run.config.faces.extract or not isinstance(model, TransferConfig)
         if (
             figure.measure == "val_accuracy"
             and faces
             and figure.iterations in (None, 200)
-            and _is(run, slot, backbone)
+            and _is(run, slot, *network)
         ):
-            return figure.value
+            return figure
     return None

@@ -99,8 +99,6 @@ def title(run: StoredRun) -> str:
     if isinstance(model, TransferConfig):
         if not config.faces.extract:
             parts.append("whole frames")
-        if model.weights != "imagenet":
-            parts.append("random weights" if model.weights == "none" else "own weights")
         if said := described(config.training):
             parts.append(said)
     elif not config.faces.extract and not isinstance(model.inputs, TableConfig):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fer_core.config import CLASSES, DataConfig, FacesConfig, Model, ProtocolConfig, RunConfig, TransferConfig
-from fer_core.config_comparators import BdnnConfig, PhogConfig, SvmConfig
+from fer_core.config_comparators import BdnnConfig, LpqPhogConfig, PhogConfig, SvmConfig
 from fer_core.metrics import wilson
 from fer_core.paper import REPORTED
 from fer_core.replication import (
@@ -98,6 +98,30 @@ def test_an_accuracy_is_judged_by_both_noises(accuracy: float, verdict: str) -> 
     half = np.hypot(1.96 * np.sqrt(0.4324 * 0.5676 / 675), np.ptp(wilson(accuracy * IMAGES, IMAGES)) / 2)
     assert (abs(accuracy - 0.4324) <= half) == (verdict == NOISE)
     assert one.verdict == verdict
+
+
+def test_random_weights_stand_beside_the_paper_only_where_asked_for_and_by_name() -> None:
+    random = made(TransferConfig(unfreeze=2, weights="none"), "reshuffle", 0.43)
+    asked = Runs([random], "resnet18", epochs, predictions, "none")
+    one = figure(check_figures(asked), "ResNet18, n = 2")
+    assert one.like.run is random
+    assert "ResNet-18, random weights" in one.words
+    assert figure(check_figures(runs(random)), "ResNet18, n = 2").verdict == MISSING
+    assert systems_table([random])[0]["system"] == "ResNet-18 n=2, random weights"
+
+
+def test_the_19_0_of_spi_stands_beside_lpq_and_phog_together() -> None:
+    both = made(SvmConfig(inputs=LpqPhogConfig()), "spi", 0.2)
+    one = figure(check_figures(runs(both)), "SFEW baseline, SPI")
+    assert (one.like.run, one.verdict) == (both, NOISE)
+    row = systems_table([both])[0]
+    assert (row["paper"], row["paper_protocol"]) == (pytest.approx(0.19), "spi")
+
+
+def test_a_protocol_that_the_data_set_has_not_is_named_in_the_row() -> None:
+    why = "This data set is not divided into set1 and set2."
+    nothing = Runs([], "resnet18", epochs, predictions, absent={"spi": why})
+    assert figure(check_figures(nothing), "SFEW baseline, SPI").words == why
 
 
 def test_a_loss_is_told_but_not_judged() -> None:

@@ -65,6 +65,7 @@ SYSTEM_COLORS: dict[str, str] = {
     "bdnn": VERMILLION,
     "mlp": GREY,
     "phog": ORANGE,
+    "lpqphog": SKY,
     "lpq": PURPLE,
     "pixels": SKY,
 }

@@ -46,6 +46,7 @@ def compare_with_paper(options: argparse.Namespace) -> int:
         faces_config(context.store, context.artifacts, data, {"no_face": "manual"}),
         context.settings,
         backbone=options.backbone,
+        weights=options.weights,
         epochs=options.epochs,
         folds=options.folds,
         table=Path(options.table).expanduser() if options.table else None,
@@ -64,12 +65,14 @@ def compare_with_paper(options: argparse.Namespace) -> int:
         plan.backbone,
         lambda run: context.store.epochs(run.id),
         lambda run: context.store.predictions(run.id),
+        plan.weights,
+        plan.absent,
     )
     figures, statements = check_figures(found), check_statements(found)
     if options.json:
         print_json(_document(plan, runs, cached, figures, statements))
     else:
-        _print(plan, runs, figures, statements)
+        _print(plan, found, runs, figures, statements)
     return 0 if len(done) == len(runs) else 1
 
 
@@ -82,8 +85,10 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "backbone": plan.backbone or None,
+        "weights": plan.weights or None,
         "generated": any(run.config.data.generated for run in runs),
         "notes": list(plan.notes),
+        "absent": plan.absent,
         "systems": systems_table(runs),
         "runs": [run_row(run, cached=cached[run.id]) for run in runs],
         "figures": [
@@ -110,7 +115,11 @@ def _measured(one: Measured | None) -> dict[str, Any] | None:
 
 
 def _print(
-    plan: Plan, runs: Sequence[StoredRun], figures: Sequence[Checked], statements: Sequence[Judged]
+    plan: Plan,
+    found: Runs,
+    runs: Sequence[StoredRun],
+    figures: Sequence[Checked],
+    statements: Sequence[Judged],
 ) -> None:
     rows = systems_table(runs)
     names = [name for name in PROTOCOLS if any(name in row for row in rows)]
@@ -118,8 +127,9 @@ def _print(
     shown = []
     for row in rows:
         cells = {name: _cell(row, name) for name in names}
-        shown.append({"system": row["system"], "paper": row["paper"], **cells})
-    print_table(shown, {"system": None, "paper": percent, **dict.fromkeys(names)})
+        paper = f"{percent(row['paper'])} ({row['paper_protocol']})" if row["paper"] else None
+        shown.append({"system": row["system"], "paper": paper, **cells})
+    print_table(shown, {"system": None, "paper": None, **dict.fromkeys(names)})
     folds, seeds = runs[0].config.protocol.folds, len(runs[0].config.protocol.seeds)
     print(
         f"\nThe same {folds} folds for all systems of a column, seeds: {seeds}. Validation accuracy after the last "
@@ -129,11 +139,12 @@ def _print(
         protocol = PROTOCOLS[name]
         print(f"  {name}: {'LEAKS. ' if protocol.leaks else ''}{protocol.why}")
     print("\nThe paper's figures beside those here under its own kind of protocol, and by whole groups")
-    known = [one for one in figures if one.like or one.by_group]
+    known = [one for one in figures if one.like or one.by_group or one.reported.protocol in plan.absent]
     print_table([_figure_row(one) for one in known], dict.fromkeys(FIGURE_COLUMNS))
     if len(known) < len(figures):
         print(f"{len(figures) - len(known)} more of its figures have no counterpart here (all in --json).")
-    print("\nThe paper's statements, judged here")
+    beside = f", with {found.stand_in} in place of its ResNet-18" if found.stand_in else ""
+    print(f"\nThe paper's statements, judged here{beside}")
     judged = [asdict(one) for one in statements if one.verdict != MISSING]
     print_table(judged, dict.fromkeys(STATEMENT_COLUMNS))
     print("\nWhere the paper disagrees with itself")

@@ -22,9 +22,7 @@ def reproduce(options: argparse.Namespace) -> int:
     """Carry out `reproduce`; 1 when a run failed."""
     context = Context.open()
     dataset, data = context.dataset(options)
-    name, said = options.backbone or "resnet18", ""
-    if options.weights == "imagenet":
-        name, said = choose_backbone(options.backbone, context.settings)
+    name, said = choose_backbone(options.backbone, context.settings, options.weights)
     plan = grid(
         dataset,
         data,

@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..config_comparators import LpqConfig, PhogConfig, PixelsConfig
+from ..config_comparators import ImageInputs, LpqPhogConfig
 from ..errors import DataError
 from . import lpq, phog, pixels
+
+
+def lpq_phog(gray: np.ndarray, config: LpqPhogConfig) -> np.ndarray:
+    """Return both descriptors of one (H, W) gray crop, LPQ first: (D,) float32."""
+    return np.concatenate([lpq.describe_one(gray, config.lpq), phog.describe_one(gray, config.phog)])
+
 
 #: kind -> (gray (H, W) float64, config) -> (D,) float32. A new descriptor is one file and one row.
 DESCRIPTORS: dict[str, Callable[[np.ndarray, Any], np.ndarray]] = {
     "pixels": pixels.describe_one,
     "phog": phog.describe_one,
     "lpq": lpq.describe_one,
+    "lpq+phog": lpq_phog,
 }
 
 #: Weights of red, green and blue in a gray value (ITU-R BT.601, as MATLAB's rgb2gray and Pillow's 'L').
@@ -29,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 def describe(
     crops: np.ndarray,
-    config: PixelsConfig | PhogConfig | LpqConfig,
+    config: ImageInputs,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> np.ndarray:

@@ -6,7 +6,7 @@ from ..config import Model, TransferConfig
 from ..config_comparators import SvmConfig, TableConfig
 from .backbones import BACKBONES
 
-INPUTS: dict[str, str] = {"pixels": "pixels", "phog": "PHOG", "lpq": "LPQ"}
+INPUTS: dict[str, str] = {"pixels": "pixels", "phog": "PHOG", "lpq": "LPQ", "lpq+phog": "LPQ+PHOG"}
 COLUMNS: dict[str, str] = {"lpq": "LPQ components", "phog": "PHOG components", "both": "LPQ+PHOG components"}
 
 
@@ -22,8 +22,20 @@ def family(model: Model) -> str:
 
 
 def system(model: Model) -> str:
-    """Return the name of a model as trained: 'ResNet-18 n=2', 'PHOG + SVM', 'BDNN (pixels)'."""
-    return f"{family(model)} n={model.unfreeze}" if isinstance(model, TransferConfig) else family(model)
+    """Return the name of a model as trained: 'ResNet-18 n=2', 'PHOG + SVM', 'BDNN (pixels)'.
+
+    Weights that are not ImageNet's are part of it: 'ResNet-18 n=2, random weights'.
+    """
+    if not isinstance(model, TransferConfig):
+        return family(model)
+    return f"{family(model)} n={model.unfreeze}{weights_words(model.weights)}"
+
+
+def weights_words(weights: str) -> str:
+    """Return what sets weights apart from ImageNet's, to stand after a name: ', random weights', or ''."""
+    if weights == "imagenet":
+        return ""
+    return ", random weights" if weights == "none" else ", own weights"
 
 
 def column(model: Model) -> tuple[str, int]:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from fer_core.cli import main
-from fer_core.comparison import STAND_IN
+from fer_core.comparison import STAND_IN, paper_plan
+from fer_core.config import FacesConfig, TransferConfig
+from fer_core.config_comparators import LpqPhogConfig, SvmConfig
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated_table import generate_table
+from fer_core.datasets.open import open_dataset
+from fer_core.models.naming import system
 from fer_core.paper import REPORTED
+from fer_core.settings import load
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -32,7 +42,7 @@ def test_images_go_through_the_same_folds_beside_the_paper(
     found = told(capsys, *arguments)
     systems = {row["system"]: row for row in found["systems"]}
     names = [name for name in systems if "whole frames" not in name]
-    assert [name.split(" ")[0] for name in names] == ["BDNN", "MLP", "PHOG", "LPQ"] + [
+    assert [name.split(" ")[0] for name in names] == ["BDNN", "MLP", "PHOG", "LPQ", "LPQ+PHOG"] + [
         names[-1].split(" ")[0]
     ] * 3
     assert all({"group", "stratified"} <= set(systems[name]) for name in names)
@@ -46,6 +56,9 @@ def test_images_go_through_the_same_folds_beside_the_paper(
         ("reshuffle", 1),
     }
     assert len(found["figures"]) == len(REPORTED)
+    spi = next(one for one in found["figures"] if one["protocol"] == "spi")
+    assert (spi["here"], spi["verdict"]) == (None, "not run")
+    assert "not divided into set1 and set2" in spi["words"]
     assert {one["verdict"] for one in found["statements"]} <= {
         "holds",
         "does not hold",
@@ -55,6 +68,45 @@ def test_images_go_through_the_same_folds_beside_the_paper(
     again = told(capsys, *arguments)
     assert all(run["cached"] for run in again["runs"])
     assert again["figures"] == found["figures"]
+
+
+@pytest.fixture(scope="module")
+def two_sets(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Return the small set's frames in two sets of three movies each."""
+    folder = tmp_path_factory.mktemp("sets") / "frames"
+    shutil.copytree(generated, folder)
+    frames = pd.read_csv(folder / "frames.csv")
+    movies = sorted(frames["group"].unique())
+    frames["split"] = np.where(frames["group"].isin(movies[::2]), "set1", "set2")
+    frames.to_csv(folder / "frames.csv", index=False)
+    return open_dataset(folder)
+
+
+def test_the_plan_of_two_sets_has_spi_for_every_system(two_sets: Dataset) -> None:
+    plan = paper_plan(two_sets, data_config(two_sets), FacesConfig(), load(), folds=2)
+    assert "spi" not in plan.absent
+    by_protocol = {
+        name: [config.model for config in plan.configs if config.protocol.name == name]
+        for name in ("spi", "group")
+    }
+    networks = [model for model in by_protocol["spi"] if isinstance(model, TransferConfig)]
+    assert [model.unfreeze for model in networks] == [1, 2, 3]
+    assert SvmConfig(inputs=LpqPhogConfig()) in by_protocol["spi"]
+    assert set(by_protocol["spi"]) <= set(by_protocol["group"])
+
+
+@pytest.mark.parametrize(
+    ("backbone", "chosen"), [(None, "resnet18"), ("efficientnet_lite0", "efficientnet_lite0")]
+)
+def test_random_weights_are_asked_for_and_named(two_sets: Dataset, backbone: str | None, chosen: str) -> None:
+    plan = paper_plan(
+        two_sets, data_config(two_sets), FacesConfig(), load(), folds=2, backbone=backbone, weights="none"
+    )
+    networks = {config.model for config in plan.configs if isinstance(config.model, TransferConfig)}
+    assert {(model.backbone, model.weights) for model in networks} == {(chosen, "none")}
+    assert (plan.backbone, plan.weights) == (chosen, "none")
+    assert any("random weights, as asked" in line for line in plan.notes)
+    assert {system(model).rpartition(", ")[2] for model in networks} == {"random weights"}
 
 
 def test_a_sheet_leaves_out_what_needs_images_and_says_so(

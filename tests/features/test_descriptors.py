@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_core.config_comparators import LpqConfig, PhogConfig, PixelsConfig
+from fer_core.config_comparators import LpqConfig, LpqPhogConfig, PhogConfig, PixelsConfig
 from fer_core.errors import DataError
 from fer_core.features.descriptors import DESCRIPTORS, describe
 
-CONFIGS = [PixelsConfig(side=8), PhogConfig(), LpqConfig(window=5)]
+CONFIGS = [PixelsConfig(side=8), PhogConfig(), LpqConfig(window=5), LpqPhogConfig()]
 
 
 @pytest.fixture
@@ -28,6 +28,11 @@ def test_gray_is_bt601(crops: np.ndarray) -> None:
     crops[:] = (200, 50, 100)
     gray = 0.299 * 200 + 0.587 * 50 + 0.114 * 100
     np.testing.assert_allclose(describe(crops, PixelsConfig(side=4)), gray / 255, rtol=1e-5)
+
+
+def test_lpq_and_phog_stand_side_by_side(crops: np.ndarray) -> None:
+    parts = [describe(crops, config) for config in (LpqConfig(), PhogConfig())]
+    np.testing.assert_array_equal(describe(crops, LpqPhogConfig()), np.concatenate(parts, axis=1))
 
 
 def test_progress_counts_to_the_end(crops: np.ndarray) -> None:
