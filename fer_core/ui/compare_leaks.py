@@ -12,9 +12,8 @@ from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from ..trust import detector_leak
-from . import downloads
+from . import downloads, missing_runs
 from .setup import Lab
-from .train_view import launch
 from .widgets import percent, plain
 
 
@@ -40,12 +39,7 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
     _words(table)
-    missing = [config for config in configs if config.key() not in done]
-    if missing:
-        listed = ", ".join(PROTOCOLS[config.protocol.name].title for config in missing)
-        st.write(f"Not run for {plain(title(run))} yet: {listed}.")
-        if not lab.demo and st.button(f"Run them ({len(missing)})", icon=":material/play_arrow:"):
-            launch(lab, missing)
+    missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
     shown = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
         shown[["title", "accuracy", "interval", "seen", "group", "why"]],

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from .. import charts, paper
-from ..comparison import paper_plan
-from ..config import RunConfig, TransferConfig
+from ..comparison import Plan, choose_backbone, paper_plan
+from ..config import TransferConfig
 from ..config_comparators import BdnnConfig
+from ..datasets.table_rows import LAYOUT
 from ..models.backbones import BACKBONES
+from ..models.naming import weights_words
 from ..planning import faces_config
 from ..protocols import PROTOCOLS
 from ..replication import (
@@ -30,9 +33,8 @@ from ..replication import (
 )
 from ..statements import check_statements
 from ..store import StoredRun
-from . import downloads, resources
+from . import downloads, missing_runs, resources
 from .setup import Lab
-from .train_view import launch
 
 MARKS = {HOLDS: "✓ holds", FAILS: "✗ does not hold", NOISE: "≈ within noise", DIFFERS: "✗ differs"}
 MEASURES = {
@@ -68,22 +70,30 @@ TABLES = (
 
 def view(lab: Lab, runs: list[StoredRun]) -> None:
     """Draw everything the paper reports beside what was measured here."""
-    backbone = _backbone(runs)
+    backbone, weights = (None, "imagenet") if lab.dataset.layout == LAYOUT else _network(runs)
     if lab.dataset.generated:
         st.warning(
             "On drawn faces no figure can confirm or refute the paper. Point FER Lab at SFEW for that; here the same "
             "tables show how it would be told.",
             icon=":material/draw:",
         )
-    _missing(lab, backbone)
+    plan = _plan(lab, backbone, weights)
+    missing_runs.offer(
+        lab,
+        plan.configs,
+        "the paper's tables call for (20 epochs, 5 folds)",
+        (*plan.notes, *plan.absent.values()),
+    )
     found = Runs(
         runs,
-        backbone,
+        plan.backbone,
         resources.epochs,
         lambda run: resources.finished_predictions(run.id, run.attempts),
+        plan.weights,
+        plan.absent,
     )
     figures = check_figures(found)
-    _overall(figures, backbone)
+    _overall(figures)
     _figure(figures)
     for source, heading, note in TABLES:
         st.markdown(f"**{heading}**")
@@ -96,50 +106,56 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     _against_itself()
 
 
-def _backbone(runs: Sequence[StoredRun]) -> str:
-    """Draw the choice of what stands beside the paper's ResNet18, among those that were run."""
-    known = sorted({run.backbone for run in runs if isinstance(run.config.model, TransferConfig)})
-    if not known:
-        return "resnet18"
-    known.sort(key=lambda name: name != "resnet18")
-    name = st.selectbox("Beside the paper's ResNet18", known, key="beside", bind="query-params")
-    if name != "resnet18":
-        st.caption(
-            f"{BACKBONES[name].title} stands in for the paper's ResNet18: its figures are another network's."
+def _network(runs: Sequence[StoredRun]) -> tuple[str, str]:
+    """Draw the choice of what stands beside the paper's ResNet18: backbone, and weights as `paper_plan` takes them.
+
+    Random weights can be chosen before anything ran with them; what was pretrained stands first.
+    """
+    models = [run.config.model for run in runs if isinstance(run.config.model, TransferConfig)]
+    # Weights from a file are looked for there again, to plan what is missing.
+    known = {
+        (model.backbone, model.weights_file or model.weights)
+        for model in models
+        if not model.weights_file or Path(model.weights_file).is_file()
+    }
+    usual = choose_backbone(None, resources.settings())[0]
+    offered = sorted({*known, (usual, "imagenet"), ("resnet18", "none")}, key=_papers_first)
+    # What has been run goes before what could be.
+    offered.sort(key=lambda network: network not in known and bool(known))
+    named = {_name(*network): network for network in offered}
+    name = st.selectbox("Beside the paper's ResNet18", list(named), key="beside", bind="query-params")
+    backbone, weights = named[name]
+    if weights == "none":
+        st.warning(
+            f"**{_name(backbone, weights)}.** The paper's network was pretrained on ImageNet; these figures are of "
+            "one that starts from nothing, and can neither confirm nor refute the paper's.",
+            icon=":material/casino:",
         )
-    return str(name)
+    elif backbone != "resnet18":
+        st.caption(
+            f"{BACKBONES[backbone].title} stands in for the paper's ResNet18: its figures are another network's."
+        )
+    return backbone, weights
 
 
-def _missing(lab: Lab, backbone: str) -> None:
-    """Offer what the paper compares and has not been run here."""
+def _papers_first(network: tuple[str, str]) -> tuple[bool, bool, str]:
+    backbone, weights = network
+    return weights != "imagenet", backbone != "resnet18", backbone
+
+
+def _name(backbone: str, weights: str) -> str:
+    file = f" ({Path(weights).name})" if weights not in ("imagenet", "none") else ""
+    return f"{backbone}{weights_words(weights)}{file}"
+
+
+def _plan(lab: Lab, backbone: str | None, weights: str) -> Plan:
+    """Return the runs that the paper's tables call for, on the faces as their hand-drawn boxes are now."""
     data = resources.data_config(lab.source)
     faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual"})
-    known = any(isinstance(run.config.model, TransferConfig) for run in lab.store.runs(data=data.fingerprint))
-    plan = paper_plan(lab.dataset, data, faces, lab.settings, backbone=backbone if known else None)
-    states = {run.id: run.status for run in lab.store.runs(ids=[config.key() for config in plan.configs])}
-    missing = [config for config in plan.configs if states.get(config.key()) != "done"]
-    if not missing:
-        return
-    waiting = sum(states.get(config.key()) in ("queued", "running") for config in missing)
-    with st.container(border=True):
-        st.markdown(
-            f"**{len(missing)} of the {len(plan.configs)} runs that the paper's tables call for (20 epochs, 5 folds) "
-            "are not here** "
-            f"({_kinds(missing)})." + (f" {waiting} of them wait or go on." if waiting else "")
-        )
-        for line in plan.notes:
-            st.caption(line)
-        if not lab.demo and st.button(f"Run the missing {len(missing)}", icon=":material/play_arrow:"):
-            launch(lab, missing)
-            st.rerun()
+    return paper_plan(lab.dataset, data, faces, lab.settings, backbone=backbone, weights=weights)
 
 
-def _kinds(configs: Sequence[RunConfig]) -> str:
-    counts = Counter(config.protocol.name for config in configs)
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
-
-
-def _overall(figures: Sequence[Checked], backbone: str) -> None:
+def _overall(figures: Sequence[Checked]) -> None:
     counts = Counter(one.verdict for one in figures if one.reported.measure.endswith("accuracy"))
     judged = counts[NOISE] + counts[DIFFERS]
     columns = st.columns(3)

@@ -115,13 +115,13 @@ def test_a_sheet_leaves_out_what_needs_images_and_says_so(
     path = generate_table(tmp_path / "sheet.xlsx", rows=105)
     assert main(["compare", "--paper", "--data", str(path), "--folds", "3"]) == 0
     printed = capsys.readouterr()
-    for system in (
+    for name in (
         "BDNN (LPQ+PHOG components)",
         "MLP (LPQ+PHOG components)",
         "PHOG components + SVM",
         "LPQ components",
     ):
-        assert system in printed.out
+        assert name in printed.out
     assert "without images no network" in printed.out
     assert "43.7 %" in printed.out  # the published LPQ figure stands beside it
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.comparison import inputs_of
+from fer_core.comparison import inputs_of, paper_plan
 from fer_core.config import FacesConfig, Model, ProtocolConfig, RunConfig
 from fer_core.config_comparators import BdnnConfig, MlpConfig, PhogConfig, PixelsConfig, SvmConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated_table import generate_table
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.synthetic import GeneratedConfig, generate
-from fer_core.jobs.queue import submit
+from fer_core.jobs.queue import cancel, submit
 from fer_core.jobs.worker import run_worker
 from fer_core.settings import load
 from fer_core.store import Store
@@ -121,10 +121,55 @@ def test_the_paper_view_offers_what_is_missing_and_keeps_its_numbers(compare: Op
     assert any("chance" in words for words in second["Verdict"])
 
 
-def test_the_leak_meter_names_the_protocols_not_yet_run(compare: Open) -> None:
+def press_missing(app: AppTest) -> AppTest:
+    button = next(button for button in app.button if button.label.startswith("Run the missing"))
+    return button.click().run(timeout=120)
+
+
+def test_the_paper_s_missing_runs_are_queued_by_their_button_and_watched(
+    compare: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr("fer_core.jobs.executors.launch", started.append)
+    sheet = home / "sheet.xlsx"
+    dataset = open_dataset(sheet)
+    plan = paper_plan(dataset, data_config(dataset), WHOLE, load())
+    app = press_missing(compare(data=str(sheet), view="Paper"))
+    assert not app.error, app.error[0].value
+    assert len(started) == 1
+    store = Store(home / "home" / "fer.sqlite")
+    found = {run.id: run.status for run in store.runs(ids=[config.key() for config in plan.configs])}
+    assert set(found.values()) == {"queued"}
+    assert len(found) == len(plan.configs)
+    assert f"0 of {len(found)} done, 0 running, {len(found)} waiting" in [
+        one.proto.text for one in app.get("progress")
+    ]
+    assert not [button for button in app.button if button.label.startswith("Run the missing")]
+    for run_id in found:
+        cancel(store, run_id)
+    store.close()
+    app.run()  # what was cancelled is offered again
+    assert [button for button in app.button if button.label == f"Run the missing {len(found)}"]
+
+
+def test_the_paper_view_says_in_the_row_that_a_sheet_has_no_two_sets(compare: Open, home: Path) -> None:
+    app = compare(data=str(home / "sheet.xlsx"), view="Paper")
+    baselines = app.table[3].value
+    assert "set1 and set2" in baselines["Verdict"].iloc[2]
+
+
+def test_the_leak_meter_s_missing_protocols_are_run_by_its_button(
+    compare: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_EXECUTOR", "inline")
     app = compare(view="Leak meter")
-    assert "Not run" in shown(app)
-    assert any(button.label.startswith("Run them") for button in app.button)
+    assert "1 of the 3 runs" in shown(app)
+    assert set(app.dataframe[0].value["title"]) == {"Stratified k-fold", "By-group k-fold"}
+    app = press_missing(app)
+    assert not app.error, app.error[0].value
+    assert "are not here yet" not in shown(app)
+    titles = ["Stratified k-fold", "By-clip k-fold", "By-group k-fold"]
+    assert app.dataframe[0].value["title"].tolist() == titles
 
 
 def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..., AppTest]) -> None:

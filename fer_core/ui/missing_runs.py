@@ -1,0 +1,72 @@
+"""Runs that a view calls for and that are not done: offered, started, and watched until they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ..config import RunConfig
+from ..jobs import executors
+from ..jobs.queue import submit
+from ..planning import most_blocks_first
+from ..results import title
+from ..store import StoredRun
+from .setup import Lab
+from .widgets import plain, run_link
+
+ACTIVE = ("queued", "running")
+
+
+def offer(lab: Lab, configs: Sequence[RunConfig], about: str, notes: Sequence[str] = ()) -> None:
+    """Draw which of these runs are not done, a button that starts them, and how those started go on.
+
+    Draws nothing where all are done; reruns the page when one of them ends.
+
+    Args:
+        about: what calls for them, to stand after 'of the 20 runs that'.
+        notes: sentences below it.
+    """
+    ids = [config.key() for config in configs]
+    known = {run.id: run for run in lab.store.runs(ids=ids, limit=len(ids))}
+    missing = [config for config in configs if config.key() not in known or not _done(known[config.key()])]
+    if not missing:
+        return
+    idle = [config for config in missing if config.key() not in known or known[config.key()].ended]
+    with st.container(border=True):
+        st.markdown(f"**{len(missing)} of the {len(configs)} runs that {about} are not here yet.**")
+        for line in notes:
+            st.caption(line)
+        for run in known.values():
+            if run.error:
+                st.error(f"{plain(title(run))}, {run.protocol}: {plain(run.error)}", icon=":material/error:")
+        if len(idle) < len(missing):
+            ended = sum(run.ended for run in known.values())
+            _watch(lab, [run.id for run in known.values() if not run.ended], ids, ended)
+        if idle and not lab.demo and st.button(f"Run the missing {len(idle)}", icon=":material/play_arrow:"):
+            for config in most_blocks_first(idle):
+                submit(lab.store, config)
+            executors.launch(lab.settings)
+            st.rerun()
+
+
+def _done(run: StoredRun) -> bool:
+    return run.status == "done"
+
+
+@st.fragment(run_every=1.0)
+def _watch(lab: Lab, started: list[str], ids: list[str], ended: int) -> None:
+    """Draw how far the started runs are, once a second; `ended` is how many of `ids` had ended before."""
+    runs = lab.store.runs(ids=ids, limit=len(ids))
+    if sum(run.ended for run in runs) != ended:
+        st.rerun()
+    now = [run for run in runs if run.status == "running"]
+    queued = sum(run.status == "queued" for run in runs)
+    share = sum(run.step_done / run.step_total for run in now if run.step_total)
+    st.progress(
+        min(1.0, (len(ids) - len(started) + share) / len(ids)),
+        text=f"{sum(map(_done, runs))} of {len(ids)} done, {len(now)} running, {queued} waiting",
+    )
+    for run in now:
+        step = f": {run.step}, {run.step_done} of {run.step_total}" if run.step_total else ""
+        st.caption(f"[{plain(title(run))}, {run.protocol}]({run_link(run)}){plain(step)}")
