@@ -83,7 +83,7 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
     return known[features]
 
 
-def comparator(kind: str, inputs: Inputs, **settings: float) -> Model:
+def comparator(kind: str, inputs: Inputs, **settings: object) -> Model:
     """Return an 'svm', 'bdnn' or 'mlp' on these inputs; `settings` are fields of it, such as epochs.
 
     Raises:

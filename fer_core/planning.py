@@ -70,8 +70,8 @@ def weights_values(weights: str) -> dict[str, Any]:
     return {"weights": f"sha256:{found}", "weights_file": str(path.absolute())}
 
 
-def whole_numbers(text: str, what: str) -> tuple[int, ...]:
-    """Return the whole numbers of a comma list such as '1,2,3', in order and without repeats.
+def whole_numbers(text: str, what: str, *, repeats: bool = False) -> tuple[int, ...]:
+    """Return the whole numbers of a comma list such as '1,2,3', in order, without repeats unless they count.
 
     Raises:
         ConfigError: something else is in it.
@@ -81,7 +81,8 @@ def whole_numbers(text: str, what: str) -> tuple[int, ...]:
         raise ConfigError(
             f"{what} must be whole numbers with commas", got=repr(text), fix="For example: 1,2,3"
         )
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    numbers = tuple(int(part) for part in parts)
+    return numbers if repeats else tuple(dict.fromkeys(numbers))
 
 
 def seeds(text: str) -> tuple[int, ...]:

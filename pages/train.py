@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_core.results import training_runs
-from fer_core.ui import share_view, train_view
+from fer_core.ui import comparator_form, share_view, train_view
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note, runs_dataframe
 
@@ -22,12 +22,16 @@ with setup("Train") as lab:
             icon=":material/lock:",
         )
     else:
-        configs = train_view.form(lab)
+        comparators = comparator_form.chosen(lab)
+        view = comparator_form if comparators else train_view
+        configs = view.form(lab)
         if not configs:
-            st.info("Choose at least one n and one kind of input.", icon=":material/touch_app:")
+            st.info(
+                "Choose at least one of what is trained, and one kind of input.", icon=":material/touch_app:"
+            )
         else:
-            ready = train_view.weights_ready(lab, configs[0].transfer)
-            train_view.plan_table(lab, configs)
+            ready = comparators or train_view.weights_ready(lab, configs[0].transfer)
+            view.plan_table(lab, configs)
             label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
                 train_view.launch(lab, configs)
