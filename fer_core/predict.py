@@ -23,6 +23,8 @@ from .metrics import apply_temperature
 from .models.transfer import Chain, build
 from .settings import Settings
 from .training import checkpoints
+from .training.evaluation import answers
+from .training.precision import Precision, arithmetic
 from .transforms import mirrored, to_input
 
 
@@ -70,6 +72,15 @@ class Prediction:
         }
 
 
+@dataclass(frozen=True)
+class Network:
+    """What one fold trained: its suffix, the arithmetic it ran in, and the temperature if one was fitted."""
+
+    suffix: torch.nn.Sequential
+    precision: Precision
+    temperature: float | None
+
+
 def _by_class(values: np.ndarray) -> dict[str, float]:
     return {name: float(value) for name, value in zip(CLASSES, values, strict=True)}
 
@@ -93,8 +104,7 @@ class Predictor:
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
         files = sorted(folder.glob("seed*.safetensors"))
-        self.suffixes = [self._suffix(chain, boundary, path) for path in files]
-        self.temperatures = [_temperature(path) for path in files] if config.training.calibrate else []
+        self.networks = [self._network(chain, boundary, path) for path in files]
 
     @classmethod
     def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
@@ -113,11 +123,15 @@ class Predictor:
             )
         return cls(config, artifacts.path("runs", run_id), settings)
 
-    def _suffix(self, chain: Chain, boundary: str, path: Path) -> torch.nn.Sequential:
+    def _network(self, chain: Chain, boundary: str, path: Path) -> Network:
         suffix = copy.deepcopy(chain.suffix(boundary))
-        tensors, _ = checkpoints.read(path)
+        tensors, note = checkpoints.read(path)
         suffix.load_state_dict(checkpoints.part(tensors, "suffix."))
-        return suffix.to(self.device).eval().requires_grad_(False)
+        told = note.get("training", {})
+        used = told.get("precision", self.config.training.precision)
+        temperature = told["temperature"] if self.config.training.calibrate else None
+        suffix = suffix.to(self.device).eval().requires_grad_(False)
+        return Network(suffix, Precision(used, "as trained"), temperature)
 
     def predict(self, images: Sequence[np.ndarray], *, every_face: bool = True) -> list[list[Prediction]]:
         """Find the faces of images and classify each.
@@ -145,24 +159,30 @@ class Predictor:
 
         As in `Prediction`; a run with test-time flip averages the image and its mirror image here too.
         """
-        flip = self.config.training.flip_at_test
         with torch.inference_mode():
             votes = self._votes(crops)
-            if flip:
-                votes = (votes + self._votes(mirrored(crops))) / 2
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
         own = votes.cpu().numpy()
         scaled: list[np.ndarray | None] = [None] * len(crops)
-        if self.temperatures:
-            parts = [apply_temperature(vote, t) for vote, t in zip(own, self.temperatures, strict=True)]
+        parts = [
+            apply_temperature(vote, network.temperature)
+            for vote, network in zip(own, self.networks, strict=True)
+            if network.temperature is not None
+        ]
+        if parts:
             scaled = list(np.mean(parts, axis=0))
         return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
 
     def _votes(self, crops: np.ndarray) -> torch.Tensor:
-        """Return every network's probabilities, (networks, N, 7)."""
-        inputs = forward(self.prefix, to_input(crops, self.row).to(self.device))
-        return torch.stack([forward(suffix, inputs).softmax(1) for suffix in self.suffixes])
+        """Return every network's probabilities, (networks, N, 7): to the bit what it gave these crops in training."""
+        sides = [crops, mirrored(crops)] if self.config.training.flip_at_test else [crops]
+        views = [forward(self.prefix, to_input(side, self.row).to(self.device)) for side in sides]
+        votes = []
+        for network in self.networks:
+            with arithmetic(network.precision, self.device):
+                votes.append(answers(network.suffix, views, network.precision).softmax(1))
+        return torch.stack(votes)
 
     def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
         if self.detector_of is None:
@@ -204,7 +224,3 @@ class Predictor:
             agreement,
             calibrated,
         )
-
-
-def _temperature(path: Path) -> float:
-    return float(checkpoints.read(path)[1]["training"]["temperature"])

@@ -89,11 +89,11 @@ def small_chain(config: RunConfig, side: int = SIDE) -> Chain:
 
 
 def fit(
-    config: RunConfig, folder: Path, *, report: Recorder | None = None, **options: Any
+    config: RunConfig, folder: Path, *, report: Recorder | None = None, side: int = SIDE, **options: Any
 ) -> list[FoldResult]:
     """Cut the activations and train, as the pipeline does."""
-    crops, labels = crops_and_labels()
-    report, chain = report or Recorder(), small_chain(config)
+    crops, labels = crops_and_labels(side=side)
+    report, chain = report or Recorder(), small_chain(config, side)
     inputs = prepare(
         chain,
         crops,

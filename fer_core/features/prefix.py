@@ -4,10 +4,12 @@ Every fold, epoch, seed and setting that shares crops, backbone and weights shar
 the frozen blocks of a transferred network never change). They are float32 and memory-mapped; those at an
 earlier boundary feed a later one, n = 3's feed n = 2's and n = 1's.
 
-oneDNN and BLAS choose their kernels by the size of the batch, and kernels differ in the last bits. So every
-pass has the same size, the last one filled up, and an image's activations depend on that image alone.
-Against a full forward of whole batches that means: equal to the bit for ResNet-18 in batches of two or more, and
-for EfficientNet-Lite0 in batches that are a multiple of the size here; other batches differ there by about 1e-5.
+Which kernel multiplies depends on the size of the batch, and kernels differ in the last bits. So every pass has
+the same size, the last one filled up, and an image's activations depend on that image alone. A full forward whose
+frozen part keeps to this rule, as that of images changed anew does, equals training from here to the bit in batches
+of any size. One that doesn't keep to it is equal where its kernels are the same: on one thread PyTorch gives 1 x 1
+convolutions of fewer than 16 images to its own im2col and BLAS product, others to oneDNN, and the two differ by about
+1e-6 (EfficientNet-Lite0); products of tokens or vectors (ViT, ConvNeXt, VGG) are BLAS's and go by the batch throughout.
 """
 
 from __future__ import annotations
@@ -121,9 +123,14 @@ def take(values: Tensor, rows: Tensor) -> Tensor:
     return values.index_select(0, rows)
 
 
+def pass_size(device: torch.device) -> int:
+    """Return the images of a forward pass."""
+    return CHUNK.get(device.type, CHUNK["cuda"])
+
+
 def forward(network: nn.Module, x: Tensor) -> Tensor:
     """Run a network in eval mode on (B, ...), without gradients, in passes of one size: the last one filled up."""
-    full, last = CHUNK.get(x.device.type, CHUNK["cuda"]), len(x) - 1
+    full, last = pass_size(x.device), len(x) - 1
     found = []
     with torch.no_grad():
         for start in range(0, len(x), full):
@@ -157,7 +164,7 @@ def _compute(
     """Yield what enters `block` for some rows of `source`, which enters `first`, a pass at a time; channels last."""
     step = "activations" if view is None else f"activations, {view.title}"
     part = chain.to(device).between(first, block)
-    chunk = CHUNK.get(device.type, CHUNK["cuda"])
+    chunk = pass_size(device)
     for start in range(0, len(rows), chunk):
         report.check()
         places = rows[start : start + chunk]

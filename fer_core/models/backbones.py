@@ -53,8 +53,6 @@ class Backbone:
         trainable: parameters that train for n = 1, 2, 3 with seven outputs; `parameters`: all of them.
         boundary_values: numbers that enter the first block that trains, per image, for n = 1, 2, 3.
         weights: None for a network that exists only with random weights.
-        suffix_channels_last: False where the trained blocks are faster in PyTorch's default layout on a CPU,
-            which was measured for wide 3 x 3 convolutions on small maps.
     """
 
     name: str
@@ -69,7 +67,6 @@ class Backbone:
     weights: Weights | None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    suffix_channels_last: bool = True
 
     def boundary(self, n: int) -> str:
         """Return the first block that trains when n blocks are unfrozen.
@@ -104,7 +101,6 @@ _ROWS = (
         boundary_values={1: 512, 2: 25_600, 3: 51_200},
         parameters=11_180_103,
         weights=_torchvision("ResNet18_Weights.IMAGENET1K_V1", "resnet18-f37072fd.pth"),
-        suffix_channels_last=False,
     ),
     Backbone(
         name="resnet18_plain",
@@ -117,7 +113,6 @@ _ROWS = (
         boundary_values={1: 512, 2: 25_600, 3: 51_200},
         parameters=11_006_279,
         weights=None,
-        suffix_channels_last=False,
     ),
     Backbone(
         name="efficientnet_lite0",
@@ -153,7 +148,6 @@ _ROWS = (
         boundary_values={1: 2_048, 2: 102_400, 3: 204_800},
         parameters=23_522_375,
         weights=_torchvision("ResNet50_Weights.IMAGENET1K_V2", "resnet50-11ad3fa6.pth"),
-        suffix_channels_last=False,
     ),
     Backbone(
         name="vgg16",

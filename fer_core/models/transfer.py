@@ -186,11 +186,6 @@ class Chain(nn.Sequential):
         part = self.row.blocks[self.row.blocks.index(block) :]
         return nn.Sequential(OrderedDict((name, self._modules[name]) for name in part))  # type: ignore[misc]
 
-    def suffix_layout(self, device: torch.device) -> torch.memory_format:
-        """Return the memory format in which the suffix trains fastest; the prefix is always channels_last."""
-        last = device.type == "cuda" or self.row.suffix_channels_last
-        return torch.channels_last if last else torch.contiguous_format
-
     def freeze(self, n: int) -> Chain:
         """Let exactly the n last named blocks train; the rest is in eval mode without gradients."""
         self.prefix(self.row.boundary(n))

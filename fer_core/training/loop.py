@@ -164,11 +164,8 @@ def _precision(
     if path.exists():
         return Precision(**json.loads(path.read_text(encoding="utf-8")))
     suffix = chain.suffix(chain.row.boundary(config.transfer.unfreeze))
-    layout = chain.suffix_layout(device)
     rows = np.arange(min(recipe.batch_size, len(inputs.clean)))
     (batch, *_) = inputs.evaluation(rows, device)
-    if batch.ndim == 4:
-        batch = batch.contiguous(memory_format=layout)
     found = resolve(recipe.precision, suffix, batch, device)
     if recipe.precision == "auto":
         path.write_text(json.dumps(asdict(found)), encoding="utf-8")

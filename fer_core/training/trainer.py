@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..config import RunConfig
 from ..errors import TrainingError
+from ..features.prefix import pass_size
 from ..features.views import Inputs
 from ..metrics import fit_temperature
 from ..models.transfer import Chain, derived_seed, reset_head, side_by_side
@@ -22,6 +23,7 @@ from ..protocols import Fold
 from ..protocols.inner import Part
 from ..reporting import EpochRecord
 from . import checkpoints
+from .evaluation import answers
 from .objective import Objective, mix
 from .precision import Precision
 from .progress import Progress
@@ -30,8 +32,6 @@ from .sampling import cut_batches, cut_slices, draw_order, draw_views, mixing
 from .schedules import depths, rate, thawed
 from .selection import chosen_epoch, enough
 
-#: Images a forward pass in evaluation.
-EVALUATION_BATCH = 64
 #: The least micro-batch: BatchNorm can't train on one value a channel.
 LEAST = 2
 
@@ -60,7 +60,6 @@ class Trainer:
         self.chain, self.inputs, self.labels = chain, inputs, labels
         self.progress, self.precision, self.micro = progress, precision, micro
         self.targets = torch.as_tensor(labels, dtype=torch.long, device=device)
-        self.layout = chain.suffix_layout(device)
         self.depths = depths(chain.row, config.transfer.unfreeze)
         self.objectives = [Objective(self.recipe, labels[fold.train], device) for fold in self.folds]
         self._begin()
@@ -70,7 +69,7 @@ class Trainer:
         suffix = self.chain.suffix(self.chain.row.boundary(self.config.transfer.unfreeze))
         self.networks = [copy.deepcopy(suffix).to(self.device).requires_grad_(True) for _ in self.folds]
         for network, fold in zip(self.networks, self.folds, strict=True):
-            reset_head(network.to(memory_format=self.layout), seed=fold.seed, fold=fold.fold)  # type: ignore[call-overload]
+            reset_head(network, seed=fold.seed, fold=fold.fold)
         blocks = {
             name: [p for network in self.networks for p in network.get_submodule(name).parameters()]
             for name in reversed(self.depths)
@@ -209,7 +208,7 @@ class Trainer:
                 if self.recipe.mixup:
                     x, other, share = mix(x, mixers[index], self.recipe.mixup)
                     partners[index] = (targets[index][other], share)
-                xs.append(self._laid_out(x))
+                xs.append(x)
             with self.precision.autocast(self.device):
                 logits = side_by_side([self.networks[index] for index in now], xs)
             losses = []
@@ -230,25 +229,14 @@ class Trainer:
         return self.targets[torch.from_numpy(rows).to(self.device)]
 
     def _evaluate(self, index: int, positions: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return the logits (M, 7) and targets (M,) of some images, the network in eval mode.
-
-        With test-time flip they are the logarithm of the mean of an image's and its mirror image's probabilities.
-        """
-        rows, network = np.asarray(positions), self.networks[index].eval()
+        """Return the logits (M, 7) (`evaluation.answers`) and targets (M,) of some images."""
+        rows, size = np.asarray(positions), pass_size(self.device)
         logits = []
-        for start in range(0, len(rows), EVALUATION_BATCH):
+        for start in range(0, len(rows), size):
             self.progress.report.check()
-            views = self.inputs.evaluation(rows[start : start + EVALUATION_BATCH], self.device)
-            with torch.no_grad(), self.precision.autocast(self.device):
-                found = [network(self._laid_out(x)).float() for x in views]
-            if len(found) == 1:
-                logits.append(found[0])
-            else:
-                logits.append(torch.stack([one.softmax(1) for one in found]).mean(0).log())
+            views = self.inputs.evaluation(rows[start : start + size], self.device)
+            logits.append(answers(self.networks[index], views, self.precision))
         return torch.cat(logits), self._targets(rows)
-
-    def _laid_out(self, x: Tensor) -> Tensor:
-        return x.contiguous(memory_format=self.layout) if x.ndim == 4 else x
 
     def _keep_best(self, index: int) -> None:
         """Keep the network of the epoch just trained if it is the one that would be reported."""

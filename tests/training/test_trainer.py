@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from training_case import (
-    CPU,
     Recorder,
     crops_and_labels,
     fit,
@@ -120,8 +119,6 @@ def gradual_loop(config: Any, fold: Any) -> list[float]:
     reset_head(chain, seed=fold.seed, fold=fold.fold)
     chain.eval().requires_grad_(False)
     blocks = [chain.fc, chain.layer4, chain.layer3]
-    for block in blocks:
-        block.to(memory_format=chain.suffix_layout(CPU))
     optimizer = torch.optim.AdamW(
         [{"params": list(block.parameters()), "lr": 0.0} for block in blocks],
         weight_decay=recipe.weight_decay,
@@ -151,13 +148,7 @@ def gradual_loop(config: Any, fold: Any) -> list[float]:
 
 
 def whole(chain: Chain, crops: np.ndarray) -> torch.Tensor:
-    x = to_input(crops, chain.row)
-    for name in chain.row.blocks[: chain.row.blocks.index("layer3")]:
-        x = chain.get_submodule(name)(x)
-    x = x.contiguous(memory_format=chain.suffix_layout(CPU))
-    for name in ("layer3", "layer4", "pool", "fc"):
-        x = chain.get_submodule(name)(x)
-    return x
+    return chain(to_input(crops, chain.row))
 
 
 def test_thawing_rates_and_views_equal_a_plain_loop(tmp_path: Path) -> None:

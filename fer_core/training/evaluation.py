@@ -1,0 +1,30 @@
+"""What a trained network answers: the same bits when training evaluates it and when a later prediction asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..features.prefix import forward
+from .precision import Precision
+
+
+def answers(network: nn.Sequential, views: Sequence[Tensor], precision: Precision) -> Tensor:
+    """Return the logits of some images, (B, 7) float32.
+
+    Every pass has one size (`features.prefix.forward`), so that an image's answer does not depend on the images
+    beside it: those of its fold, or of an upload.
+
+    Args:
+        network: the suffix, put into eval mode.
+        views: what enters it, (B, ...), of the images; with that of their mirror images as well, the result is
+            the logarithm of the mean of both probabilities.
+    """
+    network.eval()
+    with precision.autocast(views[0].device):
+        found = [forward(network, x).float() for x in views]
+    if len(found) == 1:
+        return found[0]
+    return torch.stack([one.softmax(1) for one in found]).mean(0).log()
