@@ -295,8 +295,17 @@ def _serve(commands: argparse._SubParsersAction) -> None:
     serve.add_argument("--port", type=int, default=8501)
     serve.add_argument("--address", default="127.0.0.1", help="0.0.0.0 to serve other machines")
     serve.add_argument("--no-worker", action="store_true", help="leave training to workers started elsewhere")
-    worker = _command(commands, "worker", "serve:worker", "train queued runs until stopped")
-    worker.add_argument(
-        "--device", default=None, help="auto, cpu, cuda or cuda:<index> (default: FER_DEVICE)"
+    text = (
+        "train queued runs until stopped: one at a time on a GPU, the oldest first. Ended by Ctrl-C or SIGTERM it "
+        "gives its run back; killed, another worker goes on from the last epoch once the lease has run out. "
+        "Several workers may share a state folder: one a GPU, on a CPU as many as there are cores for"
     )
-    worker.add_argument("--until-idle", action="store_true", help="stop when nothing is queued")
+    worker = _command(commands, "worker", "serve:worker", text)
+    worker.add_argument(
+        "--device",
+        default=None,
+        metavar="DEVICE",
+        help="auto (the first GPU, else the CPU), all (a worker a GPU), cpu, cuda or cuda:<index> "
+        "(default: FER_DEVICE, else auto)",
+    )
+    worker.add_argument("--until-idle", action="store_true", help="stop when nothing is queued or running")

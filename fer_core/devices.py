@@ -1,4 +1,4 @@
-"""Which device a run uses, decided once a run and stored with it."""
+"""Which devices there are, and which of them a run uses: decided once a run and stored with it."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ def resolve(settings: Settings) -> str:
             fix="Set FER_DEVICE to auto or cpu, or install the driver",
         )
     return f"cuda:{index}"
+
+
+def present() -> list[str]:
+    """Return every GPU that torch sees as 'cuda:<index>', or 'cpu' alone where it sees none."""
+    import torch
+
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]

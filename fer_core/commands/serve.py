@@ -10,11 +10,15 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 
 from .. import settings as settings_module
 from ..config import RunConfig
 from ..datasets.audit import audit
+from ..devices import present, resolve
+from ..jobs.executors import every_device
+from ..jobs.fleet import run_fleet
 from ..jobs.queue import submit
 from .context import Bar, Context, note
 from .train import finish, raise_failed
@@ -35,7 +39,7 @@ def serve(options: argparse.Namespace) -> int:
         raise_failed(finish(context, submit(context.store, RunConfig(goal="faces", data=data))[0]))
     processes = []
     if not options.no_worker and not context.settings.demo:
-        command = [sys.executable, "-m", "fer_core", "worker"]
+        command = [sys.executable, "-m", "fer_core", "worker", *every_device(context.settings)]
         processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(options.port), "--server.address", options.address]
@@ -62,13 +66,17 @@ def _environment(settings: settings_module.Settings) -> dict[str, str]:
 
 def worker(options: argparse.Namespace) -> int:
     """Carry out `worker`: until stopped, or until nothing is left."""
-    from dataclasses import replace
-
     from ..jobs import executors
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    settings = settings_module.load()
-    if options.device:
-        settings = replace(settings, device=options.device)
+    wanted = options.device or os.environ.get("FER_DEVICE") or "auto"
+    environment = os.environ | {"FER_DEVICE": "auto" if wanted == "all" else wanted}
+    settings = settings_module.load(environment)
+    if settings.executor in ("local", "inline"):
+        devices = present() if wanted == "all" else [resolve(settings)]
+        if len(devices) > 1:
+            run_fleet(settings, devices, until_idle=options.until_idle)
+            return 0
+        settings = replace(settings, device=devices[0])
     executors.EXECUTORS[settings.executor].work(settings, until_idle=options.until_idle)
     return 0

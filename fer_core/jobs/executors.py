@@ -126,6 +126,11 @@ class Local(Inline):
 EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "slurm": Slurm()}
 
 
+def every_device(settings: Settings) -> list[str]:
+    """Return the options of `worker` that put one on every GPU, unless the settings name a device."""
+    return ["--device", "all"] if settings.device == "auto" else []
+
+
 def _spawn(settings: Settings) -> int:
     """Start the worker process, detached from this one's terminal and signals; return its process id."""
     path = settings.home / "logs" / "worker.log"
@@ -134,7 +139,7 @@ def _spawn(settings: Settings) -> int:
         path.replace(path.with_suffix(".log.1"))
     with path.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fer_core", "worker", "--until-idle"],
+            [sys.executable, "-m", "fer_core", "worker", "--until-idle", *every_device(settings)],
             cwd=ROOT,  # where `-m fer_core` is found; every place in the environment is absolute
             env=os.environ | settings.environment(),
             stdin=subprocess.DEVNULL,

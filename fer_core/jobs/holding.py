@@ -25,6 +25,7 @@ LOG_WIDTH = 2000
 
 HELD = "id = :id AND status = 'running' AND owner = :owner AND attempts = :attempt"
 RENEW = f"UPDATE runs SET lease_until = :lease_until WHERE {HELD}"
+RENEW_AND_TELL = f"UPDATE runs SET lease_until = :lease_until, environment = :environment WHERE {HELD}"
 WANTED = f"SELECT cancel_requested FROM runs WHERE {HELD}"
 PROGRESS = f"""
     UPDATE runs SET lease_until = :lease_until, step = :step, step_done = :done, step_total = :total
@@ -86,10 +87,14 @@ def _fenced(connection: Connection, statement: str, values: Mapping[str, Any]) -
         raise LeaseLost(f"run {values['id']} is no longer held by {values['owner']}")
 
 
-def heartbeat(store: Store, held: Claim) -> bool:
-    """Renew the lease; False when it is lost: the run has been taken over, or has ended."""
-    values = _values(held)
-    return store.write(lambda connection: connection.execute(text(RENEW), values).rowcount > 0)
+def heartbeat(store: Store, held: Claim, usage: Mapping[str, Any] | None = None) -> bool:
+    """Renew the lease; False when it is lost: the run has been taken over, or has ended.
+
+    `usage` says what the worker uses (`usage.usage`); until the run has ended it is its `environment`.
+    """
+    values = _values(held) | ({} if usage is None else {"environment": _json(usage)})
+    statement = text(RENEW if usage is None else RENEW_AND_TELL)
+    return store.write(lambda connection: connection.execute(statement, values).rowcount > 0)
 
 
 def cancel_requested(store: Store, held: Claim) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from ..config import RunConfig, parse
 from ..models.naming import column
 from ..store import Store
-from .registry import host_name, refuse_other_hosts
+from .registry import at_work, host_name, refuse_other_hosts
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
@@ -153,12 +153,18 @@ def cancel(store: Store, run_id: str) -> bool:
 
 
 def claim(
-    store: Store, owner: str, *, lease_seconds: float = LEASE_SECONDS, only: str | None = None
+    store: Store,
+    owner: str,
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+    only: str | None = None,
+    device: str | None = None,
 ) -> Claim | None:
     """Take the oldest waiting run, or one whose worker let its lease run out; None when there is nothing.
 
     Abandoned runs whose attempts are spent become failed on the way, and those that were to be cancelled
-    cancelled. `only` restricts the claim to one run.
+    cancelled. `only` restricts the claim to one run. `device` is one that carries out a run at a time: nothing is
+    claimed while another worker of this host is at work on it.
 
     Raises:
         StoreError: a worker of another host uses the same SQLite file.
@@ -167,6 +173,8 @@ def claim(
     def work(connection: Connection) -> Claim | None:
         now = time.time()
         refuse_other_hosts(connection, host_name())
+        if device and at_work(connection, owner, device):
+            return None
         connection.execute(text(BURY), {"now": now, "error": BURIED})
         values = {"owner": owner, "now": now, "lease_until": now + lease_seconds, "only": only}
         row = connection.execute(text(CLAIM), values).first()

@@ -7,6 +7,7 @@ is refused while one of another host lives.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from ..errors import StoreError
 from ..store import Store
+from .processes import Process
 
 #: A worker that has not been seen for so many seconds counts as dead.
 LIVE_SECONDS = 30.0
@@ -25,15 +27,21 @@ ENTER = """
     ON CONFLICT (owner) DO UPDATE SET
         pid = :pid, device = :device, only_run = :only, started = :now, seen = :now
 """
-FORGET_DEAD = "DELETE FROM workers WHERE seen < :now - 20 * :live"
+LONG_DEAD = "SELECT owner, host FROM workers WHERE seen < :now - 20 * :live"
 SEEN = "UPDATE workers SET seen = :now WHERE owner = :owner"
 LEAVE = "DELETE FROM workers WHERE owner = :owner"
 #: Workers for any run; one that carries out a single named run helps no other.
-GENERAL = "SELECT host, pid FROM workers WHERE only_run = '' AND seen > :now - :live"
+GENERAL = "SELECT host, owner, pid FROM workers WHERE only_run = '' AND seen > :now - :live"
 #: The worker that carries out this one run, or a general one that holds it.
 OF_RUN = """
     SELECT COUNT(*) FROM workers WHERE seen > :now - :live
         AND (only_run = :id OR owner = (SELECT owner FROM runs WHERE id = :id))
+"""
+#: A general worker of this host that is at work on the same device.
+AT_WORK = """
+    SELECT COUNT(*) FROM workers JOIN runs ON runs.owner = workers.owner
+    WHERE workers.host = :host AND workers.device = :device AND workers.only_run = '' AND workers.owner <> :owner
+      AND runs.status = 'running' AND runs.lease_until >= :now
 """
 OTHER_HOST = "SELECT host FROM workers WHERE host <> :host AND seen > :now - :live LIMIT 1"
 WORK_LEFT = """
@@ -48,10 +56,27 @@ def host_name() -> str:
 
 
 def owner_name(pid: int | None = None) -> str:
-    """Return the name of the worker in a process's main thread, or in the calling thread of this process."""
+    """Return the name of the worker in a process's main thread, or in the calling thread of this process.
+
+    It holds when the process started, for the system gives its number away again: `host:pid@ticks[/thread]`.
+    """
+    process = Process.of(pid or os.getpid())
+    name = f"{host_name()}:{pid or os.getpid()}" + (f"@{process.started}" if process else "")
     if pid is None and threading.current_thread() is not threading.main_thread():
-        return f"{host_name()}:{os.getpid()}:{threading.get_native_id()}"
-    return f"{host_name()}:{pid or os.getpid()}"
+        return f"{name}/{threading.get_native_id()}"
+    return name
+
+
+def process_of(owner: str) -> Process | None:
+    """Return the process whose main thread is this worker; None for a worker in another thread of a process."""
+    found = re.search(r":(\d+)@(\d+)$", owner)
+    return Process(int(found[1]), int(found[2])) if found else None
+
+
+def at_work(connection: Connection, owner: str, device: str) -> bool:
+    """Return whether another worker for any run carries one out on this device of this host."""
+    values = _now(owner=owner, device=device, host=host_name())
+    return bool(connection.execute(text(AT_WORK), values).scalar_one())
 
 
 def refuse_other_hosts(connection: Connection, host: str) -> None:
@@ -82,7 +107,7 @@ def enter(store: Store, owner: str, *, device: str, pid: int | None = None, only
 
     def work(connection: Connection) -> None:
         refuse_other_hosts(connection, host_name())
-        connection.execute(text(FORGET_DEAD), _now())
+        _forget_dead(connection)
         connection.execute(text(ENTER), _now(**worker))
 
     store.write(work)
@@ -136,20 +161,23 @@ def works_on(store: Store, run_id: str) -> bool:
         return bool(connection.execute(text(OF_RUN), _now(id=run_id)).scalar_one())
 
 
+def _forget_dead(connection: Connection) -> None:
+    """Strike off workers that died long ago; one whose process is still there has to be ended first (`orphans`)."""
+    for owner, host in connection.execute(text(LONG_DEAD), _now()).all():
+        process = process_of(owner)
+        if host != host_name() or process is None or not process.lives():
+            connection.execute(text(LEAVE), {"owner": owner})
+
+
 def _any_lives(connection: Connection) -> bool:
     here = host_name()
     workers = connection.execute(text(GENERAL), _now()).all()
-    return any(worker.host != here or _process_exists(worker.pid) for worker in workers)
+    return any(worker.host != here or _process_lives(worker.owner, worker.pid) for worker in workers)
 
 
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _process_lives(owner: str, pid: int) -> bool:
+    process = process_of(owner)
+    return process.lives() if process else Process.of(pid) is not None
 
 
 def _now(**values: object) -> dict[str, object]:

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from dataclasses import replace
 
 from ..config import RunConfig
 from ..database import StoreBusyError
@@ -20,12 +20,16 @@ from ..reporting import EpochRecord, LeaseLost, Report, RunResult, WorkerStopped
 from ..settings import Settings
 from ..store import Store
 from . import holding, registry
+from .orphans import Orphans
 from .queue import LEASE_SECONDS, Claim, claim
+from .usage import usage
 
 Execute = Callable[[RunConfig, Report, Settings], RunResult]
 
 #: How long a worker tries again to write to a locked or full database before it lets a run's lease run out.
 PATIENCE = 300.0
+#: Heartbeats in the time of a lease: two may be missed.
+BEATS = 3
 #: Cancelling takes effect within a second: the flag is looked up at most so often (seconds).
 LOOK_SECONDS = 0.25
 #: Progress within a step is written at most so often (seconds).
@@ -58,7 +62,8 @@ def run_worker(
 
     Ends when `stop` is set, on SIGTERM (as SystemExit) or Ctrl-C, where the run goes back to the queue; with
     `until_idle` also once nothing is queued or running. `only` restricts it to one run. A run that another
-    worker holds is waited for: should that worker die, this one takes over once the lease has run out.
+    worker holds is waited for: should that worker die, this one takes over once the lease has run out, and ends
+    what is left of it first. A GPU carries out one run at a time.
 
     Raises:
         StoreError: the database is of a newer version, or a worker of another host uses it.
@@ -66,13 +71,16 @@ def run_worker(
     stop = stop or threading.Event()
     owner = owner or registry.owner_name()
     store = Store(settings.database, patience=PATIENCE)
-    taken = 0
+    taken, orphans = 0, Orphans(store, owner, patience=lease_seconds / 2)
+    alone = settings.device if settings.device.startswith("cuda:") and only is None else None
     try:
         registry.enter(store, owner, device=settings.device, only=only)
-        with _ending_orderly_on_sigterm(), _Pulse(settings.database, owner, lease_seconds / 3) as pulse:
+        with ending_orderly_on_sigterm(), _Pulse(settings, owner, lease_seconds / BEATS) as pulse:
             while not stop.is_set():
                 try:
-                    held = claim(store, owner, lease_seconds=lease_seconds, only=only)
+                    held = None
+                    if orphans.gone():
+                        held = claim(store, owner, lease_seconds=lease_seconds, only=only, device=alone)
                     if held is not None:
                         taken += 1
                         with pulse.keeping(held):
@@ -116,9 +124,12 @@ def _attempt(
     report = StoreReport(store, held, stop)
     try:
         report.log(f"attempt {held.attempt} by {held.owner}, process {os.getpid()}, device {settings.device}")
+        holding.heartbeat(store, held, usage(settings.device))
         result = execute(held.config, report, settings)
         report.flush()
-        holding.finish(store, held, result, seconds())
+        peaks = {name: value for name, value in usage(settings.device).items() if name.endswith("_peak")}
+        whole = replace(result, environment={**peaks, **result.environment})
+        holding.finish(store, held, whole, seconds())
         log.info("run %s: done in %.1f s", held.run_id, seconds())
     except (LeaseLost, StoreBusyError):
         raise
@@ -209,9 +220,9 @@ class StoreReport:
 class _Pulse(threading.Thread):
     """Says that the worker lives and renews its run's lease, from a connection of its own."""
 
-    def __init__(self, database: Path, owner: str, interval: float) -> None:
+    def __init__(self, settings: Settings, owner: str, interval: float) -> None:
         super().__init__(name="pulse", daemon=True)
-        self._database, self._owner, self._interval = database, owner, interval
+        self._settings, self._owner, self._interval = settings, owner, interval
         self._ended = threading.Event()
         self._held: Claim | None = None
 
@@ -233,21 +244,21 @@ class _Pulse(threading.Thread):
             self._held = None
 
     def run(self) -> None:
-        """Beat until ended; a beat that fails is made up for by the next (three fit into a lease)."""
-        store = Store(self._database, patience=self._interval / 2)
+        """Beat until ended; a beat that fails is made up for by the next."""
+        store = Store(self._settings.database, patience=self._interval / 2)
         while not self._ended.wait(self._interval):
             try:
                 registry.seen(store, self._owner)
                 held = self._held
                 if held is not None:
-                    holding.heartbeat(store, held)
+                    holding.heartbeat(store, held, usage(self._settings.device))
             except Exception as error:  # the thread must outlive any fault, or the run would be taken away
                 log.warning("heartbeat missed: %s", error)
         store.close()
 
 
 @contextmanager
-def _ending_orderly_on_sigterm() -> Iterator[None]:
+def ending_orderly_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into SystemExit, so that the run goes back to the queue; signals reach main threads only."""
     if threading.current_thread() is not threading.main_thread():
         yield

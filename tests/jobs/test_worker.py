@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from worker_case import CHILD, EPOCHS, LEASE, config, execute, record, result, wait_for
 
 from fer_core import settings as settings_module
-from fer_core.config import DataConfig, RunConfig
+from fer_core.config import RunConfig
 from fer_core.database import StoreBusyError
 from fer_core.errors import DataError
 from fer_core.jobs import holding, worker
 from fer_core.jobs.queue import cancel, claim, submit
 from fer_core.jobs.worker import run_worker
-from fer_core.reporting import EpochRecord, LeaseLost, Report, RunResult
+from fer_core.reporting import LeaseLost, Report, RunResult
 from fer_core.settings import Settings
 from fer_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-LEASE = 1.0
-EPOCHS = 3
-
-
-def config(number: int = 0) -> RunConfig:
-    return RunConfig(data=DataConfig(fingerprint=f"{number:016x}"))
-
-
-def record(number: int) -> EpochRecord:
-    return EpochRecord(0, 0, number, 1.0 / number, 0.5, 1.0, 0.5, 0.001, 0.1, 10)
-
-
-def result() -> RunResult:
-    row = {"seed": 0, "fold": 0, "name": "a", "label": 1, "group": "g", "face_status": "found"}
-    row |= {f"p{i}": float(i == 1) for i in range(7)}
-    return RunResult({"val_accuracy": 1.0}, pd.DataFrame([row]), {"device": "cpu"})
-
-
-def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
-    for number in range(1, EPOCHS + 1):
-        report.step("folds", number, EPOCHS)
-        report.epoch(record(number))
-    report.log("all folds trained")
-    return result()
 
 
 @pytest.fixture
@@ -63,14 +42,6 @@ def store(settings: Settings) -> Iterator[Store]:
     store = Store(settings.database)
     yield store
     store.close()
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait until the condition holds; fail when it doesn't come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def in_thread(settings: Settings, **options: object) -> threading.Thread:
@@ -87,7 +58,8 @@ def test_a_run_goes_from_queued_to_done(settings: Settings, store: Store) -> Non
         assert (run.status, run.attempts, run.error) == ("done", 1, "")
         assert (run.step, run.step_done, run.step_total) == ("folds", EPOCHS, EPOCHS)
         assert run.summary == {"val_accuracy": 1.0}
-        assert run.environment == {"device": "cpu"}
+        assert run.environment["device"] == "cpu"
+        assert run.environment["memory_peak"] > 10_000_000, "this process holds pandas at least"
         assert run.finished is not None
         assert run.started is not None
         assert run.finished >= run.started >= run.created
@@ -210,6 +182,34 @@ def test_a_lease_outlives_a_step_that_reports_nothing(settings: Settings, store:
     assert (store.run(run_id).status, store.run(run_id).attempts) == ("done", 1)
 
 
+def test_a_lease_outlives_ten_minutes_in_one_step(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time passes by hand: ten seconds, a beat, ten seconds ... in a step that reports nothing."""
+    clock = SimpleNamespace(now=time.time())
+    clock.time = lambda: clock.now
+    for module in ("queue", "holding", "registry", "orphans"):
+        monkeypatch.setattr(
+            f"fer_core.jobs.{module}.time", SimpleNamespace(**{**vars(time), "time": clock.time})
+        )
+    monkeypatch.setattr(worker, "BEATS", 1500)
+    run_id, _ = submit(store, config())
+
+    def silent(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+        for _ in range(60):
+            clock.now += 10.0
+            assert claim(store, "thief") is None
+            wait_for(lambda: (store.run(run_id).lease_until or 0.0) >= clock.now + 29.0)
+        assert store.run(run_id).environment["pid"] == os.getpid(), "a beat tells what the worker uses"
+        return result()
+
+    run_worker(settings, until_idle=True, poll=0.02, execute=silent)
+    run = store.run(run_id)
+    assert (run.status, run.attempts) == ("done", 1)
+    assert run.finished is not None
+    assert run.finished - run.created >= 600.0
+
+
 def test_a_worker_that_lost_its_lease_drops_the_run(settings: Settings, store: Store) -> None:
     run_id, _ = submit(store, config())
     seen: list[object] = []
@@ -263,21 +263,6 @@ def test_a_database_locked_beyond_patience_leaves_the_run_to_a_later_attempt(
     assert len(told) == 1
     assert "locked" in told[0]
     assert (run.status, run.attempts, len(store.epochs(run_id))) == ("done", 2, EPOCHS)
-
-
-CHILD = """
-import sys, time
-from fer_core import settings
-from fer_core.jobs.worker import run_worker
-from fer_core.reporting import EpochRecord
-
-def slow(config, report, settings):
-    for number in range(1, 1000):
-        report.epoch(EpochRecord(0, 0, number, 1.0, 0.5, 1.0, 0.5, 0.001, 0.1, 10))
-        time.sleep(0.02)
-
-run_worker(settings.load(), poll=0.02, execute=slow, lease_seconds=float(sys.argv[1]))
-"""
 
 
 @pytest.fixture

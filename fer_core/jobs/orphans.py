@@ -1,0 +1,69 @@
+"""Workers that have lost their lease but whose process still holds memory and a device: ended before work goes on.
+
+Life is judged by the lease, never by the process: a worker that was stopped, or hangs, has a process and no life.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from sqlalchemy import text
+
+from ..store import Store
+from . import registry
+
+log = logging.getLogger(__name__)
+
+#: Workers of this host that have not been seen for long, or whose run's lease has run out. One that is there for
+#: a single named run may belong to somebody's terminal and is looked at only for the run it holds.
+LOST = """
+    SELECT owner, seen FROM workers
+    WHERE host = :host AND owner <> :owner
+      AND ((seen < :now - :live AND only_run = '')
+           OR owner IN (SELECT owner FROM runs WHERE status = 'running' AND lease_until < :now))
+"""
+
+
+class Orphans:
+    """What a worker knows of the others on its host that seem to be dead.
+
+    Args:
+        store: the database.
+        owner: this worker, which leaves itself alone.
+        patience: seconds for which another must stay silent under this worker's own eyes before it is ended. After
+            a locked database or a sleeping host everybody is late, and the first to wake must not end the others.
+    """
+
+    def __init__(self, store: Store, owner: str, patience: float) -> None:
+        self._store, self._owner, self._patience = store, owner, patience
+        self._suspects: dict[tuple[str, float], float] = {}
+
+    def gone(self) -> bool:
+        """End orphans that have been silent for long enough; False while others are still being watched."""
+        values = {
+            "host": registry.host_name(),
+            "owner": self._owner,
+            "now": time.time(),
+            "live": registry.LIVE_SECONDS,
+        }
+        with self._store.read() as connection:
+            lost = [(row.owner, row.seen) for row in connection.execute(text(LOST), values)]
+        now = time.monotonic()
+        mine = registry.process_of(self._owner)
+        held = {}
+        for suspect in lost:
+            process = registry.process_of(suspect[0])
+            if process is None or process == mine or not process.lives():
+                continue
+            since = self._suspects.get(suspect, now)
+            if now - since < self._patience:
+                held[suspect] = since
+                continue
+            log.warning("worker %s has lost its lease but not its process, which is ended", suspect[0])
+            if process.end():
+                registry.leave(self._store, suspect[0])
+            else:
+                log.error("process %d could not be ended: it is another user's", process.pid)
+        self._suspects = held
+        return not held

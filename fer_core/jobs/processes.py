@@ -1,0 +1,53 @@
+"""Processes of this host, told apart beyond their number, which the system gives away again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+#: How long a process may take to end orderly (seconds) before it is killed.
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its number and when it started, in clock ticks since the host came up (`man 5 proc`)."""
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """Return the process that has this number now; None where there is none, or only its remains."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        fields = stat.rpartition(")")[2].split()  # the name before may hold spaces and brackets
+        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
+
+    def lives(self) -> bool:
+        """Return whether this very process is still there; a stopped or hanging one is."""
+        return Process.of(self.pid) == self
+
+    def end(self, grace: float = GRACE_SECONDS) -> bool:
+        """Ask the process to end, kill it when it has not after `grace` seconds; return whether it is gone.
+
+        False where it belongs to somebody else.
+        """
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, GRACE_SECONDS)):
+            if not self.lives():
+                return True
+            with suppress(ProcessLookupError):
+                try:
+                    os.kill(self.pid, number)
+                except PermissionError:
+                    return False
+            until = time.monotonic() + patience
+            while self.lives() and time.monotonic() < until:
+                time.sleep(0.02)
+        return not self.lives()
