@@ -23,6 +23,7 @@ LOST = """
       AND ((seen < :now - :live AND only_run = '')
            OR owner IN (SELECT owner FROM runs WHERE status = 'running' AND lease_until < :now))
 """
+OWN = "SELECT seen FROM workers WHERE owner = :owner"
 
 
 class Orphans:
@@ -32,7 +33,9 @@ class Orphans:
         store: the database.
         owner: this worker, which leaves itself alone.
         patience: seconds for which another must stay silent under this worker's own eyes before it is ended. After
-            a locked database or a sleeping host everybody is late, and the first to wake must not end the others.
+            a sleeping host everybody is late, and the first to wake must not end the others. While its own signs of
+            life don't reach the database either, it is locked, maybe by an orphan: then only processes that stand
+            still are ended, for the others wait as it does.
     """
 
     def __init__(self, store: Store, owner: str, patience: float) -> None:
@@ -41,29 +44,35 @@ class Orphans:
 
     def gone(self) -> bool:
         """End orphans that have been silent for long enough; False while others are still being watched."""
+        wall = time.time()
         values = {
             "host": registry.host_name(),
             "owner": self._owner,
-            "now": time.time(),
+            "now": wall,
             "live": registry.LIVE_SECONDS,
         }
         with self._store.read() as connection:
             lost = [(row.owner, row.seen) for row in connection.execute(text(LOST), values)]
-        now = time.monotonic()
-        mine = registry.process_of(self._owner)
+            seen = connection.execute(text(OWN), values).scalar_one_or_none()
+        locked = seen is None or wall - seen > self._patience
+        now, mine = time.monotonic(), registry.process_of(self._owner)
         held = {}
         for suspect in lost:
             process = registry.process_of(suspect[0])
-            if process is None or process == mine or not process.lives():
+            if process is None or process == mine:
+                continue
+            if not process.lives():
+                if not locked:
+                    registry.leave(self._store, suspect[0])
                 continue
             since = self._suspects.get(suspect, now)
-            if now - since < self._patience:
+            if now - since < self._patience or (locked and not process.stopped()):
                 held[suspect] = since
                 continue
             log.warning("worker %s has lost its lease but not its process, which is ended", suspect[0])
-            if process.end():
-                registry.leave(self._store, suspect[0])
-            else:
+            if not process.end():
                 log.error("process %d could not be ended: it is another user's", process.pid)
+            elif not locked:
+                registry.leave(self._store, suspect[0])
         self._suspects = held
         return not held

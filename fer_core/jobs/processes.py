@@ -23,16 +23,17 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process | None:
         """Return the process that has this number now; None where there is none, or only its remains."""
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-        fields = stat.rpartition(")")[2].split()  # the name before may hold spaces and brackets
-        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
+        found = _state(pid)
+        return None if found is None or found[0] in "ZX" else cls(pid, found[1])
 
     def lives(self) -> bool:
         """Return whether this very process is still there; a stopped or hanging one is."""
         return Process.of(self.pid) == self
+
+    def stopped(self) -> bool:
+        """Return whether it is there but stands still, by SIGSTOP or a debugger."""
+        found = _state(self.pid)
+        return found is not None and found[0] in "Tt" and found[1] == self.started
 
     def end(self, grace: float = GRACE_SECONDS) -> bool:
         """Ask the process to end, kill it when it has not after `grace` seconds; return whether it is gone.
@@ -51,3 +52,13 @@ class Process:
             while self.lives() and time.monotonic() < until:
                 time.sleep(0.02)
         return not self.lives()
+
+
+def _state(pid: int) -> tuple[str, int] | None:
+    """Return a process's state, one letter, and when it started; None where there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before may hold spaces and brackets
+    return fields[0], int(fields[19])

@@ -74,8 +74,8 @@ def run_worker(
     taken, orphans = 0, Orphans(store, owner, patience=lease_seconds / 2)
     alone = settings.device if settings.device.startswith("cuda:") and only is None else None
     try:
-        registry.enter(store, owner, device=settings.device, only=only)
-        with ending_orderly_on_sigterm(), _Pulse(settings, owner, lease_seconds / BEATS) as pulse:
+        with ending_orderly_on_sigterm(), _Pulse(settings, owner, lease_seconds) as pulse:
+            registry.enter(store, owner, device=settings.device, only=only)
             while not stop.is_set():
                 try:
                     held = None
@@ -218,11 +218,11 @@ class StoreReport:
 
 
 class _Pulse(threading.Thread):
-    """Says that the worker lives and renews its run's lease, from a connection of its own."""
+    """Says that the worker lives, renews its run's lease and ends orphans, from a connection of its own."""
 
-    def __init__(self, settings: Settings, owner: str, interval: float) -> None:
+    def __init__(self, settings: Settings, owner: str, lease_seconds: float) -> None:
         super().__init__(name="pulse", daemon=True)
-        self._settings, self._owner, self._interval = settings, owner, interval
+        self._settings, self._owner, self._lease = settings, owner, lease_seconds
         self._ended = threading.Event()
         self._held: Claim | None = None
 
@@ -244,17 +244,28 @@ class _Pulse(threading.Thread):
             self._held = None
 
     def run(self) -> None:
-        """Beat until ended; a beat that fails is made up for by the next."""
-        store = Store(self._settings.database, patience=self._interval / 2)
-        while not self._ended.wait(self._interval):
-            try:
-                registry.seen(store, self._owner)
-                held = self._held
-                if held is not None:
-                    holding.heartbeat(store, held, usage(self._settings.device))
-            except Exception as error:  # the thread must outlive any fault, or the run would be taken away
-                log.warning("heartbeat missed: %s", error)
+        """Beat until ended; a beat that fails is made up for by the next.
+
+        Orphans are looked for here too: one that stands still may hold the lock that the worker waits for.
+        """
+        interval = self._lease / BEATS
+        store = Store(self._settings.database, patience=interval / 2)
+        orphans = Orphans(store, self._owner, patience=self._lease / 2)
+        while not self._ended.wait(interval):
+            for beat in (self._beat, lambda _: orphans.gone()):
+                try:
+                    beat(store)
+                except (
+                    Exception
+                ) as error:  # the thread must outlive any fault, or the run would be taken away
+                    log.warning("heartbeat missed: %s", error)
         store.close()
+
+    def _beat(self, store: Store) -> None:
+        registry.seen(store, self._owner)
+        held = self._held
+        if held is not None:
+            holding.heartbeat(store, held, usage(self._settings.device))
 
 
 @contextmanager

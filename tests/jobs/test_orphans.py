@@ -39,7 +39,11 @@ def start() -> Iterator[Start]:
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*arguments: str) -> subprocess.Popen[bytes]:
-        running.append(subprocess.Popen([sys.executable, "-c", *arguments], cwd=ROOT, stdout=subprocess.PIPE))
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-c", *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        )
         return running[-1]
 
     yield begin
@@ -110,7 +114,6 @@ def test_a_stopped_worker_is_ended_before_its_run_goes_on(store: Store, start: S
     assert dead_at_claim == [True]
     assert child.wait() == -signal.SIGKILL, "a stopped process can't follow SIGTERM"
     assert (store.run(run_id).status, store.run(run_id).attempts) == ("done", 2)
-    assert store.workers().empty
 
 
 def test_a_worker_that_is_only_late_goes_on(store: Store, start: Start) -> None:
@@ -119,6 +122,7 @@ def test_a_worker_that_is_only_late_goes_on(store: Store, start: Start) -> None:
     registry.enter(store, other, device="cpu", pid=process.pid)
     with store._engine.execution_options(immediate=True).begin() as connection:
         connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
+    registry.enter(store, "me", device="cpu")
     orphans = Orphans(store, "me", patience=0.3)
     assert not orphans.gone(), "it is watched first"
     registry.seen(store, other)
@@ -126,6 +130,38 @@ def test_a_worker_that_is_only_late_goes_on(store: Store, start: Start) -> None:
     time.sleep(0.4)
     assert orphans.gone()
     assert process.lives()
+
+
+LOCKER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_stopped_worker_that_locks_the_database_is_ended(store: Store, start: Start) -> None:
+    """Nobody can write, so nobody can say that he lives: only the one that stands still may be ended."""
+    run_id, _ = submit(store, config())
+    waiting = up(start(SLEEP))
+    registry.enter(store, registry.owner_name(waiting.pid), device="cpu", pid=waiting.pid)
+    child = start("import sys; sys.stdin.readline(); " + LOCKER, str(store.path))
+    stopped = Process.of(child.pid)
+    assert stopped is not None
+    registry.enter(store, registry.owner_name(child.pid), device="cpu", pid=child.pid)
+    with store._engine.execution_options(immediate=True).begin() as connection:
+        connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
+    assert child.stdin is not None
+    child.stdin.write(b"lock\n")
+    child.stdin.flush()
+    up(child)
+    child.send_signal(signal.SIGSTOP)
+    wait_for(stopped.stopped)
+    run_worker(settings_module.load(), until_idle=True, poll=0.02, execute=execute, lease_seconds=LEASE)
+    assert child.wait() == -signal.SIGKILL
+    assert store.run(run_id).status == "done"
+    assert not waiting.lives(), "once the lock was gone it still said nothing"
 
 
 def test_a_worker_of_one_run_is_ended_only_for_the_run_it_holds(store: Store, start: Start) -> None:
@@ -136,6 +172,7 @@ def test_a_worker_of_one_run_is_ended_only_for_the_run_it_holds(store: Store, st
     assert claim(store, registry.owner_name(holder.pid), lease_seconds=-1.0) is not None
     with store._engine.execution_options(immediate=True).begin() as connection:
         connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
+        connection.exec_driver_sql("INSERT INTO workers VALUES ('me', 'h', 1, 'cpu', '', 0, 9e9)")
     assert Orphans(store, "me", patience=0.0).gone()
     assert idle.lives()
     assert not holder.lives()
