@@ -26,8 +26,11 @@ def usage(device: str) -> dict[str, Any]:
         "memory_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return found | {"device": "cpu" if torch is not None and device == "auto" else device}
+    initialised = getattr(getattr(torch, "cuda", None), "is_initialized", None)
+    if torch is None or initialised is None:  # not loaded, or another thread is loading it now
+        return found
+    if not initialised():
+        return found | {"device": "cpu" if device == "auto" else device}
     index = int(device.partition(":")[2] or 0)
     return found | {
         "device": f"cuda:{index}",
