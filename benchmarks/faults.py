@@ -186,7 +186,13 @@ def compare(peace: Lab, fire: Lab, configs: list[RunConfig]) -> dict[str, Any]:
 
 def same_instant(lab: Lab, config: RunConfig) -> int:
     """Submit one definition 100 times at once from 4 processes; return how many runs that made."""
-    command = [sys.executable, "-c", SUBMITTER, str(lab.store.path), config.model_dump_json()]
+    command = [
+        sys.executable,
+        "-c",
+        SUBMITTER,
+        lab.store.url.render_as_string(hide_password=False),
+        config.model_dump_json(),
+    ]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(4)

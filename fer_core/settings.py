@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
 from .errors import ConfigError
 
 EXECUTORS = ("local", "inline", "slurm")
@@ -26,6 +29,7 @@ class Settings:
         threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
         data_roots: folders that data sets must lie in, links followed (`FER_DATA_ROOTS`, with ':' between
             them); empty allows any.
+        database_url: of a PostgreSQL database (`FER_DATABASE_URL`), or None. Printing it masks its password.
     """
 
     home: Path
@@ -35,11 +39,12 @@ class Settings:
     demo: bool = False
     threads: int = 0
     data_roots: tuple[Path, ...] = ()
+    database_url: URL | None = None
 
     @property
-    def database(self) -> Path:
-        """The SQLite file of runs, epochs, predictions and boxes."""
-        return self.home / "fer.sqlite"
+    def database(self) -> URL:
+        """Where runs, epochs, predictions and boxes are kept: a SQLite file in `home` unless a URL is given."""
+        return self.database_url or URL.create("sqlite", database=str(self.home / "fer.sqlite"))
 
     @property
     def artifacts(self) -> Path:
@@ -58,8 +63,10 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that give a process started elsewhere these settings."""
+        url = self.database_url
         return {
             "FER_HOME": str(self.home),
+            "FER_DATABASE_URL": url.render_as_string(hide_password=False) if url else "",
             "FER_WEIGHTS_DIR": str(self.weights_dir),
             "FER_DEVICE": self.device,
             "FER_EXECUTOR": self.executor,
@@ -100,4 +107,20 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             for part in environment.get("FER_DATA_ROOTS", "").split(os.pathsep)
             if part.strip()
         ),
+        database_url=_database_url(environment.get("FER_DATABASE_URL") or ""),
     )
+
+
+def _database_url(given: str) -> URL | None:
+    """Return the URL of a PostgreSQL database, None for ''. An error never repeats it: it may hold a password."""
+    if not given:
+        return None
+    fix = "Write postgresql://USER:PASSWORD@HOST/DATABASE, or unset it for a SQLite file in FER_HOME"
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError("FER_DATABASE_URL must be a database's URL", fix=fix) from error
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        got = repr(url.get_backend_name())
+        raise ConfigError("FER_DATABASE_URL must be of a PostgreSQL database", got=got, fix=fix)
+    return url.set(drivername="postgresql")

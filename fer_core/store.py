@@ -6,13 +6,12 @@ Runs change only through `jobs.queue`. Every time is UTC in seconds since 1970.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, bindparam, text
+from sqlalchemy import RowMapping, Text, bindparam, text
 
 from .config import RunConfig, parse
 from .database import Database
@@ -159,7 +158,7 @@ class Store(Database):
         lists = {"id": ids, "status": status}
         chosen = {name: list(values) for name, values in lists.items() if values is not None}
         query = text(RUNS.format(also=" ".join(f"AND {name} IN :{name}" for name in chosen)))
-        query = query.bindparams(*(bindparam(name, expanding=True) for name in chosen))
+        query = query.bindparams(*(bindparam(name, expanding=True, type_=Text) for name in chosen))
         keys = {"before": before and before.created, "before_id": before and before.id}
         with self.read() as connection:
             rows = connection.execute(
@@ -219,13 +218,13 @@ class Store(Database):
         if box is not None and not (box[0] < box[2] and box[1] < box[3]):
             raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
         corners = dict(zip(("x1", "y1", "x2", "y2"), box or (None,) * 4, strict=True))
-        moment = time.time() if created is None else created
+        moment = self.now() if created is None else created
         entry = {"data": data, "name": name, "author": author, "created": moment, **corners}
         self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
 
     def undo_manual_box(self, data: str, name: str) -> bool:
         """Set an image's newest entry aside, so that the one before counts again; False when there is none."""
-        entry = {"data": data, "name": name, "now": time.time()}
+        entry = {"data": data, "name": name, "now": self.now()}
         return self.write(lambda connection: connection.execute(text(UNDO_BOX), entry).rowcount > 0)
 
     def redo_manual_box(self, data: str, name: str) -> bool:

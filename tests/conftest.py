@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgresql import Server, server
+from sqlalchemy import URL
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,6 +22,21 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("FER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Return a running PostgreSQL server; skip where it is not installed."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """Return the URL of a new database, once of each kind."""
+    if request.param == "sqlite":
+        return URL.create("sqlite", database=str(tmp_path / "new" / "fer.sqlite"))
+    return request.getfixturevalue("postgresql").make()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from fer_core.errors import ConfigError
 from fer_core.settings import load
@@ -20,7 +21,8 @@ def test_defaults() -> None:
         0,
     )
     assert settings.weights_dir == settings.home / "weights"
-    assert settings.database.parent == settings.artifacts.parent == settings.home
+    assert settings.artifacts.parent == settings.home
+    assert settings.database == URL.create("sqlite", database=str(settings.home / "fer.sqlite"))
 
 
 def test_everything_is_below_the_home_that_is_given(tmp_path: Path) -> None:
@@ -43,3 +45,23 @@ def test_devices(device: str) -> None:
 def test_what_it_cannot_mean_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         load({name: value})
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_database_by_url_is_kept_for_children_and_never_printed_with_its_password(scheme: str) -> None:
+    given = f"{scheme}://lab:gehe%40im@db.example:5433/fer?sslmode=require"
+    settings = load({"FER_DATABASE_URL": given})
+    assert settings.database.password == "gehe@im"
+    assert settings.database.get_backend_name() == "postgresql"
+    assert "gehe" not in f"{settings} {settings!r} {settings.database} {settings.database!r}"
+    assert load(settings.environment()).database == settings.database
+    assert load(load({}).environment()).database == load({}).database
+
+
+@pytest.mark.parametrize(
+    "value", ["mysql://u:geheim@h/d", "sqlite:///geheim", "geheim", "postgresql://u:geheim@h:port/d"]
+)
+def test_a_url_that_can_not_be_is_refused_without_repeating_it(value: str) -> None:
+    with pytest.raises(ConfigError, match="FER_DATABASE_URL") as refused:
+        load({"FER_DATABASE_URL": value})
+    assert "geheim" not in str(refused.value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -76,8 +75,8 @@ RELEASE = f"""
 """
 
 
-def _values(held: Claim, **more: Any) -> dict[str, Any]:
-    now = time.time()
+def _values(store: Store, held: Claim, **more: Any) -> dict[str, Any]:
+    now = store.now()
     fence = {"id": held.run_id, "owner": held.owner, "attempt": held.attempt}
     return fence | {"now": now, "lease_until": now + held.lease_seconds} | more
 
@@ -92,15 +91,15 @@ def heartbeat(store: Store, held: Claim, usage: Mapping[str, Any] | None = None)
 
     `usage` says what the worker uses (`usage.usage`); until the run has ended it is its `environment`.
     """
-    values = _values(held) | ({} if usage is None else {"environment": _json(usage)})
+    values = _values(store, held) | ({} if usage is None else {"environment": _json(usage)})
     statement = text(RENEW if usage is None else RENEW_AND_TELL)
-    return store.write(lambda connection: connection.execute(statement, values).rowcount > 0)
+    return store.write(lambda connection: connection.execute(statement, values).rowcount > 0, by_row=True)
 
 
 def cancel_requested(store: Store, held: Claim) -> bool:
     """Return whether the run is to be cancelled. Raises LeaseLost."""
     with store.read() as connection:
-        flag = connection.execute(text(WANTED), _values(held)).scalar_one_or_none()
+        flag = connection.execute(text(WANTED), _values(store, held)).scalar_one_or_none()
     if flag is None:
         raise LeaseLost(f"run {held.run_id} is no longer held by {held.owner}")
     return bool(flag)
@@ -108,26 +107,26 @@ def cancel_requested(store: Store, held: Claim) -> bool:
 
 def write_progress(store: Store, held: Claim, step: str, done: int, total: int) -> None:
     """Say how far the current step is. Raises LeaseLost."""
-    values = _values(held, step=step, done=done, total=total)
-    store.write(lambda connection: _fenced(connection, PROGRESS, values))
+    values = _values(store, held, step=step, done=done, total=total)
+    store.write(lambda connection: _fenced(connection, PROGRESS, values), by_row=True)
 
 
 def write_epochs(store: Store, held: Claim, records: Sequence[EpochRecord]) -> None:
     """Keep epochs, in place of earlier ones of the same seed, fold and number. Raises LeaseLost."""
     none = {"train_reverse_loss": None, "val_reverse_loss": None}
-    rows = [_values(held, **none | plain(asdict(record))) for record in records]
+    rows = [_values(store, held, **none | plain(asdict(record))) for record in records]
 
     def work(connection: Connection) -> None:
-        _fenced(connection, RENEW, _values(held))
+        _fenced(connection, RENEW, _values(store, held))
         connection.execute(text(EPOCH), rows)
 
-    store.write(work)
+    store.write(work, by_row=True)
 
 
 def write_log(store: Store, held: Claim, lines: str) -> None:
     """Keep lines of the run's log. Raises LeaseLost."""
-    values = _values(held)
-    entries = [values | {"text": line[:LOG_WIDTH]} for line in lines.splitlines()]
+    values = _values(store, held)
+    entries = [values | {"text": _text(line[:LOG_WIDTH])} for line in lines.splitlines()]
 
     def work(connection: Connection) -> None:
         _fenced(connection, RENEW, values)
@@ -135,13 +134,13 @@ def write_log(store: Store, held: Claim, lines: str) -> None:
             connection.execute(text(LOG), entry)
         connection.execute(text(TRIM_LOG), values | {"keep": LOG_LINES})
 
-    store.write(work)
+    store.write(work, by_row=True)
 
 
 def finish(store: Store, held: Claim, result: RunResult, seconds: float) -> None:
     """Keep predictions, summary and environment and mark the run done, all or nothing. Raises LeaseLost."""
     documents = {"summary": _json(result.summary), "environment": _json(result.environment)}
-    values = _values(held, seconds=seconds, **documents)
+    values = _values(store, held, seconds=seconds, **documents)
     rows = [{"id": held.run_id, **plain(row)} for row in result.predictions.to_dict("records")]
 
     def work(connection: Connection) -> None:
@@ -150,25 +149,25 @@ def finish(store: Store, held: Claim, result: RunResult, seconds: float) -> None
         if rows:
             connection.execute(text(PREDICTION), rows)
 
-    store.write(work)
+    store.write(work, by_row=True)
 
 
 def fail(store: Store, held: Claim, error: str, seconds: float) -> None:
     """End the run with an error that its user can act on. Raises LeaseLost."""
-    values = _values(held, error=error, seconds=seconds)
-    store.write(lambda connection: _fenced(connection, FAIL, values))
+    values = _values(store, held, error=_text(error), seconds=seconds)
+    store.write(lambda connection: _fenced(connection, FAIL, values), by_row=True)
 
 
 def cancelled(store: Store, held: Claim, seconds: float) -> None:
     """End the run as its user asked. Raises LeaseLost."""
-    values = _values(held, seconds=seconds)
-    store.write(lambda connection: _fenced(connection, CANCEL, values))
+    values = _values(store, held, seconds=seconds)
+    store.write(lambda connection: _fenced(connection, CANCEL, values), by_row=True)
 
 
 def release(store: Store, held: Claim, seconds: float) -> None:
     """Give the run back to its old place in the queue without spending the attempt. Raises LeaseLost."""
-    values = _values(held, seconds=seconds)
-    store.write(lambda connection: _fenced(connection, RELEASE, values))
+    values = _values(store, held, seconds=seconds)
+    store.write(lambda connection: _fenced(connection, RELEASE, values), by_row=True)
 
 
 def plain(value: Any) -> Any:
@@ -182,6 +181,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _text(value: str) -> str:
+    """Return a text without NUL, which PostgreSQL can't hold."""
+    return value.replace("\0", "\ufffd")
 
 
 def _json(value: Mapping[str, Any]) -> str:

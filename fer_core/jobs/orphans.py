@@ -44,7 +44,7 @@ class Orphans:
 
     def gone(self) -> bool:
         """End orphans that have been silent for long enough; False while others are still being watched."""
-        wall = time.time()
+        wall = self._store.now()
         values = {
             "host": registry.host_name(),
             "owner": self._owner,

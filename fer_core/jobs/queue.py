@@ -7,7 +7,6 @@ worker. What a worker writes of a run it holds is in `jobs.holding`.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +40,8 @@ CANCEL_WAITING = """
     WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < :now))
 """
 CANCEL_RUNNING = "UPDATE runs SET cancel_requested = 1 WHERE id = :id AND status = 'running'"
+#: Takes the run's row, so that a worker can't change its state between the two statements above.
+TAKE = "UPDATE runs SET id = id WHERE id = :id"
 #: What became of abandoned runs that no worker may take up again.
 BURY = """
     UPDATE runs SET finished = :now, owner = NULL, lease_until = NULL,
@@ -60,14 +61,15 @@ CLAIM = """
         SELECT id FROM runs
         WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
           AND (CAST(:only AS TEXT) IS NULL OR id = :only)
-        ORDER BY queued, id LIMIT 1)
+        ORDER BY queued, id LIMIT 1 {skip_locked})
     RETURNING id, config, attempts
 """
 #: Asked before the claim itself, which locks the database; an idle worker asks often.
 CLAIMABLE = """
-    SELECT COUNT(*) FROM runs
-    WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
-      AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+    SELECT EXISTS (
+        SELECT 1 FROM runs
+        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
+          AND (CAST(:only AS TEXT) IS NULL OR id = :only))
 """
 
 
@@ -97,12 +99,12 @@ def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None =
     row = definition(config) | {"extra": json.dumps(dict(extra or {})), "max_attempts": MAX_ATTEMPTS}
 
     def work(connection: Connection) -> bool:
-        values = row | {"now": time.time()}
-        for statement in (SUBMIT, REQUEUE):
-            if connection.execute(text(statement), values).rowcount:
-                return True
+        values = row | {"now": store.now()}
+        if connection.execute(text(SUBMIT), values).rowcount:
+            return True
+        # In this order, for a worker may end the run between two statements: it finds the request taken back.
         connection.execute(text(KEEP_RUNNING), values)
-        return False
+        return connection.execute(text(REQUEUE), values).rowcount > 0
 
     return str(row["id"]), store.write(work)
 
@@ -130,7 +132,7 @@ def retry(store: Store, run_id: str) -> bool:
         NotFoundError: there is no such run.
     """
     store.run(run_id)
-    values = {"id": run_id, "now": time.time(), "max_attempts": MAX_ATTEMPTS}
+    values = {"id": run_id, "now": store.now(), "max_attempts": MAX_ATTEMPTS}
     return store.write(lambda connection: connection.execute(text(REQUEUE), values).rowcount > 0)
 
 
@@ -143,7 +145,8 @@ def cancel(store: Store, run_id: str) -> bool:
     store.run(run_id)
 
     def work(connection: Connection) -> bool:
-        values = {"id": run_id, "now": time.time()}
+        values = {"id": run_id, "now": store.now()}
+        connection.execute(text(TAKE), values)
         return any(
             connection.execute(text(statement), values).rowcount
             for statement in (CANCEL_WAITING, CANCEL_RUNNING)
@@ -170,17 +173,20 @@ def claim(
         StoreError: a worker of another host uses the same SQLite file.
     """
 
+    taking = CLAIM.format(skip_locked=store.skip_locked)
+
     def work(connection: Connection) -> Claim | None:
-        now = time.time()
-        refuse_other_hosts(connection, host_name())
-        if device and at_work(connection, owner, device):
+        now = store.now()
+        refuse_other_hosts(store, connection, host_name())
+        if device and at_work(store, connection, owner, device):
             return None
         connection.execute(text(BURY), {"now": now, "error": BURIED})
         values = {"owner": owner, "now": now, "lease_until": now + lease_seconds, "only": only}
-        row = connection.execute(text(CLAIM), values).first()
+        row = connection.execute(text(taking), values).first()
         return None if row is None else Claim(row.id, row.config, owner, row.attempts, lease_seconds)
 
     with store.read() as connection:
-        if not connection.execute(text(CLAIMABLE), {"only": only, "now": time.time()}).scalar_one():
+        if not connection.execute(text(CLAIMABLE), {"only": only, "now": store.now()}).scalar_one():
             return None
-    return store.write(work)
+    # Row by row two workers of one device could both find it idle.
+    return store.write(work, by_row=device is None)

@@ -1,7 +1,7 @@
 """Which workers live: each says so every few seconds in the table of workers.
 
 A SQLite file can't be shared safely between hosts (its locks don't hold over network file systems), so a worker
-is refused while one of another host lives.
+is refused while one of another host lives. Workers of many hosts may share a PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import re
 import socket
 import threading
-import time
 
 from sqlalchemy import Connection, text
 
@@ -73,25 +72,27 @@ def process_of(owner: str) -> Process | None:
     return Process(int(found[1]), int(found[2])) if found else None
 
 
-def at_work(connection: Connection, owner: str, device: str) -> bool:
+def at_work(store: Store, connection: Connection, owner: str, device: str) -> bool:
     """Return whether another worker for any run carries one out on this device of this host."""
-    values = _now(owner=owner, device=device, host=host_name())
+    values = _now(store, owner=owner, device=device, host=host_name())
     return bool(connection.execute(text(AT_WORK), values).scalar_one())
 
 
-def refuse_other_hosts(connection: Connection, host: str) -> None:
-    """Refuse to go on while another host's worker uses this file.
+def refuse_other_hosts(store: Store, connection: Connection, host: str) -> None:
+    """Refuse to go on while another host's worker uses this SQLite file.
 
     Raises:
         StoreError: one does; the message names the fix.
     """
-    other = connection.execute(text(OTHER_HOST), _now(host=host)).scalar_one_or_none()
+    if store.shared:
+        return
+    other = connection.execute(text(OTHER_HOST), _now(store, host=host)).scalar_one_or_none()
     if other is not None:
         raise StoreError(
             f"All workers of one SQLite file must be on one host; this is {host}",
             got=f"a worker on {other}",
-            fix=f"Stop that worker, or wait {LIVE_SECONDS:.0f} s if {other} is gone, or give this host a folder "
-            "of its own with FER_HOME",
+            fix="Let all hosts share a PostgreSQL database (FER_DATABASE_URL), or stop that worker, or wait "
+            f"{LIVE_SECONDS:.0f} s if {other} is gone, or give this host a folder of its own with FER_HOME",
         )
 
 
@@ -106,21 +107,21 @@ def enter(store: Store, owner: str, *, device: str, pid: int | None = None, only
     }
 
     def work(connection: Connection) -> None:
-        refuse_other_hosts(connection, host_name())
-        _forget_dead(connection)
-        connection.execute(text(ENTER), _now(**worker))
+        refuse_other_hosts(store, connection, host_name())
+        _forget_dead(store, connection)
+        connection.execute(text(ENTER), _now(store, **worker))
 
     store.write(work)
 
 
 def seen(store: Store, owner: str) -> None:
     """Say that a worker lives."""
-    store.write(lambda connection: connection.execute(text(SEEN), _now(owner=owner)))
+    store.write(lambda connection: connection.execute(text(SEEN), _now(store, owner=owner)), by_row=True)
 
 
 def leave(store: Store, owner: str) -> None:
     """Strike a worker off."""
-    store.write(lambda connection: connection.execute(text(LEAVE), _now(owner=owner)))
+    store.write(lambda connection: connection.execute(text(LEAVE), _now(store, owner=owner)))
 
 
 def leave_if_idle(store: Store, owner: str, *, only: str | None = None) -> bool:
@@ -132,7 +133,7 @@ def leave_if_idle(store: Store, owner: str, *, only: str | None = None) -> bool:
     def work(connection: Connection) -> bool:
         if connection.execute(text(WORK_LEFT), {"only": only}).scalar_one():
             return False
-        connection.execute(text(LEAVE), _now(owner=owner))
+        connection.execute(text(LEAVE), _now(store, owner=owner))
         return True
 
     return store.write(work)
@@ -142,15 +143,15 @@ def reserve(store: Store, owner: str, *, device: str) -> bool:
     """Register a worker about to be started, unless one for any run lives already; say whether."""
 
     def work(connection: Connection) -> bool:
-        if _any_lives(connection):
+        if _any_lives(store, connection):
             return False
-        refuse_other_hosts(connection, host_name())
+        refuse_other_hosts(store, connection, host_name())
         worker = {"owner": owner, "host": host_name(), "pid": os.getpid(), "device": device, "only": ""}
-        connection.execute(text(ENTER), _now(**worker))
+        connection.execute(text(ENTER), _now(store, **worker))
         return True
 
     with store.read() as connection:
-        if _any_lives(connection):
+        if _any_lives(store, connection):
             return False
     return store.write(work)
 
@@ -158,20 +159,20 @@ def reserve(store: Store, owner: str, *, device: str) -> bool:
 def works_on(store: Store, run_id: str) -> bool:
     """Return whether a worker that has been seen lately is there for this run, whatever its host."""
     with store.read() as connection:
-        return bool(connection.execute(text(OF_RUN), _now(id=run_id)).scalar_one())
+        return bool(connection.execute(text(OF_RUN), _now(store, id=run_id)).scalar_one())
 
 
-def _forget_dead(connection: Connection) -> None:
+def _forget_dead(store: Store, connection: Connection) -> None:
     """Strike off workers that died long ago; one whose process is still there has to be ended first (`orphans`)."""
-    for owner, host in connection.execute(text(LONG_DEAD), _now()).all():
+    for owner, host in connection.execute(text(LONG_DEAD), _now(store)).all():
         process = process_of(owner)
         if host != host_name() or process is None or not process.lives():
             connection.execute(text(LEAVE), {"owner": owner})
 
 
-def _any_lives(connection: Connection) -> bool:
+def _any_lives(store: Store, connection: Connection) -> bool:
     here = host_name()
-    workers = connection.execute(text(GENERAL), _now()).all()
+    workers = connection.execute(text(GENERAL), _now(store)).all()
     return any(worker.host != here or _process_lives(worker.owner, worker.pid) for worker in workers)
 
 
@@ -180,5 +181,5 @@ def _process_lives(owner: str, pid: int) -> bool:
     return process.lives() if process else Process.of(pid) is not None
 
 
-def _now(**values: object) -> dict[str, object]:
-    return {"now": time.time(), "live": LIVE_SECONDS, **values}
+def _now(store: Store, **values: object) -> dict[str, object]:
+    return {"now": store.now(), "live": LIVE_SECONDS, **values}

@@ -187,8 +187,9 @@ class StoreReport:
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            if holding.cancel_requested(self._store, self._held):
-                raise Cancelled
+            with suppress(StoreBusyError):  # the next look, or the next write with its patience, will tell
+                if holding.cancel_requested(self._store, self._held):
+                    raise Cancelled
 
     def step(self, name: str, done: int, total: int) -> None:
         """Write a step's progress: its start, its end, and not too often in between."""
@@ -223,6 +224,7 @@ class _Pulse(threading.Thread):
     def __init__(self, settings: Settings, owner: str, lease_seconds: float) -> None:
         super().__init__(name="pulse", daemon=True)
         self._settings, self._owner, self._lease = settings, owner, lease_seconds
+        self._store = Store(settings.database, patience=lease_seconds / BEATS / 2)
         self._ended = threading.Event()
         self._held: Claim | None = None
 
@@ -249,23 +251,20 @@ class _Pulse(threading.Thread):
         Orphans are looked for here too: one that stands still may hold the lock that the worker waits for.
         """
         interval = self._lease / BEATS
-        store = Store(self._settings.database, patience=interval / 2)
-        orphans = Orphans(store, self._owner, patience=self._lease / 2)
+        orphans = Orphans(self._store, self._owner, patience=self._lease / 2)
         while not self._ended.wait(interval):
-            for beat in (self._beat, lambda _: orphans.gone()):
+            for beat in (self._beat, orphans.gone):
                 try:
-                    beat(store)
-                except (
-                    Exception
-                ) as error:  # the thread must outlive any fault, or the run would be taken away
+                    beat()
+                except Exception as error:  # the thread must outlive any, or the run would be taken away
                     log.warning("heartbeat missed: %s", error)
-        store.close()
+        self._store.close()
 
-    def _beat(self, store: Store) -> None:
-        registry.seen(store, self._owner)
+    def _beat(self) -> None:
+        registry.seen(self._store, self._owner)
         held = self._held
         if held is not None:
-            holding.heartbeat(store, held, usage(self._settings.device))
+            holding.heartbeat(self._store, held, usage(self._settings.device))
 
 
 @contextmanager

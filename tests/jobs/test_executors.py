@@ -76,6 +76,7 @@ def test_one_worker_is_started_and_told_where_things_are(
     assert told["session"] == spawned[0].pid != os.getsid(0), "it outlives the caller's terminal"
     assert told["environment"] == {
         "FER_HOME": str(settings.home),
+        "FER_DATABASE_URL": "",
         "FER_WEIGHTS_DIR": str(settings.weights_dir),
         "FER_DEVICE": "cpu",
         "FER_EXECUTOR": "local",
@@ -115,7 +116,7 @@ def test_a_worker_that_was_not_seen_for_long_is_replaced(
 ) -> None:
     executors.launch(settings)
     later = time.time() + registry.LIVE_SECONDS + 1
-    monkeypatch.setattr(registry.time, "time", lambda: later)
+    monkeypatch.setattr(Store, "now", lambda _: later)
     executors.launch(settings)
     assert len(spawned) == 2
 

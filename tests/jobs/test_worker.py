@@ -187,11 +187,7 @@ def test_a_lease_outlives_ten_minutes_in_one_step(
 ) -> None:
     """Time passes by hand: ten seconds, a beat, ten seconds ... in a step that reports nothing."""
     clock = SimpleNamespace(now=time.time())
-    clock.time = lambda: clock.now
-    for module in ("queue", "holding", "registry", "orphans"):
-        monkeypatch.setattr(
-            f"fer_core.jobs.{module}.time", SimpleNamespace(**{**vars(time), "time": clock.time})
-        )
+    monkeypatch.setattr(Store, "now", lambda _: clock.now)
     monkeypatch.setattr(worker, "BEATS", 1500)
     run_id, _ = submit(store, config())
 
@@ -218,8 +214,7 @@ def test_a_worker_that_lost_its_lease_drops_the_run(settings: Settings, store: S
         if report.attempt == 1:
             later = time.time() + 3600
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("fer_core.jobs.queue.time.time", lambda: later)
-                patch.setattr("fer_core.jobs.registry.time.time", lambda: later)
+                patch.setattr(Store, "now", lambda _: later)
                 thief = claim(store, "thief")
             assert thief is not None
             holding.write_epochs(store, thief, [record(2)])
@@ -247,7 +242,7 @@ def test_a_database_locked_beyond_patience_leaves_the_run_to_a_later_attempt(
     def blocked(config: RunConfig, report: Report, settings: Settings) -> RunResult:
         if report.attempt > 1:
             return execute(config, report, settings)
-        locker = sqlite3.connect(settings.database, isolation_level=None)
+        locker = sqlite3.connect(str(settings.database.database), isolation_level=None)
         locker.execute("BEGIN IMMEDIATE")
         try:
             report.epoch(record(1))
