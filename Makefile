@@ -33,7 +33,7 @@ app: install  ## set up, make the demo data, start the worker and open the dashb
 demo: install  ## train the paper's three settings on the generated set and print the table
 	$(BIN)/python -m fer_core demo
 
-test: install-dev  ## run every test (browser tests need Debian's chromium)
+test: install-dev  ## run every test (some need Debian's chromium and postgresql)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install-dev  ## style, types

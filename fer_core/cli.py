@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m fer_core",
         description="FER Lab: facial-expression recognition by transfer learning, measured honestly.",
         epilog="State lives in FER_HOME (default: .fer in the working folder); weights are looked for in "
-        "FER_WEIGHTS_DIR; FER_DEVICE is auto, cpu or cuda.",
+        "FER_WEIGHTS_DIR; FER_DEVICE is auto, cpu or cuda; FER_DATABASE_URL names a PostgreSQL database.",
     )
     top.add_argument("--version", action="version", version=f"FER Lab {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from worker_case import CHILD, LEASE, config, execute, wait_for
 
 from fer_core import settings as settings_module
@@ -58,6 +59,11 @@ def up(process: subprocess.Popen[bytes]) -> Process:
     found = Process.of(process.pid)
     assert found is not None
     return found
+
+
+def change(store: Store, *statements: str) -> None:
+    """Change rows behind the registry's back."""
+    store.write(lambda connection: [connection.execute(text(statement)) for statement in statements])
 
 
 def test_a_process_is_known_by_more_than_its_number(start: Start) -> None:
@@ -120,8 +126,7 @@ def test_a_worker_that_is_only_late_goes_on(store: Store, start: Start) -> None:
     process = up(start(SLEEP))
     other = registry.owner_name(process.pid)
     registry.enter(store, other, device="cpu", pid=process.pid)
-    with store._engine.execution_options(immediate=True).begin() as connection:
-        connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
+    change(store, "UPDATE workers SET seen = seen - 1000")
     registry.enter(store, "me", device="cpu")
     orphans = Orphans(store, "me", patience=0.3)
     assert not orphans.gone(), "it is watched first"
@@ -146,12 +151,11 @@ def test_a_stopped_worker_that_locks_the_database_is_ended(store: Store, start: 
     run_id, _ = submit(store, config())
     waiting = up(start(SLEEP))
     registry.enter(store, registry.owner_name(waiting.pid), device="cpu", pid=waiting.pid)
-    child = start("import sys; sys.stdin.readline(); " + LOCKER, str(store.path))
+    child = start("import sys; sys.stdin.readline(); " + LOCKER, str(store.url.database))
     stopped = Process.of(child.pid)
     assert stopped is not None
     registry.enter(store, registry.owner_name(child.pid), device="cpu", pid=child.pid)
-    with store._engine.execution_options(immediate=True).begin() as connection:
-        connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
+    change(store, "UPDATE workers SET seen = seen - 1000")
     assert child.stdin is not None
     child.stdin.write(b"lock\n")
     child.stdin.flush()
@@ -170,9 +174,11 @@ def test_a_worker_of_one_run_is_ended_only_for_the_run_it_holds(store: Store, st
         registry.enter(store, registry.owner_name(process.pid), device="cpu", pid=process.pid, only="x")
         submit(store, config(number))
     assert claim(store, registry.owner_name(holder.pid), lease_seconds=-1.0) is not None
-    with store._engine.execution_options(immediate=True).begin() as connection:
-        connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
-        connection.exec_driver_sql("INSERT INTO workers VALUES ('me', 'h', 1, 'cpu', '', 0, 9e9)")
+    change(
+        store,
+        "UPDATE workers SET seen = seen - 1000",
+        "INSERT INTO workers VALUES ('me', 'h', 1, 'cpu', '', 0, 9e9)",
+    )
     assert Orphans(store, "me", patience=0.0).gone()
     assert idle.lives()
     assert not holder.lives()
@@ -182,7 +188,6 @@ def test_a_stopped_worker_is_not_forgotten(store: Store, start: Start) -> None:
     process = up(start(SLEEP))
     registry.enter(store, registry.owner_name(process.pid), device="cpu", pid=process.pid)
     registry.enter(store, "gone:1@1", device="cpu")
-    with store._engine.execution_options(immediate=True).begin() as connection:
-        connection.exec_driver_sql("UPDATE workers SET seen = seen - 1000")
+    change(store, "UPDATE workers SET seen = seen - 1000")
     registry.enter(store, "new", device="cpu")
     assert set(store.workers()["owner"]) == {registry.owner_name(process.pid), "new"}
