@@ -1,12 +1,16 @@
 """Time an epoch of transfer learning: this engine beside the usual loop, and the machine's floor.
 
 The usual loop is what a tutorial shows: in each epoch every frame is decoded, resized to 160 x 160 and sent through the
-whole ResNet-18, its frozen blocks in eval mode, with PyTorch's defaults (contiguous images, plain Adam). Both
-train the same weights on the same frames in one process, on one fold of k = 5; with n = 1 the engine trains
-its five folds side by side, and its time is that of one. The floor is what the suffix's multiplications
-would take at the speed of a large matrix product measured here. Weights are random: speed doesn't depend on them.
+whole ResNet-18, its frozen blocks in eval mode, with PyTorch's defaults (contiguous images and weights, torch's own
+convolutions, plain Adam). Both train the same weights on the same frames in one process, on one fold of k = 5; with
+n = 1 the engine trains its five folds side by side, and its time is that of one. The floor is what the suffix's
+multiplications would take at the speed of a large matrix product measured here; it counts those by a map's padding,
+which the engine partly leaves out. Weights are random: speed doesn't depend on them.
 
-    python benchmarks/train.py [--images N] [--repeats R] [--threads T] [--json]
+Recipes beyond the paper's are timed with n = 2 on fewer frames, each beside the usual loop with the same recipe:
+augmentation as views through the cache (their frozen prefix computed once) and on the fly.
+
+    python benchmarks/train.py [--images N] [--recipe-images N] [--repeats R] [--threads T] [--cpu-time] [--json]
 """
 
 from __future__ import annotations
@@ -18,32 +22,31 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from usual_loop import Clock, draw_frames, load, usual_epoch
+
 from fer_core.artifacts import Artifacts
 from fer_core.config import RunConfig, parse
-from fer_core.features.prefix import activations, take
+from fer_core.features.prefix import take
+from fer_core.features.views import Inputs, prepare
 from fer_core.models.transfer import build
 from fer_core.protocols import Fold
+from fer_core.recipes import RECIPES
 from fer_core.reporting import EpochRecord
 from fer_core.training.loop import train
-from fer_core.training.sampling import cut_batches, draw_order
-from fer_core.transforms import to_input
+from fer_core.training.precision import native_bf16
 
-CPU, FOLDS, EPOCHS, FRAME = torch.device("cpu"), 5, 20, (720, 576)
-
-
-Clock = Callable[[], float]
+CPU, FOLDS, EPOCHS = torch.device("cpu"), 5, 20
+NO_BF16 = "not measured: this CPU has neither AMX nor AVX512-BF16, and would only imitate it"
 
 
 class Quiet:
@@ -73,61 +76,15 @@ class Quiet:
         """Never stop."""
 
 
-def draw_frames(folder: Path, count: int) -> list[Path]:
-    """Write smooth random frames of 720 x 576 as JPEG: what decoding costs, not what faces look like."""
-    rng, paths = np.random.default_rng(0), []
-    for index in range(count):
-        small = Image.fromarray(rng.integers(0, 256, (18, 22, 3), dtype=np.uint8))
-        paths.append(folder / f"{index:05d}.jpg")
-        small.resize(FRAME, Image.Resampling.BICUBIC).save(paths[-1], quality=90)
-    return paths
-
-
-def load(path: Path) -> np.ndarray:
-    """Decode a frame and resize it to 160 x 160."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB").resize((160, 160), Image.Resampling.BILINEAR))
-
-
-def configuration(n: int, precision: str, epochs: int) -> RunConfig:
+def configuration(n: int, **training: Any) -> RunConfig:
     """Return ResNet-18 with n blocks unfrozen, batches of 32."""
-    return parse(
-        RunConfig,
-        {
-            "data": {"fingerprint": "0" * 16},
-            "model": {"kind": "transfer", "weights": "none", "unfreeze": n},
-            "training": {"epochs": epochs, "precision": precision},
-        },
-    )
-
-
-def usual_epoch(config: RunConfig, paths: list[Path], labels: np.ndarray, fold: Fold, clock: Clock) -> float:
-    """Return the seconds of one epoch of the usual loop, training and validation."""
-    chain = build(config.transfer, None).to(memory_format=torch.contiguous_format)
-    chain.freeze(config.transfer.unfreeze)
-    optimizer = torch.optim.Adam([p for p in chain.parameters() if p.requires_grad], lr=1e-3)
-    targets = torch.from_numpy(labels)
-
-    def images(rows: np.ndarray) -> torch.Tensor:
-        return to_input(np.stack([load(paths[row]) for row in rows]), chain.row).contiguous()
-
-    chain(images(fold.train[:2]))
-    started = clock()
-    for batch in cut_batches(draw_order(fold, 1, labels, "balanced"), config.training.batch_size):
-        loss = F.cross_entropy(chain(images(batch)), targets[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    chain.eval()
-    with torch.no_grad():
-        for start in range(0, len(fold.validation), 64):
-            chain(images(fold.validation[start : start + 64]))
-    return clock() - started
+    model = {"kind": "transfer", "weights": "none", "unfreeze": n}
+    return parse(RunConfig, {"data": {"fingerprint": "0" * 16}, "model": model, "training": training})
 
 
 def engine_epoch(
     config: RunConfig,
-    inputs: torch.Tensor,
+    inputs: Inputs,
     labels: np.ndarray,
     folds: list[Fold],
     folder: Path,
@@ -153,7 +110,7 @@ def gemm_gflops(dtype: torch.dtype, clock: Clock) -> float:
 
 def suffix_gflop(n: int, inputs: torch.Tensor, fold: Fold) -> float:
     """Count the multiplications and additions of one epoch of the suffix, in GFLOP."""
-    chain = build(configuration(n, "float32", 1).transfer, None)
+    chain = build(configuration(n).transfer, None)
     suffix = chain.suffix(chain.row.boundary(n)).train()
     x = take(inputs, torch.arange(4))
     with FlopCounterMode(display=False) as both:
@@ -164,69 +121,138 @@ def suffix_gflop(n: int, inputs: torch.Tensor, fold: Fold) -> float:
     return (per_image[0] * len(fold.train) + per_image[1] * len(fold.validation)) / 1e9
 
 
-def measure(images: int, repeats: int, folder: Path, clock: Clock) -> dict[str, Any]:
-    """Time every setting; the repeats of both sides alternate, the median counts."""
-    paths = draw_frames(folder, images)
-    labels = np.arange(images) % 7
-    parts = np.array_split(np.random.default_rng(0).permutation(images), FOLDS)
-    folds = [Fold(0, i, np.setdiff1d(np.arange(images), part), part) for i, part in enumerate(parts)]
-    crops = np.stack([load(path) for path in paths])
-    gflops = {"float32": gemm_gflops(torch.float32, clock), "bf16": gemm_gflops(torch.bfloat16, clock)}
-    rows = []
-    for n in (3, 2, 1):
-        config = configuration(n, "float32", 3)
-        chain = build(config.transfer, None)
-        started = clock()
-        inputs = activations(
-            chain,
-            crops,
-            chain.row.boundary(n),
+@dataclass(frozen=True)
+class Case:
+    """Frames on disk and as crops, their labels and five folds."""
+
+    paths: list[Path]
+    crops: np.ndarray
+    labels: np.ndarray
+    folds: list[Fold]
+    folder: Path
+    clock: Clock
+
+    @classmethod
+    def draw(cls, paths: list[Path], folder: Path, clock: Clock) -> Case:
+        """Deal frames into folds."""
+        count = len(paths)
+        parts = np.array_split(np.random.default_rng(0).permutation(count), FOLDS)
+        folds = [Fold(0, i, np.setdiff1d(np.arange(count), part), part) for i, part in enumerate(parts)]
+        return cls(
+            paths, np.stack([load(path) for path in paths]), np.arange(count) % 7, folds, folder, clock
+        )
+
+    def prepare(self, config: RunConfig) -> tuple[Inputs, float]:
+        """Return what the suffix reads, and the seconds it took to compute."""
+        started = self.clock()
+        inputs = prepare(
+            build(config.transfer, None),
+            self.crops,
             config=config,
-            artifacts=Artifacts(folder / "artifacts"),
-            report=Quiet(clock),
+            artifacts=Artifacts(self.folder / "artifacts"),
+            report=Quiet(self.clock),
             device=CPU,
         )
-        prefix = clock() - started
-        own = folds if n == 1 else folds[:1]
-        times: dict[str, list[float]] = {"usual": [], "float32": [], "bf16": []}
-        for repeat in range(repeats):
-            times["usual"].append(usual_epoch(config, paths, labels, folds[0], clock))
-            for precision in ("float32", "bf16"):
-                epochs = EPOCHS if n == 1 else 3
-                place = folder / f"{n}-{precision}-{repeat}"
-                recipe = configuration(n, precision, epochs)
-                times[precision].append(engine_epoch(recipe, inputs, labels, own, place, clock))
-        usual, exact, rough = (statistics.median(times[name]) for name in ("usual", "float32", "bf16"))
-        floor = suffix_gflop(n, inputs, folds[0]) / gflops["float32"]
-        rows.append(
-            {
-                "unfreeze": n,
-                "usual_s": usual,
-                "engine_s": exact,
-                "ratio": usual / exact,
-                "bf16_s": rough,
-                "bf16_ratio": usual / rough,
-                "prefix_once_s": prefix,
-                "run_ratio": FOLDS * EPOCHS * usual / (prefix + FOLDS * EPOCHS * exact),
-                "floor_s": floor,
-                "times_floor": exact / floor,
-            }
+        return inputs, self.clock() - started
+
+    def usual(self, config: RunConfig, repeats: int) -> float:
+        """Return the median seconds of the usual loop's epoch."""
+        return statistics.median(
+            usual_epoch(config, self.paths, self.labels, self.folds[0], self.clock) for _ in range(repeats)
         )
+
+    def engine(self, config: RunConfig, inputs: Inputs, repeats: int) -> float:
+        """Return the median seconds of one fold's epoch in this engine."""
+        own = self.folds if config.transfer.unfreeze == 1 else self.folds[:1]
+        times = []
+        for _ in range(repeats):
+            with tempfile.TemporaryDirectory(dir=self.folder) as place:
+                times.append(engine_epoch(config, inputs, self.labels, own, Path(place), self.clock))
+        return statistics.median(times)
+
+
+def measure_setting(case: Case, n: int, repeats: int, gflops: float) -> dict[str, Any]:
+    """Time the paper's recipe with n blocks unfrozen."""
+    config = configuration(n, epochs=EPOCHS if n == 1 else 3)
+    inputs, prefix = case.prepare(config)
+    usual, engine = case.usual(config, repeats), case.engine(config, inputs, repeats)
+    floor = suffix_gflop(n, inputs.clean, case.folds[0]) / gflops
+    row = {
+        "unfreeze": n,
+        "usual_s": usual,
+        "engine_s": engine,
+        "ratio": usual / engine,
+        "bf16_s": None,
+        "bf16_ratio": None,
+        "prefix_once_s": prefix,
+        "run_ratio": FOLDS * EPOCHS * usual / (prefix + FOLDS * EPOCHS * engine),
+        "floor_s": floor,
+        "times_floor": engine / floor,
+    }
+    if native_bf16():
+        rough = configuration(n, epochs=config.training.epochs, precision="bf16")
+        row["bf16_s"] = case.engine(rough, inputs, repeats)
+        row["bf16_ratio"] = usual / row["bf16_s"]
+    return row
+
+
+def measure_recipe(case: Case, name: str, fields: dict[str, Any], repeats: int) -> dict[str, Any]:
+    """Time a recipe with n = 2."""
+    config = configuration(2, **fields, epochs=3)
+    inputs, prefix = case.prepare(config)
+    usual, engine = case.usual(config, repeats), case.engine(config, inputs, repeats)
+    return {
+        "recipe": name,
+        "usual_s": usual,
+        "engine_s": engine,
+        "ratio": usual / engine,
+        "prefix_once_s": prefix,
+        "run_ratio": FOLDS * EPOCHS * usual / (prefix + FOLDS * EPOCHS * engine),
+    }
+
+
+def recipes() -> dict[str, dict[str, Any]]:
+    """Return the recipes that are timed; of augmentation two views, and the same on the fly."""
+    named = {name: dict(RECIPES[name].fields) for name in ("paper", "adamw", "smooth", "mixup")}
+    pixels = RECIPES["augmented"].fields["augmentation"]
+    named["augmented, 2 views"] = {"augmentation": {**pixels, "views": 2}}
+    named["augmented, on the fly"] = {"augmentation": {**pixels, "views": 0}}
+    return {name: {k: v for k, v in own.items() if k != "warmup_epochs"} for name, own in named.items()}
+
+
+def measure(images: int, recipe_images: int, repeats: int, folder: Path, clock: Clock) -> dict[str, Any]:
+    """Time every setting and recipe."""
+    gflops = {"float32": gemm_gflops(torch.float32, clock)}
+    if native_bf16():
+        gflops["bf16"] = gemm_gflops(torch.bfloat16, clock)
+    paths = draw_frames(folder, max(images, recipe_images))
+    case = Case.draw(paths[:images], folder / "settings", clock)
+    small = Case.draw(paths[:recipe_images], folder / "recipes", clock)
+    for one in (case, small):
+        one.folder.mkdir()
+    settings = [measure_setting(case, n, repeats, gflops["float32"]) for n in (3, 2, 1)]
     return {
         "images": images,
+        "recipe_images": recipe_images,
         "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
         "clock": "CPU" if clock is time.process_time else "wall",
         "gemm_gflops": gflops,
-        "settings": sorted(rows, key=lambda row: row["unfreeze"]),
+        "bf16": "measured" if native_bf16() else NO_BF16,
+        "settings": sorted(settings, key=lambda row: row["unfreeze"]),
+        "recipes": [measure_recipe(small, name, fields, repeats) for name, fields in recipes().items()],
     }
 
 
 def main() -> None:
     """Measure and print one table, or one JSON document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--images", type=int, default=320, help="frames of the data set (default 320)")
+    parser.add_argument("--images", type=int, default=1000, help="frames of the data set (default 1000)")
     parser.add_argument(
-        "--repeats", type=int, default=3, help="of each timing; the median counts (default 3)"
+        "--recipe-images", type=int, default=256, help="frames on which recipes are timed (default 256)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=1, help="of each timing; the median counts (default 1)"
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -238,22 +264,39 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(options.images, options.repeats, Path(folder), clock)
+        found = measure(options.images, options.recipe_images, options.repeats, Path(folder), clock)
     if options.json:
         print(json.dumps(found, indent=2))
-        return
+    else:
+        show(found)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print both tables."""
     gemm = found["gemm_gflops"]
-    print(
-        f"{found['images']} images, {found['threads']} threads; {found['clock']} seconds an epoch of one fold"
-    )
-    print(f"matrix product: {gemm['float32']:.0f} GFLOP/s in float32, {gemm['bf16']:.0f} in bf16")
+    print(f"{found['images']} images, {found['threads']} threads ({found['cpu']})")
+    print(f"{found['clock']} seconds an epoch of one fold")
+    print("matrix product: " + ", ".join(f"{value:.0f} GFLOP/s in {name}" for name, value in gemm.items()))
+    print(f"bf16: {found['bf16']}")
     print(f"run: {FOLDS} folds x {EPOCHS} epochs, float32, the prefix's one pass included\n")
     print("n    usual   engine    ratio     bf16    ratio   prefix  run ratio    floor  x floor")
     for row in found["settings"]:
+        rough = (
+            f"{'-':>8} {'-':>8}"
+            if row["bf16_s"] is None
+            else f"{row['bf16_s']:8.4f} {row['bf16_ratio']:7.2f}x"
+        )
         print(
             f"{row['unfreeze']} {row['usual_s']:8.2f} {row['engine_s']:8.4f} {row['ratio']:7.2f}x"
-            f" {row['bf16_s']:8.4f} {row['bf16_ratio']:7.2f}x {row['prefix_once_s']:8.2f} {row['run_ratio']:9.2f}x"
+            f" {rough} {row['prefix_once_s']:8.2f} {row['run_ratio']:9.2f}x"
             f" {row['floor_s']:8.4f} {row['times_floor']:7.2f}x"
+        )
+    print(f"\nn = 2, {found['recipe_images']} images; a later recipe finds the earlier ones' activations")
+    print(f"{'recipe':24}   usual   engine    ratio   prefix  run ratio")
+    for row in found["recipes"]:
+        print(
+            f"{row['recipe']:24}{row['usual_s']:8.2f} {row['engine_s']:8.4f} {row['ratio']:7.2f}x"
+            f" {row['prefix_once_s']:8.2f} {row['run_ratio']:9.2f}x"
         )
 
 

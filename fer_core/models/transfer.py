@@ -22,6 +22,7 @@ from ..config import CLASSES, TransferConfig
 from ..errors import WeightsError
 from ..training.reproducible import seeded
 from .backbones import Backbone, backbone
+from .convolution import per_tap
 from .efficientnet_lite import EfficientNetLite0
 from .weights import load_weights
 
@@ -215,6 +216,7 @@ def build(model: TransferConfig, weights_dir: Path | None) -> Chain:
         blocks["fc"] = Head(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
     chain = Chain(row, blocks)
     reset_head(chain, seed=0, fold=0)
+    per_tap(chain)
     return chain.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
