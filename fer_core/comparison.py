@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -242,18 +242,24 @@ def fair_protocol(dataset: Dataset, folds: int) -> bool:
     return all(len(set(groups[labels == label].tolist())) > 1 for label in np.unique(labels))
 
 
-def leak_meter(config: RunConfig, dataset: Dataset) -> list[RunConfig]:
-    """Return a run's definition under every protocol of the leak meter that the data set allows.
+def leak_protocols(dataset: Dataset, folds: int) -> tuple[str, ...]:
+    """Return the protocols of the leak meter that the data set allows, the most optimistic first.
 
-    The paper's reshuffle, random k-fold, by clip and by movie; the reshuffle only for a model trained in epochs.
+    The paper's reshuffle, random k-fold, by clip and by movie.
     """
-    names = []
-    if config.epochs > 1:
-        names.append("reshuffle")
-    names.append("stratified")
+    names = ["reshuffle", "stratified"]
     if any(sample.clip not in ("", sample.name) for sample in dataset.samples):
         names.append("clip")
-    if fair_protocol(dataset, config.protocol.folds):
+    if fair_protocol(dataset, folds):
         names.append("group")
-    base = config.protocol.model_dump() | {"folds": config.protocol.folds}
-    return [config.model_copy(update={"protocol": ProtocolConfig(**base | {"name": name})}) for name in names]
+    return tuple(names)
+
+
+def leak_meter(config: RunConfig, protocols: Sequence[str]) -> list[RunConfig]:
+    """Return a run's definition under each protocol; the reshuffle only for a model trained in epochs."""
+    base = config.protocol.model_dump()
+    return [
+        config.model_copy(update={"protocol": ProtocolConfig(**base | {"name": name})})
+        for name in protocols
+        if name != "reshuffle" or config.epochs > 1
+    ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
-from .config import RunConfig, TransferConfig
+from .config import DataConfig, Model, RunConfig, TransferConfig
 from .config_comparators import SvmConfig, TableConfig
 from .models.backbones import BACKBONES
 from .models.naming import system
@@ -93,8 +94,7 @@ def title(run: StoredRun) -> str:
     config = run.config
     model = config.model
     parts = [system(model)]
-    usual = RunConfig(data=config.data, model=type(model)()).epochs
-    if config.epochs != usual:
+    if config.epochs != _usual_epochs(type(model)):
         parts.append(f"{config.epochs} epochs")
     if isinstance(model, TransferConfig):
         if not config.faces.extract:
@@ -104,3 +104,8 @@ def title(run: StoredRun) -> str:
     elif not config.faces.extract and not isinstance(model.inputs, TableConfig):
         parts.append("whole frames")
     return ", ".join(parts)
+
+
+@cache
+def _usual_epochs(kind: type[Model]) -> int:
+    return RunConfig(data=DataConfig(fingerprint="0" * 16), model=kind()).epochs

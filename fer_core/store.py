@@ -34,6 +34,9 @@ RUNS = """
     ORDER BY created DESC, id DESC
     LIMIT :limit
 """
+FINISHED = """
+    SELECT COUNT(*) AS runs, MAX(finished) AS last FROM runs WHERE data = :data AND status = 'done'
+"""
 EPOCHS = """
     SELECT seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images, written,
            train_reverse_loss, val_reverse_loss
@@ -171,6 +174,12 @@ class Store(Database):
         with self.read() as connection:
             rows = connection.execute(text("SELECT status, COUNT(*) AS runs FROM runs GROUP BY status"))
             return dict.fromkeys(STATUSES, 0) | {row.status: row.runs for row in rows}
+
+    def finished(self, data: str) -> tuple[int, float]:
+        """Return how many runs on a data set are done and when the last one ended: equal while none was added."""
+        with self.read() as connection:
+            row = connection.execute(text(FINISHED), {"data": data}).one()
+        return row.runs, row.last or 0.0
 
     def queue_place(self, run_id: str) -> int | None:
         """Return a queued run's place, 1 for the next; None for any other run."""

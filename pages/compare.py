@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from fer_core.results import training_runs
 from fer_core.ui import (
     compare_leaks,
     compare_pair,
@@ -18,8 +17,10 @@ VIEWS = ["All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prot
 
 with setup("Compare") as lab:
     data = resources.data_config(lab.source)
-    runs = training_runs(lab.store.runs(status=["done"], data=data.fingerprint, limit=500))
+    runs, more = resources.trained(data.fingerprint)
     generated_note(lab.dataset)
+    if more:
+        st.caption(f"Of this data set's runs the newest {len(runs):,} are compared.")
     view = st.segmented_control(
         "View",
         VIEWS,

@@ -6,8 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from .. import charts
-from ..comparison import leak_meter
-from ..config import RunConfig
+from ..comparison import leak_meter, leak_protocols
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
@@ -19,18 +18,32 @@ from .widgets import percent, plain
 
 def view(lab: Lab, runs: list[StoredRun]) -> None:
     """Draw one model under the reshuffle, random folds, by clip and by movie, and queue what is missing."""
-    meters: dict[str, tuple[StoredRun, list[RunConfig]]] = {}
-    done = {run.id: run for run in runs}
+    protocols = {
+        folds: leak_protocols(lab.dataset, folds) for folds in {run.config.protocol.folds for run in runs}
+    }
+    # Runs that differ in the protocol alone share their meter: under one and the same they would be one run.
+    meters: dict[str, list[StoredRun]] = {}
     for run in runs:
-        configs = leak_meter(run.config, lab.dataset)
-        # One entry a model: runs that differ in the protocol alone share their meter.
-        meters.setdefault("-".join(config.key() for config in configs), (run, configs))
-    ranked = sorted(meters.values(), key=lambda item: -sum(config.key() in done for config in item[1]))
-    named: dict[str, tuple[StoredRun, list[RunConfig]]] = {}
-    for run, configs in ranked:
-        name = _name(run)
-        named[f"{name} ({configs[-1].key()[:8]})" if name in named else name] = run, configs
-    run, configs = named[st.selectbox("Model", list(named), key="model", bind="query-params")]
+        names = protocols[run.config.protocol.folds]
+        meters.setdefault(leak_meter(run.config, names[-1:])[0].key(), []).append(run)
+
+    def measured(own: list[StoredRun]) -> int:
+        return sum(run.protocol in protocols[run.config.protocol.folds] for run in own)
+
+    shown = {key: own for key, own in meters.items() if measured(own)}
+    if not shown:
+        st.info(
+            "No run here was trained under one of the meter's protocols; a data set's own split is not one of them.",
+            icon=":material/water_drop:",
+        )
+        return
+    named: dict[str, StoredRun] = {}
+    for key, own in sorted(shown.items(), key=lambda item: -measured(item[1])):
+        name = _name(own[0])
+        named[f"{name} ({key[:8]})" if name in named else name] = own[0]
+    run = named[st.selectbox("Model", list(named), key="model", bind="query-params")]
+    configs = leak_meter(run.config, protocols[run.config.protocol.folds])
+    done = {other.id: other for other in runs}
     rows = [_row(done[config.key()]) for config in configs if config.key() in done]
     table = pd.DataFrame(rows)
     downloads.figure(charts.protocol_ladder(table), table, "leak-meter")
@@ -40,9 +53,9 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     )
     _words(table)
     missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
-    shown = table.assign(accuracy=table["accuracy"].map(percent))
+    listed = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
-        shown[["title", "accuracy", "interval", "seen", "group", "why"]],
+        listed[["title", "accuracy", "interval", "seen", "group", "why"]],
         hide_index=True,
         column_config={
             "title": "Protocol",

@@ -129,7 +129,7 @@ def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
         st.info("No image of this class was held out.", icon=":material/image_not_supported:")
         return
     own = own.assign(distance=own[name]).sort_values("distance")
-    shown = min(SHOWN, -(-len(own) // 2))
+    shown = min(SHOWN, max(1, len(own) // 2))  # no image on both sides
     places = crop_rows(run, list(own["name"]))
     left, right = st.columns(2, gap="large")
     for column, heading, part in (

@@ -21,6 +21,8 @@ COLUMNS = (
     *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "train_accuracy"),
     *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
 )
+#: Runs drawn at a time.
+PER_PAGE = 40
 ORDERS = ("validation accuracy", "newest first", "system")
 
 
@@ -60,22 +62,41 @@ def filters(runs: list[StoredRun]) -> list[StoredRun]:
 
 
 def table(runs: list[StoredRun]) -> None:
-    """Draw the runs as a table and as dots with intervals."""
+    """Draw the runs as a table and, so many at a time, as dots with intervals; the CSV has all of them."""
     runs_dataframe(runs, columns=COLUMNS, key="runs")
-    rows = run_table(runs)
+    start = PER_PAGE * (_page(len(runs)) - 1)
+    rows = run_table(runs[start : start + PER_PAGE])
+    folds = rows["folds"].astype(int).astype(str)
     rows = rows.assign(
         system=rows["title"],
         accuracy=rows["val_accuracy"],
-        label=rows["title"] + " · " + rows["protocol"],
+        label=rows["title"] + " · " + rows["protocol"] + ", k = " + folds,
         seeds=rows["seeds"].map(len),
     )
-    downloads.figure(charts.accuracy_intervals(rows), rows, "all-runs")
+    rows.loc[rows["protocol"].isin(["reshuffle", "spi", "fixed"]), "label"] = (
+        rows["title"] + " · " + rows["protocol"]
+    )
+    downloads.figure(charts.accuracy_intervals(rows), lambda: run_table(runs), "all-runs")
     st.caption(
-        "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dotted line is "
+        "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
         f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
         "it is in each run. Open diamonds leak: their accuracy is optimistic. "
         "An SVM has no count of trained parameters."
     )
+
+
+def _page(runs: int) -> int:
+    """Draw the choice among pages of runs, where there is more than one, and return the one chosen, from 1."""
+    pages = -(-runs // PER_PAGE)
+    if pages < 2:
+        return 1
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        page = st.pagination(pages, key="page", bind="query-params")
+        first = PER_PAGE * (page - 1)
+        st.caption(
+            f"Drawn below: {first + 1} to {min(first + PER_PAGE, runs)} of {runs:,} runs", width="content"
+        )
+    return page
 
 
 def curves(runs: list[StoredRun]) -> None:

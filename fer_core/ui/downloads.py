@@ -64,11 +64,11 @@ button:hover, button:focus-visible {border-color: var(--st-primary-color); color
 """
 
 
-def figure(drawn: Any, table: pd.DataFrame, name: str, *, key: str = "") -> None:
+def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str = "") -> None:
     """Draw a Plotly or Altair figure and, at its lower right, a small menu that saves it as PNG, SVG and CSV.
 
     Args:
-        table: the figures behind it, as the CSV has them.
+        table: the figures behind it, as the CSV has them, or what gathers them once they are asked for.
         name: of the files, without an ending.
         key: of the figure on its page, where `name` isn't unique there: letters, digits, '-' and '_'.
     """
@@ -113,8 +113,8 @@ def _buttons(files: Mapping[str, Callable[[], str | bytes]], name: str, key: str
         )
 
 
-def _csv(table: pd.DataFrame) -> Callable[[], str]:
-    return lambda: defused_table(table).to_csv(index=False)
+def _csv(table: pd.DataFrame | Callable[[], pd.DataFrame]) -> Callable[[], str]:
+    return lambda: defused_table(table() if callable(table) else table).to_csv(index=False)
 
 
 def _rendered(chart: Any, kind: str) -> Callable[[], str | bytes]:

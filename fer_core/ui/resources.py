@@ -27,9 +27,13 @@ from ..faces.extraction import Crops, Progress, read_crops, read_detections
 from ..faces.rescue import DetectorOf
 from ..faces.trace import Trace
 from ..faces.trial import attempt, look, pick
+from ..results import training_runs
 from ..settings import Settings
 from ..store import Store, StoredRun
 from .gallery import encode
+
+#: Finished runs of one data set that are compared at most: the newest.
+MOST_RUNS = 2000
 
 
 @st.cache_resource(show_spinner=False)
@@ -161,6 +165,21 @@ def trial(
     faces = FacesConfig.model_validate_json(faces_json)
     before = pick(crops_by_key(crops_key).table, failed, found)
     return attempt(dataset(source).samples, before, faces, detector_of(faces), progress=_progress)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
+def _trained(data: str, finished: tuple[int, float]) -> tuple[list[StoredRun], int]:
+    found = training_runs(store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS))
+    return found, finished[0]
+
+
+def trained(data: str) -> tuple[list[StoredRun], bool]:
+    """Return the newest `MOST_RUNS` finished trainings on a data set, and whether there may be more.
+
+    They are read again once one was added; a list of its own each time, of runs that are shared.
+    """
+    found, done = _trained(data, store().finished(data))
+    return list(found), len(found) == MOST_RUNS and done > MOST_RUNS
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -26,6 +26,9 @@ STATUS_BADGES = {
     "cancelled": (":material/block:", "orange"),
 }
 
+#: One digit after the point, of a figure in 0..100: Streamlit's own "percent" shows from none to two.
+PERCENT = "%.1f %%"
+
 RUN_COLUMNS = {
     "link": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})", help="Open the run"),
     "title": st.column_config.TextColumn("Setting"),
@@ -33,9 +36,9 @@ RUN_COLUMNS = {
     "leaks": st.column_config.CheckboxColumn("Leaks", help="Film frames of one shot may lie on both sides"),
     "folds": st.column_config.NumberColumn("Folds"),
     "seeds": st.column_config.ListColumn("Seeds"),
-    "val": st.column_config.NumberColumn("Validation", format="percent"),
+    "val": st.column_config.NumberColumn("Validation", format=PERCENT),
     "interval": st.column_config.TextColumn("95 % interval"),
-    "train_accuracy": st.column_config.NumberColumn("Training", format="percent"),
+    "train_accuracy": st.column_config.NumberColumn("Training", format=PERCENT),
     "macro_f1": st.column_config.NumberColumn("Macro F1", format="%.3f"),
     "images": st.column_config.NumberColumn("Images"),
     "missing_faces": st.column_config.NumberColumn("No face", help="Frames used whole for want of a face"),
@@ -55,7 +58,8 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
     """Draw a table of runs with links to each."""
     table = run_table(runs)
     table["link"] = [run_link(run) for run in runs]
-    table["val"] = table["val_accuracy"]
+    table["val"] = 100 * table["val_accuracy"].astype(float)
+    table["train_accuracy"] = 100 * table["train_accuracy"].astype(float)
     table["interval"] = table["val_accuracy_interval"].map(interval)
     st.dataframe(
         table[list(columns)],

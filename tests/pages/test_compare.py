@@ -102,6 +102,24 @@ def test_filters_come_from_the_url(compare: Open) -> None:
     assert not table["leaks"].any()
 
 
+def test_many_runs_are_drawn_page_by_page(compare: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Drawn below" not in shown(compare())
+    monkeypatch.setattr("fer_core.ui.compare_view.PER_PAGE", 3)
+    app = compare(page="3")
+    assert not app.error, app.error[0].value
+    assert "Drawn below: 7 to 8 of 8 runs" in shown(app)
+    assert len(app.dataframe[0].value) == 8
+
+
+def test_only_so_many_runs_are_read_and_the_page_says_so(
+    compare: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.ui.resources.MOST_RUNS", 5)
+    app = compare()
+    assert "the newest 5 are compared" in shown(app)
+    assert len(app.dataframe[0].value) == 5
+
+
 def test_two_runs_are_compared_on_the_same_images(compare: Open) -> None:
     app = compare(view="Two runs", protocol="group")
     assert {"Second minus first", "McNemar's p"} <= {metric.label for metric in app.metric}
