@@ -228,9 +228,20 @@ def _train(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
     _json(train)
     demo = _command(
-        commands, "demo", "train:demo", "train the three settings on the generated set and print the table"
+        commands, "demo", "demo:demo", "train the three settings on the generated set and print the table"
     )
-    demo.add_argument("--epochs", type=int, default=20, metavar="E")
+    demo.add_argument(
+        "--prepare",
+        action="store_true",
+        help="make what a hosted demo shows: short runs of the three settings, longer ones of n = 1, comparators",
+    )
+    demo.add_argument(
+        "--epochs",
+        type=int,
+        default=None,
+        metavar="E",
+        help="of the three settings (default: 20; prepared: 2)",
+    )
     _json(demo)
 
 

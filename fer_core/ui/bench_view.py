@@ -165,7 +165,7 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
     tried_failed, tried_found = min(failed, FAILED_TRIED), min(found, FOUND_TRIED)
     key = digest([config.crops_key(), faces.hashed()])[:8]
     if lab.demo:
-        st.caption("Trying settings on many frames is off on a hosted demo.")
+        st.caption(f"{lab.closed}: trying settings on many frames is off.")
         return
     if st.query_params.get("tried") != key:
         st.button(

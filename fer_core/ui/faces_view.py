@@ -43,7 +43,7 @@ def detection(lab: Lab, config: RunConfig) -> None:
             "and failures then show here. It goes on when you close this tab."
         )
         if lab.demo:
-            st.caption("Starting a detection is off on a hosted demo.")
+            st.caption(f"{lab.closed}: starting a detection is off.")
         elif st.button("Detect faces", type="primary", icon=":material/frame_person:"):
             submit(lab.store, config)
             executors.launch(lab.settings)
