@@ -52,7 +52,8 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False)
 def reader() -> Store:
     """Return the database opened read-only, for those who may only look; made first where there is none."""
-    return Store(store().path, read_only=True)
+    store()
+    return Store(settings().database, read_only=True)
 
 
 @st.cache_resource(show_spinner=False)

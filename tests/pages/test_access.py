@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import streamlit as st
 from streamlit.runtime.secrets import Secrets
 from streamlit.testing.v1 import AppTest
 
+from fer_core import limits
 from fer_core.errors import ConfigError, NotFoundError, StoreError
 from fer_core.store import Store
 from fer_core.ui import resources
@@ -169,3 +171,26 @@ def test_who_looks_says_what_is_closed() -> None:
     assert Access("runner").closed == ""
     assert "demo" in Access("visitor").closed
     assert "viewer" in Access("viewer", "a@b.c").closed
+
+
+def test_predictions_are_counted_and_take_turns(
+    page: Open, shared_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=1,all_images_per_minute=1")
+    limits.guard.cache_clear()
+    turns: list[str] = []
+
+    @contextmanager
+    def turn(visitor: str) -> Iterator[None]:
+        turns.append(visitor)
+        yield
+
+    monkeypatch.setattr("fer_core.limits.device_turn", turn)
+    shown = page("pages/predict.py", shared_home, sample="true")
+    assert not shown.exception
+    assert not shown.error
+    assert len(turns) == 1
+    assert turns[0]
+    again = shown.run()
+    assert "At most 1 images a minute" in again.error[0].value
+    limits.guard.cache_clear()
