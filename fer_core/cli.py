@@ -278,7 +278,7 @@ def _reproduce(commands: argparse._SubParsersAction) -> None:
 def _compare(commands: argparse._SubParsersAction) -> None:
     compare = _command(commands, "compare", "compare:compare", "list what has been run, best first")
     compare.add_argument("--data", default=None, metavar="PATH", help="only runs on this data set")
-    compare.add_argument("--protocol", default=None, help="only runs under this protocol")
+    compare.add_argument("--protocol", default=None, metavar="NAME", help="only runs under this protocol")
     compare.add_argument(
         "--paper",
         action="store_true",

@@ -17,7 +17,7 @@ from ..faces.rescue import POLICIES
 from ..jobs import executors
 from ..jobs.queue import submit
 from ..metrics import wilson
-from . import bench_view, boxes_view, resources, trace_view
+from . import bench_view, boxes_view, downloads, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
 from .widgets import interval, run_status
@@ -198,9 +198,9 @@ def failed(table: pd.DataFrame) -> pd.DataFrame:
 def failure_shares(table: pd.DataFrame) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
     counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
-    chart = charts.status_bars(counts.groupby(["class", "status"]).size().reset_index(name="images"))
+    counted = counts.groupby(["class", "status"]).size().reset_index(name="images")
     st.markdown("**What became of the frames, per class**")
-    st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
+    downloads.figure(charts.status_bars(counted), counted, "detection-per-class")
     st.markdown("**Failed share per movie or person**")
     rows = []
     for group, statuses in table[table["group"] != ""].groupby("group")["status"]:
