@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from .errors import ConfigError
 
-EXECUTORS = ("local", "inline", "slurm")
+EXECUTORS = ("local", "inline", "ray", "slurm")
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Settings:
         home: folder of all state (`FER_HOME`; `.fer` in the working folder unless set).
         weights_dir: where pretrained weights are looked for first (`FER_WEIGHTS_DIR`; `<home>/weights`).
         device: 'auto', 'cpu', 'cuda' or 'cuda:<index>' (`FER_DEVICE`).
-        executor: 'local' (a worker process), 'inline' (in the calling process) or 'slurm' (a job a run)
-            (`FER_EXECUTOR`).
+        executor: 'local' (a worker process), 'inline' (in the calling process), 'ray' (heavy steps on a Ray
+            cluster) or 'slurm' (a job a run) (`FER_EXECUTOR`).
         demo: read-only hosted demo (`FER_DEMO=1`).
         threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
         data_roots: folders that data sets must lie in, links followed (`FER_DATA_ROOTS`, with ':' between

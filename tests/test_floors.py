@@ -50,6 +50,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     3: (
         "pipeline",
         "fitting",
+        "engine",
         "folds",
         "sweep",
         "reproduction",
