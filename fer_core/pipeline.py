@@ -31,6 +31,7 @@ from .models.backbones import weight_status
 from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
 from .settings import Settings
+from .shared_artifacts import artifacts_of
 
 
 def execute(config: RunConfig, report: Report, settings: Settings, engine: Engine = LOCAL) -> RunResult:
@@ -55,7 +56,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
             got=f"fingerprint {found} in place of {config.data.fingerprint}",
             fix="Submit the run again to train on the data as it is now",
         )
-    return run(config, dataset, Artifacts(settings.artifacts), report, settings, engine)
+    return run(config, dataset, artifacts_of(settings), report, settings, engine)
 
 
 def run(

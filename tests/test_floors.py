@@ -38,6 +38,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "database",
         "migrations",
         "artifacts",
+        "shared_artifacts",
         "uploads",
         "devices",
         "environment",

@@ -29,6 +29,7 @@ from ..faces.trace import Trace
 from ..faces.trial import attempt, look, pick
 from ..results import training_runs
 from ..settings import Settings
+from ..shared_artifacts import artifacts_of
 from ..store import Store, StoredRun
 from .gallery import encode
 from .public_store import PublicStore
@@ -59,7 +60,7 @@ def reader() -> Store:
 @st.cache_resource(show_spinner=False)
 def artifacts() -> Artifacts:
     """Return the folder of artifacts."""
-    return Artifacts(settings().artifacts)
+    return artifacts_of(settings())
 
 
 @st.cache_data(ttl=10, show_spinner=False)
@@ -108,7 +109,7 @@ def audit(source: str, fingerprint: str) -> AuditReport:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def crops_by_key(key: str) -> Crops:
     """Return the crops under a key; raises StoreError when they are not there."""
-    return read_crops(artifacts().path("crops", key))
+    return read_crops(artifacts().open("crops", key))
 
 
 def crops(config: RunConfig) -> Crops | None:
