@@ -182,7 +182,7 @@ def release(store: Store, held: Claim, seconds: float) -> None:
 
 def lost(store: Store, held: Claim, error: str, seconds: float) -> None:
     """Give a run whose computing was lost to its next attempt; with none left it fails. Raises LeaseLost."""
-    values = _values(held, error=error, seconds=seconds)
+    values = _values(store, held, error=error, seconds=seconds)
     store.write(lambda connection: _fenced(connection, LOSE, values))
 
 

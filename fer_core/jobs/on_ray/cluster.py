@@ -103,8 +103,8 @@ def slots(settings: Settings) -> int:
 
 
 def on_node(settings: Settings) -> Settings:
-    """Return the settings for a task: its device is the GPU that Ray shows it, or the CPU."""
-    return replace(settings, device="cuda" if gpus(settings) else "cpu")
+    """Return the settings for a task: its device is the GPU that Ray shows it, or the CPU; it knows no database."""
+    return replace(settings, device="cuda" if gpus(settings) else "cpu", database_url=None)
 
 
 @contextmanager
