@@ -34,7 +34,8 @@ __all__ = [
     "parse",
 ]
 
-#: Raised by one when the result of a step changes for the same settings; part of that step's key.
+#: Raised by one when the result of a step changes for the same settings; part of that step's key. Crops take no part
+#: of their detections' key, nor a run of its activations': raise the later step's version with the earlier one's.
 STEP_VERSIONS: dict[str, int] = {"detections": 1, "crops": 1, "activations": 1, "run": 1}
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).

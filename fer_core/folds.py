@@ -11,7 +11,7 @@ import pandas as pd
 
 from .config import CLASSES, RunConfig
 from .fitting import FoldFigures
-from .metrics import apply_temperature, ece
+from .metrics import apply_temperature, ece, two_sets
 
 
 def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame:
@@ -84,6 +84,14 @@ def summarise_recipe(
         found["temperatures"] = temperatures
         found["calibrated"] = {"ece": ece(scaled, labels), "log_loss": float(-np.log(right).mean())}
     return found
+
+
+def summarise_sets(config: RunConfig, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Return SFEW's figures as `two_sets` (`metrics.two_sets`) under its two-set protocol, nothing under others."""
+    if config.protocol.name != "spi":
+        return {}
+    guesses = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy().argmax(axis=1)
+    return {"two_sets": two_sets(predictions["label"], guesses, predictions["fold"], predictions["seed"])}
 
 
 def arithmetic_of(results: Sequence[FoldFigures]) -> dict[str, Any]:

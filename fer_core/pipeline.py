@@ -24,7 +24,7 @@ from .faces.finetuned import trained_on
 from .faces.known_faces import group_of
 from .faces.recut import write_crops
 from .fitting import FITTERS, Work, fit
-from .folds import arithmetic_of, held_out, summarise_folds, summarise_recipe
+from .folds import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
 from .metrics import summary as summarise
 from .model_inputs import descriptors, reads_table, table_rows
 from .models.backbones import weight_status
@@ -124,6 +124,7 @@ def run(
         "validated": figures["images"],
         **faces_summary(frames),
         **summarise_folds(results),
+        **summarise_sets(config, predictions),
         **(summarise_recipe(config, results, predictions) if config.trains_backbone else {}),
         "trainable": FITTERS[config.model.kind].trained(work),
         **measure_leaks(config, used, folds, artifacts),

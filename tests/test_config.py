@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fer_core.config import (
+    STEP_VERSIONS,
     AugmentationConfig,
     DataConfig,
     FacesConfig,
@@ -30,6 +31,38 @@ def test_golden_keys() -> None:
     assert RUN.activations_key("layer4") == "2c98becfc6b1e473"
     assert RUN.key() == "a48bbce71d5648d2"
     assert RUN.model_copy(update={"goal": "faces"}).key() == "88f6df29ef201657"
+
+
+def test_the_golden_key_of_a_recipe() -> None:
+    recipe = TrainingConfig(
+        weight_decay=0.05, patience=3, augmentation=AugmentationConfig(flip=True, crop=0.2)
+    )
+    assert RUN.model_copy(update={"training": recipe}).key() == "43f54de98a5c13c3"
+
+
+@pytest.mark.parametrize(
+    ("step", "changes"),
+    [
+        ("detections", {"detections"}),
+        ("crops", {"crops", "activations", "run"}),
+        ("activations", {"activations"}),
+        ("run", {"run"}),
+    ],
+)
+def test_a_raised_step_version_asks_for_that_steps_results_anew(
+    step: str, changes: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keys() -> dict[str, str]:
+        return {
+            "detections": RUN.detections_key(),
+            "crops": RUN.crops_key(),
+            "activations": RUN.activations_key("layer4"),
+            "run": RUN.key(),
+        }
+
+    before = keys()
+    monkeypatch.setitem(STEP_VERSIONS, step, STEP_VERSIONS[step] + 1)
+    assert {name for name, key in keys().items() if key != before[name]} == changes
 
 
 def test_json_gives_the_same_definition_back() -> None:

@@ -239,3 +239,22 @@ def test_images_of_unknown_group_are_told_by_name_over_seeds() -> None:
 def test_what_are_no_probabilities_is_refused(bad: np.ndarray) -> None:
     with pytest.raises(ValueError, match="probabilities"):
         metrics.ece(bad, LABELS)
+
+
+def test_the_two_sets_count_half_each_whatever_their_size() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 0, 1])
+    guesses = np.array([0, 0, 1, 1, 1, 1, 1])
+    folds, seeds = np.array([0, 0, 0, 0, 0, 1, 1]), np.zeros(7, int)
+    found = metrics.two_sets(labels, guesses, folds, seeds)
+    assert [(one["tested"], one["images"]) for one in found["sets"]] == [("set2", 5), ("set1", 2)]
+    assert found["accuracy"] == pytest.approx((4 / 5 + 1 / 2) / 2)
+    first = found["per_class"][0]
+    assert first["class"] == metrics.classification.CLASSES[0]
+    assert first["recall"] == pytest.approx((2 / 3 + 0) / 2)
+    assert first["precision"] == pytest.approx(1.0)  # of set1 none was called so
+    assert first["specificity"] == pytest.approx((1 + 1) / 2)
+    twice = metrics.two_sets(
+        *(np.concatenate([v, v]) for v in (labels, guesses, folds)), np.repeat([0, 1], 7)
+    )
+    assert [one["images"] for one in twice["sets"]] == [5, 2]
+    assert twice["accuracy"] == found["accuracy"]

@@ -14,6 +14,7 @@ from .classification import accuracy, balanced_accuracy, class_figures, confusio
 from .intervals import Interval, group_interval, seed_interval, wilson
 from .paired import compare, mcnemar
 from .run_summary import NOT_FOUND, summary
+from .two_sets import two_sets
 
 __all__ = [
     "NOT_FOUND",
@@ -34,5 +35,6 @@ __all__ = [
     "reliability",
     "seed_interval",
     "summary",
+    "two_sets",
     "wilson",
 ]

@@ -16,6 +16,7 @@ from ..results import title
 from ..store import StoredRun
 from . import downloads, recipe_form, resources, share_view
 from .setup import Lab
+from .two_sets_view import two_sets_figures
 from .widgets import age, honesty, protocol_note, run_link, run_status, summary_figures
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
@@ -259,6 +260,7 @@ def _body(lab: Lab, run: StoredRun) -> None:
             column_config={name: st.column_config.NumberColumn(format="%.3f") for name in shares},
             alt="Figures per class",
         )
+        two_sets_figures(run)
     with st.expander("Log, definition and environment"):
         log = lab.store.log(run.id)
         st.code("\n".join(log["text"]) or "No lines yet.", language=None)
