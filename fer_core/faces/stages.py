@@ -15,8 +15,9 @@ from fer_core.errors import WeightsError
 
 _MEAN, _SCALE = 127.5, 0.0078125  # the weights were trained on (pixels - 127.5) / 128
 # Pixels in one pass of a net. On a CPU small passes stay in cache and reuse freed memory (2x faster than whole
-# levels at 720x576); elsewhere they only bound memory.
-_CPU_PASS, _ACCELERATOR_PASS = 1 << 16, 1 << 21
+# levels at 720x576); with more than about 50,000 the allocator hands memory back to the system after every pass and
+# fetches it anew, 1,600 page faults a frame. Elsewhere they only bound memory.
+_CPU_PASS, _ACCELERATOR_PASS = 48_000, 1 << 21
 
 
 @dataclass(frozen=True)
