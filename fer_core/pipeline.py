@@ -17,12 +17,14 @@ from .datasets.base import Dataset
 from .datasets.fingerprint import fingerprint
 from .datasets.open import open_dataset
 from .datasets.table_rows import LAYOUT
-from .engine import LOCAL, Engine
+from .devices import resolve
+from .environment import describe_environment
 from .errors import DataError
-from .faces.extraction import NOT_DETECTED, Crops, Progress, read_crops, read_detections, write_detections
-from .faces.finetuned import trained_on
+from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
+from .faces.finetuned import trained_on, weights_of
 from .faces.known_faces import group_of
 from .faces.recut import write_crops
+from .faces.rescue import detectors, rescuer
 from .fitting import FITTERS, Work, fit
 from .folds import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
 from .metrics import summary as summarise
@@ -31,10 +33,9 @@ from .models.backbones import weight_status
 from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
 from .settings import Settings
-from .shared_artifacts import artifacts_of
 
 
-def execute(config: RunConfig, report: Report, settings: Settings, engine: Engine = LOCAL) -> RunResult:
+def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
     """Open the data set of a run and carry the run out: what a worker calls.
 
     Raises:
@@ -56,19 +57,14 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
             got=f"fingerprint {found} in place of {config.data.fingerprint}",
             fix="Submit the run again to train on the data as it is now",
         )
-    return run(config, dataset, artifacts_of(settings), report, settings, engine)
+    return run(config, dataset, Artifacts(settings.artifacts), report, settings)
 
 
 def run(
-    config: RunConfig,
-    dataset: Dataset,
-    artifacts: Artifacts,
-    report: Report,
-    settings: Settings,
-    engine: Engine = LOCAL,
+    config: RunConfig, dataset: Dataset, artifacts: Artifacts, report: Report, settings: Settings
 ) -> RunResult:
-    """Carry out a run, from frames to figures; `engine` says where its heavy steps are computed."""
-    device = engine.device(settings)
+    """Carry out a run, from frames to figures."""
+    device = resolve(settings)
     started = time.perf_counter()
     if config.goal == "train" and isinstance(config.model, TransferConfig):
         require_weights(config.model, settings)
@@ -82,11 +78,11 @@ def run(
             fix="Choose svm, bdnn or mlp with the features 'table'",
         )
     else:
-        crops = extract_faces(config, dataset, artifacts, report, settings, engine)
+        crops = extract_faces(config, dataset, artifacts, report, device)
         frames = crops.table
         if config.goal == "faces":
             summary = faces_summary(frames) | {"seconds": time.perf_counter() - started}
-            return RunResult(summary, pd.DataFrame(), engine.environment(settings, device))
+            return RunResult(summary, pd.DataFrame(), describe_environment(device))
         used = crops.used()
         inputs = crops.images[: len(used)]
         if config.model.kind != "transfer":
@@ -109,7 +105,7 @@ def run(
         settings=settings,
         device=device,
     )
-    results = fit(work, engine.fit)
+    results = fit(work)
     predictions = held_out(used, results)
     figures = summarise(
         predictions["label"],
@@ -130,7 +126,7 @@ def run(
         **measure_leaks(config, used, folds, artifacts),
         "seconds": time.perf_counter() - started,
     }
-    environment = engine.environment(settings, device)
+    environment = describe_environment(device)
     if config.trains_backbone:
         environment |= arithmetic_of(results)
     return RunResult(summary, predictions, environment)
@@ -180,12 +176,7 @@ def require_weights(model: TransferConfig, settings: Settings) -> None:
 
 
 def extract_faces(
-    config: RunConfig,
-    dataset: Dataset,
-    artifacts: Artifacts,
-    report: Report,
-    settings: Settings,
-    engine: Engine = LOCAL,
+    config: RunConfig, dataset: Dataset, artifacts: Artifacts, report: Report, device: str
 ) -> Crops:
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
@@ -196,10 +187,12 @@ def extract_faces(
     if faces.extract:
 
         def detect(folder: Path) -> None:
-            write_detections(
+            detector_of = detectors(faces, device, weights=weights_of(artifacts, faces.detector))
+            detect_all(
                 dataset.samples,
+                detector_of(0.0),
                 folder,
-                lambda todo: engine.detect(todo, faces, artifacts, settings),
+                second_look=rescuer(faces, detector_of),
                 progress=_progress(report, "detecting faces"),
             )
 

@@ -38,7 +38,6 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "database",
         "migrations",
         "artifacts",
-        "shared_artifacts",
         "uploads",
         "devices",
         "environment",
@@ -51,7 +50,6 @@ FLOORS: dict[int, tuple[str, ...]] = {
     3: (
         "pipeline",
         "fitting",
-        "engine",
         "folds",
         "sweep",
         "reproduction",

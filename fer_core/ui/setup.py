@@ -19,7 +19,6 @@ from ..errors import ConfigError, FerError
 from ..settings import Settings
 from ..store import Store
 from . import resources
-from .access import Access, account, enter, visitor
 
 log = logging.getLogger("fer_core.ui")
 
@@ -60,12 +59,11 @@ h1 {padding-top: 0;}
 
 @dataclass(frozen=True)
 class Lab:
-    """What a page works with: settings, the store, the data set named in the URL (`?data=`), who looks."""
+    """What a page works with: settings, the store, and the data set named in the URL (`?data=`)."""
 
     settings: Settings
     store: Store
     source: str
-    access: Access
 
     @property
     def dataset(self) -> Dataset:
@@ -74,18 +72,8 @@ class Lab:
 
     @property
     def demo(self) -> bool:
-        """True where nothing can be started or changed: on a hosted demo, and for a viewer who signed in."""
-        return bool(self.access.closed)
-
-    @property
-    def closed(self) -> str:
-        """Why nothing can be started or changed, as the start of a sentence; '' where it can."""
-        return self.access.closed
-
-    @property
-    def visitor(self) -> str:
-        """Who counts as one visitor for `fer_core.limits`."""
-        return visitor(self.access)
+        """True on a hosted demo, where nothing can be started or changed."""
+        return self.settings.demo
 
 
 @contextmanager
@@ -99,9 +87,7 @@ def setup(title: str) -> Iterator[Lab]:
     st.html(STYLE)
     with _errors_shown(title):
         settings = resources.settings()
-        access = enter(settings)
-        store = resources.reader() if access.role == "viewer" else resources.store()
-        lab = Lab(settings, store, _navigation(access), access)
+        lab = Lab(settings, resources.store(), _navigation(settings))
         st.title(title)
         yield lab
         return
@@ -123,7 +109,7 @@ def _errors_shown(title: str) -> Iterator[None]:
         )
 
 
-def _navigation(access: Access) -> str:
+def _navigation(settings: Settings) -> str:
     """Draw the sidebar and return the source of the data set that is looked at."""
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
@@ -131,11 +117,9 @@ def _navigation(access: Access) -> str:
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page.
         st.session_state.setdefault("source", st.query_params.get("data") or "demo")
         chosen = st.session_state["source"]
-        if access.closed and chosen not in resources.sources():
+        if settings.demo and chosen not in resources.sources():
             raise ConfigError(
-                f"{access.closed}, which opens only the data sets it lists"
-                if access.role == "visitor"
-                else f"{access.closed}, who may open the data sets in the list",
+                "a hosted demo opens only the data sets it lists",
                 got=repr(chosen),
                 fix="Choose one of the list",
             )
@@ -144,7 +128,7 @@ def _navigation(access: Access) -> str:
             list(dict.fromkeys([*resources.sources(), chosen])),
             key="source",
             persist_state="session",
-            accept_new_options=not access.closed,
+            accept_new_options=not settings.demo,
             format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
             help="Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
             "file on the machine that runs FER Lab.",
@@ -156,10 +140,9 @@ def _navigation(access: Access) -> str:
             st.page_link(
                 path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
             )
-        if access.closed:
+        if settings.demo:
             st.info(
-                f"{access.closed}: look around and predict; starting, importing and changing things is off.",
+                "Hosted demo: look around and predict; starting and changing things is off.",
                 icon=":material/visibility:",
             )
-        account(access)
     return source
