@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev app demo test lint bench screenshots clean
+.PHONY: help install install-dev app demo hosted test lint bench screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ app: install  ## set up, make the demo data, start the worker and open the dashb
 
 demo: install  ## train the paper's three settings on the generated set and print the table
 	$(BIN)/python -m fer_core demo
+
+hosted: install  ## make what a hosted demo (FER_DEMO=1) shows: finished runs on the generated set
+	$(BIN)/python -m fer_core demo --prepare
 
 test: install-dev  ## run every test (some need Debian's chromium and postgresql)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

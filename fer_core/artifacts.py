@@ -51,6 +51,9 @@ class Artifacts:
 
     def has(self, kind: str, key: str) -> bool:
         """Return whether the artifact is there and whole."""
+        return self._here(kind, key)
+
+    def _here(self, kind: str, key: str) -> bool:
         return (self.path(kind, key) / CONFIG).is_file()
 
     def open(self, kind: str, key: str) -> Path:
@@ -60,7 +63,7 @@ class Artifacts:
             NotFoundError: it isn't there.
         """
         folder = self.path(kind, key)
-        if not self.has(kind, key):
+        if not self._here(kind, key):
             raise NotFoundError(
                 f"The {kind} artifact must be there", got=f"no {key}", fix="Run the step that makes it again"
             )
@@ -92,11 +95,11 @@ class Artifacts:
             StoreError: the folder can't be written to, or the disk is full.
         """
         folder = self.path(kind, key)
-        if self.has(kind, key):
+        if self._here(kind, key):
             return folder
         partial = folder.with_name(f".{key}.partial")
         with _storage_errors(folder), _lock(folder, waiting):
-            if self.has(kind, key):
+            if self._here(kind, key):
                 return folder
             if partial.exists() and not resume:
                 shutil.rmtree(partial)
@@ -151,7 +154,7 @@ class Artifacts:
             StoreError: it is being made at this moment.
         """
         folder = self.path(kind, key)
-        there = self.has(kind, key)
+        there = self._here(kind, key)
         if not folder.parent.is_dir():
             return False
         with _storage_errors(folder), _lock(folder, _refuse):

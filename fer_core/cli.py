@@ -228,9 +228,20 @@ def _train(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
     _json(train)
     demo = _command(
-        commands, "demo", "train:demo", "train the three settings on the generated set and print the table"
+        commands, "demo", "demo:demo", "train the three settings on the generated set and print the table"
     )
-    demo.add_argument("--epochs", type=int, default=20, metavar="E")
+    demo.add_argument(
+        "--prepare",
+        action="store_true",
+        help="make what a hosted demo shows: short runs of the three settings, longer ones of n = 1, comparators",
+    )
+    demo.add_argument(
+        "--epochs",
+        type=int,
+        default=None,
+        metavar="E",
+        help="of the three settings (default: 20; prepared: 2)",
+    )
     _json(demo)
 
 
@@ -267,7 +278,7 @@ def _reproduce(commands: argparse._SubParsersAction) -> None:
 def _compare(commands: argparse._SubParsersAction) -> None:
     compare = _command(commands, "compare", "compare:compare", "list what has been run, best first")
     compare.add_argument("--data", default=None, metavar="PATH", help="only runs on this data set")
-    compare.add_argument("--protocol", default=None, help="only runs under this protocol")
+    compare.add_argument("--protocol", default=None, metavar="NAME", help="only runs under this protocol")
     compare.add_argument(
         "--paper",
         action="store_true",

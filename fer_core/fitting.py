@@ -81,25 +81,29 @@ class Fitter:
         build: fits all folds and writes them into a folder; called again after an interruption.
         read: returns the folds from a finished folder.
         trained: number of trained figures of one fold's model; None where there is no such number.
+        apart: the folds in groups, each of which `build` can fit alone into the same folder, with the same bits.
     """
 
     build: Callable[[Work, Path], None]
     read: Callable[[Work, Path], list[FoldFigures]]
     trained: Callable[[Work], int | None]
+    apart: Callable[[Work], list[list[Fold]]] = lambda work: [list(work.folds)]
 
 
-def fit(work: Work) -> list[FoldFigures]:
+def fit(work: Work, build: Callable[[Work, Path], None] | None = None) -> list[FoldFigures]:
     """Fit every fold, or read what has been fitted, as the run's artifact; returns a result a fold.
 
-    What an interrupted attempt has finished is read, not trained again.
+    What an interrupted attempt has finished is read, not trained again. `build` does what the model's own does,
+    elsewhere.
     """
     config, fitter = work.config, FITTERS[work.config.model.kind]
+    build = build or fitter.build
     described = config.model_dump(mode="json")
     folder = work.artifacts.ensure(
         "runs",
         config.key(),
         described,
-        lambda place: fitter.build(work, place),
+        lambda place: build(work, place),
         resume=True,
         waiting=work.report.check,
     )
@@ -141,6 +145,15 @@ def _read_transfer(work: Work, folder: Path) -> list[FoldFigures]:
 def _transfer_trained(work: Work) -> int | None:
     model = work.config.transfer
     return BACKBONES[model.backbone].trainable.get(model.unfreeze)
+
+
+def _transfer_apart(work: Work) -> list[list[Fold]]:
+    """Heads alone train side by side, as one group; whole blocks a fold at a time."""
+    row, recipe = BACKBONES[work.config.transfer.backbone], work.config.training.augmentation
+    live = recipe.active and not recipe.views
+    if row.boundary(work.config.transfer.unfreeze) == "fc" and not live:
+        return [list(work.folds)]
+    return [[fold] for fold in work.folds]
 
 
 def _build_svm(work: Work, folder: Path) -> None:
@@ -218,7 +231,7 @@ DENSE = Fitter(_build_dense, _read_fitted, _dense_trained)
 
 #: Every kind of model. A new one is a config in the union, and a row here.
 FITTERS: dict[str, Fitter] = {
-    "transfer": Fitter(_build_transfer, _read_transfer, _transfer_trained),
+    "transfer": Fitter(_build_transfer, _read_transfer, _transfer_trained, _transfer_apart),
     "svm": Fitter(_build_svm, _read_fitted, lambda _: None),
     "bdnn": DENSE,
     "mlp": DENSE,

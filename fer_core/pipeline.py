@@ -17,14 +17,12 @@ from .datasets.base import Dataset
 from .datasets.fingerprint import fingerprint
 from .datasets.open import open_dataset
 from .datasets.table_rows import LAYOUT
-from .devices import resolve
-from .environment import describe_environment
+from .engine import LOCAL, Engine
 from .errors import DataError
-from .faces.extraction import NOT_DETECTED, Crops, Progress, detect_all, read_crops, read_detections
-from .faces.finetuned import trained_on, weights_of
+from .faces.extraction import NOT_DETECTED, Crops, Progress, read_crops, read_detections, write_detections
+from .faces.finetuned import trained_on
 from .faces.known_faces import group_of
 from .faces.recut import write_crops
-from .faces.rescue import detectors, rescuer
 from .fitting import FITTERS, Work, fit
 from .folds import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
 from .metrics import summary as summarise
@@ -33,9 +31,10 @@ from .models.backbones import weight_status
 from .protocols import Fold, draw, leakage
 from .reporting import Report, RunResult
 from .settings import Settings
+from .shared_artifacts import artifacts_of
 
 
-def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+def execute(config: RunConfig, report: Report, settings: Settings, engine: Engine = LOCAL) -> RunResult:
     """Open the data set of a run and carry the run out: what a worker calls.
 
     Raises:
@@ -57,14 +56,19 @@ def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
             got=f"fingerprint {found} in place of {config.data.fingerprint}",
             fix="Submit the run again to train on the data as it is now",
         )
-    return run(config, dataset, Artifacts(settings.artifacts), report, settings)
+    return run(config, dataset, artifacts_of(settings), report, settings, engine)
 
 
 def run(
-    config: RunConfig, dataset: Dataset, artifacts: Artifacts, report: Report, settings: Settings
+    config: RunConfig,
+    dataset: Dataset,
+    artifacts: Artifacts,
+    report: Report,
+    settings: Settings,
+    engine: Engine = LOCAL,
 ) -> RunResult:
-    """Carry out a run, from frames to figures."""
-    device = resolve(settings)
+    """Carry out a run, from frames to figures; `engine` says where its heavy steps are computed."""
+    device = engine.device(settings)
     started = time.perf_counter()
     if config.goal == "train" and isinstance(config.model, TransferConfig):
         require_weights(config.model, settings)
@@ -78,11 +82,11 @@ def run(
             fix="Choose svm, bdnn or mlp with the features 'table'",
         )
     else:
-        crops = extract_faces(config, dataset, artifacts, report, device)
+        crops = extract_faces(config, dataset, artifacts, report, settings, engine)
         frames = crops.table
         if config.goal == "faces":
             summary = faces_summary(frames) | {"seconds": time.perf_counter() - started}
-            return RunResult(summary, pd.DataFrame(), describe_environment(device))
+            return RunResult(summary, pd.DataFrame(), engine.environment(settings, device))
         used = crops.used()
         inputs = crops.images[: len(used)]
         if config.model.kind != "transfer":
@@ -105,7 +109,7 @@ def run(
         settings=settings,
         device=device,
     )
-    results = fit(work)
+    results = fit(work, engine.fit)
     predictions = held_out(used, results)
     figures = summarise(
         predictions["label"],
@@ -126,7 +130,7 @@ def run(
         **measure_leaks(config, used, folds, artifacts),
         "seconds": time.perf_counter() - started,
     }
-    environment = describe_environment(device)
+    environment = engine.environment(settings, device)
     if config.trains_backbone:
         environment |= arithmetic_of(results)
     return RunResult(summary, predictions, environment)
@@ -176,7 +180,12 @@ def require_weights(model: TransferConfig, settings: Settings) -> None:
 
 
 def extract_faces(
-    config: RunConfig, dataset: Dataset, artifacts: Artifacts, report: Report, device: str
+    config: RunConfig,
+    dataset: Dataset,
+    artifacts: Artifacts,
+    report: Report,
+    settings: Settings,
+    engine: Engine = LOCAL,
 ) -> Crops:
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
@@ -187,12 +196,10 @@ def extract_faces(
     if faces.extract:
 
         def detect(folder: Path) -> None:
-            detector_of = detectors(faces, device, weights=weights_of(artifacts, faces.detector))
-            detect_all(
+            write_detections(
                 dataset.samples,
-                detector_of(0.0),
                 folder,
-                second_look=rescuer(faces, detector_of),
+                lambda todo: engine.detect(todo, faces, artifacts, settings),
                 progress=_progress(report, "detecting faces"),
             )
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from .artifacts import Artifacts
 from .config import CLASSES, RunConfig
 from .devices import resolve
 from .errors import NotFoundError
@@ -22,6 +21,7 @@ from .features.prefix import forward
 from .metrics import apply_temperature
 from .models.transfer import Chain, build
 from .settings import Settings
+from .shared_artifacts import artifacts_of
 from .training import checkpoints
 from .training.evaluation import answers
 from .training.precision import Precision, arithmetic
@@ -97,7 +97,7 @@ class Predictor:
     def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
         self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
-        weights = weights_of(Artifacts(settings.artifacts), faces.detector) if faces.extract else None
+        weights = weights_of(artifacts_of(settings), faces.detector) if faces.extract else None
         self.detector_of = detectors(faces, str(self.device), weights=weights) if faces.extract else None
         chain = build(config.transfer, settings.weights_dir)
         boundary = chain.row.boundary(config.transfer.unfreeze)
@@ -114,14 +114,14 @@ class Predictor:
             NotFoundError: the run has left no networks here.
             WeightsError: the backbone's weights are missing.
         """
-        artifacts = Artifacts(settings.artifacts)
+        artifacts = artifacts_of(settings)
         if not artifacts.has("runs", run_id):
             raise NotFoundError(
                 "a run's networks must be on this host to predict with it",
                 got=f"none for {run_id}",
                 fix="Choose a finished run, or train it here",
             )
-        return cls(config, artifacts.path("runs", run_id), settings)
+        return cls(config, artifacts.open("runs", run_id), settings)
 
     def _network(self, chain: Chain, boundary: str, path: Path) -> Network:
         suffix = copy.deepcopy(chain.suffix(boundary))

@@ -19,6 +19,10 @@ class WorkerStopped(Cancelled):
     """The worker was asked to end; the run goes back to the queue and loses nothing."""
 
 
+class AttemptLost(Exception):
+    """A process or host that computed for the run is gone; another attempt goes on from the last checkpoint."""
+
+
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
     """One epoch of one fold.

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from .errors import ConfigError
 
-EXECUTORS = ("local", "inline", "slurm")
+EXECUTORS = ("local", "inline", "ray", "slurm")
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,15 @@ class Settings:
         home: folder of all state (`FER_HOME`; `.fer` in the working folder unless set).
         weights_dir: where pretrained weights are looked for first (`FER_WEIGHTS_DIR`; `<home>/weights`).
         device: 'auto', 'cpu', 'cuda' or 'cuda:<index>' (`FER_DEVICE`).
-        executor: 'local' (a worker process), 'inline' (in the calling process) or 'slurm' (a job a run)
-            (`FER_EXECUTOR`).
+        executor: 'local' (a worker process), 'inline' (in the calling process), 'ray' (heavy steps on a Ray
+            cluster) or 'slurm' (a job a run) (`FER_EXECUTOR`).
         demo: read-only hosted demo (`FER_DEMO=1`).
         threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
         data_roots: folders that data sets must lie in, links followed (`FER_DATA_ROOTS`, with ':' between
             them); empty allows any.
         database_url: of a PostgreSQL database (`FER_DATABASE_URL`), or None. Printing it masks its password.
+        artifacts_url: where hosts share artifacts, an address for fsspec such as s3://bucket/path
+            (`FER_ARTIFACTS_URL`); empty keeps them in `artifacts` alone.
     """
 
     home: Path
@@ -40,6 +42,7 @@ class Settings:
     threads: int = 0
     data_roots: tuple[Path, ...] = ()
     database_url: URL | None = None
+    artifacts_url: str = ""
 
     @property
     def database(self) -> URL:
@@ -71,6 +74,7 @@ class Settings:
             "FER_DEVICE": self.device,
             "FER_EXECUTOR": self.executor,
             "FER_THREADS": str(self.threads),
+            "FER_ARTIFACTS_URL": self.artifacts_url,
         }
 
 
@@ -102,6 +106,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         executor=executor,
         demo=environment.get("FER_DEMO", "").strip().lower() in ("1", "true", "yes", "on"),
         threads=int(threads),
+        artifacts_url=environment.get("FER_ARTIFACTS_URL") or "",
         data_roots=tuple(
             Path(part).expanduser().absolute()
             for part in environment.get("FER_DATA_ROOTS", "").split(os.pathsep)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from fer_core import limits
 from fer_core.results import training_runs
 from fer_core.ui import predict_view, resources
 from fer_core.ui.setup import setup
@@ -22,11 +23,13 @@ with setup("Predict") as lab:
     if not images:
         st.caption("Upload an image, or switch to a sample of the data set.")
         st.stop()
+    limits.admit(lab.visitor, len(images))
     predictor = resources.predictor(run.id, run.attempts)
     rows = []
     bar = st.progress(0.0) if len(images) > 1 else None
     for index, (name, image) in enumerate(images):
-        faces = predictor.predict([image])[0]
+        with limits.device_turn(lab.visitor):
+            faces = predictor.predict([image])[0]
         predict_view.result(name, image, faces)
         rows.append({"image": name, "faces": [face.to_dict() for face in faces]})
         if bar:

@@ -18,7 +18,7 @@ with setup("Train") as lab:
     generated_note(lab.dataset)
     if lab.demo:
         st.info(
-            "Launching and importing are off on a hosted demo; finished runs are below.",
+            f"{lab.closed}: launching and importing are off; finished runs are below.",
             icon=":material/lock:",
         )
     else:

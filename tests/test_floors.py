@@ -38,6 +38,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "database",
         "migrations",
         "artifacts",
+        "shared_artifacts",
         "uploads",
         "devices",
         "environment",
@@ -50,6 +51,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
     3: (
         "pipeline",
         "fitting",
+        "engine",
         "folds",
         "sweep",
         "reproduction",

@@ -16,6 +16,7 @@ from ..datasets.base import Dataset
 from ..datasets.fingerprint import data_config
 from ..datasets.open import open_dataset
 from ..settings import Settings
+from ..shared_artifacts import artifacts_of
 from ..store import Store
 
 
@@ -31,7 +32,7 @@ class Context:
     def open(cls) -> Context:
         """Open them as FER_* say."""
         settings = settings_module.load()
-        return cls(settings, Store(settings.database), Artifacts(settings.artifacts))
+        return cls(settings, Store(settings.database), artifacts_of(settings))
 
     def dataset(self, options: argparse.Namespace) -> tuple[Dataset, DataConfig]:
         """Open the data set that `--data`, `--layout` and `--label-codes` name, with its identity."""

@@ -26,7 +26,7 @@ def faces(options: argparse.Namespace) -> int:
     )
     run_id, _ = submit(context.store, config)
     raise_failed(finish(context, run_id))
-    table = read_crops(context.artifacts.path("crops", config.crops_key())).table
+    table = read_crops(context.artifacts.open("crops", config.crops_key())).table
     counts = table["status"].value_counts().to_dict()
     rows = [
         {

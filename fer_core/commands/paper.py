@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ..comparison import Plan, paper_plan
+from ..errors import ConfigError
 from ..jobs.queue import submit
 from ..models.naming import system
 from ..paper import DISAGREEMENTS
@@ -51,6 +52,7 @@ def compare_with_paper(options: argparse.Namespace) -> int:
         folds=options.folds,
         table=Path(options.table).expanduser() if options.table else None,
     )
+    plan = _restricted(plan, options.protocol)
     for line in plan.notes:
         note(line)
     runs, cached = [], {}
@@ -74,6 +76,25 @@ def compare_with_paper(options: argparse.Namespace) -> int:
     else:
         _print(plan, found, runs, figures, statements)
     return 0 if len(done) == len(runs) else 1
+
+
+def _restricted(plan: Plan, protocol: str | None) -> Plan:
+    """Return the part of a plan that runs under one protocol; all of it for None.
+
+    Raises:
+        ConfigError: nothing of it does.
+    """
+    if protocol is None:
+        return plan
+    configs = tuple(config for config in plan.configs if config.protocol.name == protocol)
+    if not configs:
+        known = ", ".join(dict.fromkeys(config.protocol.name for config in plan.configs))
+        raise ConfigError(
+            f"what the paper compares must be run under one of {known} on this data set",
+            got=repr(protocol),
+            fix=plan.absent.get(protocol, "Choose one of them, or leave --protocol out"),
+        )
+    return replace(plan, configs=configs)
 
 
 def _document(

@@ -1,4 +1,4 @@
-"""`report`, `export` and `import`: a finished run for people and installations elsewhere."""
+"""`report`, `export`, `import`, `export-model`: a finished run for people and programs elsewhere."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def add_share(commands: Any, command: Any) -> None:
     _run(export, "FILE", "where to write it (default: fer-<run>.zip)")
     export.add_argument(
         "--origin", default="", metavar="TEXT", help="where it comes from (default: this host's name)"
+    )
+    text = "write a finished run's networks as safetensors and ONNX, with config.json and a model card"
+    model = command(commands, "export-model", "share:export_model", text)
+    _run(model, "FOLDER", "a new folder (default: fer-<run>-model)")
+    model.add_argument(
+        "--onnx",
+        default="ensemble",
+        choices=["ensemble", "folds", "none"],
+        help="one file for the mean of all networks, one file a network, or none",
     )
     taken = command(commands, "import", "share:take_in", "take in a run that another installation exported")
     taken.add_argument("file", metavar="FILE", help="a zip written by export")
@@ -54,6 +63,23 @@ def export(options: argparse.Namespace) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return _said(options, {"run": options.run_id, "file": str(path), "bytes": path.stat().st_size})
+
+
+def export_model(options: argparse.Namespace) -> int:
+    """Carry out `export-model`."""
+    from ..exchange.model import export_model as write
+
+    context = Context.open()
+    folder = Path(options.out or f"fer-{options.run_id}-model").expanduser()
+    files = write(
+        context.store, context.artifacts, context.settings, options.run_id, folder, onnx=options.onnx
+    )
+    said = {
+        "run": options.run_id,
+        "folder": str(folder),
+        "files": sorted(one.name for one in folder.iterdir()),
+    }
+    return _said(options, said | {"onnx": [vars(one) for one in files]})
 
 
 def take_in(options: argparse.Namespace) -> int:

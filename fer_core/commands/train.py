@@ -1,4 +1,4 @@
-"""`train` and `demo`: submit a run per unfreeze setting, carry it out here or wait for it, print figures."""
+"""`train`: submit a run per unfreeze setting, carry it out here or wait for it, print figures."""
 
 from __future__ import annotations
 
@@ -68,15 +68,6 @@ def submit_run(context: Context, config: RunConfig) -> tuple[str, bool]:
     """Ask for a run; return its id and whether its figures were there already."""
     run_id, _ = submit(context.store, config)
     return run_id, context.store.run(run_id).status == "done"
-
-
-def demo(options: argparse.Namespace) -> int:
-    """Carry out `demo`: the paper's three settings on the generated set, with the packaged weights."""
-    from ..cli import parser
-
-    arguments = ["train", "--data", "demo", "--backbone", "efficientnet_lite0", "--protocol", "group"]
-    arguments += ["--epochs", str(options.epochs), *(["--json"] if options.json else [])]
-    return train(parser().parse_args(arguments))
 
 
 def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:

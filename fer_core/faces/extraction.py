@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,13 @@ TABLE = "crops.jsonl"
 #: Status of a frame that no face was looked for in (`FacesConfig.extract` off).
 NOT_DETECTED = "whole frame"
 
+#: Frames handed to the detector at once.
+BATCH = 16
+
 Progress = Callable[[int, int], None]
+
+#: Looks for faces in samples: yields one line of JSON a frame, a batch at a time, in the samples' order.
+Detect = Callable[[Sequence[Sample]], Iterable[list[str]]]
 
 #: A second look at an (H, W, 3) uint8 RGB frame with no face: `faces.rescue.rescuer` makes one.
 SecondLook = Callable[[np.ndarray], Faces | None]
@@ -85,7 +91,7 @@ def detect_all(
     detector: Detector,
     folder: Path,
     *,
-    batch: int = 16,
+    batch: int = BATCH,
     second_look: SecondLook | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -100,34 +106,57 @@ def detect_all(
         second_look: asked about every frame in which the detector finds no face.
         progress: called with (frames done, frames in all) after every batch.
     """
+    write_detections(
+        samples,
+        folder,
+        lambda todo: detected(todo, detector, batch=batch, second_look=second_look),
+        progress=progress,
+    )
+
+
+def write_detections(
+    samples: Sequence[Sample], folder: Path, detect: Detect, *, progress: Progress | None = None
+) -> None:
+    """Append what `detect` yields to `folder`/detections.jsonl, for the frames that have no line there yet."""
     path = folder / DETECTIONS
     done = {record["name"] for record in _recover(path)}
     todo = [sample for sample in samples if sample.name not in done]
     finished = len(samples) - len(todo)
-    with path.open("a", encoding="utf-8") as lines:
-        pending: list[tuple[Sample, np.ndarray | str]] = []
-        for item in frames(todo, ahead=batch + 8):
-            pending.append(item)
-            if len(pending) == batch:
-                finished += _detect_batch(pending, detector, second_look, lines.write)
-                lines.flush()
-                pending.clear()
-                if progress:
-                    progress(finished, len(samples))
-        if pending:
-            finished += _detect_batch(pending, detector, second_look, lines.write)
+    with path.open("a", encoding="utf-8") as file:
+        for lines in detect(todo) if todo else ():
+            file.write("".join(lines))
+            file.flush()
+            finished += len(lines)
+            if progress:
+                progress(finished, len(samples))
     if progress:
         progress(finished, len(samples))
 
 
-def _detect_batch(
-    pending: Sequence[tuple[Sample, np.ndarray | str]],
+def detected(
+    samples: Sequence[Sample],
     detector: Detector,
-    second_look: SecondLook | None,
-    write: Callable[[str], object],
-) -> int:
+    *,
+    batch: int = BATCH,
+    second_look: SecondLook | None = None,
+) -> Iterator[list[str]]:
+    """Yield, a batch of frames at a time, one line of JSON a frame: its name and `Faces.to_dict`."""
+    pending: list[tuple[Sample, np.ndarray | str]] = []
+    for item in frames(samples, ahead=batch + 8):
+        pending.append(item)
+        if len(pending) == batch:
+            yield _detect_batch(pending, detector, second_look)
+            pending = []
+    if pending:
+        yield _detect_batch(pending, detector, second_look)
+
+
+def _detect_batch(
+    pending: Sequence[tuple[Sample, np.ndarray | str]], detector: Detector, second_look: SecondLook | None
+) -> list[str]:
     images = [frame for _, frame in pending if not isinstance(frame, str)]
     found = iter(detector.detect(images) if images else ())
+    lines = []
     for sample, frame in pending:
         if isinstance(frame, str):
             faces = Faces.unreadable(frame)
@@ -137,8 +166,8 @@ def _detect_batch(
             faces = Faces(width, height, one.boxes, one.probabilities, one.landmarks)
             if second_look and not len(faces):
                 faces = second_look(frame) or faces
-        write(json.dumps({"name": sample.name, **faces.to_dict()}) + "\n")
-    return len(pending)
+        lines.append(json.dumps({"name": sample.name, **faces.to_dict()}) + "\n")
+    return lines
 
 
 def _recover(path: Path) -> list[dict[str, Any]]:

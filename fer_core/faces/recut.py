@@ -30,7 +30,7 @@ def nearest(artifacts: Artifacts, config: RunConfig) -> tuple[Path, set[str]] | 
     if not faces.extract or faces.no_face != "manual":
         return None
     wanted = read_boxes(artifacts, faces.manual_boxes)
-    best: tuple[Path, set[str]] | None = None
+    best: tuple[str, set[str]] | None = None
     for key in artifacts.keys("crops"):
         other = artifacts.read_config("crops", key)
         if other.get("data") != config.data.hashed():
@@ -43,8 +43,8 @@ def nearest(artifacts: Artifacts, config: RunConfig) -> tuple[Path, set[str]] | 
         before = read_boxes(artifacts, boxes)
         changed = {name for name in {*wanted, *before} if wanted.get(name) != before.get(name)}
         if best is None or len(changed) < len(best[1]):
-            best = artifacts.path("crops", key), changed
-    return best
+            best = key, changed
+    return best and (artifacts.open("crops", best[0]), best[1])
 
 
 def _with_boxes(faces: FacesConfig, key: str) -> FacesConfig:

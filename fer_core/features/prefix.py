@@ -14,7 +14,7 @@ convolutions of fewer than 16 images to its own im2col and BLAS product, others 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,26 @@ class View:
     placed: bool = False
 
 
+@dataclass(frozen=True)
+class Pass:
+    """A pass of images through a part of the frozen prefix.
+
+    Attributes:
+        source: key of the activations it starts from; '' for the crops.
+        first: the block that these enter; block: the one whose inputs are wanted.
+        view: what is done to the crops first.
+    """
+
+    config: RunConfig
+    source: str
+    first: str
+    block: str
+    view: View | None
+
+
+#: Does a pass for the images at some places (M,): yields (n, ...) float32 in their order, maps channels last.
+Compute = Callable[[Pass, np.ndarray], Iterable[np.ndarray]]
+
 #: Images a forward pass, fixed; few on a CPU, where a block's maps then stay in its cache.
 CHUNK = {"cpu": 16, "cuda": 256}
 
@@ -60,6 +80,7 @@ def activations(
     report: Report,
     device: torch.device,
     view: View | None = None,
+    compute: Compute | None = None,
 ) -> Tensor:
     """Return what enters `block` for every crop, computed now unless it is there.
 
@@ -70,6 +91,7 @@ def activations(
         crops: (N, H, W, 3) uint8 RGB, in the data set's order.
         block: a boundary, `chain.row.boundary(n)`.
         view: what is done to the crops first; None for nothing.
+        compute: does the passes elsewhere; None does them here.
 
     Returns:
         (N, ...) float32 on the CPU, memory-mapped; maps are (N, C, H, W) in channels_last order.
@@ -81,7 +103,7 @@ def activations(
     named = None if view is None else view.key
     key = config.activations_key(block, named)
     if not artifacts.has("activations", key):
-        source, first = _source(chain, block, config, artifacts, named)
+        passed = Pass(config, *_source(chain, block, config, artifacts, named), block, view)
         described: dict[str, Any] = {
             "backbone": chain.row.name,
             "weights": config.transfer.weights,
@@ -91,13 +113,15 @@ def activations(
         if named is not None:
             described["view"] = named
 
-        def compute(rows: np.ndarray) -> Iterator[np.ndarray]:
-            entering = crops if source is None else source
-            return _compute(entering, rows, chain, first, block, report, device, view)
+        def rows_of(rows: np.ndarray) -> Iterator[np.ndarray]:
+            found = (
+                compute(passed, rows) if compute else outputs(passed, rows, chain, crops, artifacts, device)
+            )
+            return _told(found, passed, len(rows), report)
 
         def build(folder: Path) -> None:
             marks = marks_of(crops, placed=view is not None and view.placed)
-            write_rows(folder / FILE, "activations", described, marks, compute, artifacts)
+            write_rows(folder / FILE, "activations", described, marks, rows_of, artifacts)
 
         artifacts.ensure(
             "activations",
@@ -141,38 +165,51 @@ def forward(network: nn.Module, x: Tensor) -> Tensor:
 
 def _source(
     chain: Chain, block: str, config: RunConfig, artifacts: Artifacts, view: dict[str, Any] | None
-) -> tuple[Tensor | None, str]:
-    """Return the stored activations nearest before `block` and the block they enter; None for the pixels."""
+) -> tuple[str, str]:
+    """Return the key of the stored activations nearest before `block` ('' for the pixels) and the block they enter."""
     names = chain.row.blocks
     for name in reversed(names[1 : names.index(block)]):
         key = config.activations_key(name, view)
         if artifacts.has("activations", key):
-            return read(artifacts.open("activations", key)), name
-    return None, names[0]
+            return key, name
+    return "", names[0]
 
 
-def _compute(
-    source: np.ndarray | Tensor,
+def outputs(
+    passed: Pass,
     rows: np.ndarray,
     chain: Chain,
-    first: str,
-    block: str,
-    report: Report,
+    crops: np.ndarray,
+    artifacts: Artifacts,
     device: torch.device,
-    view: View | None,
 ) -> Iterator[np.ndarray]:
-    """Yield what enters `block` for some rows of `source`, which enters `first`, a pass at a time; channels last."""
-    step = "activations" if view is None else f"activations, {view.title}"
-    part = chain.to(device).between(first, block)
+    """Yield what a pass gives for some rows, `CHUNK` at a time: (n, ...) float32, maps channels last.
+
+    Args:
+        rows: (M,) places of images.
+        crops: (N, H, W, 3) uint8, what the pass starts from where it names no activations.
+    """
+    part = chain.to(device).between(passed.first, passed.block)
+    source = read(artifacts.open("activations", passed.source)) if passed.source else crops
     chunk = pass_size(device)
     for start in range(0, len(rows), chunk):
-        report.check()
         places = rows[start : start + chunk]
         if isinstance(source, Tensor):
             x = take(source, torch.from_numpy(places))
         else:
-            crops = source[places]
-            x = to_input(crops if view is None else view.apply(crops, places), chain.row)
+            taken = source[places]
+            x = to_input(taken if passed.view is None else passed.view.apply(taken, places), chain.row)
         found = forward(part, x.to(device)).cpu()
         yield (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
-        report.step(step, min(start + chunk, len(rows)), len(rows))
+
+
+def _told(chunks: Iterable[np.ndarray], passed: Pass, total: int, report: Report) -> Iterator[np.ndarray]:
+    """Pass on what a pass gives, and tell how far it is."""
+    step = "activations" if passed.view is None else f"activations, {passed.view.title}"
+    done = 0
+    report.check()
+    for values in chunks:
+        report.check()
+        yield values
+        done += len(values)
+        report.step(step, done, total)

@@ -20,7 +20,7 @@ from ..models.backbones import Backbone
 from ..models.transfer import Chain, derived_seed
 from ..reporting import Report
 from ..transforms import augment, mirrored, to_input
-from .prefix import View, activations, forward, take
+from .prefix import Compute, View, activations, forward, take
 
 MIRROR = View({"mirror": True}, "mirrored", lambda crops, _: mirrored(crops))
 
@@ -94,6 +94,7 @@ def prepare(
     artifacts: Artifacts,
     report: Report,
     device: torch.device,
+    compute: Compute | None = None,
 ) -> Inputs:
     """Compute what a run's suffix reads, where it is not there already (`prefix.activations`)."""
     boundary = chain.row.boundary(config.transfer.unfreeze)
@@ -109,6 +110,7 @@ def prepare(
             report=report,
             device=device,
             view=view,
+            compute=compute,
         )
 
     live = recipe.active and not recipe.views

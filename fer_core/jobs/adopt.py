@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,7 +63,7 @@ def adopt(
         for statement in (FORGET_PREDICTIONS, *FORGET, FORGET_RUN):
             connection.execute(text(statement), {"id": run_id})
         connection.execute(text(ADOPT), values)
-        now = time.time()
+        now = store.now()
         for statement, records in ((EPOCH, epochs), (PREDICTION, predictions), (LOG, log)):
             if records:
                 connection.execute(text(statement), [{"id": run_id, "now": now, **one} for one in records])

@@ -6,17 +6,19 @@ worker lives, or a job waits, for what is queued.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..errors import StoreError
+from ..errors import ConfigError, StoreError
 from ..settings import Settings
 from ..store import Store
 from . import queue, registry
+from .on_ray import cluster
 from .slurm import Slurm
 from .worker import run_worker
 
@@ -24,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: The worker's log starts anew beyond so many bytes; the one before is kept.
 LOG_BYTES = 5_000_000
+
+#: The most runs that one process drives on a Ray cluster.
+DRIVEN = 8
 
 
 class Executor(Protocol):
@@ -123,7 +128,49 @@ class Local(Inline):
         return f"a worker on {registry.host_name()}, on {settings.device}"
 
 
-EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "slurm": Slurm()}
+class Ray(Local):
+    """A worker process of this host that has the heavy steps computed on a Ray cluster."""
+
+    def submit(self, settings: Settings) -> None:
+        """Start the worker process, unless one lives already."""
+        self._checked()
+        super().submit(settings)
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Drive runs: as many side by side as the cluster carries out tasks at once, at most `DRIVEN`."""
+        self._checked()
+        lanes = 1 if only else min(cluster.slots(settings), DRIVEN)
+        stop = threading.Event()
+        options: dict[str, Any] = {"until_idle": until_idle, "only": only, "stop": stop}
+        others = [
+            threading.Thread(target=run_worker, args=(settings,), kwargs=options, name=f"driver {lane}")
+            for lane in range(1, lanes)
+        ]
+        for other in others:
+            other.start()
+        try:
+            run_worker(settings, **options)
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            for other in others:
+                other.join()
+
+    def describe(self, settings: Settings) -> str:
+        """Name the cluster."""
+        self._checked()
+        where = cluster.address()
+        return f"Ray at {where}" if where else f"a Ray of its own on {registry.host_name()}"
+
+    @staticmethod
+    def _checked() -> None:
+        """Raise ConfigError where the package is missing, without the seconds that importing it takes."""
+        if importlib.util.find_spec("ray") is None:
+            raise ConfigError("FER_EXECUTOR=ray needs the package ray", got="none", fix=cluster.PIP)
+
+
+EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "ray": Ray(), "slurm": Slurm()}
 
 
 def every_device(settings: Settings) -> list[str]:

@@ -74,6 +74,16 @@ RELEASE = f"""
     WHERE {HELD}
 """
 
+#: The attempt is spent: the run waits for the next one, or ends when there is none left.
+LOSE = f"""
+    UPDATE runs SET owner = NULL, lease_until = NULL, seconds = seconds + :seconds,
+        status = CASE WHEN cancel_requested = 1 THEN 'cancelled'
+                      WHEN attempts >= max_attempts THEN 'failed' ELSE 'queued' END,
+        finished = CASE WHEN cancel_requested = 1 OR attempts >= max_attempts THEN :now ELSE finished END,
+        error = CASE WHEN cancel_requested = 0 AND attempts >= max_attempts THEN :error ELSE '' END
+    WHERE {HELD}
+"""
+
 
 def _values(store: Store, held: Claim, **more: Any) -> dict[str, Any]:
     now = store.now()
@@ -168,6 +178,12 @@ def release(store: Store, held: Claim, seconds: float) -> None:
     """Give the run back to its old place in the queue without spending the attempt. Raises LeaseLost."""
     values = _values(store, held, seconds=seconds)
     store.write(lambda connection: _fenced(connection, RELEASE, values), by_row=True)
+
+
+def lost(store: Store, held: Claim, error: str, seconds: float) -> None:
+    """Give a run whose computing was lost to its next attempt; with none left it fails. Raises LeaseLost."""
+    values = _values(store, held, error=error, seconds=seconds)
+    store.write(lambda connection: _fenced(connection, LOSE, values))
 
 
 def plain(value: Any) -> Any:

@@ -139,7 +139,7 @@ class Slurm:
 
     def submit(self, settings: Settings) -> None:
         """Submit a job for every run that has none: queued runs, and those whose job has died."""
-        wanted = self._checked()
+        wanted = self._checked(settings)
         store = Store(settings.database)
         try:
             with _one_at_a_time(settings):
@@ -162,7 +162,7 @@ class Slurm:
 
     def describe(self, settings: Settings) -> str:
         """Name the cluster and what a job asks for."""
-        wanted = self._checked()
+        wanted = self._checked(settings)
         place = "Slurm" if wanted.cluster == "slurm" else "submitit's local cluster"
         partition = f", partition {wanted.partition}" if wanted.partition else ""
         return f"{place}{partition}: a job a run, {wanted.gpus} GPUs, {wanted.cpus} CPUs, {wanted.time} min"
@@ -181,10 +181,16 @@ class Slurm:
             store.close()
 
     @staticmethod
-    def _checked() -> JobSettings:
+    def _checked(settings: Settings) -> JobSettings:
         """Return the settings. Raises ConfigError where they, submitit or Slurm are missing."""
         wanted = JobSettings.load()
         submitit = _submitit()
+        if wanted.cluster == "slurm" and settings.database_url is None:
+            raise ConfigError(
+                "FER_EXECUTOR=slurm needs a database that several hosts can write to",
+                got="a SQLite file",
+                fix="Set FER_DATABASE_URL to a PostgreSQL database that the nodes reach",
+            )
         if wanted.cluster == "slurm" and submitit.SlurmExecutor.affinity() < 0:
             raise ConfigError(
                 "FER_EXECUTOR=slurm needs Slurm's commands (sbatch, sacct, scancel)",

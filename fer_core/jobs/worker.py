@@ -16,7 +16,7 @@ from dataclasses import replace
 from ..config import RunConfig
 from ..database import StoreBusyError
 from ..errors import Cancelled, FerError
-from ..reporting import EpochRecord, LeaseLost, Report, RunResult, WorkerStopped
+from ..reporting import AttemptLost, EpochRecord, LeaseLost, Report, RunResult, WorkerStopped
 from ..settings import Settings
 from ..store import Store
 from . import holding, registry
@@ -44,6 +44,10 @@ def pipeline_execute(config: RunConfig, report: Report, settings: Settings) -> R
     """Carry out a run with the pipeline, imported here because it brings torch."""
     from ..pipeline import execute
 
+    if settings.executor == "ray":
+        from .on_ray.engine import OnRay
+
+        return execute(config, report, settings, OnRay())
     return execute(config, report, settings)
 
 
@@ -139,6 +143,10 @@ def _attempt(
     except Cancelled:
         report.flush()
         holding.cancelled(store, held, seconds())
+    except AttemptLost as error:
+        report.flush()
+        report.log(f"attempt {held.attempt} was cut off: {error}")
+        holding.lost(store, held, f"The last attempt was cut off: {error}", seconds())
     except (KeyboardInterrupt, SystemExit):
         report.flush()
         holding.release(store, held, seconds())

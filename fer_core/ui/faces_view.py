@@ -17,15 +17,12 @@ from ..faces.rescue import POLICIES
 from ..jobs import executors
 from ..jobs.queue import submit
 from ..metrics import wilson
-from . import bench_view, boxes_view, resources, trace_view
+from . import bench_view, boxes_view, downloads, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
-from .widgets import interval, plain, run_status
+from .widgets import interval, run_status
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
-
-#: Pixels that a crop is shown with: as wide as the column beside a frame, and no phone's whole screen.
-CROP_WIDTH = 220
 
 STATUS_HELP = {
     "found": "one face, or one that stands out",
@@ -46,7 +43,7 @@ def detection(lab: Lab, config: RunConfig) -> None:
             "and failures then show here. It goes on when you close this tab."
         )
         if lab.demo:
-            st.caption("Starting a detection is off on a hosted demo.")
+            st.caption(f"{lab.closed}: starting a detection is off.")
         elif st.button("Detect faces", type="primary", icon=":material/frame_person:"):
             submit(lab.store, config)
             executors.launch(lab.settings)
@@ -134,7 +131,7 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
                 resources.crop_jpeg(config.crops_key(), row["row"]),
                 caption="What the network sees",
                 alt=f"Crop of {name}",
-                width=CROP_WIDTH,
+                width="stretch",
             )
         st.markdown(f"**{CLASSES[row['label']]}** · {row['status']}")
         st.caption(STATUS_HELP.get(row["status"], ""))
@@ -145,7 +142,7 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
             facts["Second look"] = POLICIES[row["rescued_by"]].title
         if row["box"]:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
-        st.markdown("  \n".join(f"{what}: **{plain(value)}**" for what, value in facts.items()))
+        st.table(pd.Series({name: str(value) for name, value in facts.items()}, name=""))
         st.caption(row["name"])
     if row["status"] != "unreadable":
         trace_view.explain(lab, config, row)
@@ -201,11 +198,9 @@ def failed(table: pd.DataFrame) -> pd.DataFrame:
 def failure_shares(table: pd.DataFrame) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
     counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
-    chart = charts.status_bars(counts.groupby(["class", "status"]).size().reset_index(name="images"))
+    counted = counts.groupby(["class", "status"]).size().reset_index(name="images")
     st.markdown("**What became of the frames, per class**")
-    st.html("<style>.st-key-shares {overflow-x: auto;}</style>")  # on a phone the panels scroll, not the page
-    with st.container(key="shares"):
-        st.altair_chart(chart, alt=charts.describe(chart))  # type: ignore[call-overload]
+    downloads.figure(charts.status_bars(counted), counted, "detection-per-class")
     st.markdown("**Failed share per movie or person**")
     rows = []
     for group, statuses in table[table["group"] != ""].groupby("group")["status"]:
@@ -225,6 +220,7 @@ def failure_shares(table: pd.DataFrame) -> None:
     st.dataframe(
         pd.DataFrame(rows).sort_values("Share", ascending=False),
         hide_index=True,
+        height=250,
         column_config={"Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)},
         alt="Share of failed detections per movie or person, with intervals",
     )

@@ -21,7 +21,7 @@ from ..datasets.base import Dataset
 from ..datasets.fingerprint import data_config as describe
 from ..datasets.images import load_rgb
 from ..datasets.open import open_dataset
-from ..errors import NotFoundError
+from ..errors import NotFoundError, StoreError
 from ..faces.crops import Faces
 from ..faces.extraction import Crops, Progress, read_crops, read_detections
 from ..faces.rescue import DetectorOf
@@ -29,8 +29,10 @@ from ..faces.trace import Trace
 from ..faces.trial import attempt, look, pick
 from ..results import training_runs
 from ..settings import Settings
+from ..shared_artifacts import artifacts_of
 from ..store import Store, StoredRun
 from .gallery import encode
+from .public_store import PublicStore
 
 #: Finished runs of one data set that are compared at most: the newest.
 MOST_RUNS = 2000
@@ -44,14 +46,21 @@ def settings() -> Settings:
 
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
-    """Return the open database; read-only on a hosted demo."""
-    return Store(settings().database, read_only=settings().demo)
+    """Return the open database; on a hosted demo read-only, with the runs on generated faces alone."""
+    return PublicStore(settings().database, read_only=True) if settings().demo else Store(settings().database)
+
+
+@st.cache_resource(show_spinner=False)
+def reader() -> Store:
+    """Return the database opened read-only, for those who may only look; made first where there is none."""
+    store()
+    return Store(settings().database, read_only=True)
 
 
 @st.cache_resource(show_spinner=False)
 def artifacts() -> Artifacts:
     """Return the folder of artifacts."""
-    return Artifacts(settings().artifacts)
+    return artifacts_of(settings())
 
 
 @st.cache_data(ttl=10, show_spinner=False)
@@ -67,7 +76,14 @@ def dataset(source: str) -> Dataset:
 
     It is drawn by a process of its own: a pool of processes can't start from inside Streamlit's script.
     """
-    if source == "demo":
+    if source == "demo" and settings().demo:
+        if not any(settings().demo_data.glob("generated-*")):
+            raise StoreError(
+                "A hosted demo must have been prepared",
+                got=f"no generated set in {settings().demo_data}",
+                fix="Run `python -m fer_core demo --prepare` once, without FER_DEMO",
+            )
+    elif source == "demo":
         subprocess.run(
             [sys.executable, "-m", "fer_core", "data", "generate"],
             cwd=Path(__file__).resolve().parents[2],
@@ -93,7 +109,7 @@ def audit(source: str, fingerprint: str) -> AuditReport:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def crops_by_key(key: str) -> Crops:
     """Return the crops under a key; raises StoreError when they are not there."""
-    return read_crops(artifacts().path("crops", key))
+    return read_crops(artifacts().open("crops", key))
 
 
 def crops(config: RunConfig) -> Crops | None:

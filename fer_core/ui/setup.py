@@ -19,6 +19,7 @@ from ..errors import ConfigError, FerError
 from ..settings import Settings
 from ..store import Store
 from . import resources
+from .access import Access, account, enter, visitor
 
 log = logging.getLogger("fer_core.ui")
 
@@ -59,11 +60,12 @@ h1 {padding-top: 0;}
 
 @dataclass(frozen=True)
 class Lab:
-    """What a page works with: settings, the store, and the data set named in the URL (`?data=`)."""
+    """What a page works with: settings, the store, the data set named in the URL (`?data=`), who looks."""
 
     settings: Settings
     store: Store
     source: str
+    access: Access
 
     @property
     def dataset(self) -> Dataset:
@@ -72,8 +74,18 @@ class Lab:
 
     @property
     def demo(self) -> bool:
-        """True on a hosted demo, where nothing can be started or changed."""
-        return self.settings.demo
+        """True where nothing can be started or changed: on a hosted demo, and for a viewer who signed in."""
+        return bool(self.access.closed)
+
+    @property
+    def closed(self) -> str:
+        """Why nothing can be started or changed, as the start of a sentence; '' where it can."""
+        return self.access.closed
+
+    @property
+    def visitor(self) -> str:
+        """Who counts as one visitor for `fer_core.limits`."""
+        return visitor(self.access)
 
 
 @contextmanager
@@ -87,7 +99,9 @@ def setup(title: str) -> Iterator[Lab]:
     st.html(STYLE)
     with _errors_shown(title):
         settings = resources.settings()
-        lab = Lab(settings, resources.store(), _navigation(settings))
+        access = enter(settings)
+        store = resources.reader() if access.role == "viewer" else resources.store()
+        lab = Lab(settings, store, _navigation(access), access)
         st.title(title)
         yield lab
         return
@@ -109,7 +123,7 @@ def _errors_shown(title: str) -> Iterator[None]:
         )
 
 
-def _navigation(settings: Settings) -> str:
+def _navigation(access: Access) -> str:
     """Draw the sidebar and return the source of the data set that is looked at."""
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
@@ -117,9 +131,11 @@ def _navigation(settings: Settings) -> str:
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page.
         st.session_state.setdefault("source", st.query_params.get("data") or "demo")
         chosen = st.session_state["source"]
-        if settings.demo and chosen not in resources.sources():
+        if access.closed and chosen not in resources.sources():
             raise ConfigError(
-                "a hosted demo opens only the data sets it lists",
+                f"{access.closed}, which opens only the data sets it lists"
+                if access.role == "visitor"
+                else f"{access.closed}, who may open the data sets in the list",
                 got=repr(chosen),
                 fix="Choose one of the list",
             )
@@ -128,7 +144,7 @@ def _navigation(settings: Settings) -> str:
             list(dict.fromkeys([*resources.sources(), chosen])),
             key="source",
             persist_state="session",
-            accept_new_options=not settings.demo,
+            accept_new_options=not access.closed,
             format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
             help="Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
             "file on the machine that runs FER Lab.",
@@ -140,9 +156,10 @@ def _navigation(settings: Settings) -> str:
             st.page_link(
                 path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
             )
-        if settings.demo:
+        if access.closed:
             st.info(
-                "Hosted demo: look around and predict; starting and changing things is off.",
+                f"{access.closed}: look around and predict; starting, importing and changing things is off.",
                 icon=":material/visibility:",
             )
+        account(access)
     return source

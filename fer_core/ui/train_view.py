@@ -14,7 +14,7 @@ from ..planning import faces_config, most_blocks_first, seeds, settings_of, tran
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
-from . import recipe_form, resources, share_view
+from . import downloads, recipe_form, resources, share_view
 from .setup import Lab
 from .two_sets_view import two_sets_figures
 from .widgets import age, honesty, protocol_note, run_link, run_status, summary_figures
@@ -242,13 +242,16 @@ def _body(lab: Lab, run: StoredRun) -> None:
     epochs = resources.epochs(run)
     if not epochs.empty:
         table = epochs.assign(system=title(run))
-        figure = charts.learning_curves(table)
-        st.plotly_chart(figure, key=f"curves-{run.id}", alt=charts.describe(figure))
+        downloads.figure(charts.learning_curves(table), table, "learning-curves", key=f"curves-{run.id}")
     if run.status == "done":
         left, right = st.columns(2)
-        figure = charts.confusion(run.summary["confusion"], CLASSES)
-        left.markdown("**Confusion of held-out images**")
-        left.plotly_chart(figure, key=f"confusion-{run.id}", alt=charts.describe(figure))
+        counts = run.summary["confusion"]
+        table = (
+            pd.DataFrame(counts, columns=list(CLASSES)).assign(true=CLASSES).set_index("true").reset_index()
+        )
+        with left:
+            st.markdown("**Confusion of held-out images**")
+            downloads.figure(charts.confusion(counts, CLASSES), table, "confusion", key=f"confusion-{run.id}")
         right.markdown("**Per class**")
         shares = ("precision", "recall", "specificity", "f1")
         right.dataframe(

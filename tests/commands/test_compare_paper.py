@@ -126,6 +126,18 @@ def test_a_sheet_leaves_out_what_needs_images_and_says_so(
     assert "43.7 %" in printed.out  # the published LPQ figure stands beside it
 
 
+def test_one_protocol_alone_is_run_where_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(generate_table(tmp_path / "sheet.xlsx", rows=105))
+    arguments = ("compare", "--paper", "--data", path, "--folds", "3", "--protocol")
+    found = told(capsys, *arguments, "group")
+    assert {run["protocol"] for run in found["runs"]} == {"group"}
+    assert len(found["systems"]) == len(found["runs"]) == 5
+    assert main([*arguments, "spi"]) == 2
+    assert "set1 and set2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "system"),
     [

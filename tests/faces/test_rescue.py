@@ -34,6 +34,7 @@ from fer_core.faces.rescue import (
     turned,
 )
 from fer_core.pipeline import extract_faces, faces_summary
+from fer_core.settings import load
 
 RUN = RunConfig(data=DataConfig(fingerprint="0123456789abcdef"))
 
@@ -258,10 +259,11 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
     Image.fromarray(turned(upright, 85).image).save(folder / "side.png")
     dataset = open_dataset(str(folder.parent), layout="folder")
     artifacts = Artifacts(tmp_path / "artifacts")
+    settings = load({"FER_HOME": str(tmp_path), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
 
     def table(policies: tuple[str, ...]) -> pd.DataFrame:
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig(rescue=policies))
-        return extract_faces(config, dataset, artifacts, Silent(), "cpu").table.set_index("name")
+        return extract_faces(config, dataset, artifacts, Silent(), settings).table.set_index("name")
 
     plain, rescued = table(()), table(("rotate",))
     assert len(artifacts.keys("detections")) == 2

@@ -80,6 +80,7 @@ def test_one_worker_is_started_and_told_where_things_are(
         "FER_WEIGHTS_DIR": str(settings.weights_dir),
         "FER_DEVICE": "cpu",
         "FER_EXECUTOR": "local",
+        "FER_ARTIFACTS_URL": "",
         "FER_THREADS": "1",
     }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from extras import need
+from sqlalchemy import make_url
 
 from fer_core.artifacts import Artifacts
 from fer_core.config import FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
@@ -59,7 +60,7 @@ def definition(generated: Path, **training: object) -> RunConfig:
     )
 
 
-def wait_for(store: Store, run_id: str, condition: object = None, seconds: float = 60.0) -> None:
+def wait_for(store: Store, run_id: str, condition: object = None, seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         run = store.run(run_id)
@@ -187,6 +188,9 @@ def test_without_slurm_or_submitit_the_fix_is_named(
     assert "local cluster" in executors.describe(settings)
     monkeypatch.setenv("FER_SLURM_CLUSTER", "slurm")
     monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigError, match="Set FER_DATABASE_URL"):
+        executors.launch(settings)
+    settings = replace(settings, database_url=make_url("postgresql+psycopg://there/fer"))
     with pytest.raises(ConfigError, match="FER_SLURM_CLUSTER=local"):
         executors.launch(settings)
     monkeypatch.setitem(sys.modules, "submitit", None)

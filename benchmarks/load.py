@@ -1,0 +1,342 @@
+"""Load a hosted demo on this machine: visitors browse and predict for two minutes, over WebSockets as browsers do.
+
+It starts a demo server of its own on a free loopback port, on the state folder that FER_HOME names or, where that
+has no finished run, on a small one made for it. Each visitor is a light client that speaks Streamlit's protocol:
+it opens pages, uploads a frame and waits for each script run to end; between two actions it thinks for two to
+six seconds. It asks nothing of any other machine and ends by itself.
+
+    python benchmarks/load.py [--visitors N] [--seconds S] [--json]
+
+An error is a script run that ends in an exception or shows FER Lab's "something went wrong", a page that is not
+found, or a connection that breaks; a limit's refusal (busy) is counted apart. Memory is the server's resident
+set; growth compares the medians of the second and the last quarter of the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import math
+import os
+import random
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import websockets
+from PIL import Image
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_core import settings
+from fer_core.store import Store, StoredRun
+
+ROOT = Path(__file__).resolve().parents[1]
+THINK = (2.0, 6.0)
+PATIENCE = 120.0
+#: Action -> page; about two actions in seven are predictions.
+BROWSE = {"overview": "", "faces": "faces", "train": "train", "compare": "compare", "run": "train"}
+PREDICT_WEIGHT = 2
+
+
+@dataclass
+class Measured:
+    """Seconds an action took, by action, and what went wrong."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[str] = field(default_factory=list)
+    busy: int = 0
+
+
+class Visitor:
+    """One client of the dashboard: a WebSocket, the page it is on, the widgets it has seen."""
+
+    def __init__(self, port: int, run: StoredRun, picture: bytes, measured: Measured) -> None:
+        self.host, self.run, self.picture, self.measured = f"127.0.0.1:{port}", run, picture, measured
+        self.session = self.uploader = ""
+
+    async def visit(self, end: float, start_after: float, seed: int) -> None:
+        """Open the first page after a while and go on until the time is over."""
+        draw = random.Random(seed)
+        await asyncio.sleep(start_after)
+        actions = [*BROWSE, "predict"]
+        weights = [*(1 for _ in BROWSE), PREDICT_WEIGHT]
+        try:
+            async with websockets.connect(
+                f"ws://{self.host}/_stcore/stream",
+                subprotocols=[websockets.Subprotocol("streamlit")],
+                max_size=None,
+            ) as self.socket:
+                action = "overview"
+                while True:
+                    started = time.perf_counter()
+                    await (
+                        self.predict() if action == "predict" else self.open(BROWSE[action], action == "run")
+                    )
+                    self.measured.seconds[action].append(time.perf_counter() - started)
+                    await asyncio.sleep(draw.uniform(*THINK))
+                    if time.monotonic() > end:
+                        return
+                    action = draw.choices(actions, weights)[0]
+        except (OSError, TimeoutError, websockets.WebSocketException) as error:
+            self.measured.errors.append(f"{type(error).__name__}: {error}")
+
+    async def open(
+        self, page: str, run: bool = False, files: list[tuple[str, int, str]] | None = None
+    ) -> None:
+        """Run a page's script and wait until it has ended; `files` are (id, bytes, name) in its uploader."""
+        message = BackMsg()
+        query = {"data": self.run.data_source} | ({"run": self.run.id} if run or page == "predict" else {})
+        message.rerun_script.query_string = urllib.parse.urlencode(query)
+        message.rerun_script.page_name = page
+        message.rerun_script.context_info.url = f"http://{self.host}/{page}"
+        if files:
+            state = message.rerun_script.widget_states.widgets.add(id=self.uploader)
+            for file_id, size, name in files:
+                info = state.file_uploader_state_value.uploaded_file_info.add(
+                    name=name, size=size, file_id=file_id
+                )
+                info.file_urls.file_id = file_id
+        await self.socket.send(message.SerializeToString())
+        await self._until_finished(page)
+
+    async def predict(self) -> None:
+        """Open the Predict page, upload a frame, and wait for what is made of it."""
+        await self.open("predict")
+        ask = BackMsg()
+        ask.file_urls_request.request_id = uuid.uuid4().hex
+        ask.file_urls_request.file_names.append("frame.png")
+        ask.file_urls_request.session_id = self.session
+        await self.socket.send(ask.SerializeToString())
+        while True:
+            answer = await self._receive()
+            if answer.WhichOneof("type") == "file_urls_response":
+                break
+        place = answer.file_urls_response.file_urls[0]
+        await asyncio.to_thread(self._put, place.upload_url)
+        await self.open("predict", files=[(place.file_id, len(self.picture), "frame.png")])
+
+    def _put(self, url: str) -> None:
+        """Upload the picture as a browser does: multipart, with the XSRF cookie and header of one token."""
+        base = f"http://{self.host}"
+        with urllib.request.urlopen(f"{base}/_stcore/health", timeout=PATIENCE) as answer:
+            cookie = answer.headers.get("Set-Cookie", "")
+        token = (re.search(r"_streamlit_xsrf=([^;]+)", cookie) or ["", ""])[1]
+        edge = uuid.uuid4().hex
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="frame.png"; filename="frame.png"\r\n'
+        body = (
+            head.encode() + b"Content-Type: image/png\r\n\r\n" + self.picture + f"\r\n--{edge}--\r\n".encode()
+        )
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={edge}",
+            "Cookie": f"_streamlit_xsrf={token}",
+            "X-Xsrftoken": token,
+        }
+        request = urllib.request.Request(urllib.parse.urljoin(base, url), body, headers, method="PUT")
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+
+    async def _until_finished(self, page: str) -> None:
+        while True:
+            message = await self._receive()
+            kind = message.WhichOneof("type")
+            if kind == "new_session":
+                self.session = message.new_session.initialize.session_id or self.session
+            elif kind == "page_not_found":
+                self.measured.errors.append(f"{page}: page not found")
+            elif kind == "delta":
+                self._look(page, message)
+            elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                return
+
+    def _look(self, page: str, message: ForwardMsg) -> None:
+        element = message.delta.new_element
+        kind = element.WhichOneof("type")
+        if kind == "file_uploader":
+            self.uploader = element.file_uploader.id
+        elif kind == "exception":
+            self.measured.errors.append(f"{page}: {element.exception.type} {element.exception.message}"[:300])
+        elif kind == "alert" and element.alert.format == element.alert.ERROR:
+            if "try again" in element.alert.body.lower() or "at most" in element.alert.body.lower():
+                self.measured.busy += 1
+            else:
+                self.measured.errors.append(f"{page}: {element.alert.body}"[:300])
+
+    async def _receive(self) -> ForwardMsg:
+        data = await asyncio.wait_for(self.socket.recv(), PATIENCE)
+        message = ForwardMsg()
+        message.ParseFromString(data if isinstance(data, bytes) else data.encode())
+        return message
+
+
+def resident(pid: int) -> float:
+    """Return the resident set of a process in MB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
+
+
+async def load(
+    port: int, pid: int, run: StoredRun, picture: bytes, visitors: int, seconds: float
+) -> dict[str, object]:
+    """Send the visitors and return the figures."""
+    measured, memory = Measured(), [resident(pid)]
+    first = Visitor(port, run, picture, measured)  # loads the model: what a server does once
+    await asyncio.wait_for(first.visit(time.monotonic(), 0.0, 0), PATIENCE)
+    async with websockets.connect(f"ws://{first.host}/_stcore/stream", max_size=None) as first.socket:
+        await first.predict()
+    warm, measured.seconds = resident(pid), defaultdict(list)
+    begun = time.monotonic()
+    tasks = [
+        asyncio.create_task(
+            Visitor(port, run, picture, measured).visit(begun + seconds, number * 10.0 / visitors, number)
+        )
+        for number in range(visitors)
+    ]
+    while not all(task.done() for task in tasks) and time.monotonic() < begun + seconds + 2 * PATIENCE:
+        await asyncio.sleep(1.0)
+        memory.append(resident(pid))
+    for task in tasks:
+        task.cancel()
+    quarter = max(1, len(memory) // 4)
+    before, after = memory[quarter : 2 * quarter] or memory, memory[-quarter:]
+    return {
+        "visitors": visitors,
+        "seconds": round(time.monotonic() - begun, 1),
+        "actions": {
+            name: {
+                "count": len(took),
+                "p50": statistics.median(took),
+                "p95": sorted(took)[math.ceil(0.95 * len(took)) - 1],
+            }
+            for name, took in sorted(measured.seconds.items())
+        },
+        "errors": len(measured.errors),
+        "first_errors": measured.errors[:5],
+        "busy": measured.busy,
+        "memory_mb": {
+            "started": round(memory[0]),
+            "warm": round(warm),
+            "most": round(max(memory)),
+            "end": round(memory[-1]),
+            "growth": round(statistics.median(after) - statistics.median(before)),
+        },
+    }
+
+
+def finished_run(home: Path) -> StoredRun | None:
+    """Return a run that a demo shows and predicts with; None where there is none."""
+    if not (home / "fer.sqlite").is_file():
+        return None
+    runs = Store(home / "fer.sqlite", read_only=True).runs(status=["done"], goal="train")
+    return next((run for run in runs if run.config.trains_backbone and run.config.data.generated), None)
+
+
+def small_home(folder: Path) -> Path:
+    """Make a state folder with one finished run of a small generated set."""
+    command = [sys.executable, "-m", "fer_core"]
+    environment = os.environ | {"FER_HOME": str(folder / "home"), "FER_DEMO": ""}
+    data = ["data", "generate", "--out", str(folder / "faces"), "--ordinary", "70", "--hard", "10"]
+    train = [
+        "train",
+        "--data",
+        str(folder / "faces"),
+        "--backbone",
+        "efficientnet_lite0",
+        "--protocol",
+        "group",
+    ]
+    for arguments in (data, [*train, "--unfreeze", "1", "--epochs", "5"]):
+        subprocess.run(
+            [*command, *arguments], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+    return folder / "home"
+
+
+def main() -> None:
+    """Start the server, load it, print the table, stop the server."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visitors", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = settings.load().home
+        run = finished_run(home)
+        if run is None:
+            home = small_home(Path(folder))
+            run = finished_run(home)
+        assert run is not None
+        found = serve_and_load(home, run, options.visitors, options.seconds, Path(folder) / "server.log")
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    print(f"{'action':10} {'count':>6} {'p50 s':>8} {'p95 s':>8}")
+    for name, took in found["actions"].items():  # type: ignore[attr-defined]
+        print(f"{name:10} {took['count']:6} {took['p50']:8.2f} {took['p95']:8.2f}")
+    for name in ("visitors", "seconds", "errors", "first_errors", "busy", "memory_mb"):
+        print(f"{name}: {found[name]}")
+
+
+def serve_and_load(home: Path, run: StoredRun, visitors: int, seconds: float, log: Path) -> dict[str, object]:
+    """Start a demo server on the state folder, load it, and stop it whatever happens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
+    environment = os.environ | {"FER_HOME": str(home), "FER_DEMO": "1"}
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, "--server.address", "127.0.0.1"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        return asyncio.run(load(port, server.pid, run, frame_of(run, home), visitors, seconds))
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise SystemExit("the server did not answer")
+
+
+def frame_of(run: StoredRun, home: Path) -> bytes:
+    """Return a frame of the run's data set as PNG."""
+    from fer_core.datasets.open import open_dataset
+
+    dataset = open_dataset(run.data_source, demo_root=home / "data")
+    packed = io.BytesIO()
+    Image.open(dataset.samples[0].path).save(packed, "PNG")
+    return packed.getvalue()
+
+
+if __name__ == "__main__":
+    main()

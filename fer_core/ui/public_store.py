@@ -1,0 +1,29 @@
+"""The store as a hosted demo shows it: runs on generated faces alone, whatever else its folder holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import NotFoundError
+from ..store import Store, StoredRun
+
+
+class PublicStore(Store):
+    """A store that is read only and knows no run on anyone's photographs, not even by its id."""
+
+    def run(self, run_id: str) -> StoredRun:
+        """Return one public run. Raises NotFoundError."""
+        found = super().run(run_id)
+        if not _public(found):
+            raise NotFoundError(
+                "No run has this id", got=repr(run_id), fix="Choose one from the list of runs"
+            )
+        return found
+
+    def runs(self, **chosen: Any) -> list[StoredRun]:
+        """Return public runs as `Store.runs` does; there may be fewer than its limit."""
+        return [run for run in super().runs(**chosen) if _public(run)]
+
+
+def _public(run: StoredRun) -> bool:
+    return run.config.data.generated
