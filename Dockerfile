@@ -36,6 +36,8 @@ COPY --chown=root:root . .
 USER 10001
 RUN if [ "$DEMO" = "1" ]; then FER_DEVICE=cpu python -m fer_core demo --prepare; fi
 
+# A container is a demo unless told otherwise (FER_DEMO=0): the full app asks nobody who they are without sign-in.
+ENV FER_DEMO=1
 EXPOSE 8501
 VOLUME ["/var/lib/fer"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \

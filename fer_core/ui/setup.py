@@ -158,7 +158,8 @@ def _navigation(access: Access) -> str:
             )
         if access.closed:
             st.info(
-                f"{access.closed}: look around and predict; starting, importing and changing things is off.",
+                f"{access.closed}: look around and predict; starting, importing and changing things is off. "
+                "What you upload stays in memory and is never written or logged.",
                 icon=":material/visibility:",
             )
         account(access)
