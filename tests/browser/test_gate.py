@@ -14,7 +14,7 @@ from fer_core.store import Store
 
 expect.set_options(timeout=60_000)
 
-CHANGES = re.compile(r"^(Train \d|Detect|Import|Cancel|Try again|Run the|Run them|Save box)")
+CHANGES = re.compile(r"^(Train \d|Detect faces|Import|Cancel|Try again|Run the|Run them|Save box)")
 
 SECRETS = """
 [auth]
