@@ -44,6 +44,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_core import settings
+from fer_core.commands.serve import LEAN
 from fer_core.store import Store, StoredRun
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -297,7 +298,7 @@ def serve_and_load(home: Path, run: StoredRun, visitors: int, seconds: float, lo
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-    environment = os.environ | {"FER_HOME": str(home), "FER_DEMO": "1"}
+    environment = LEAN | os.environ | {"FER_HOME": str(home), "FER_DEMO": "1"}
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--server.address", "127.0.0.1"],

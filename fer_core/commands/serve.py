@@ -25,6 +25,10 @@ from .train import finish, raise_failed
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
+#: Each visit runs in threads of its own, and glibc keeps freed memory apart for each of many: two such arenas
+#: hold a busy dashboard a few hundred MB smaller (`benchmarks/load.py`). What is set already counts.
+LEAN = {"MALLOC_ARENA_MAX": "2"}
+
 
 def serve(options: argparse.Namespace) -> int:
     """Carry out `serve`: until interrupted or terminated; what it started ends with it."""
@@ -49,7 +53,8 @@ def serve(options: argparse.Namespace) -> int:
         opening = threading.Timer(4.0, webbrowser.open, [url])  # once the server answers
         opening.daemon = True
         opening.start()
-    processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
+    environment = LEAN | _environment(context.settings)
+    processes.append(subprocess.Popen(command, cwd=APP.parent, env=environment))
     try:
         return processes[-1].wait()
     finally:
