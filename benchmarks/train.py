@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from usual_loop import Clock, draw_frames, load, usual_epoch
+from baselines.usual_loop import Clock, draw_frames, load, usual_epoch
 
 from fer_core.artifacts import Artifacts
 from fer_core.config import RunConfig, parse
