@@ -54,6 +54,7 @@ PLACE = """
     WHERE mine.status = 'queued' AND ahead.status = 'queued'
       AND (ahead.queued < mine.queued OR (ahead.queued = mine.queued AND ahead.id <= mine.id))
 """
+SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
 NEWEST_BOXES = """
     SELECT name, version, x1, y1, x2, y2, author, created FROM manual_boxes AS box
     WHERE data = :data AND version = (
@@ -168,6 +169,14 @@ class Store(Database):
                 query, {"data": data, "goal": goal, "limit": limit, **keys, **chosen}
             ).mappings()
             return [_stored_run(row) for row in rows]
+
+    def sweep(self, name: str) -> list[StoredRun]:
+        """Return the runs of a sweep in the order they were asked for. Raises NotFoundError."""
+        with self.read() as connection:
+            rows = connection.execute(text(SWEEP), {"name": name}).mappings().all()
+        if not rows:
+            raise NotFoundError("No sweep has this name", got=repr(name), fix="Ask for its runs again")
+        return [_stored_run(row) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """Return the number of runs per status, zeros included."""

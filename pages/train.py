@@ -1,18 +1,23 @@
-"""Train: launch one run per unfreeze setting, watch it, come back to it by its link."""
+"""Train: launch runs or a sweep, watch them, come back to each by its link."""
 
 import streamlit as st
 
 from fer_core.results import training_runs
-from fer_core.ui import comparator_form, share_view, train_view
+from fer_core.ui import comparator_form, queue_view, share_view, sweep_view, train_form, train_view
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note, runs_dataframe
 
 with setup("Train") as lab:
-    if run_id := st.query_params.get("run"):
+    queue_view.announce(lab)
+    run_id, sweep = st.query_params.get("run"), st.query_params.get("sweep")
+    if run_id or sweep:
         if st.button("All runs", icon=":material/arrow_back:"):
-            del st.query_params["run"]
+            del st.query_params["run" if run_id else "sweep"]
             st.rerun()
-        train_view.run_view(lab, run_id)
+        if run_id:
+            train_view.run_view(lab, run_id)
+        else:
+            sweep_view.sweep_view(lab, sweep)
         st.stop()
 
     generated_note(lab.dataset)
@@ -23,19 +28,19 @@ with setup("Train") as lab:
         )
     else:
         comparators = comparator_form.chosen(lab)
-        view = comparator_form if comparators else train_view
+        view = comparator_form if comparators else train_form
         configs = view.form(lab)
         if not configs:
             st.info(
                 "Choose at least one of what is trained, and one kind of input.", icon=":material/touch_app:"
             )
         else:
-            ready = comparators or train_view.weights_ready(lab, configs[0].transfer)
+            ready = comparators or train_form.weights_ready(lab, configs)
             view.plan_table(lab, configs)
             label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
-                train_view.launch(lab, configs)
-    train_view.active(lab)
+                train_form.launch(lab, configs)
+    queue_view.active(lab)
 
     st.subheader("Runs")
     share_view.importer(lab)

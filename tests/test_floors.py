@@ -60,6 +60,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "replication",
         "statements",
         "planning",
+        "pace",
         "results",
         "trust",
         "predict",

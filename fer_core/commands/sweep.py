@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..config import ProtocolConfig, RunConfig, parse
-from ..jobs.queue import submit
+from ..jobs.queue import submit_together
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
 from ..protocols import PROTOCOLS
 from ..results import title
@@ -33,7 +33,7 @@ def sweep(options: argparse.Namespace) -> int:
     configs = plan(context, options)
     name = sweep_name(configs)
     queue = most_blocks_first(configs)
-    ids = [submit(context.store, config, extra={"sweep": name})[0] for config in queue]
+    ids = list(submit_together(context.store, queue, sweep=name, extra={"sweep": name}))
     note(f"Sweep {name}: {len(ids)} runs")
     if options.detach:
         if options.json:

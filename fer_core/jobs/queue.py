@@ -7,7 +7,7 @@ worker. What a worker writes of a run it holds is in `jobs.holding`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ REQUEUE = """
         lease_until = NULL, max_attempts = attempts + :max_attempts, cancel_requested = 0, error = ''
     WHERE id = :id AND status IN ('failed', 'cancelled')
 """
+FORGET_SWEEP = "DELETE FROM sweeps WHERE name = :name"
+SWEEP = "INSERT INTO sweeps (name, place, run_id) VALUES (:name, :place, :run)"
 #: A cancelling that the worker hasn't met yet is taken back by submitting the run again.
 KEEP_RUNNING = "UPDATE runs SET cancel_requested = 0 WHERE id = :id AND status = 'running'"
 CANCEL_WAITING = """
@@ -96,17 +98,40 @@ def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None =
     failed or been cancelled (it goes on from its last epoch); False for one that is queued, running or done.
     `extra` is kept beside a new run (JSON values: a note, the name of a sweep).
     """
-    row = definition(config) | {"extra": json.dumps(dict(extra or {})), "max_attempts": MAX_ATTEMPTS}
+    row = _row(config, extra)
+    return row["id"], store.write(lambda connection: _put(connection, row, store.now()))
 
-    def work(connection: Connection) -> bool:
-        values = row | {"now": store.now()}
-        if connection.execute(text(SUBMIT), values).rowcount:
-            return True
-        # In this order, for a worker may end the run between two statements: it finds the request taken back.
-        connection.execute(text(KEEP_RUNNING), values)
-        return connection.execute(text(REQUEUE), values).rowcount > 0
 
-    return str(row["id"]), store.write(work)
+def submit_together(
+    store: Store, configs: Sequence[RunConfig], *, sweep: str, extra: Mapping[str, Any] | None = None
+) -> dict[str, bool]:
+    """Ask for several runs at once, all or none of them, and remember under a name that they belong together.
+
+    Returns, by the runs' ids and in the order given, whether this call put them into the queue, as `submit` does.
+    """
+    rows = [_row(config, extra) for config in configs]
+
+    def work(connection: Connection) -> dict[str, bool]:
+        found = {row["id"]: _put(connection, row, store.now()) for row in rows}
+        connection.execute(text(FORGET_SWEEP), {"name": sweep})
+        members = [{"name": sweep, "place": place, "run": run_id} for place, run_id in enumerate(found)]
+        connection.execute(text(SWEEP), members)
+        return found
+
+    return store.write(work)
+
+
+def _row(config: RunConfig, extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    return definition(config) | {"extra": json.dumps(dict(extra or {})), "max_attempts": MAX_ATTEMPTS}
+
+
+def _put(connection: Connection, row: Mapping[str, Any], now: float) -> bool:
+    values = {**row, "now": now}
+    if connection.execute(text(SUBMIT), values).rowcount:
+        return True
+    # In this order, for a worker may end the run between two statements: it finds the request taken back.
+    connection.execute(text(KEEP_RUNNING), values)
+    return connection.execute(text(REQUEUE), values).rowcount > 0
 
 
 def definition(config: RunConfig) -> dict[str, Any]:

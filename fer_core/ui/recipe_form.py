@@ -16,8 +16,8 @@ OWN = "own"
 PRECISIONS = ["float32", "bf16", "tf32", "auto"]
 
 
-def recipe(place: DeltaGenerator, **free: Any) -> TrainingConfig:
-    """Draw the popover and return the training it stands for.
+def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
+    """Draw the popover and return the trainings it stands for: the recipe, and any others of a sweep.
 
     Args:
         free: epochs, batch_size and lr, which every recipe leaves free.
@@ -45,8 +45,15 @@ def recipe(place: DeltaGenerator, **free: Any) -> TrainingConfig:
         else:
             found = training_config(name, **free)
             st.markdown(f"**{RECIPES[name].title}.** {RECIPES[name].why}")
-    place.caption(described(found) or RECIPES["paper"].title)
-    return found
+        others = st.multiselect(
+            "Others beside it (a sweep)",
+            [other for other in RECIPES if other != name],
+            key="recipes",
+            bind="query-params",
+        )
+    trainings = [found, *(training_config(other, **free) for other in others)]
+    place.caption("; ".join(described(one) or RECIPES["paper"].title for one in trainings))
+    return trainings
 
 
 def _fields() -> dict[str, Any]:

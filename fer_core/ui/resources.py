@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from ..results import training_runs
 from ..settings import Settings
 from ..shared_artifacts import artifacts_of
 from ..store import Store, StoredRun
+from ..sweep import Place, rank
 from .gallery import encode
 from .public_store import PublicStore
 
@@ -213,6 +215,17 @@ def finished_predictions(run_id: str, attempts: int) -> pd.DataFrame:
 def epochs(run: StoredRun) -> pd.DataFrame:
     """Return a run's epochs so far."""
     return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
+
+
+def ranking(runs: Sequence[StoredRun]) -> list[Place]:
+    """Return finished runs of a sweep ranked, best first."""
+    return _ranking([(run.id, run.attempts) for run in runs])
+
+
+@st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...")
+def _ranking(keys: list[tuple[str, int]]) -> list[Place]:
+    runs = store().runs(ids=[run_id for run_id, _ in keys], limit=len(keys))
+    return rank(runs, lambda run: finished_predictions(run.id, run.attempts))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model ...")

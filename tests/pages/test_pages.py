@@ -69,29 +69,12 @@ def test_the_form_says_where_weights_are_before_anything_is_queued(
     page: Open, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("fer_core.ui.train_view.can_download", lambda _: False)
+    monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _: False)
     shown = page("pages/train.py", trained, backbone="resnet18")
     assert "resnet18-f37072fd.pth" in shown.error[0].value
     assert "FER_WEIGHTS_DIR" in shown.error[0].value
     button = next(button for button in shown.button if button.label.startswith("Train"))
     assert button.disabled
-
-
-def test_launching_queues_one_run_per_setting_and_only_once(
-    page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    launched: list[object] = []
-    monkeypatch.setattr("fer_core.ui.train_view.executors.launch", launched.append)
-    home = tmp_path / "home"
-    shown = page("pages/train.py", home, backbone="efficientnet_lite0")
-    for _ in range(2):
-        next(button for button in shown.button if button.label == "Train 3 runs").click()
-        shown = shown.run()
-    runs = Store(home / "fer.sqlite").runs()
-    assert sorted(run.unfreeze for run in runs) == [1, 2, 3]
-    assert {run.status for run in runs} == {"queued"}
-    assert len(launched) == 1
-    assert any("no work twice" in toast.value for toast in shown.toast)
 
 
 def test_a_hosted_demo_launches_nothing(page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

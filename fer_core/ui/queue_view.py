@@ -1,0 +1,147 @@
+"""Runs that wait or go on, as cards that renew themselves; each end is announced once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from ..jobs import executors
+from ..pace import pace
+from ..results import title
+from ..store import StoredRun
+from .setup import Lab
+from .widgets import percent, plain, run_link, run_status
+
+#: So many cards are drawn; the others are counted.
+MOST = 20
+ENDINGS = {
+    "done": ":material/check_circle:",
+    "failed": ":material/error:",
+    "cancelled": ":material/block:",
+}
+
+
+def say(text: str, icon: str) -> None:
+    """Keep a toast for the page's next run: one shown just before a rerun would be gone."""
+    st.session_state.setdefault("toasts", []).append((text, icon))
+
+
+def announce(lab: Lab) -> None:
+    """Show what is to be said, and which runs, seen at work in this session, have ended: each once."""
+    watched: set[str] = st.session_state.setdefault("watched", set())
+    if watched:
+        for run in lab.store.runs(ids=sorted(watched), limit=len(watched)):
+            if run.ended:
+                watched.discard(run.id)
+                say(f"{plain(name_of(run))}, {run.protocol}: {run.status}.", ENDINGS[run.status])
+    watched |= {run.id for run in lab.store.runs(status=["queued", "running"], limit=200)}
+    for text, icon in st.session_state.pop("toasts", []):
+        st.toast(text, icon=icon)
+
+
+def name_of(run: StoredRun) -> str:
+    """Return a run's name for people."""
+    return title(run) if run.config.goal == "train" else "Face detection"
+
+
+def active(lab: Lab, among: Sequence[str] | None = None) -> None:
+    """Draw a card for every run that waits or goes on, renewed every second while there are any.
+
+    Args:
+        among: ids to look at; None for all.
+    """
+
+    def find() -> list[StoredRun]:
+        return lab.store.runs(ids=among, status=["queued", "running"], limit=200)
+
+    if runs := find():
+        _cards(lab, find, {run.id for run in runs})
+
+
+@st.fragment(run_every=1.0)
+def _cards(lab: Lab, find: Callable[[], list[StoredRun]], before: set[str]) -> None:
+    runs = find()
+    if {run.id for run in runs} != before:
+        st.rerun(scope="app")  # tables outside show what has ended; nothing is polled once none is left
+    st.subheader("In the queue")
+    running = [run for run in reversed(runs) if run.status == "running"]
+    waiting = sorted((run for run in runs if run.status == "queued"), key=lambda run: (run.queued, run.id))
+    for run in [*running, *waiting][:MOST]:
+        with st.container(border=True):
+            _card(lab, run)
+    if len(runs) > MOST:
+        st.caption(f"{len(runs) - MOST} more wait.")
+
+
+def _card(lab: Lab, run: StoredRun) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(
+            f"**[{plain(name_of(run))}]({run_link(run)})**  \n"
+            f":small[{plain(run.data_name)} · {plain(run.protocol)}]"
+        )
+        cancel_button(lab, run)
+    run_status(run, lab.store.queue_place(run.id))
+    if run.status == "running":
+        figures(run, lab.store.epochs(run.id), curve=True)
+
+
+def cancel_button(lab: Lab, run: StoredRun) -> None:
+    """Draw the button that cancels a run; nothing on a demo, or once the run has ended."""
+    if lab.demo or run.ended:
+        return
+    asked = run.cancel_requested
+    label = "Stopping ..." if asked else "Cancel"
+    if st.button(label, icon=":material/stop:", key=f"cancel-{run.id}", disabled=asked):
+        executors.cancel(lab.settings, lab.store, run.id)
+        st.rerun(scope="app")
+
+
+def figures(run: StoredRun, epochs: pd.DataFrame, *, curve: bool = False) -> None:
+    """Draw how fast a run trains, what is left, on which device and with how much memory."""
+    if run.status != "running":
+        return
+    found, used = pace(run, epochs), run.environment
+    with st.container(horizontal=True):
+        if found.accuracy:
+            st.metric(
+                "Validation so far",
+                percent(found.accuracy[-1]),
+                chart_data=list(found.accuracy) if curve and len(found.accuracy) > 1 else None,
+                chart_type="line",
+                help=f"Mean of the folds at epoch {len(found.accuracy)}; no figure to report before the end",
+                border=True,
+            )
+        if found.total:
+            st.metric("Epochs, all folds", f"{found.done} of {found.total}", border=True)
+        if found.images_per_second is not None:
+            st.metric("Images a second", f"{found.images_per_second:,.0f}", border=True)
+        if found.seconds_left is not None:
+            st.metric("Time left", duration(found.seconds_left), border=True)
+        if used.get("memory"):
+            device = str(used.get("device", "")).removeprefix("auto")
+            st.metric(
+                f"Memory{f' on {device}' if device else ''}",
+                size(used.get("gpu_memory") or used["memory"]),
+                help=f"Process {used.get('pid')} on {used.get('host')}: {size(used['memory'])} of memory"
+                + (f", {size(used['gpu_memory'])} of tensors on the GPU" if "gpu_memory" in used else ""),
+                border=True,
+            )
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 40 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(number: float) -> str:
+    """Return bytes for people, in powers of 1000: 0 B, 812 kB, 1.4 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return f"{number:.0f} {unit}" if unit != "GB" else f"{number:.1f} GB"
+        number /= 1000
+    return f"{number:.1f} TB"

@@ -1,0 +1,145 @@
+"""The Train page's queue: one submission, cards that tell how it goes, each end announced once, a sweep's ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from worker_case import record
+
+from fer_core.jobs import holding
+from fer_core.jobs.queue import claim, submit_together
+from fer_core.store import Store
+from fer_core.sweep import sweep_name
+
+Open = Callable[..., AppTest]
+LITE = "efficientnet_lite0"
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Keep launches: no worker starts."""
+    calls: list[object] = []
+    monkeypatch.setattr("fer_core.ui.train_form.executors.launch", calls.append)
+    return calls
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "home" / "fer.sqlite")
+    yield store
+    store.close()
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def words(page: AppTest) -> str:
+    return "\n".join(str(one.value) for kind in (page.markdown, page.caption, page.warning) for one in kind)
+
+
+def test_one_click_is_one_submission_at_its_own_link(
+    page: Open, store: Store, launched: list[object], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shown = click(page("pages/train.py", home, backbone=LITE), "Train 3 runs")
+    assert not shown.exception
+    runs = store.runs()
+    assert {run.status for run in runs} == {"queued"}
+    name = sweep_name([run.config for run in runs])
+    assert shown.query_params["sweep"] == name
+    assert [run.unfreeze for run in store.sweep(name)] == [3, 2, 1], (
+        "the activations of n = 3 feed the others"
+    )
+    for place in (1, 2, 3):
+        assert f"queued, number {place} in line" in words(shown)
+    again = click(page("pages/train.py", home, backbone=LITE), "Train 3 runs")
+    assert any("3 of 3 had been asked for before" in toast.value for toast in again.toast)
+    assert again.query_params["sweep"] == name
+    assert (len(store.runs()), len(launched)) == (3, 1)
+
+
+def test_backbones_and_recipes_make_a_sweep(
+    page: Open, store: Store, launched: list[object], tmp_path: Path
+) -> None:
+    shown = page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1", recipes="adamw")
+    shown = click(shown, "Train 2 runs")
+    assert not shown.exception
+    assert len({run.config.training.key() for run in store.runs()}) == 2
+
+
+def test_a_card_tells_pace_device_and_memory(
+    page: Open, store: Store, launched: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click(page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1"), "Train 1 run")
+    held = claim(store, "w")
+    assert held is not None
+    for number in range(1, 5):
+        monkeypatch.setattr("fer_core.jobs.holding.time.time", lambda n=number: 9e9 + 2.0 * n)
+        holding.write_epochs(store, held, [replace(record(number), val_accuracy=0.1 * number)])
+    holding.write_progress(store, held, "train", 4, 10)
+    holding.heartbeat(
+        store, held, {"device": "cuda:1", "pid": 7, "host": "h", "memory": 3e9, "gpu_memory": 1.5e9}
+    )
+    monkeypatch.undo()
+    shown = page("pages/train.py", tmp_path / "home", run=held.run_id)
+    figures = {metric.label: metric.value for metric in shown.metric}
+    assert figures == {
+        "Validation so far": "40.0 %",
+        "Epochs, all folds": "4 of 10",
+        "Images a second": "5",  # 10 images an epoch, an epoch in 2 s
+        "Time left": "12 s",
+        "Memory on cuda:1": "1.5 GB",
+    }
+
+
+def test_an_end_is_announced_once(page: Open, store: Store, launched: list[object], tmp_path: Path) -> None:
+    shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1"), "Train 1 run")
+    held = claim(store, "w")
+    assert held is not None
+    assert not [toast for toast in shown.run().toast if "failed" in toast.value]
+    holding.fail(store, held, "no memory", 1.0)
+    toasts = [toast.value for toast in shown.run().toast]
+    assert len(toasts) == 1
+    assert toasts[0].endswith("failed.")
+    assert not shown.run().toast
+    assert "no memory" in shown.error[0].value
+    assert [button.label for button in shown.button if button.label == "Try again"]
+
+
+def test_cancelling_from_a_card(page: Open, store: Store, launched: list[object], tmp_path: Path) -> None:
+    shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1"), "Train 1 run")
+    shown = click(shown, "Cancel")
+    assert [run.status for run in store.runs()] == ["cancelled"]
+    assert "Try again" in {button.label for button in shown.button}
+
+
+def test_nothing_polls_when_nothing_runs(page: Open, trained: Path, store: Store) -> None:
+    """A fragment that renews itself tells the browser so in its script's first message."""
+    for query in ({}, {"run": Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0].id}):
+        shown = page("pages/train.py", trained, **query)
+        assert "In the queue" not in {header.value for header in shown.subheader}
+
+
+def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path, tmp_path: Path) -> None:
+    store = Store(trained / "fer.sqlite")
+    configs = [run.config for run in store.runs(status=["done"], goal="train")]
+    name = sweep_name(configs)
+    assert not any(submit_together(store, configs, sweep=name).values()), "both are there"
+    shown = page("pages/train.py", trained, sweep=name)
+    assert not shown.exception
+    table = shown.dataframe[0].value
+    assert table["Rank"].tolist() == [1, 2]
+    assert table["Validation"].is_monotonic_decreasing
+    assert table["Verdict"].iloc[0] == "first"
+    noise = table["Verdict"].iloc[1] == "within noise"
+    assert ("Not told apart from the first" in words(shown)) == noise
+    assert "partly by luck" in words(shown)
+
+
+def test_a_sweep_that_is_not_there_is_an_error(page: Open, trained: Path) -> None:
+    assert "No sweep has this name" in page("pages/train.py", trained, sweep="none").error[0].value
