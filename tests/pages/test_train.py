@@ -79,7 +79,7 @@ def test_a_card_tells_pace_device_and_memory(
     held = claim(store, "w")
     assert held is not None
     for number in range(1, 5):
-        monkeypatch.setattr("fer_core.jobs.holding.time.time", lambda n=number: 9e9 + 2.0 * n)
+        monkeypatch.setattr(Store, "now", lambda _, n=number: 9e9 + 2.0 * n)
         holding.write_epochs(store, held, [replace(record(number), val_accuracy=0.1 * number)])
     holding.write_progress(store, held, "train", 4, 10)
     holding.heartbeat(
