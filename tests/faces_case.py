@@ -81,3 +81,8 @@ def detect(folder: Path, home: Path) -> RunConfig:
         lambda place: write_crops(config, dataset.samples, found, artifacts, place),
     )
     return config
+
+
+def shown_publicly(config: RunConfig) -> RunConfig:
+    """Return the same run, its data marked as drawn: a hosted demo shows no other."""
+    return config.model_copy(update={"data": config.data.model_copy(update={"generated": True})})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from dashboards import Server
-from faces_case import FRAMES, detect, frame_name, make_frames
+from faces_case import FRAMES, detect, frame_name, make_frames, shown_publicly
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from fer_core.datasets.fingerprint import data_config
@@ -202,7 +202,8 @@ def test_boxes_go_out_and_come_in(page: Page, lab: Server, frames: Path, tmp_pat
 def test_a_hosted_demo_only_explains(
     page: Page, frames: Path, tmp_path: Path, server: Callable[..., Server]
 ) -> None:
-    submit(Store(tmp_path / "fer.sqlite"), detect(frames, tmp_path))  # a demo opens only data sets it knows
+    config = shown_publicly(detect(frames, tmp_path))
+    submit(Store(tmp_path / "fer.sqlite"), config)  # a demo opens only data sets it knows
     demo = server(tmp_path, FER_DEMO="1")
     page.goto(demo.at("faces", data=str(frames), frame=frame_name(0)), wait_until="commit")
     expect(page.get_by_text(re.compile("off on a hosted demo: it would change"))).to_be_visible()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faces_case import FRAMES, detect, frame_name, make_frames
+from faces_case import FRAMES, detect, frame_name, make_frames, shown_publicly
 from streamlit.testing.v1 import AppTest
 
 from fer_core.artifacts import Artifacts
@@ -157,7 +157,7 @@ def test_under_another_policy_boxes_play_no_part(opened: Open, config: RunConfig
 def test_a_hosted_demo_changes_nothing(
     opened: Open, config: RunConfig, store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submit(store, config)  # a demo opens only data sets it knows
+    submit(store, shown_publicly(config))  # a demo opens only data sets it knows
     monkeypatch.setenv("FER_DEMO", "1")
     app = opened(frame=frame_name(0))
     assert "off on a hosted demo" in shown(app)
