@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Measure -> (axis title, prefix-to-part is "train"/"val", tick format).
 MEASURES: dict[str, tuple[str, str]] = {"loss": ("Loss (nats)", ".2f"), "accuracy": ("Accuracy (%)", ".0%")}
+#: Letters in a line of a panel's heading: panels stand close, and headings must not meet.
+HEADING = 16
 PARTS: dict[str, str] = {"training": "train", "validation": "val"}
 
 
@@ -32,6 +35,7 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
 
     table = _with_system(epochs)
     systems = list(dict.fromkeys(table["system"]))
+    headings = [wrap(system, HEADING) for system in systems]
     figure = make_subplots(
         rows=len(measures),
         cols=max(1, len(systems)),
@@ -39,7 +43,7 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
         shared_yaxes=True,
         vertical_spacing=0.07,
         horizontal_spacing=0.025,
-        column_titles=systems if len(systems) > 1 else None,
+        column_titles=["<br>".join(lines) for lines in headings] if len(systems) > 1 else None,
     )
     for column, system in enumerate(systems, start=1):
         own = table[table["system"] == system]
@@ -67,7 +71,7 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
         figure.update_yaxes(tickformat=ticks, range=[0, 1.06 * highest], row=row)
         figure.update_yaxes(title_text=title, row=row, col=1)
     figure.update_layout(hovermode="x unified")
-    top = 62 if len(systems) > 1 else 38
+    top = 45 + 17 * max(map(len, headings), default=0) if len(systems) > 1 else 38
     return finish(figure, _sentence(table, systems), height=70 + 200 * len(measures), legend=True, top=top)
 
 

@@ -94,7 +94,7 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     )
     figures = check_figures(found)
     _overall(figures)
-    _figure(figures)
+    _figure(figures, found.stand_in)
     for source, heading, note in TABLES:
         st.markdown(f"**{heading}**")
         own = [one for one in figures if one.reported.source == source]
@@ -168,7 +168,7 @@ def _overall(figures: Sequence[Checked]) -> None:
     )
 
 
-def _figure(figures: Sequence[Checked]) -> None:
+def _figure(figures: Sequence[Checked], stand_in: str) -> None:
     rows = []
     for one in figures:
         if one.reported.measure != "val_accuracy":
@@ -184,10 +184,14 @@ def _figure(figures: Sequence[Checked]) -> None:
                     "high": high,
                     "protocol": protocol,
                     "leaks": PROTOCOLS[protocol].leaks,
+                    "here": stand_in if one.reported.model == "resnet18" else "",
                 }
             )
     table = pd.DataFrame(rows)
-    downloads.figure(charts.paper_vs_here(table), table, "paper-and-here")
+    figure = charts.paper_vs_here(table)
+    if stand_in:  # in the figure itself, as it is saved and passed on
+        figure.update_xaxes(title_text=f"Accuracy (%); here {stand_in} for ResNet18")
+    downloads.figure(figure, table, "paper-and-here")
 
 
 def _row(one: Checked) -> dict[str, str]:
@@ -240,6 +244,8 @@ def _settings(found: Runs) -> pd.DataFrame:
 
 def _statements(found: Runs) -> None:
     st.subheader("What the paper says of them")
+    if found.stand_in:
+        st.caption(f"Judged here with {found.stand_in} in place of the paper's ResNet18.")
     rows: dict[str, dict[str, str]] = {}
     for one in check_statements(found):
         row = rows.setdefault(one.statement, {"Statement": f"{one.statement} ({one.source})"})

@@ -99,6 +99,20 @@ def _page(runs: int) -> int:
     return page
 
 
+def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the words that names begin and end with alike, and what tells each apart: headings must be short."""
+    words = [name.split(" ") for name in names]
+    if len(set(names)) < 2:
+        return "", list(names)
+    longest = min(map(len, words)) - 1  # each keeps a word
+    first = next((i for i in range(longest) if len({own[i] for own in words}) > 1), longest)
+    last = next(
+        (i for i in range(longest - first) if len({own[-1 - i] for own in words}) > 1), longest - first
+    )
+    shared = words[0][:first] + words[0][len(words[0]) - last :]
+    return " ".join(shared).strip(" ,"), [" ".join(own[first : len(own) - last]).strip(" ,") for own in words]
+
+
 def curves(runs: list[StoredRun]) -> None:
     """Draw learning curves of up to six runs (the paper's figure 4), and the BDNN's two losses (figure 5)."""
     known = labels([run for run in runs if run.config.epochs > 1])
@@ -122,11 +136,15 @@ def curves(runs: list[StoredRun]) -> None:
         plain = {run.id: names[run.id] for run in picked}
     st.subheader("Learning curves")
     if picked:
-        epochs = pd.concat([resources.epochs(run).assign(system=plain[run.id]) for run in picked])
+        shared, short = split_common([plain[run.id] for run in picked])
+        epochs = pd.concat(
+            [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
+        )
         figure = charts.learning_curves(epochs)
         # Panels stand close: their headings must not meet.
         downloads.figure(figure.update_annotations(font_size=12), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
+        under = f"{shared}. {under}" if shared else under
         st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")
     else:
         st.info(
