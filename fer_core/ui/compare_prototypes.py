@@ -87,8 +87,9 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
     inputs = run.config.model.inputs if isinstance(run.config.model, BdnnConfig) else None
     if isinstance(inputs, PixelsConfig):
         drawn = faces(prototypes, inputs.side)
-        for column, name, face in zip(st.columns(len(CLASSES)), CLASSES, drawn, strict=True):
-            column.image(face, caption=name, alt=f"prototype of {name}", width="stretch")
+        with st.container(horizontal=True, gap="small"):
+            for name, face in zip(CLASSES, drawn, strict=True):
+                st.image(face, caption=name, alt=f"prototype of {name}", width=106)
         square = prototypes.reshape(-1, inputs.side, inputs.side)
         table = pd.DataFrame(prototypes, index=pd.Index(CLASSES, name="class"))
         downloads.save_menu(
