@@ -6,6 +6,7 @@ the browser.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -70,9 +71,9 @@ def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: s
     Args:
         table: the figures behind it, as the CSV has them, or what gathers them once they are asked for.
         name: of the files, without an ending.
-        key: of the figure on its page, where `name` isn't unique there: letters, digits, '-' and '_'.
+        key: of the figure on its page, where `name` isn't unique there.
     """
-    key = key or name
+    key = re.sub(r"[^\w-]", "-", key or name, flags=re.ASCII)  # as Streamlit writes it into the page
     if hasattr(drawn, "update_layout"):
         config = {"displaylogo": False, "modeBarButtonsToRemove": []}
         st.plotly_chart(drawn, key=key, alt=charts.describe(drawn), config=config)

@@ -17,6 +17,7 @@ from ..faces.drawing import annotate
 from ..results import title
 from ..spreadsheets import defused_table
 from ..store import StoredRun
+from .downloads import figure as save_figure
 from .setup import Lab
 from .widgets import interval, percent
 
@@ -118,7 +119,9 @@ def result(name: str, image: np.ndarray, faces: list[Prediction]) -> None:
                 small, large = st.columns([1, 3], vertical_alignment="center")
                 small.image(face.crop, caption=f"{number}: {face.label}", alt=f"crop of face {number}")
                 figure = charts.probabilities(face.probabilities, CLASSES)
-                large.plotly_chart(figure, key=f"p-{name}-{number}", alt=charts.describe(figure))
+                shares = pd.DataFrame({"class": CLASSES, "probability": face.probabilities})
+                with large:
+                    save_figure(figure, shares, "probabilities", key=f"p-{name}-{number}")
                 large.caption(f"{percent(face.agreement, 0)} of the networks vote {face.label}")
                 if face.calibrated is not None:
                     most = int(face.calibrated.argmax())
