@@ -46,15 +46,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 def loopback() -> Iterator[None]:
     """Start one Ray for this file, and leave none of its processes behind."""
     ray = cluster.package()
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100 * 2**20,
-        log_to_driver=False,
-        logging_level="error",
-        _node_ip_address="127.0.0.1",
-    )
+    cluster.start(num_cpus=2, object_store_memory=100 * 2**20)
     assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
     yield
     ray.shutdown()

@@ -20,6 +20,10 @@ PIP = "python -m pip install -r requirements-ray.txt"
 #: Object store of a Ray started here (bytes): what is in flight between steps is small.
 STORE_BYTES = 512 * 2**20
 
+#: How often a Ray of this process's own is tried to start.
+STARTS = 3
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+
 _connecting = threading.Lock()
 
 
@@ -54,18 +58,11 @@ def connect() -> Any:
     with _connecting:
         if ray.is_initialized():
             return ray
-        common: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
         if not where:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                object_store_memory=STORE_BYTES,
-                _node_ip_address="127.0.0.1",
-                **common,
-            )
+            start()
             return ray
         try:
-            ray.init(address=where, runtime_env={"py_modules": [str(PACKAGE)]}, **common)
+            ray.init(address=where, runtime_env={"py_modules": [str(PACKAGE)]}, **QUIET)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 "A Ray cluster must answer at FER_RAY_ADDRESS (or RAY_ADDRESS)",
@@ -73,6 +70,26 @@ def connect() -> Any:
                 fix="Start it (ray start --head), correct the address, or unset it for a Ray on this host",
             ) from error
     return ray
+
+
+def start(**options: Any) -> None:
+    """Start a Ray of this process's own, reached by the loopback address only; it ends with this process.
+
+    Ray gives its processes half a minute to come up, which a host under load exceeds; then it is tried again.
+
+    Args:
+        options: of `ray.init`, such as num_cpus.
+    """
+    ray = package()
+    chosen = {"object_store_memory": STORE_BYTES, **QUIET, **options}
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **chosen)
+            return
+        except Exception as error:  # Ray raises a plain Exception
+            ray.shutdown()
+            if not left or "timed out" not in str(error):
+                raise
 
 
 def gpus(settings: Settings) -> int:
