@@ -11,12 +11,14 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import __version__
 from .commands.recipe import add_free, add_recipe
 from .commands.share import add_share
 from .config import RESCUES
 from .errors import FerError
+from .predictions import UNSURE_BELOW
 from .recipes import RECIPES
 
 LAYOUTS = ("auto", "sfew1", "sfew2", "folder", "csv", "table")
@@ -297,7 +299,17 @@ def _compare(commands: argparse._SubParsersAction) -> None:
 def _predict(commands: argparse._SubParsersAction) -> None:
     predict = _command(commands, "predict", "predict:predict", "find faces in images and classify them")
     predict.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a finished run")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files of any size")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files, folders of them, or zips")
+    predict.add_argument("--fold", metavar="SEED.FOLD", help="one fold's network alone; all vote otherwise")
+    predict.add_argument(
+        "--unsure", type=float, default=UNSURE_BELOW, metavar="P", help="say 'unsure' below this probability"
+    )
+    predict.add_argument(
+        "--nearest", type=int, default=0, metavar="K", help="name the K nearest training faces of each face"
+    )
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a table, a row a face")
+    predict.add_argument("--annotated", type=Path, metavar="DIR", help="write the images with faces boxed")
+    predict.add_argument("--explain", type=Path, metavar="DIR", help="write Grad-CAM over each face's crop")
     _json(predict)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,79 +14,50 @@ import torch
 from .config import CLASSES, RunConfig
 from .devices import resolve
 from .errors import NotFoundError
-from .faces.crops import Chosen, Faces, choose, cut
+from .explain import grad_cam
+from .faces.crops import Box, Chosen, Faces, choose, cut
 from .faces.finetuned import weights_of
 from .faces.rescue import detectors, rescue
 from .features.prefix import forward
 from .metrics import apply_temperature
 from .models.transfer import Chain, build
+from .neighbours import Bank, Neighbour, bank, head_inputs
+from .predictions import Prediction
 from .settings import Settings
 from .shared_artifacts import artifacts_of
 from .training import checkpoints
-from .training.evaluation import answers
+from .training.evaluation import Passes, answers
 from .training.precision import Precision, arithmetic
 from .transforms import mirrored, to_input
 
+__all__ = ["Network", "Prediction", "Predictor"]
 
-@dataclass(frozen=True)
-class Prediction:
-    """One face of an image, or the whole image where none was found.
+#: Crops explained at a time: bounds memory.
+EXPLAINED = 8
 
-    Attributes:
-        status: what became of the image in detection (`faces.crops.STATUSES`).
-        box: (x1, y1, x2, y2) in source pixels; None for the whole image.
-        face_probability: MTCNN's; None for the whole image.
-        landmarks: (5, 2) source pixels or None.
-        crop: (size, size, 3) uint8 RGB, what the network saw.
-        probabilities: (7,) float32 in the order of `CLASSES`, the mean over folds and seeds; not calibrated.
-        agreement: share of the networks whose first class is the prediction's.
-        calibrated: (7,) the mean of the networks' probabilities, each at the temperature fitted on its own inner
-            split; None for a run that fitted none.
-    """
-
-    status: str
-    box: tuple[float, float, float, float] | None
-    face_probability: float | None
-    landmarks: np.ndarray | None
-    crop: np.ndarray
-    probabilities: np.ndarray
-    agreement: float
-    calibrated: np.ndarray | None = None
-
-    @property
-    def label(self) -> str:
-        """The most probable class."""
-        return CLASSES[int(self.probabilities.argmax())]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values, without the crop."""
-        return {
-            "status": self.status,
-            "box": None if self.box is None else [round(value, 2) for value in self.box],
-            "face_probability": self.face_probability,
-            "landmarks": None if self.landmarks is None else self.landmarks.round(2).tolist(),
-            "label": self.label,
-            "probabilities": _by_class(self.probabilities),
-            "calibrated": None if self.calibrated is None else _by_class(self.calibrated),
-            "agreement": self.agreement,
-        }
+#: From so many crops on, passes of training's own size cost no more than others.
+FILLED = 12
 
 
 @dataclass(frozen=True)
 class Network:
     """What one fold trained: its suffix, the arithmetic it ran in, and the temperature if one was fitted."""
 
+    seed: int
+    fold: int
     suffix: torch.nn.Sequential
     precision: Precision
     temperature: float | None
 
 
-def _by_class(values: np.ndarray) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(CLASSES, values, strict=True)}
-
-
 class Predictor:
     """A finished run's networks, ready for images.
+
+        predictor = Predictor.load(run.id, run.config, settings)
+        for faces in predictor.predict([image], explain=True, nearest=5):
+            print([(face.label, face.confidence, face.box) for face in faces])
+
+    All networks vote; `only(seed, fold)` gives a predictor of one. Several threads may share a predictor.
 
     Args:
         config: the run's definition: its crops are cut the same way here.
@@ -95,7 +66,7 @@ class Predictor:
     """
 
     def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
-        self.config, faces = config, config.faces
+        self.config, self.settings, faces = config, settings, config.faces
         self.device = torch.device(resolve(settings))
         weights = weights_of(artifacts_of(settings), faces.detector) if faces.extract else None
         self.detector_of = detectors(faces, str(self.device), weights=weights) if faces.extract else None
@@ -105,6 +76,8 @@ class Predictor:
         self.prefix = chain.prefix(boundary).to(self.device)
         files = sorted(folder.glob("seed*.safetensors"))
         self.networks = [self._network(chain, boundary, path) for path in files]
+        self.trained = list(self.networks)
+        self._bank = _Once(self._open_bank)
 
     @classmethod
     def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
@@ -131,36 +104,151 @@ class Predictor:
         used = told.get("precision", self.config.training.precision)
         temperature = told["temperature"] if self.config.training.calibrate else None
         suffix = suffix.to(self.device).eval().requires_grad_(False)
-        return Network(suffix, Precision(used, "as trained"), temperature)
+        seed, fold = path.stem.removeprefix("seed").split("-fold")
+        return Network(int(seed), int(fold), suffix, Precision(used, "as trained"), temperature)
 
-    def predict(self, images: Sequence[np.ndarray], *, every_face: bool = True) -> list[list[Prediction]]:
+    @property
+    def calibrated(self) -> bool:
+        """Whether each network has a temperature, so that predictions carry calibrated probabilities."""
+        return all(network.temperature is not None for network in self.networks)
+
+    def only(self, seed: int, fold: int) -> Predictor:
+        """Return a predictor of one network; it shares what is loaded.
+
+        Raises:
+            NotFoundError: the run has no such fold.
+        """
+        found = copy.copy(self)
+        found.networks = [one for one in self.trained if (one.seed, one.fold) == (seed, fold)]
+        if not found.networks:
+            known = ", ".join(f"{one.seed}.{one.fold}" for one in self.trained)
+            raise NotFoundError("the run must have the fold", got=f"{seed}.{fold}", fix=f"It has {known}")
+        return found
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        every_face: bool = True,
+        boxes: Sequence[Box | None] | None = None,
+        explain: bool = False,
+        nearest: int = 0,
+        names: Sequence[str] | None = None,
+    ) -> list[list[Prediction]]:
         """Find the faces of images and classify each.
 
         Args:
             images: (H, W, 3) uint8 RGB arrays of any sizes.
             every_face: classify every face found; else only the one the run's settings choose.
+            boxes: a hand-drawn box an image, (x1, y1, x2, y2) in its pixels; it replaces detection. None looks
+                for faces.
+            explain: add Grad-CAM maps (`Prediction.cam`); left None where the backbone has no spatial map.
+            nearest: add so many nearest training faces (`Prediction.neighbours`).
+            names: of the images in the run's own data set, so that they are not their own neighbours.
 
         Returns:
             A list an image, its faces in the detector's order (largest first); one entry for the whole image
             where no face was found or the run was trained on whole frames.
+
+        Raises:
+            NotFoundError: `nearest` is asked for and the run's crops are not on this host.
         """
-        chosen = [self._choose(image, every_face) for image in images]
+        drawn = boxes or [None] * len(images)
+        chosen = [
+            self._choose(image, every_face) if box is None else [Chosen("manual", box, None, None, 1)]
+            for image, box in zip(images, drawn, strict=True)
+        ]
         crops = [
             cut(image, one, self.config.faces)
             for image, found in zip(images, chosen, strict=True)
             for one in found
         ]
-        scores = iter(self.classify(np.stack(crops))) if crops else iter(())
-        cuts = iter(crops)
-        return [[self._prediction(one, next(cuts), *next(scores)) for one in found] for found in chosen]
+        if not crops:
+            return []
+        stacked = np.stack(crops)
+        faces = [
+            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score)
+            for one, crop, score in zip(
+                (one for found in chosen for one in found),
+                crops,
+                self.classify(stacked, exact=False),
+                strict=True,
+            )
+        ]
+        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
+            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
+        if nearest:
+            own = (
+                [{name} for name, found in zip(names, chosen, strict=True) for _ in found] if names else None
+            )
+            near = self.nearest(stacked, nearest, exclude=own)
+            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
+        rest = iter(faces)
+        return [[next(rest) for _ in found] for found in chosen]
 
-    def classify(self, crops: np.ndarray) -> list[tuple[np.ndarray, float, np.ndarray | None]]:
+    def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
+        """Return Grad-CAM maps of (N, size, size, 3) crops for a class each, the mean over the networks.
+
+        Returns:
+            (N, h, w) float32 in 0..1, at the resolution of the backbone's last spatial block; None where it has
+            none (ViT).
+        """
+        if self.row.cam_block is None:
+            return None
+        targets = torch.tensor([CLASSES.index(label) for label in labels], device=self.device)
+        suffixes = [network.suffix for network in self.networks]
+        inputs = to_input(crops, self.row).to(self.device)
+        maps = [
+            grad_cam(self.prefix, suffixes, self.row.cam_block, part, goal)
+            for part, goal in zip(inputs.split(EXPLAINED), targets.split(EXPLAINED), strict=True)
+        ]
+        return torch.cat(maps).cpu().numpy()
+
+    def nearest(
+        self, crops: np.ndarray, count: int, *, exclude: Sequence[Collection[str]] | None = None
+    ) -> list[list[Neighbour]]:
+        """Return the training faces that the networks find most like each crop: see `neighbours.Bank.nearest`.
+
+        The first call computes the training faces' features, unless they have been kept.
+        """
+        suffixes = [network.suffix for network in self.networks]
+        queries = head_inputs(self.prefix, suffixes, crops, self.row, self.device, _unfilled)
+        rows = [self.trained.index(network) for network in self.networks]
+        return self._bank().nearest(
+            queries, crops, count, networks=rows, exclude=exclude or [()] * len(crops)
+        )
+
+    def warm(self) -> None:
+        """Do everything once that only the first prediction pays for."""
+        size = self.config.faces.size
+        self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
+
+    def _open_bank(self) -> Bank:
+        return bank(
+            self.config,
+            [(network.seed, network.fold) for network in self.trained],
+            self.prefix,
+            [network.suffix for network in self.trained],
+            self.row,
+            self.device,
+            artifacts_of(self.settings),
+            keep=not self.settings.demo,
+        )
+
+    def classify(
+        self, crops: np.ndarray, *, exact: bool = True
+    ) -> list[tuple[np.ndarray, float, np.ndarray | None]]:
         """Return (probabilities, agreement, calibrated) for each of (N, size, size, 3) uint8 RGB crops.
 
         As in `Prediction`; a run with test-time flip averages the image and its mirror image here too.
+
+        Args:
+            exact: fill passes up to the size that training uses, so that a crop's answer does not depend on the
+                others. Off, a few crops take a fraction of the time, and differ by float32 rounding.
         """
+        passes = forward if exact or len(crops) >= FILLED else _unfilled
         with torch.inference_mode():
-            votes = self._votes(crops)
+            votes = self._votes(crops, passes)
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
         own = votes.cpu().numpy()
@@ -174,14 +262,15 @@ class Predictor:
             scaled = list(np.mean(parts, axis=0))
         return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
 
-    def _votes(self, crops: np.ndarray) -> torch.Tensor:
-        """Return every network's probabilities, (networks, N, 7): to the bit what it gave these crops in training."""
+    def _votes(self, crops: np.ndarray, passes: Passes) -> torch.Tensor:
+        """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""
         sides = [crops, mirrored(crops)] if self.config.training.flip_at_test else [crops]
-        views = [forward(self.prefix, to_input(side, self.row).to(self.device)) for side in sides]
+        views = [passes(self.prefix, to_input(side, self.row).to(self.device)) for side in sides]
         votes = []
         for network in self.networks:
             with arithmetic(network.precision, self.device):
-                votes.append(answers(network.suffix, views, network.precision).softmax(1))
+                logits = answers(network.suffix, views, network.precision, passes=passes)
+            votes.append(logits.softmax(1))
         return torch.stack(votes)
 
     def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
@@ -195,32 +284,37 @@ class Predictor:
         one = choose(faces, self.config.faces)
         if not every_face or len(faces) < 2:
             return [one]
+        doubtful = faces.probabilities < self.config.faces.doubtful_below
+        status = "several" if (~doubtful).sum() > 1 else "found"
         return [
             Chosen(
-                one.status,
+                "low-confidence" if doubt else status,
                 (float(b[0]), float(b[1]), float(b[2]), float(b[3])),
                 float(p),
                 points,
                 len(faces),
+                faces.rescued_by,
             )
-            for b, p, points in zip(faces.boxes, faces.probabilities, faces.landmarks, strict=True)
+            for b, p, points, doubt in zip(
+                faces.boxes, faces.probabilities, faces.landmarks, doubtful, strict=True
+            )
         ]
 
-    def _prediction(
-        self,
-        chosen: Chosen,
-        crop: np.ndarray,
-        probabilities: np.ndarray,
-        agreement: float,
-        calibrated: np.ndarray | None,
-    ) -> Prediction:
-        return Prediction(
-            chosen.status,
-            chosen.box,
-            chosen.probability,
-            chosen.landmarks,
-            crop,
-            probabilities,
-            agreement,
-            calibrated,
-        )
+
+class _Once:
+    """A value made at first use, by one thread for all."""
+
+    def __init__(self, make: Callable[[], Bank]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: Bank | None = None
+
+    def __call__(self) -> Bank:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+def _unfilled(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return network(x)

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_pipeline import Watcher, definition
 
 from fer_core.artifacts import Artifacts
-from fer_core.config import ProtocolConfig, TrainingConfig, TransferConfig
+from fer_core.config import CLASSES, ProtocolConfig, TrainingConfig, TransferConfig
+from fer_core.datasets.images import load_rgb
+from fer_core.errors import NotFoundError
+from fer_core.faces.crops import Chosen, cut
 from fer_core.faces.extraction import read_crops
 from fer_core.metrics import apply_temperature
 from fer_core.pipeline import execute
-from fer_core.predict import Predictor
+from fer_core.predict import Prediction, Predictor
 from fer_core.settings import Settings, load
 
 
@@ -72,3 +76,47 @@ def test_without_a_temperature_nothing_is_called_calibrated(generated: Path, set
     (faces,) = predictor.predict([np.full((90, 90, 3), 128, np.uint8)])
     assert faces[0].calibrated is None
     assert faces[0].to_dict()["calibrated"] is None
+
+
+def test_faces_are_boxed_cut_and_classified_as_one_by_one(generated: Path, settings: Settings) -> None:
+    config = definition(generated)
+    execute(config, Watcher(), settings)
+    predictor = Predictor.load(config.key(), config, settings)
+    images = [load_rgb(path) for path in sorted(generated.glob("happy/*.png"))[:3]]
+    for image, faces in zip(images, predictor.predict(images), strict=True):
+        for face in faces:
+            ((probabilities, agreement, _),) = predictor.classify(face.crop[None])
+            assert np.allclose(face.probabilities, probabilities, atol=1e-5)
+            assert face.agreement == agreement
+            if face.box is not None:
+                chosen = Chosen("found", face.box, None, face.landmarks, 1)
+                assert np.array_equal(face.crop, cut(image, chosen, config.faces))
+
+
+def test_a_drawn_box_takes_the_place_of_detection(generated: Path, settings: Settings) -> None:
+    config = definition(generated)
+    execute(config, Watcher(), settings)
+    predictor = Predictor.load(config.key(), config, settings)
+    image = np.full((90, 120, 3), 128, np.uint8)
+    image[20:60, 30:70] = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    ((face,),) = predictor.predict([image], boxes=[(30, 20, 70, 60)])
+    assert face.status == "manual"
+    part = Image.fromarray(image).crop((30, 20, 70, 60)).resize((160, 160), Image.Resampling.BILINEAR)
+    assert np.array_equal(face.crop, np.asarray(part))
+
+
+def test_unsure_is_said_below_the_threshold_and_by_calibrated_figures() -> None:
+    own, scaled = np.array([0.5, 0.3, 0.2, 0, 0, 0, 0]), np.array([0.3, 0.35, 0.35, 0, 0, 0, 0])
+    crop = np.zeros((160, 160, 3), np.uint8)
+    raw = Prediction("found", None, None, None, crop, own, 1.0)
+    assert (raw.label, raw.unsure(0.51), raw.unsure(0.5)) == (CLASSES[0], True, False)
+    calibrated = Prediction("found", None, None, None, crop, own, 1.0, scaled)
+    assert (calibrated.label, calibrated.confidence) == (CLASSES[1], 0.35)
+    assert calibrated.unsure(0.4)
+
+
+def test_an_unknown_fold_is_refused(generated: Path, settings: Settings) -> None:
+    config = definition(generated)
+    execute(config, Watcher(), settings)
+    with pytest.raises(NotFoundError, match="It has"):
+        Predictor.load(config.key(), config, settings).only(9, 9)

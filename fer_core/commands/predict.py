@@ -1,20 +1,73 @@
-"""`predict`: faces and expressions of image files."""
+"""`predict`: faces and expressions of image files, folders and zips."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from ..config import TransferConfig
-from ..datasets.images import load_rgb
+from ..datasets.grouping import IMAGE_SUFFIXES
+from ..datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
 from ..errors import DataError, StoreError
+from ..limits import Limits
 from ..models.naming import system
-from .context import Context, percent, print_json, print_table
+from ..prediction_files import annotated, face_table, file_name, jpeg
+from ..spreadsheets import defused_table
+from ..store import StoredRun
+from ..uploads import Refusal, Upload, is_zip, read, unfold
+from .context import Bar, Context, percent, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..predict import Prediction, Predictor
+
+#: A zip of one's own may hold more than a visitor's; it is unfolded in memory all the same.
+ZIP_LIMITS = Limits(
+    file_mb=MAX_BYTES // 1_000_000, upload_mb=4000, files=100_000, megapixels=MAX_PIXELS // 1_000_000
+)
 
 
 def predict(options: argparse.Namespace) -> int:
     """Carry out `predict`; 1 when an image could not be read."""
     context = Context.open()
-    run = context.store.run(options.run_id)
+    run = _run(context, options.run_id)
+    from ..predict import Predictor
+
+    predictor = Predictor.load(run.id, run.config, context.settings)
+    if options.fold:
+        seed, _, fold = options.fold.partition(".")
+        predictor = predictor.only(_number(seed, options.fold), _number(fold, options.fold))
+    rows: list[dict[str, Any]] = []
+    tables: list[pd.DataFrame] = []
+    for folder in filter(None, (options.annotated, options.explain)):
+        folder.mkdir(parents=True, exist_ok=True)
+    with Bar("predicting") as bar:
+        for number, (found, total) in enumerate(_images(options.images), 1):
+            bar(number, max(total, number))
+            if isinstance(found, Refusal):
+                rows.append({"image": found.name, "error": found.reason, "faces": []})
+                continue
+            explain = options.explain is not None
+            (faces,) = predictor.predict([found.pixels], explain=explain, nearest=options.nearest)
+            told = [{**face.to_dict(), "unsure": face.unsure(options.unsure)} for face in faces]
+            rows.append({"image": found.name, "error": None, "faces": told})
+            tables.append(face_table([(found.name, faces)], below=options.unsure))
+            _write(options, number, found, faces, predictor)
+    if options.csv:
+        table = pd.concat(tables) if tables else face_table([])
+        options.csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
+    if options.json:
+        print_json(rows)
+    else:
+        _print(rows)
+    return 1 if any(row["error"] for row in rows) else 0
+
+
+def _run(context: Context, run_id: str) -> StoredRun:
+    run = context.store.run(run_id)
     if run.status != "done" or run.config.goal != "train":
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
@@ -25,31 +78,67 @@ def predict(options: argparse.Namespace) -> int:
             got=system(run.config.model),
             fix="Choose a run of a backbone from: compare --json",
         )
-    from ..predict import Predictor
+    return run
 
-    predictor = Predictor.load(run.id, run.config, context.settings)
-    rows = []
-    for name in options.images:
+
+def _number(text: str, given: str) -> int:
+    if not text.isdecimal():
+        raise DataError("a fold must be named as SEED.FOLD", got=repr(given), fix="For example 0.2")
+    return int(text)
+
+
+def _images(named: list[str]) -> Iterator[tuple[Upload | Refusal, int]]:
+    """Yield every image of files, folders (any depth) and zips, one decoded at a time, with how many are known of."""
+    paths: list[Path] = []
+    for text in named:
+        path = Path(text)
+        inside = path.rglob("*") if path.is_dir() else [path]
+        paths += sorted(each for each in inside if each is path or each.suffix.lower() in IMAGE_SUFFIXES)
+    for path in paths:
         try:
-            image = load_rgb(name)
+            with path.open("rb") as file:
+                head = file.read(4)
+            if is_zip(head):
+                taken, refused = unfold([(path.name, path.read_bytes())], ZIP_LIMITS)
+                yield from ((one, len(paths)) for one in refused)
+                yield from ((read(one, ZIP_LIMITS), len(paths) - 1 + len(taken)) for one in taken)
+            else:
+                yield Upload(str(path), load_rgb(path)), len(paths)
         except DataError as error:
-            rows.append({"image": name, "error": str(error), "faces": []})
-            continue
-        found = predictor.predict([image])[0]
-        rows.append({"image": name, "error": None, "faces": [face.to_dict() for face in found]})
-    if options.json:
-        print_json(rows)
-    else:
-        flat = [
-            {"image": row["image"], **face, "p": face["probabilities"][face["label"]]}
-            for row in rows
-            for face in row["faces"]
-        ]
-        print_table(
-            flat,
-            {"image": None, "status": None, "label": None, "p": percent, "agreement": percent, "box": None},
-        )
-        for row in rows:
-            if row["error"]:
-                print(f"{row['image']}: {row['error']}")
-    return 1 if any(row["error"] for row in rows) else 0
+            yield Refusal(str(path), str(error)), len(paths)
+        except OSError as error:
+            yield Refusal(str(path), error.strerror or str(error)), len(paths)
+
+
+def _write(
+    options: argparse.Namespace, number: int, found: Upload, faces: list[Prediction], predictor: Predictor
+) -> None:
+    """Write an image's pictures where they are asked for."""
+    if options.annotated:
+        picture = jpeg(annotated(found.pixels, faces, below=options.unsure))
+        (options.annotated / file_name(number, found.name)).write_bytes(picture)
+    if options.explain:
+        from ..explain import overlay
+
+        for face_number, face in enumerate(faces, 1):
+            if face.cam is None:
+                raise StoreError(
+                    "Grad-CAM needs a backbone with spatial maps",
+                    got=predictor.row.title,
+                    fix="Leave --explain out",
+                )
+            target = options.explain / file_name(number, found.name, f"-face{face_number}-{face.label}.jpg")
+            target.write_bytes(jpeg(overlay(face.crop, face.cam)))
+
+
+def _print(rows: list[dict]) -> None:
+    flat = [
+        {"image": row["image"], "face": number, **face, "label": face["label"] + " (unsure)" * face["unsure"]}
+        for row in rows
+        for number, face in enumerate(row["faces"], 1)
+    ]
+    columns = {"image": None, "face": None, "status": None, "label": None, "confidence": percent}
+    print_table(flat, {**columns, "agreement": percent, "box": None})
+    for row in rows:
+        if row["error"]:
+            print(f"{row['image']}: {row['error']}")

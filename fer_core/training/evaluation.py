@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,12 @@ from torch import Tensor, nn
 from ..features.prefix import forward
 from .precision import Precision
 
+Passes = Callable[[nn.Module, Tensor], Tensor]
 
-def answers(network: nn.Sequential, views: Sequence[Tensor], precision: Precision) -> Tensor:
+
+def answers(
+    network: nn.Sequential, views: Sequence[Tensor], precision: Precision, *, passes: Passes = forward
+) -> Tensor:
     """Return the logits of some images, (B, 7) float32.
 
     Every pass has one size (`features.prefix.forward`), so that an image's answer does not depend on the images
@@ -21,10 +25,11 @@ def answers(network: nn.Sequential, views: Sequence[Tensor], precision: Precisio
         network: the suffix, put into eval mode.
         views: what enters it, (B, ...), of the images; with that of their mirror images as well, the result is
             the logarithm of the mean of both probabilities.
+        passes: how a network is run; another way than training's gives answers that differ by rounding.
     """
     network.eval()
     with precision.autocast(views[0].device):
-        found = [forward(network, x).float() for x in views]
+        found = [passes(network, x).float() for x in views]
     if len(found) == 1:
         return found[0]
     return torch.stack([one.softmax(1) for one in found]).mean(0).log()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,12 @@ from ..shared_artifacts import artifacts_of
 from ..store import Store, StoredRun
 from ..sweep import Place, rank
 from .gallery import encode
+from .loaded import Loaded
+from .memory_uploads import keep_in_memory
 from .public_store import PublicStore
+
+if TYPE_CHECKING:
+    from ..predict import Predictor
 
 #: Finished runs of one data set that are compared at most: the newest.
 MOST_RUNS = 2000
@@ -228,9 +233,22 @@ def _ranking(keys: list[tuple[str, int]]) -> list[Place]:
     return rank(runs, lambda run: finished_predictions(run.id, run.attempts))
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the model ...")
-def predictor(run_id: str, attempts: int) -> Any:
-    """Return the predictor of a finished run, loaded once."""
-    from ..predict import Predictor
+@st.cache_resource(show_spinner=False)
+def loaded() -> Loaded:
+    """Return the predictors in memory."""
+    return Loaded(settings())
 
-    return Predictor.load(run_id, store().run(run_id).config, settings())
+
+@st.cache_resource(show_spinner=False)
+def started() -> bool:
+    """Do once for a server what must be done before its first visitor: uploads in memory, a model loaded ahead."""
+    if st.runtime.exists():
+        keep_in_memory()
+        loaded().warm(store())
+    return True
+
+
+def predictor(run: StoredRun) -> Predictor:
+    """Return the predictor of a finished run, loaded once for the server."""
+    with st.spinner("Loading the model ...", show_time=True):
+        return loaded().get(run)

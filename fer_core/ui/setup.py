@@ -101,6 +101,7 @@ def setup(title: str) -> Iterator[Lab]:
     with _errors_shown(title):
         settings = resources.settings()
         access = enter(settings)
+        resources.started()
         store = resources.reader() if access.role == "viewer" else resources.store()
         lab = Lab(settings, store, _navigation(access), access)
         st.title(title)

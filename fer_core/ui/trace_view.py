@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ..config import RunConfig
-from ..faces.crops import FAILED
+from ..config import FacesConfig, RunConfig
+from ..faces.crops import FAILED, Faces
 from ..faces.drawing import CHOSEN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
 from ..faces.explanation import STAGE_NAMES, counts, levels, lineage, shown, why
 from ..faces.rescue import POLICIES
@@ -67,10 +67,26 @@ def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
 
 @st.fragment
 def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    name, faces = row["name"], config.faces
-    trace = resources.trace(lab.source, config.data.fingerprint, name, _first_look(config))
-    size = int(row["width"]), int(row["height"])
-    st.markdown(" ".join([why(trace, faces.min_face_size, min(size)), *_afterwards(trace, config, row)]))
+    trace = resources.trace(lab.source, config.data.fingerprint, row["name"], _first_look(config))
+    image = resources.frame_array(lab.source, row["name"])
+    found = resources.detections(config.detections_key()).get(row["name"])
+    draw(row["name"], trace, image, config.faces, row, found)
+
+
+def draw(
+    name: str, trace: Trace, image: np.ndarray, faces: FacesConfig, row: Mapping, found: Faces | None
+) -> None:
+    """Draw the stages of one frame, one at a time.
+
+    Args:
+        name: of the frame, unique on its page.
+        image: (H, W, 3) uint8 RGB.
+        faces: the settings of the detection.
+        row: status, probability, rescued_by and box, as a row of `Crops.table` has them.
+        found: the faces that are left; None for none.
+    """
+    said = [why(trace, faces.min_face_size, min(image.shape[:2])), *_afterwards(trace, faces, row)]
+    st.markdown(" ".join(said))
     chosen, key = st.query_params.get("stage"), f"stage-{name}"
     stage = st.segmented_control(
         "Stage",
@@ -82,12 +98,11 @@ def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
         args=(key,),
         label_visibility="collapsed",
     )
-    image = resources.frame_array(lab.source, name)
     if stage == "Pyramid":
         st.caption(ABOUT[stage])
         _pyramid(trace, image)
     elif stage == "Faces":
-        _faces(config, row, image)
+        _faces(found, row, image)
     else:
         _candidates(trace, stage, image)
 
@@ -112,12 +127,12 @@ def _telling(trace: Trace) -> str:
     return "Faces" if failure is None else STAGE_NAMES[failure.stage]
 
 
-def _afterwards(trace: Trace, config: RunConfig, row: Mapping) -> list[str]:
+def _afterwards(trace: Trace, faces: FacesConfig, row: Mapping) -> list[str]:
     """Say what came after the three nets: a second look, a doubt, a hand-drawn box."""
     said = []
     if isinstance(row.get("rescued_by"), str):
         said.append(f"A second look found it: **{POLICIES[row['rescued_by']].title}**.")
-    trusted = config.faces.doubtful_below
+    trusted = faces.doubtful_below
     if row["status"] == "low-confidence":
         said.append(f"{shown(row['probability'])} is below the {trusted:.2f} trusted: **low confidence**.")
     if row["status"] == "several":
@@ -212,8 +227,7 @@ def _marked(trace: Trace, stage: Stage) -> tuple[np.ndarray | None, str]:
     return None, ""
 
 
-def _faces(config: RunConfig, row: Mapping, image: np.ndarray) -> None:
-    faces = resources.detections(config.detections_key()).get(row["name"])
+def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
     left, right = st.columns([5, 2], gap="medium")
     right.caption(ABOUT["Faces"])
     if faces is None or not len(faces):

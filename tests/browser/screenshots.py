@@ -34,7 +34,7 @@ def main() -> None:
         "failed": "faces?view=Failed+detections",
         "train": "train?backbone=efficientnet_lite0",
         "compare": "compare",
-        "predict": "predict?sample=true",
+        "predict": "predict?from=sample",
     }
     if runs:
         views["run"] = f"train?run={runs[0].id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,24 @@ def test_predict_gives_probabilities_per_face_and_names_bad_images(
     assert found[1]["faces"] == []
     assert found[1]["image"] == str(bad)
     assert "not an image" in found[1]["error"]
+
+    archive, table = tmp_path / "more.zip", tmp_path / "faces.csv"
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.write(good, "=one.png")
+    options = ["--fold", "0.1", "--nearest", "2", "--csv", str(table), "--annotated", str(tmp_path / "boxed")]
+    options += ["--explain", str(tmp_path / "maps"), str(generated / "sad"), str(archive)]
+    code, found = run(capsys, "predict", "--run", rows[0]["run_id"], *options)
+    assert code == 0
+    assert isinstance(found, list)
+    assert (
+        len(found) == len(list((tmp_path / "boxed").iterdir())) == len(list(generated.glob("sad/*.png"))) + 1
+    )
+    faces = [face for row in found for face in row["faces"]]
+    assert all(len(face["neighbours"]) == 2 for face in faces)
+    assert len(list((tmp_path / "maps").iterdir())) == len(faces)
+    lines = table.read_text().splitlines()
+    assert len(lines) == 1 + len(faces)
+    assert lines[-1].startswith("'=one.png,")
 
 
 def test_faces_prints_counts_and_a_row_an_image(capsys: pytest.CaptureFixture[str], generated: Path) -> None:

@@ -181,7 +181,7 @@ def test_predictions_are_counted_and_take_turns(
     turns: list[str] = []
 
     @contextmanager
-    def turn(visitor: str) -> Iterator[None]:
+    def turn(visitor: str, told: object = None) -> Iterator[None]:
         turns.append(visitor)
         yield
 
@@ -189,8 +189,11 @@ def test_predictions_are_counted_and_take_turns(
     shown = page("pages/predict.py", shared_home, sample="true")
     assert not shown.exception
     assert not shown.error
-    assert len(turns) == 1
+    assert len(turns) == 2  # the answer, and the reasons for it
     assert turns[0]
-    again = shown.run()
-    assert "At most 1 images a minute" in again.error[0].value
+    assert not shown.run().error  # seen again, nothing is computed again
+    assert len(turns) == 2
+    sample = next(box for box in shown.selectbox if box.label == "Sample")
+    another = sample.select_index(1).run()
+    assert "At most 1 images a minute" in another.error[0].value
     limits.guard.cache_clear()

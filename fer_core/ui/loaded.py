@@ -1,0 +1,66 @@
+"""Predictors kept in memory for all visitors, the best run's loaded before the first of them asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ..config import TransferConfig
+from ..errors import FerError
+from ..settings import Settings
+from ..store import Store, StoredRun
+
+if TYPE_CHECKING:
+    from ..predict import Predictor
+
+log = logging.getLogger("fer_core.ui")
+
+#: Predictors kept: two runs to compare and one more; the longest unused goes first.
+MOST = 3
+
+
+class Loaded:
+    """Predictors by run; each is loaded once, by one thread, while others wait for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._lock = settings, threading.Lock()
+        self._kept: OrderedDict[tuple[str, int], Predictor] = OrderedDict()
+
+    def get(self, run: StoredRun) -> Predictor:
+        """Return a finished run's predictor; `attempts` renews it after a retry.
+
+        Raises:
+            NotFoundError, WeightsError: as `Predictor.load`.
+        """
+        from ..predict import Predictor
+
+        key = run.id, run.attempts
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = Predictor.load(run.id, run.config, self._settings)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+    def warm(self, store: Store) -> threading.Thread:
+        """Load the run that the Predict page offers first, in a thread that keeps no page waiting."""
+        thread = threading.Thread(target=self._warm, args=(store,), name="warm-up", daemon=True)
+        thread.start()
+        return thread
+
+    def _warm(self, store: Store) -> None:
+        try:
+            runs = transferred(store.runs(status=["done"], goal="train", limit=200))
+            if runs:
+                self.get(runs[0]).warm()
+        except FerError as error:  # the page says the same once it is asked
+            log.info("no run was loaded ahead: %s", error)
+
+
+def transferred(runs: list[StoredRun]) -> list[StoredRun]:
+    """Return the runs that leave networks to predict with, best first: those of a transferred backbone."""
+    kept = [run for run in runs if isinstance(run.config.model, TransferConfig)]
+    return sorted(kept, key=lambda run: -run.summary["val_accuracy"])

@@ -1,0 +1,139 @@
+"""How images come to the Predict page: files and zips, a sample of the data set, a webcam shot."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from .. import limits
+from ..config import CLASSES
+from ..uploads import SUFFIXES, Refusal, Sent, Upload, read, unfold
+from . import resources
+from .predict_view import unsure_below
+from .setup import Lab
+from .widgets import plain
+
+SOURCES = {
+    "upload": ":material/upload: Upload",
+    "sample": ":material/photo_library: Sample",
+    "webcam": ":material/photo_camera: Webcam",
+}
+
+PRIVATE = "Images stay in the server's memory while you look at them: they are never written to disk and never logged."
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image to classify: its name, what identifies its pixels, where those come from, a sample's label."""
+
+    name: str
+    digest: str
+    sent: Sent | None
+    source: str = ""
+    label: str = ""
+
+    def pixels(self) -> np.ndarray:
+        """Return (H, W, 3) uint8 RGB; raises DataError where a sample can't be read."""
+        if self.sent is None:
+            return resources.frame_array(self.source, self.name)
+        found = read(self.sent, limits.guard().limits)
+        assert isinstance(found, Upload)  # refusals are sorted out by `take`
+        return found.pixels
+
+
+def take(lab: Lab) -> tuple[list[Item], float]:
+    """Draw the ways to bring images, and below which probability an answer is unsure.
+
+    Returns:
+        The readable images, and that probability; files that can't be read are named with the reason.
+    """
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
+    with left:
+        chosen = _source()
+    with right:
+        below = unsure_below()
+    return _taken(lab, chosen), below
+
+
+def _source() -> str:
+    """Draw the choice of where images come from; the URL holds it."""
+    asked = st.query_params.get("from")
+    if asked is None and ("image" in st.query_params or st.query_params.get("sample") == "true"):
+        asked = "sample"
+    chosen = st.segmented_control(
+        "Images from",
+        list(SOURCES),
+        default=asked if asked in SOURCES else "upload",
+        required=True,
+        format_func=SOURCES.__getitem__,
+        label_visibility="collapsed",
+    )
+    st.query_params["from"] = str(chosen)
+    if chosen != "sample" and "image" in st.query_params:
+        del st.query_params["image"]
+    return str(chosen)
+
+
+def _taken(lab: Lab, chosen: str) -> list[Item]:
+    if chosen == "sample":
+        return _sample(lab)
+    if chosen == "webcam":
+        shot = st.camera_input("Look into the camera", width=640)
+        return _read([("webcam.jpg", shot.getvalue())] if shot else [])
+    most = limits.guard().limits
+    files = st.file_uploader(
+        f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
+        type=list(SUFFIXES),
+        accept_multiple_files=True,
+        max_upload_size=most.upload_mb,
+    )
+    st.caption(PRIVATE)
+    return _read([(file.name, file.getvalue()) for file in files])
+
+
+def nothing_yet() -> None:
+    """Say what to do while there is no image."""
+    with st.container(border=True):
+        st.markdown("#### See what a network makes of a face")
+        st.markdown(
+            "1. **Bring an image**: drop files above, take a sample of the data set, or use the webcam.\n"
+            "2. Every face found is **boxed and numbered**, cut as in training, and gets seven probabilities.\n"
+            "3. See **where** the network looked (Grad-CAM) and **which training faces** it finds most alike.\n"
+            "4. Where no face is found, see at which stage it was lost, and **draw the box yourself**."
+        )
+
+
+def _sample(lab: Lab) -> list[Item]:
+    samples = {sample.name: sample for sample in lab.dataset.samples}
+    names = list(samples)
+    asked = st.query_params.get("image")
+    name = str(st.selectbox("Sample", names, index=names.index(asked) if asked in names else 0))
+    st.query_params["image"] = name
+    return [Item(name, f"{lab.source}:{name}", None, lab.source, CLASSES[samples[name].label])]
+
+
+def _read(files: list[tuple[str, bytes]]) -> list[Item]:
+    most = limits.guard().limits
+    taken, refused = unfold(files, most)
+    items = []
+    known: dict[str, Refusal | str] = st.session_state.setdefault("uploads_seen", {})
+    for sent in taken:
+        digest = hashlib.sha256(sent.data).hexdigest()
+        if digest not in known:
+            found = read(sent, most)
+            known[digest] = found if isinstance(found, Refusal) else found.note
+        told = known[digest]
+        if isinstance(told, Refusal):
+            refused.append(Refusal(sent.name, told.reason))
+            continue
+        items.append(Item(sent.name, digest, sent))
+        if told:
+            st.caption(f"{plain(sent.name)}: {told}.")
+    for one in refused[:8]:
+        st.error(f"**{plain(one.name)}** was not taken: {plain(one.reason)}", icon=":material/broken_image:")
+    if len(refused) > 8:
+        st.error(f"{len(refused) - 8} more files were not taken.")
+    return items

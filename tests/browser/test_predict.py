@@ -1,0 +1,126 @@
+"""Predict in a browser: an upload explained, a webcam shot, a shared link, a face drawn by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from dashboards import Server
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+expect.set_options(timeout=90_000)
+
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@pytest.fixture(scope="module")
+def lab(trained: Path, server: Callable[..., Server]) -> Server:
+    """Return a dashboard over two finished runs."""
+    return server(trained, FER_DEVICE="cpu", FER_THREADS="1")
+
+
+def at(lab: Server, data: Path, **query: object) -> str:
+    return lab.at("predict", data=str(data), **query)
+
+
+def test_an_upload_is_boxed_explained_and_can_be_downloaded(page: Page, lab: Server, generated: Path) -> None:
+    page.goto(at(lab, generated), wait_until="commit")
+    expect(page.get_by_text("See what a network makes of a face")).to_be_visible()
+    faces = sorted(generated.glob("*/*.png"))
+    page.locator("input[type=file]").set_input_files(faces[0])
+    expect(page.get_by_role("img", name="faces boxed").first).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM of face 1").first).to_be_visible()
+    expect(page.get_by_role("img", name="Training face near face 1").first).to_be_visible()
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    expect(page.get_by_text("not calibrated", exact=True).first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    assert "confidence" in download.value.path().read_text().splitlines()[0]
+
+
+def test_a_batch_has_a_table_a_gallery_and_a_zip(page: Page, lab: Server, generated: Path) -> None:
+    page.goto(at(lab, generated), wait_until="commit")
+    page.locator("input[type=file]").set_input_files(sorted(generated.glob("*/*.png"))[:3])
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+    page.get_by_role("radio", name="Gallery").click()
+    name = sorted(generated.glob("*/*.png"))[1].name
+    page.get_by_role("button", name=name).click()
+    expect(page.get_by_role("img", name=f"{name} with").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Annotated images").click()
+    assert download.value.path().read_bytes().startswith(b"PK")
+
+
+def test_what_is_no_image_is_named_with_its_reason(page: Page, lab: Server, generated: Path) -> None:
+    page.goto(at(lab, generated), wait_until="commit")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "<b>x.png", "mimeType": "image/png", "buffer": b"<script>alert(1)</script>"}
+    )
+    expect(page.get_by_text("was not taken: not an image")).to_be_visible()
+
+
+def test_a_link_shows_the_same_view_in_another_browser(
+    page: Page, lab: Server, generated: Path, browser: Browser
+) -> None:
+    page.goto(at(lab, generated, **{"from": "sample", "unsure": "0.9"}), wait_until="commit")
+    expect(page.get_by_role("img", name="Grad-CAM").first).to_be_visible()
+    expect(page.get_by_text("perhaps", exact=False).first).to_be_visible()
+    shown = page.get_by_role("heading", level=4).all_inner_texts()
+    picture = page.get_by_role("img", name="faces boxed").first.get_attribute("alt")
+    assert all(part in page.url for part in ("run=", "image=", "from=sample"))
+    elsewhere = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+    elsewhere.goto(page.url, wait_until="commit")
+    expect(elsewhere.get_by_role("img", name="Grad-CAM").first).to_be_visible()
+    assert elsewhere.get_by_role("img", name="faces boxed").first.get_attribute("alt") == picture
+    assert elsewhere.get_by_role("heading", level=4).all_inner_texts() == shown
+    elsewhere.context.close()
+
+
+def test_where_no_face_is_found_a_drawn_box_is_classified(
+    page: Page, lab: Server, generated: Path, tmp_path: Path
+) -> None:
+    Image.new("RGB", (320, 240), (90, 120, 90)).save(tmp_path / "plain.png")
+    page.goto(at(lab, generated), wait_until="commit")
+    page.locator("input[type=file]").set_input_files(tmp_path / "plain.png")
+    expect(page.get_by_text("No face was found").first).to_be_visible()
+    expect(page.get_by_text("Why: what each stage kept and removed")).to_be_visible()
+    frame = page.locator(".stage img").first
+    expect(frame).to_be_visible()
+    frame.scroll_into_view_if_needed()
+    edges = frame.bounding_box()
+    assert edges is not None
+    page.mouse.move(edges["x"] + edges["width"] * 0.3, edges["y"] + edges["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(edges["x"] + edges["width"] * 0.6, edges["y"] + edges["height"] * 0.7, steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="Classify this box").click()
+    expect(page.get_by_text("drawn by hand").first).to_be_visible()
+
+
+@pytest.fixture
+def camera(browser: Browser) -> Iterator[Page]:
+    """Return a tab of a Chromium with a made-up camera."""
+    with_camera = browser.browser_type.launch(
+        executable_path=_path(), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *CAMERA]
+    )
+    context = with_camera.new_context(permissions=["camera"])
+    context.set_default_timeout(90_000)
+    yield context.new_page()
+    with_camera.close()
+
+
+def _path() -> str:
+    import shutil
+
+    from conftest import CHROMIUM
+
+    return CHROMIUM if Path(CHROMIUM).exists() else str(shutil.which("chromium"))
+
+
+def test_a_webcam_shot_is_classified(camera: Page, lab: Server, generated: Path) -> None:
+    camera.goto(at(lab, generated, **{"from": "webcam"}), wait_until="commit")
+    camera.get_by_role("button", name="Take Photo").click()
+    expect(camera.get_by_role("img", name="webcam.jpg with").first).to_be_visible()
+    expect(camera.get_by_role("img", name="Grad-CAM").first).to_be_visible()
