@@ -24,8 +24,9 @@ from .gallery import Tile, encode, grid
 from .setup import Lab
 from .widgets import interval
 
-#: The most frames a trial looks at: those that failed, and a sample of those found.
-FAILED_TRIED, FOUND_TRIED = 120, 40
+#: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each
+#: is kept in memory), and a sample of those found.
+FAILED_TRIED, FOUND_TRIED = 1000, 120
 
 #: What a trial's counts are called, and what each means.
 OUTCOME_TITLES = {
@@ -169,7 +170,7 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
         return
     if st.query_params.get("tried") != key:
         st.button(
-            f"Try on {tried_failed} of {failed} failed and {tried_found} of {found} found frames",
+            f"Try on {_of(tried_failed, failed)} failed and {_of(tried_found, found)} found frames",
             icon=":material/science:",
             disabled=not changed,
             on_click=_try,
@@ -189,6 +190,10 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
     )
     place.empty()
     _outcome(result, images)
+
+
+def _of(tried: int, there: int) -> str:
+    return f"all {there:,}" if tried == there else f"{tried:,} of {there:,}"
 
 
 def _outcome(result: pd.DataFrame, images: np.ndarray) -> None:

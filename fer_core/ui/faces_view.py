@@ -20,9 +20,12 @@ from ..metrics import wilson
 from . import bench_view, boxes_view, downloads, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
-from .widgets import interval, run_status
+from .widgets import interval, plain, run_status
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
+
+#: Pixels that a crop is shown with: as wide as the column beside a frame, and no phone's whole screen.
+CROP_WIDTH = 220
 
 STATUS_HELP = {
     "found": "one face, or one that stands out",
@@ -131,7 +134,7 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
                 resources.crop_jpeg(config.crops_key(), row["row"]),
                 caption="What the network sees",
                 alt=f"Crop of {name}",
-                width="stretch",
+                width=CROP_WIDTH,
             )
         st.markdown(f"**{CLASSES[row['label']]}** · {row['status']}")
         st.caption(STATUS_HELP.get(row["status"], ""))
@@ -142,7 +145,7 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
             facts["Second look"] = POLICIES[row["rescued_by"]].title
         if row["box"]:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
-        st.table(pd.Series({name: str(value) for name, value in facts.items()}, name=""))
+        st.markdown("  \n".join(f"{what}: **{plain(value)}**" for what, value in facts.items()))
         st.caption(row["name"])
     if row["status"] != "unreadable":
         trace_view.explain(lab, config, row)
@@ -200,7 +203,9 @@ def failure_shares(table: pd.DataFrame) -> None:
     counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
     counted = counts.groupby(["class", "status"]).size().reset_index(name="images")
     st.markdown("**What became of the frames, per class**")
-    downloads.figure(charts.status_bars(counted), counted, "detection-per-class")
+    st.html("<style>.st-key-shares {overflow-x: auto;}</style>")  # on a phone the panels scroll, not the page
+    with st.container(key="shares"):
+        downloads.figure(charts.status_bars(counted), counted, "detection-per-class")
     st.markdown("**Failed share per movie or person**")
     rows = []
     for group, statuses in table[table["group"] != ""].groupby("group")["status"]:
@@ -220,7 +225,6 @@ def failure_shares(table: pd.DataFrame) -> None:
     st.dataframe(
         pd.DataFrame(rows).sort_values("Share", ascending=False),
         hide_index=True,
-        height=250,
         column_config={"Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)},
         alt="Share of failed detections per movie or person, with intervals",
     )

@@ -116,7 +116,7 @@ def test_nothing_moved_on_the_bench_offers_nothing(opened: Open) -> None:
 def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
     """The stand-in detector found faces in gray frames; MTCNN finds none, so all of them are lost."""
     app = opened(frame=NONE, try_pnet="0.9")
-    next(button for button in app.button if button.label.startswith("Try on 4 of 4 failed")).click().run()
+    next(button for button in app.button if button.label.startswith("Try on all 4 failed")).click().run()
     assert not app.exception
     assert {m.label: m.value for m in app.metric} == {
         "Won": "0 of 4",
