@@ -133,6 +133,11 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
+def installed() -> bool:
+    """Return whether this host has PostgreSQL's programs."""
+    return _binaries() is not None
+
+
 def _binaries() -> Path | None:
     """Return the folder of the newest version's programs; Debian keeps them off the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
