@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from fer_core.results import training_runs
 from fer_core.ui import overview, resources
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note, runs_dataframe
@@ -29,7 +28,7 @@ with setup("Overview") as lab:
             overview.findings(report)
 
     st.header("What has been run", divider="gray")
-    runs = training_runs(lab.store.runs(data=data.fingerprint, limit=20))
+    runs = lab.store.runs(data=data.fingerprint, goal="train", limit=20)
     if runs:
         columns = ("link", "title", "protocol", "leaks", "val", "interval", "missing_faces", "status")
         runs_dataframe(runs, columns=columns, key="runs")

@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from fer_core.results import training_runs
-from fer_core.ui import comparator_form, queue_view, share_view, sweep_view, train_form, train_view
+from fer_core.ui import comparator_form, queue_view, run_list, share_view, sweep_view, train_form, train_view
 from fer_core.ui.setup import setup
-from fer_core.ui.widgets import empty, generated_note, runs_dataframe
+from fer_core.ui.widgets import generated_note
 
 with setup("Train") as lab:
     queue_view.announce(lab)
@@ -44,19 +43,4 @@ with setup("Train") as lab:
 
     st.subheader("Runs")
     share_view.importer(lab)
-    runs = training_runs(lab.store.runs(limit=100))
-    if runs:
-        columns = (
-            "link",
-            "title",
-            "protocol",
-            "leaks",
-            "val",
-            "interval",
-            "train_accuracy",
-            "missing_faces",
-            "status",
-        )
-        runs_dataframe(runs, columns=columns, key="runs")
-    else:
-        empty("Nothing has been trained yet", "Choose settings above and start; results stay at their link.")
+    run_list.newest_first(lab)

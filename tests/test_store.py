@@ -170,3 +170,12 @@ def test_an_undone_box_can_be_redone_as_it_was(store: Store) -> None:
     assert store.redo_manual_box(DATA, "a.png")
     assert counting() == [third, third]  # not the second, which the third had replaced
     assert not store.redo_manual_box(DATA, "a.png")
+
+
+def test_sources_are_listed_once_each(store: Store) -> None:
+    assert store.sources() == []
+    for number, source in enumerate(("/data/b", "demo", "/data/a", "/data/b", "")):
+        data = DataConfig(fingerprint=f"{number:016x}", name="faces", source=source)
+        submit(store, RunConfig(data=data))
+    assert set(store.sources()) == {"", "/data/a", "/data/b", "demo"}
+    assert len(store.sources()) == 4

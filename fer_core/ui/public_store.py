@@ -24,6 +24,10 @@ class PublicStore(Store):
         """Return public runs as `Store.runs` does; there may be fewer than its limit."""
         return [run for run in super().runs(**chosen) if _public(run)]
 
+    def sources(self) -> list[str]:
+        """Return the sources of the newest public runs, sorted."""
+        return sorted({run.data_source for run in self.runs(limit=500)})
+
 
 def _public(run: StoredRun) -> bool:
     return run.config.data.generated

@@ -73,8 +73,7 @@ def artifacts() -> Artifacts:
 @st.cache_data(ttl=10, show_spinner=False)
 def sources() -> list[str]:
     """Return the data sets to choose from: the demo and whatever has been run; an import's may be unknown here."""
-    known = dict.fromkeys(run.data_source for run in store().runs(limit=500))
-    return ["demo", *(source for source in known if source not in ("demo", ""))]
+    return ["demo", *(source for source in store().sources() if source not in ("demo", ""))]
 
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")

@@ -1,0 +1,41 @@
+"""The list of all runs, newest first, a page at a time: `?before=<run>` goes on after that run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from .setup import Lab
+from .widgets import empty, runs_dataframe
+
+PAGE = 50
+COLUMNS = (
+    *("link", "title", "protocol", "leaks", "val", "interval", "train_accuracy", "missing_faces"),
+    "status",
+)
+
+
+def newest_first(lab: Lab) -> None:
+    """Draw one page of the runs with links to the newest and to older ones.
+
+    Raises:
+        NotFoundError: the URL names a run that is not there.
+    """
+    before = st.query_params.get("before")
+    runs = lab.store.runs(goal="train", limit=PAGE, before=lab.store.run(before) if before else None)
+    if runs:
+        runs_dataframe(runs, columns=COLUMNS, key="runs")
+    elif before:
+        st.info("There are no older runs.", icon=":material/history:")
+    else:
+        empty("Nothing has been trained yet", "Choose settings above and start; results stay at their link.")
+    here = {} if lab.source == "demo" else {"data": lab.source}
+    with st.container(horizontal=True):
+        if before:
+            st.page_link(
+                "pages/train.py", label="Newest runs", icon=":material/first_page:", query_params=here
+            )
+        if len(runs) == PAGE:
+            older = here | {"before": runs[-1].id}
+            st.page_link(
+                "pages/train.py", label="Older runs", icon=":material/chevron_right:", query_params=older
+            )
