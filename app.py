@@ -39,3 +39,6 @@ with setup("Overview") as lab:
             "pages/train.py",
             "Train",
         )
+
+    if not lab.settings.demo:
+        overview.disk(*resources.disk_use(), lab.settings.disk_limit)

@@ -3,6 +3,9 @@
 `<root>/<kind>/<key>/` holds a finished artifact with its config.json and never changes. While it is made it
 is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
 the process dies, however it dies: what has its final name is whole.
+
+When an artifact was last used is the time of its config.json. Whoever is handed it, or told that it is there, has it
+for an hour at least: `discard` deletes only what has not been used for longer.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,8 +27,12 @@ from .errors import NotFoundError, StoreError
 
 CONFIG = "config.json"
 
+_MAKE_AGAIN = "Run the step that makes it again"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _POLL_SECONDS = 0.1
+
+#: Using an artifact is noted at most so often (seconds); `discard` leaves alone what was used twice as lately.
+NOTED_SECONDS = 3600.0
 
 
 class Artifacts:
@@ -50,11 +57,32 @@ class Artifacts:
         return self.root / kind / key
 
     def has(self, kind: str, key: str) -> bool:
-        """Return whether the artifact is there and whole."""
-        return self._here(kind, key)
+        """Return whether the artifact is there and whole; it counts as used."""
+        return self._use(kind, key)
 
     def _here(self, kind: str, key: str) -> bool:
         return (self.path(kind, key) / CONFIG).is_file()
+
+    def _use(self, kind: str, key: str) -> bool:
+        """Return whether the artifact is here, and note that it is used.
+
+        What `discard` may delete is noted under the lock: either it stays, or it is gone before this returns.
+        """
+        folder = self.path(kind, key)
+        try:
+            if time.time() - (folder / CONFIG).stat().st_mtime >= NOTED_SECONDS:
+                with _lock(folder, None):
+                    os.utime(folder / CONFIG)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+                raise
+            with suppress(
+                OSError
+            ):  # no lock can be had: on a full disk the time still can, else nothing is deleted
+                os.utime(folder / CONFIG)
+        return self._here(kind, key)
 
     def open(self, kind: str, key: str) -> Path:
         """Return the folder of an artifact.
@@ -63,10 +91,8 @@ class Artifacts:
             NotFoundError: it isn't there.
         """
         folder = self.path(kind, key)
-        if not self._here(kind, key):
-            raise NotFoundError(
-                f"The {kind} artifact must be there", got=f"no {key}", fix="Run the step that makes it again"
-            )
+        if not self._use(kind, key):
+            raise NotFoundError(f"The {kind} artifact must be there", got=f"no {key}", fix=_MAKE_AGAIN)
         return folder
 
     def ensure(
@@ -95,7 +121,7 @@ class Artifacts:
             StoreError: the folder can't be written to, or the disk is full.
         """
         folder = self.path(kind, key)
-        if self._here(kind, key):
+        if self._use(kind, key):
             return folder
         partial = folder.with_name(f".{key}.partial")
         with _storage_errors(folder), _lock(folder, waiting):
@@ -119,15 +145,19 @@ class Artifacts:
         return folder
 
     def read_config(self, kind: str, key: str) -> dict[str, Any]:
-        """Return the config that an artifact was made with.
+        """Return the config that an artifact was made with; to read it is no use of the artifact.
 
         Raises:
             NotFoundError: there is no such artifact.
             StoreError: its config.json is damaged.
         """
-        path = self.open(kind, key) / CONFIG
+        path = self.path(kind, key) / CONFIG
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"The {kind} artifact must be there", got=f"no {key}", fix=_MAKE_AGAIN
+            ) from error
         except (OSError, ValueError) as error:
             raise StoreError(
                 "An artifact's config.json must be readable JSON",
@@ -163,6 +193,27 @@ class Artifacts:
             shutil.rmtree(folder.with_name(f".{key}.partial"), ignore_errors=True)
         return there
 
+    def discard(self, kind: str, key: str) -> bool:
+        """Delete an artifact of this host, and what is left of making it, unless it is in use.
+
+        Returns:
+            Whether it was deleted: not when it is being made at this moment or may have been used in the last hour.
+        """
+        folder = self.path(kind, key)
+        try:
+            with _storage_errors(folder), _lock(folder, _refuse):
+                parts = [folder, *folder.parent.glob(f".{key}.[pd]*")]
+                if time.time() - last_used(parts) < 2 * NOTED_SECONDS:
+                    return False
+                for part in parts:
+                    if part == folder and part.exists():
+                        _remove(part)
+                    else:
+                        shutil.rmtree(part, ignore_errors=True)
+        except StoreError:
+            return False
+        return True
+
     def clean(self) -> int:
         """Delete what dead writers left, whole artifacts and live writers' work aside; return how many."""
         removed = 0
@@ -176,6 +227,21 @@ class Artifacts:
                     shutil.rmtree(left, ignore_errors=True)
                     removed += 1
         return removed
+
+
+def last_used(parts: Iterable[Path]) -> float:
+    """Return when an artifact was last used: the newest time of a config.json, or of what is left of making it.
+
+    Args:
+        parts: its folder and, beside that, `.<key>.partial` and what a deletion that was cut off has left.
+    """
+    newest = 0.0
+    for part in parts:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            whole = part / CONFIG
+            times = [whole] if whole.is_file() else [part, *part.rglob("*")]
+            newest = max(newest, *(path.stat().st_mtime for path in times))
+    return newest
 
 
 def _refuse() -> None:

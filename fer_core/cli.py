@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
+from .commands.clean import add_clean
 from .commands.recipe import add_free, add_recipe
 from .commands.share import add_share
 from .config import RESCUES
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _compare(commands)
     _predict(commands)
     add_share(commands, _command)
+    add_clean(commands, _command)
     _serve(commands)
     return top
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from .errors import ConfigError
+from .sizes import parse_size
 
 EXECUTORS = ("local", "inline", "ray", "slurm")
 
@@ -32,6 +33,8 @@ class Settings:
         database_url: of a PostgreSQL database (`FER_DATABASE_URL`), or None. Printing it masks its password.
         artifacts_url: where hosts share artifacts, an address for fsspec such as s3://bucket/path
             (`FER_ARTIFACTS_URL`); empty keeps them in `artifacts` alone.
+        disk_limit: bytes that workers keep `artifacts` below, as far as runs can do without (`FER_DISK_LIMIT`,
+            such as 20GB); 0 for no bound.
     """
 
     home: Path
@@ -43,6 +46,7 @@ class Settings:
     data_roots: tuple[Path, ...] = ()
     database_url: URL | None = None
     artifacts_url: str = ""
+    disk_limit: int = 0
 
     @property
     def database(self) -> URL:
@@ -75,6 +79,7 @@ class Settings:
             "FER_EXECUTOR": self.executor,
             "FER_THREADS": str(self.threads),
             "FER_ARTIFACTS_URL": self.artifacts_url,
+            "FER_DISK_LIMIT": str(self.disk_limit or ""),
         }
 
 
@@ -99,6 +104,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     threads = environment.get("FER_THREADS") or "0"
     if not threads.isdigit():
         raise ConfigError("FER_THREADS must be a whole number, 0 for automatic", got=repr(threads))
+    limit = environment.get("FER_DISK_LIMIT")
     return Settings(
         home=home,
         weights_dir=Path(weights).expanduser().absolute() if weights else home / "weights",
@@ -107,6 +113,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         demo=environment.get("FER_DEMO", "").strip().lower() in ("1", "true", "yes", "on"),
         threads=int(threads),
         artifacts_url=environment.get("FER_ARTIFACTS_URL") or "",
+        disk_limit=parse_size(limit, "FER_DISK_LIMIT") if limit else 0,
         data_roots=tuple(
             Path(part).expanduser().absolute()
             for part in environment.get("FER_DATA_ROOTS", "").split(os.pathsep)

@@ -57,7 +57,7 @@ class SharedArtifacts(Artifacts):
 
     def has(self, kind: str, key: str) -> bool:
         """Return whether the artifact is whole, here or in the store."""
-        return self._here(kind, key) or self._shared(kind, key)
+        return super().has(kind, key) or self._shared(kind, key)
 
     def open(self, kind: str, key: str) -> Path:
         """Return the folder of an artifact on this host, downloaded now unless it is here.

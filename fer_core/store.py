@@ -200,6 +200,12 @@ class Store(Database):
         with self.read() as connection:
             return list(connection.execute(text(SOURCES)).scalars())
 
+    def definitions(self) -> list[tuple[str, str, str]]:
+        """Return id, status and definition (JSON) of every run."""
+        with self.read() as connection:
+            rows = connection.execute(text("SELECT id, status, config FROM runs"))
+            return [(row.id, row.status, row.config) for row in rows]
+
     def counts(self) -> dict[str, int]:
         """Return the number of runs per status, zeros included."""
         with self.read() as connection:

@@ -27,6 +27,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "limits",
         "fair_queue",
         "spreadsheets",
+        "sizes",
     ),
     1: (
         "datasets",

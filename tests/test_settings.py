@@ -40,7 +40,14 @@ def test_devices(device: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("FER_DEVICE", "tpu"), ("FER_DEVICE", "cuda:x"), ("FER_EXECUTOR", "cloud"), ("FER_THREADS", "-1")],
+    [
+        ("FER_DEVICE", "tpu"),
+        ("FER_DEVICE", "cuda:x"),
+        ("FER_EXECUTOR", "cloud"),
+        ("FER_THREADS", "-1"),
+        ("FER_DISK_LIMIT", "lots"),
+        ("FER_DISK_LIMIT", "0"),
+    ],
 )
 def test_what_it_cannot_mean_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
@@ -65,3 +72,13 @@ def test_a_url_that_can_not_be_is_refused_without_repeating_it(value: str) -> No
     with pytest.raises(ConfigError, match="FER_DATABASE_URL") as refused:
         load({"FER_DATABASE_URL": value})
     assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [("20GB", 20_000_000_000), ("1.5 tb", 1_500_000_000_000), ("300k", 300_000), ("7", 7)]
+)
+def test_a_disk_limit_is_read_as_people_write_it_and_passed_on(given: str, size: int) -> None:
+    settings = load({"FER_DISK_LIMIT": given})
+    assert settings.disk_limit == size
+    assert load(settings.environment()).disk_limit == size
+    assert load(load({}).environment()).disk_limit == 0

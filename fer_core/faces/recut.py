@@ -15,7 +15,7 @@ import numpy as np
 from ..artifacts import Artifacts
 from ..config import FacesConfig, RunConfig
 from ..datasets.base import Sample
-from ..errors import StoreError
+from ..errors import NotFoundError, StoreError
 from .crops import Box, Faces
 from .extraction import CROPS, TABLE, Progress, crop_all, crop_one
 from .manual import read_boxes
@@ -32,7 +32,10 @@ def nearest(artifacts: Artifacts, config: RunConfig) -> tuple[Path, set[str]] | 
     wanted = read_boxes(artifacts, faces.manual_boxes)
     best: tuple[str, set[str]] | None = None
     for key in artifacts.keys("crops"):
-        other = artifacts.read_config("crops", key)
+        try:
+            other = artifacts.read_config("crops", key)
+        except NotFoundError:  # deleted at this moment
+            continue
         if other.get("data") != config.data.hashed():
             continue
         boxes = other.get("faces", {}).get("manual_boxes")
@@ -44,7 +47,9 @@ def nearest(artifacts: Artifacts, config: RunConfig) -> tuple[Path, set[str]] | 
         changed = {name for name in {*wanted, *before} if wanted.get(name) != before.get(name)}
         if best is None or len(changed) < len(best[1]):
             best = key, changed
-    return best and (artifacts.open("crops", best[0]), best[1])
+    if best is None or not artifacts.has("crops", best[0]):
+        return None
+    return artifacts.open("crops", best[0]), best[1]
 
 
 def _with_boxes(faces: FacesConfig, key: str) -> FacesConfig:

@@ -20,6 +20,7 @@ from ..reporting import AttemptLost, EpochRecord, LeaseLost, Report, RunResult, 
 from ..settings import Settings
 from ..store import Store
 from . import holding, registry
+from .collection import keep_below_limit
 from .orphans import Orphans
 from .queue import LEASE_SECONDS, Claim, claim
 from .usage import usage
@@ -36,6 +37,8 @@ LOOK_SECONDS = 0.25
 PROGRESS_SECONDS = 0.5
 #: Epochs that follow each other faster than this are written together (seconds).
 EPOCH_SECONDS = 0.25
+#: A worker that waits looks so often whether artifacts take more than FER_DISK_LIMIT (seconds).
+COLLECT_SECONDS = 600.0
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,8 @@ def run_worker(
     stop = stop or threading.Event()
     owner = owner or registry.owner_name()
     store = Store(settings.database, patience=PATIENCE)
-    taken, orphans = 0, Orphans(store, owner, patience=lease_seconds / 2)
+    taken, collected = 0, float("-inf")
+    orphans = Orphans(store, owner, patience=lease_seconds / 2)
     alone = settings.device if settings.device.startswith("cuda:") and only is None else None
     try:
         with ending_orderly_on_sigterm(), _Pulse(settings, owner, lease_seconds) as pulse:
@@ -89,8 +93,11 @@ def run_worker(
                         taken += 1
                         with pulse.keeping(held):
                             _carry_out(store, held, execute, settings, stop)
+                        collected = _collect(store, settings)
                     elif until_idle and registry.leave_if_idle(store, owner, only=only):
                         break
+                    elif time.monotonic() - collected >= COLLECT_SECONDS:
+                        collected = _collect(store, settings)
                     else:
                         stop.wait(poll)
                 except StoreBusyError as error:
@@ -101,6 +108,15 @@ def run_worker(
             registry.leave(store, owner)
         store.close()
     return taken
+
+
+def _collect(store: Store, settings: Settings) -> float:
+    """Keep the artifacts below their limit; what hinders that must not end the worker. Returns when it was done."""
+    try:
+        keep_below_limit(settings, store)
+    except (FerError, OSError) as error:
+        log.warning("artifacts could not be collected: %s", error)
+    return time.monotonic()
 
 
 def _carry_out(

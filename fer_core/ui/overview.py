@@ -11,6 +11,8 @@ from .. import charts
 from ..config import CLASSES
 from ..datasets.audit import AuditReport
 from ..datasets.base import Dataset
+from ..jobs.collection import RUNS, KindUse
+from ..sizes import size_text
 from . import downloads
 from .widgets import plain
 
@@ -40,6 +42,8 @@ TOUR = (
         "Upload a photo and see what a finished run makes of it.",
     ),
 )
+
+KINDS = {RUNS: "networks", "neighbours": "nearest faces", "boxes": "hand-drawn boxes"}
 
 _SEVERITY = {
     "error": (st.error, ":material/error:"),
@@ -109,3 +113,16 @@ def findings(report: AuditReport) -> None:
         if finding.names:
             with st.expander(f"{len(finding.names)} name{'s' * (len(finding.names) > 1)}"):
                 st.code("\n".join(finding.names), language=None)
+
+
+def disk(uses: list[KindUse], free: int, limit: int) -> None:
+    """Draw what artifacts take on the disk, kind by kind, in a line; limit 0 is no limit."""
+    total = sum(use.bytes for use in uses)
+    bound = f"of {size_text(limit)} that they may take" if limit else "with no limit set"
+    kinds = ", ".join(f"{KINDS.get(use.kind, use.kind)} {size_text(use.bytes)}" for use in uses if use.bytes)
+    st.caption(
+        f":material/hard_drive: Artifacts take {size_text(total)} {bound}; {size_text(free)} are free on the disk."
+        + (f"  \n{kinds[0].upper()}{kinds[1:]}." if kinds else ""),
+        help="Looked at every ten minutes. `python -m fer_core clean --dry-run` says what could go: never what a "
+        "run rests on. `FER_DISK_LIMIT` has workers keep below a size.",
+    )

@@ -10,6 +10,7 @@ import streamlit as st
 from ..jobs import executors
 from ..pace import pace
 from ..results import title
+from ..sizes import size_text
 from ..store import StoredRun
 from .setup import Lab
 from .widgets import percent, plain, run_link, run_status
@@ -123,9 +124,11 @@ def figures(run: StoredRun, epochs: pd.DataFrame, *, curve: bool = False) -> Non
             device = str(used.get("device", "")).removeprefix("auto")
             st.metric(
                 f"Memory{f' on {device}' if device else ''}",
-                size(used.get("gpu_memory") or used["memory"]),
-                help=f"Process {used.get('pid')} on {used.get('host')}: {size(used['memory'])} of memory"
-                + (f", {size(used['gpu_memory'])} of tensors on the GPU" if "gpu_memory" in used else ""),
+                size_text(used.get("gpu_memory") or used["memory"]),
+                help=f"Process {used.get('pid')} on {used.get('host')}: {size_text(used['memory'])} of memory"
+                + (
+                    f", {size_text(used['gpu_memory'])} of tensors on the GPU" if "gpu_memory" in used else ""
+                ),
                 border=True,
             )
 
@@ -136,12 +139,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def size(number: float) -> str:
-    """Return bytes for people, in powers of 1000: 0 B, 812 kB, 1.4 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 999.5:
-            return f"{number:.0f} {unit}" if unit != "GB" else f"{number:.1f} GB"
-        number /= 1000
-    return f"{number:.1f} TB"

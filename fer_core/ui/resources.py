@@ -28,6 +28,7 @@ from ..faces.extraction import Crops, Progress, read_crops, read_detections
 from ..faces.rescue import DetectorOf
 from ..faces.trace import Trace
 from ..faces.trial import attempt, look, pick
+from ..jobs.collection import KindUse, by_kind, free_bytes, stored
 from ..results import training_runs
 from ..settings import Settings
 from ..shared_artifacts import artifacts_of
@@ -68,6 +69,12 @@ def reader() -> Store:
 def artifacts() -> Artifacts:
     """Return the folder of artifacts."""
     return artifacts_of(settings())
+
+
+@st.cache_data(ttl=600, show_spinner=False)
+def disk_use() -> tuple[list[KindUse], int]:
+    """Return what each kind of artifact takes on this host, and the bytes that are free beside them."""
+    return by_kind(stored(artifacts())), free_bytes(settings().home)
 
 
 @st.cache_data(ttl=10, show_spinner=False)

@@ -171,7 +171,19 @@ def test_requests_that_cannot_be_carried_out_exit_with_2(
 
 @pytest.mark.parametrize(
     "command",
-    ["data", "faces", "train", "compare", "predict", "serve", "worker", "demo", "sweep", "reproduce"],
+    [
+        "data",
+        "faces",
+        "train",
+        "compare",
+        "predict",
+        "serve",
+        "worker",
+        "demo",
+        "sweep",
+        "reproduce",
+        "clean",
+    ],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

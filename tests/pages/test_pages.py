@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fer_core.sizes import size_text
 from fer_core.store import Store
 
 PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
@@ -38,6 +39,23 @@ def test_pages_show_finished_runs_without_error(name: str, page: Open, trained: 
 def test_the_data_set_is_the_one_in_the_url(page: Open, trained: Path) -> None:
     shown = page("app.py", trained)
     assert {metric.label: metric.value for metric in shown.metric}["Images"] == "48"
+
+
+def test_the_overview_says_what_artifacts_take(
+    page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_DISK_LIMIT", "3GB")
+    kept = trained / "artifacts"
+    size = {
+        kind: size_text(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
+        for kind in ("runs", "crops", "activations")
+    }
+    said = text(page("app.py", trained)).lower()
+    for words in (f"networks {size['runs']}", f"crops {size['crops']}", f"activations {size['activations']}"):
+        assert words.lower() in said
+    assert "of 3.0 gb that they may take" in said
+    monkeypatch.setenv("FER_DEMO", "1")
+    assert "artifacts take" not in text(page("app.py", trained)).lower()
 
 
 def test_a_data_set_that_is_not_there_is_an_error_with_the_fix(page: Open, trained: Path) -> None:

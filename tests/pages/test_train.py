@@ -119,7 +119,7 @@ def test_cancelling_from_a_card(page: Open, store: Store, launched: list[object]
 
 
 def test_nothing_polls_when_nothing_runs(page: Open, trained: Path, store: Store) -> None:
-    """A fragment that renews itself tells the browser so in its script's first message."""
+    """The queue, the fragment that renews itself, is not drawn: neither on the plain page nor on an ended run's."""
     for query in ({}, {"run": Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0].id}):
         shown = page("pages/train.py", trained, **query)
         assert "In the queue" not in {header.value for header in shown.subheader}
