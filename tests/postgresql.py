@@ -27,7 +27,6 @@ TEMPLATE = "fer_template"
 #: What has to outlive the server need not outlive the machine, so nothing waits for the disk.
 OPTIONS = (
     "fsync=off",
-    "synchronous_commit=off",
     "full_page_writes=off",
     "autovacuum=off",
     "max_connections=100",

@@ -41,10 +41,12 @@ class Orphans:
     def __init__(self, store: Store, owner: str, patience: float) -> None:
         self._store, self._owner, self._patience = store, owner, patience
         self._suspects: dict[tuple[str, float], float] = {}
+        #: When `gone` last looked, by the database's clock: of leases that ran out later it knows nothing.
+        self.looked = 0.0
 
     def gone(self) -> bool:
         """End orphans that have been silent for long enough; False while others are still being watched."""
-        wall = self._store.now()
+        wall = self.looked = self._store.now()
         values = {
             "host": registry.host_name(),
             "owner": self._owner,

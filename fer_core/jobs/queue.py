@@ -61,7 +61,7 @@ CLAIM = """
         started = COALESCE(started, :now)
     WHERE id = (
         SELECT id FROM runs
-        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
+        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :abandoned))
           AND (CAST(:only AS TEXT) IS NULL OR id = :only)
         ORDER BY queued, id LIMIT 1 {skip_locked})
     RETURNING id, config, attempts
@@ -70,7 +70,7 @@ CLAIM = """
 CLAIMABLE = """
     SELECT EXISTS (
         SELECT 1 FROM runs
-        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :now))
+        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :abandoned))
           AND (CAST(:only AS TEXT) IS NULL OR id = :only))
 """
 
@@ -187,12 +187,15 @@ def claim(
     lease_seconds: float = LEASE_SECONDS,
     only: str | None = None,
     device: str | None = None,
+    abandoned: float | None = None,
 ) -> Claim | None:
     """Take the oldest waiting run, or one whose worker let its lease run out; None when there is nothing.
 
     Abandoned runs whose attempts are spent become failed on the way, and those that were to be cancelled
     cancelled. `only` restricts the claim to one run. `device` is one that carries out a run at a time: nothing is
-    claimed while another worker of this host is at work on it.
+    claimed while another worker of this host is at work on it. `abandoned` is the moment (the database's clock)
+    before which a lease must have run out; now if None. A worker gives the moment at which it looked for orphans,
+    lest a lease that runs out in between leaves one.
 
     Raises:
         StoreError: a worker of another host uses the same SQLite file.
@@ -207,11 +210,13 @@ def claim(
             return None
         connection.execute(text(BURY), {"now": now, "error": BURIED})
         values = {"owner": owner, "now": now, "lease_until": now + lease_seconds, "only": only}
+        values["abandoned"] = now if abandoned is None else abandoned
         row = connection.execute(text(taking), values).first()
         return None if row is None else Claim(row.id, row.config, owner, row.attempts, lease_seconds)
 
     with store.read() as connection:
-        if not connection.execute(text(CLAIMABLE), {"only": only, "now": store.now()}).scalar_one():
+        moment = store.now() if abandoned is None else abandoned
+        if not connection.execute(text(CLAIMABLE), {"only": only, "abandoned": moment}).scalar_one():
             return None
     # Row by row two workers of one device could both find it idle.
     return store.write(work, by_row=device is None)

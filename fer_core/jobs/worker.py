@@ -88,7 +88,14 @@ def run_worker(
                 try:
                     held = None
                     if orphans.gone():
-                        held = claim(store, owner, lease_seconds=lease_seconds, only=only, device=alone)
+                        held = claim(
+                            store,
+                            owner,
+                            lease_seconds=lease_seconds,
+                            only=only,
+                            device=alone,
+                            abandoned=orphans.looked,
+                        )
                     if held is not None:
                         taken += 1
                         with pulse.keeping(held):

@@ -203,7 +203,6 @@ def failure_shares(table: pd.DataFrame) -> None:
     counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
     counted = counts.groupby(["class", "status"]).size().reset_index(name="images")
     st.markdown("**What became of the frames, per class**")
-    st.html("<style>.st-key-shares {overflow-x: auto;}</style>")  # on a phone the panels scroll, not the page
     with st.container(key="shares"):
         downloads.figure(charts.status_bars(counted), counted, "detection-per-class")
     st.markdown("**Failed share per movie or person**")

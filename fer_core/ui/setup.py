@@ -53,6 +53,7 @@ STYLE = """
 [data-testid="stMainBlockContainer"] {padding-top: 2.6rem; max-width: 1280px;}
 [data-testid="stSidebarUserContent"] h3 {padding-top: 0;}
 h1 {padding-top: 0;}
+.st-key-shares {overflow-x: auto;} /* wide panels scroll on a phone, not the page */
 [data-testid="stVegaLiteChart"] {max-width: 100%; overflow-x: auto;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>

@@ -38,20 +38,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Return a Chromium; skip where there is none, unless CI is set."""
+def chromium() -> str:
+    """Return the path of Chromium; skip where there is none, unless CI is set."""
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         why = f"there is no Chromium at {CHROMIUM} or on the PATH"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Return a running Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
 
 
 @pytest.fixture

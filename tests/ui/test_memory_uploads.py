@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
@@ -28,7 +29,8 @@ def on_disk() -> bool:
         assert await upload.read() == CONTENT
         return bool(upload.file._rolled)  # type: ignore[attr-defined]
 
-    return asyncio.run(parse())
+    with ThreadPoolExecutor(1) as thread:  # this one may have a loop of a browser's
+        return thread.submit(lambda: asyncio.run(parse())).result()
 
 
 def test_a_large_upload_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_batch_has_a_table_a_gallery_and_a_zip(page: Page, lab: Server, genera
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     page.get_by_role("radio", name="Gallery").click()
     name = sorted(generated.glob("*/*.png"))[1].name
-    page.get_by_role("button", name=name).click()
+    page.get_by_role("button", name=name, exact=True).click()
     expect(page.get_by_role("img", name=f"{name} with").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Annotated images").click()
@@ -100,23 +100,15 @@ def test_where_no_face_is_found_a_drawn_box_is_classified(
 
 
 @pytest.fixture
-def camera(browser: Browser) -> Iterator[Page]:
+def camera(browser: Browser, chromium: str) -> Iterator[Page]:
     """Return a tab of a Chromium with a made-up camera."""
     with_camera = browser.browser_type.launch(
-        executable_path=_path(), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *CAMERA]
+        executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *CAMERA]
     )
     context = with_camera.new_context(permissions=["camera"])
     context.set_default_timeout(90_000)
     yield context.new_page()
     with_camera.close()
-
-
-def _path() -> str:
-    import shutil
-
-    from conftest import CHROMIUM
-
-    return CHROMIUM if Path(CHROMIUM).exists() else str(shutil.which("chromium"))
 
 
 def test_a_webcam_shot_is_classified(camera: Page, lab: Server, generated: Path) -> None:
