@@ -343,3 +343,13 @@ def test_workers_that_claim_at_once_never_share_a_run(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert Counter(taken) == dict.fromkeys(ids, 1)
+
+
+def test_a_lease_that_runs_out_after_the_look_for_orphans_is_left_to_the_next_look(store: Store) -> None:
+    run_id, _ = submit(store, config())
+    looked = store.now()
+    assert claim(store, "dead", lease_seconds=0.0) is not None
+    assert claim(store, "next", abandoned=looked) is None
+    held = claim(store, "next", abandoned=store.now() + 1.0)
+    assert held is not None
+    assert (held.run_id, held.attempt) == (run_id, 2)
