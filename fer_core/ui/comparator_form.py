@@ -9,16 +9,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ..comparison import comparator, fair_protocol, inputs_of
+from ..comparison import comparator, inputs_of
 from ..config import FacesConfig, Model, ProtocolConfig, RunConfig, TrainingConfig, parse
 from ..config_comparators import Inputs, LpqConfig, LpqPhogConfig, PhogConfig, PixelsConfig
 from ..datasets.table_rows import LAYOUT
 from ..models.naming import COLUMNS, INPUTS, system
 from ..planning import faces_config, seeds, settings_of, whole_numbers
-from ..protocols import PROTOCOLS
 from . import resources
 from .setup import Lab
-from .widgets import protocol_note, run_link
+from .widgets import protocol_choice, run_link
 
 NETWORK, OTHER = "transferred network", "SVM, BDNN or MLP"
 KINDS = {"SVM": "svm", "BDNN": "bdnn", "MLP": "mlp"}
@@ -52,14 +51,7 @@ def form(lab: Lab) -> list[RunConfig]:
             bind="query-params",
         )
         read = _sheet_inputs(lab) if lab.dataset.layout == LAYOUT else _image_inputs()
-        name = st.selectbox(
-            "Protocol",
-            list(PROTOCOLS),
-            index=list(PROTOCOLS).index("group" if fair_protocol(lab.dataset, 5) else "stratified"),
-            key="protocol",
-            bind="query-params",
-        )
-        protocol_note(name)
+        name = protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)
         folds = first.number_input("Folds k", 2, 100, 5, key="folds", bind="query-params")

@@ -12,12 +12,11 @@ from ..jobs import executors
 from ..jobs.queue import submit_together
 from ..models.backbones import BACKBONES, can_download, weight_status
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs
-from ..protocols import PROTOCOLS
 from ..recipes import described
 from ..sweep import sweep_name
 from . import queue_view, recipe_form, resources
 from .setup import Lab
-from .widgets import protocol_note, run_link
+from .widgets import protocol_choice, run_link
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
 
@@ -58,14 +57,7 @@ def form(lab: Lab) -> list[RunConfig]:
             key="input",
             bind="query-params",
         )
-        name = st.selectbox(
-            "Protocol",
-            list(PROTOCOLS),
-            index=list(PROTOCOLS).index(_fair(lab)),
-            key="protocol",
-            bind="query-params",
-        )
-        protocol_note(name)
+        name = protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)
         folds = first.number_input("Folds k", 2, 100, 5, key="folds", bind="query-params")
@@ -104,12 +96,6 @@ def form(lab: Lab) -> list[RunConfig]:
     ]
     recipe_form.trade(configs, len(lab.dataset.samples))
     return configs
-
-
-def _fair(lab: Lab) -> str:
-    """Return the protocol a form starts with: whole movies held out where they are known."""
-    groups = {sample.group for sample in lab.dataset.samples} - {""}
-    return "group" if len(groups) >= 5 else "stratified"
 
 
 def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from ..comparison import fair_protocol
 from ..datasets.base import Dataset
 from ..protocols import PROTOCOLS
 from ..recipes import SELECTIONS
@@ -98,6 +99,16 @@ def _pace(run: StoredRun) -> str:
         return ""
     left = (run.step_total - run.step_done) / rate
     return f" · {rate:.1f} a second · {left / 60:.0f} min left" if left >= 90 else f" · {rate:.1f} a second"
+
+
+def protocol_choice(dataset: Dataset) -> str:
+    """Draw the choice of protocol and return its name; it starts by movie or person where they can be held out."""
+    fair = "group" if fair_protocol(dataset, 5) else "stratified"
+    name = st.selectbox(
+        "Protocol", list(PROTOCOLS), index=list(PROTOCOLS).index(fair), key="protocol", bind="query-params"
+    )
+    protocol_note(name)
+    return name
 
 
 def protocol_note(name: str) -> None:
