@@ -136,7 +136,8 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     assert held is not None
     share = {"images": 4, "accuracy": 0.75, "interval": [0.3006, 0.9544]}
     none = {"images": 0, "accuracy": float("nan"), "interval": [0.0, 1.0]}
-    summary = {"missing_faces": 3, "found": share, "not_found": none, "by_status": {"several": share}}
+    shares = {"found": share, "not_found": none, "by_status": {"several": share}}
+    summary = {"val_accuracy": 0.75, "missing_faces": 3, **shares}
     holding.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
     table = next(
         element.value for element in opened(view="Failed detections").dataframe if "Run" in element.value
