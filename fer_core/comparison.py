@@ -33,13 +33,11 @@ from .datasets.base import Dataset
 from .datasets.feature_table import read_feature_table
 from .datasets.table_rows import LAYOUT
 from .errors import ConfigError
+from .models.backbones import PACKAGED, weight_status
 from .models.backbones import backbone as row_of
-from .models.backbones import weight_status
 from .planning import transfer_configs
 from .settings import Settings
 
-#: Whose weights come with the installation: what stands in for a backbone whose weights are elsewhere.
-STAND_IN = "efficientnet_lite0"
 #: Folds of the paper's transferred networks (section 2.4) and of its BDNN (table 1).
 FOLDS, BDNN_FOLDS = 5, 10
 
@@ -100,7 +98,7 @@ def comparator(kind: str, inputs: Inputs, **settings: object) -> Model:
 def choose_backbone(name: str | None, settings: Settings, weights: str = "imagenet") -> tuple[str, str]:
     """Return the backbone to use and a sentence about it, if it is not the paper's network.
 
-    That is ResNet18 where ImageNet's weights of it are here or others were asked for, else `STAND_IN`.
+    That is ResNet18 where ImageNet's weights of it are here or others were asked for, else `PACKAGED`.
 
     Raises:
         ConfigError: there is no such backbone.
@@ -115,8 +113,8 @@ def choose_backbone(name: str | None, settings: Settings, weights: str = "imagen
         return row.name, ""
     if weight_status("resnet18", "imagenet", settings.weights_dir).state == "here":
         return "resnet18", ""
-    return STAND_IN, (
-        f"The weights of the paper's ResNet-18 are not on this host, so {row_of(STAND_IN).title} stands in for "
+    return PACKAGED, (
+        f"The weights of the paper's ResNet-18 are not on this host, so {row_of(PACKAGED).title} stands in for "
         "it; put resnet18-f37072fd.pth into FER_WEIGHTS_DIR, or name a backbone, to change that. ResNet-18 from "
         "random weights runs only where they are asked for."
     )

@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Iterator
 
 from ..datasets.audit import audit
+from ..models.backbones import PACKAGED
 from .context import Bar, Context, note
 from .train import train
-
-PACKAGED = "efficientnet_lite0"
 
 
 def demo(options: argparse.Namespace) -> int:

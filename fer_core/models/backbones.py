@@ -221,6 +221,8 @@ _ROWS = (
 
 #: Every backbone by name, in the order a form shows them.
 BACKBONES: dict[str, Backbone] = {row.name: row for row in _ROWS}
+#: The backbone whose weights come with the installed requirements: it needs no download.
+PACKAGED = next(row.name for row in _ROWS if row.weights and row.weights.package)
 
 
 def backbone(name: str) -> Backbone:

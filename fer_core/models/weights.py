@@ -10,10 +10,7 @@ from torch import Tensor
 
 from ..config import TransferConfig
 from ..errors import WeightsError
-from .backbones import BACKBONES, Backbone, backbone, can_download, weight_status
-
-#: The backbone whose weights come with the installed requirements.
-PACKAGED = "efficientnet_lite0"
+from .backbones import BACKBONES, PACKAGED, Backbone, backbone, can_download, weight_status
 
 
 def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, Tensor] | None:

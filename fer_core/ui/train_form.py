@@ -10,7 +10,7 @@ import streamlit as st
 from ..config import ProtocolConfig, RunConfig, TransferConfig, parse
 from ..jobs import executors
 from ..jobs.queue import submit_together
-from ..models.backbones import BACKBONES, can_download, weight_status
+from ..models.backbones import BACKBONES, PACKAGED, can_download, weight_status
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs
 from ..recipes import described
 from ..sweep import sweep_name
@@ -102,7 +102,17 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     """Say where the weights are before anything is queued; False when a run could only fail."""
     models = {config.transfer.backbone: config.transfer for config in configs}
     ready = [_weights_ready(lab, model) for model in models.values()]  # each says where its weights are
+    if not all(ready):
+        st.button(
+            f"Take {BACKBONES[PACKAGED].title}, whose weights came with the installation",
+            icon=":material/swap_horiz:",
+            on_click=_take_packaged,
+        )
     return all(ready)
+
+
+def _take_packaged() -> None:
+    st.session_state.update(backbone=[PACKAGED], weights="imagenet")
 
 
 def _weights_ready(lab: Lab, model: TransferConfig) -> bool:
@@ -122,8 +132,7 @@ def _weights_ready(lab: Lab, model: TransferConfig) -> bool:
         else "Choose random weights"
     )
     st.error(
-        f"{status.message} The host does not answer from here. {fix}, or choose EfficientNet-Lite0, "
-        "whose weights came with the installation.",
+        f"{status.message} The host does not answer from here. {fix}, or take another backbone.",
         icon=":material/cloud_off:",
     )
     return False

@@ -114,7 +114,9 @@ def camera(browser: Browser, chromium: str) -> Iterator[Page]:
 def test_a_webcam_shot_is_classified(camera: Page, lab: Server, generated: Path) -> None:
     camera.goto(at(lab, generated, **{"from": "webcam"}), wait_until="commit")
     # Streamlit's button does nothing before the camera's first picture has come: wait, as a visitor would, to see it.
-    camera.wait_for_function("document.querySelector('video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA")
+    camera.wait_for_function(
+        "document.querySelector('video')?.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA"
+    )
     camera.get_by_role("button", name="Take Photo").click()
     expect(camera.get_by_role("img", name="webcam.jpg with").first).to_be_visible()
     expect(camera.get_by_role("img", name="Grad-CAM").first).to_be_visible()

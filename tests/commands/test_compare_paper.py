@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from fer_core.cli import main
-from fer_core.comparison import STAND_IN, paper_plan
+from fer_core.comparison import paper_plan
 from fer_core.config import FacesConfig, TransferConfig
 from fer_core.config_comparators import LpqPhogConfig, SvmConfig
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated_table import generate_table
 from fer_core.datasets.open import open_dataset
+from fer_core.models.backbones import PACKAGED
 from fer_core.models.naming import system
 from fer_core.paper import REPORTED
 from fer_core.settings import load
@@ -48,7 +49,7 @@ def test_images_go_through_the_same_folds_beside_the_paper(
     assert all({"group", "stratified"} <= set(systems[name]) for name in names)
     assert all("reshuffle" in systems[name] for name in names[-3:])
     assert found["generated"]
-    if found["backbone"] == STAND_IN:
+    if found["backbone"] == PACKAGED:
         assert any("not on this host" in line for line in found["notes"])  # never silently
     assert {(run["protocol"], run["folds"]) for run in found["runs"]} == {
         ("group", 2),

@@ -14,6 +14,7 @@ from fer_core.jobs import holding
 from fer_core.jobs.queue import claim, submit_together
 from fer_core.store import Store
 from fer_core.sweep import sweep_name
+from fer_core.ui import train_form
 
 Open = Callable[..., AppTest]
 LITE = "efficientnet_lite0"
@@ -143,3 +144,18 @@ def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path, tmp_path: P
 
 def test_a_sweep_that_is_not_there_is_an_error(page: Open, trained: Path) -> None:
     assert "No sweep has this name" in page("pages/train.py", trained, sweep="none").error[0].value
+
+
+def test_where_weights_are_out_of_reach_one_click_takes_what_is_here(
+    page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
+    monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _: False)
+    train_form._answers.clear()
+    shown = page("pages/train.py", tmp_path / "home")
+    assert "does not answer from here" in shown.error[0].value
+    assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
+    shown = click(shown, "Take EfficientNet-Lite0, whose weights came with the installation")
+    assert not shown.error
+    assert shown.multiselect(key="backbone").value == [LITE]
+    assert not next(button for button in shown.button if button.label == "Train 3 runs").disabled
