@@ -21,7 +21,8 @@ from .comparators import (
 from .curves import learning_curves, live_curve
 from .data import class_bars, status_bars
 from .predictions import confusion, per_class_figures, probabilities, reliability
-from .style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS, describe, on_page, system_color
+from .style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS, describe, on_page
+from .systems import system_mark
 
 __all__ = [
     "CLASS_COLORS",
@@ -47,6 +48,6 @@ __all__ = [
     "protocol_ladder",
     "reliability",
     "status_bars",
-    "system_color",
+    "system_mark",
     "two_directions",
 ]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, percent, system_color
+from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, percent
+from .systems import system_mark
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -18,7 +19,7 @@ ROW = 34
 def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
     """Draw a row per run, in the table's order from the top: accuracy and its interval, chance dashed.
 
-    Open diamonds mark protocols that leak.
+    Colour and shape are the system's; open marks are protocols that leak.
 
     Args:
         runs: columns system, protocol, leaks (bool), accuracy, low, high (0..1; NaN: no interval); folds, seeds,
@@ -30,28 +31,33 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
     named = table["label"] if "label" in table else table["system"] + " · " + table["protocol"]
     labels = [str(name) for name in named]
     figure = go.Figure()
-    for leaks, symbol, name in (
-        (False, "circle", "no known leak"),
-        (True, "diamond-open", "protocol leaks: optimistic"),
+    for leaks, end, name in (
+        (False, "", "filled: no known leak"),
+        (True, "-open", "open: protocol leaks, optimistic"),
     ):
         own = table[table["leaks"].astype(bool) == leaks]
         if own.empty:
             continue
-        # The legend's entry is a mark of its own, as the runs' colours belong to their systems.
+        # The legend's entry is a mark of its own, as the runs' colours and shapes belong to their systems.
         figure.add_scatter(
             x=[None],
             y=[None],
             mode="markers",
             name=name,
-            marker={"symbol": symbol, "size": 10, "color": GREY},
+            marker={"symbol": f"circle{end}", "size": 10, "color": GREY, "line_width": 2.4 if leaks else 0},
         )
         for index, row in zip(own.index.to_numpy(), (row for _, row in own.iterrows()), strict=True):
-            color = system_color(str(row["system"]))
+            color, shape = system_mark(str(row["system"]))
             figure.add_scatter(
                 x=[row["accuracy"]],
                 y=[index],
                 mode="markers",
-                marker={"symbol": symbol, "size": 11, "color": color, "line_width": 2.4 if leaks else 0},
+                marker={
+                    "symbol": f"{shape}{end}",
+                    "size": 11,
+                    "color": color,
+                    "line_width": 2.4 if leaks else 0,
+                },
                 error_x=_bar(row, color),
                 hovertemplate=f"<b>{labels[index]}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
                 showlegend=False,

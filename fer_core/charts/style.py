@@ -7,8 +7,6 @@ left to the page's theme; `on_page` sets it for figures that leave the dashboard
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -57,30 +55,8 @@ PROTOCOL_COLORS: dict[str, str] = {
     "stratified": PURPLE,
     "reshuffle": VERMILLION,
 }
-#: By the first letters of a system's name, letters and digits only.
-SYSTEM_COLORS: dict[str, str] = {
-    "resnet18": BLUE,
-    "resnet50": SKY,
-    "efficientnet": GREEN,
-    "bdnn": VERMILLION,
-    "mlp": GREY,
-    "phog": ORANGE,
-    "lpqphog": SKY,
-    "lpq": PURPLE,
-    "pixels": SKY,
-}
-
 #: Accuracy of a guess among the seven classes.
 CHANCE = 1 / 7
-
-
-def system_color(system: str) -> str:
-    """Return the colour of a system in every figure; a name not in the table gets one that depends on it alone."""
-    plain = re.sub(r"[^a-z0-9]", "", system.lower())
-    for start, color in SYSTEM_COLORS.items():
-        if plain.startswith(start):
-            return color
-    return PALETTE[hashlib.sha256(plain.encode()).digest()[0] % len(PALETTE)]
 
 
 def finish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -32,8 +33,13 @@ def label(run: StoredRun) -> str:
 
 
 def labels(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:
-    """Return runs by a name that no other has and that stays the same, as the URL keeps it."""
-    return {f"{label(run)} ({run.id[:8]})": run for run in runs}
+    """Return runs by a name that no other has and that stays the same, as the URL keeps it.
+
+    Eight digits of the id end it; runs of one name that share those have all sixteen.
+    """
+    short = {run.id: f"{label(run)} ({run.id[:8]})" for run in runs}
+    times = Counter(short.values())
+    return {short[run.id] if times[short[run.id]] == 1 else f"{label(run)} ({run.id})": run for run in runs}
 
 
 def filters(runs: list[StoredRun]) -> list[StoredRun]:
@@ -80,7 +86,7 @@ def table(runs: list[StoredRun]) -> None:
     st.caption(
         "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
         f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
-        "it is in each run. Open diamonds leak: their accuracy is optimistic. "
+        "it is in each run. Open marks leak: their accuracy is optimistic. Colour and shape tell the system. "
         "An SVM has no count of trained parameters."
     )
 
