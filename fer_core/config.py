@@ -1,8 +1,8 @@
 """WHAT a run is: frozen, validated, hashable. Where it runs is `settings`, and is never hashed.
 
 Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its own settings, its
-parent's key and the version of its step, so that a change of any of them asks for new artifacts and nothing
-else does. Fields marked `where` (paths, names for people) stay out of every key.
+parent's key and the versions of the steps (`config_base.step`), so that a change of any of them asks for new
+artifacts and nothing else does. Fields marked `where` (paths, names for people) stay out of every key.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .config_base import CLASSES, KEY_LENGTH, Config, digest, later, parse, where
-from .config_comparators import BdnnConfig, MlpConfig, SvmConfig
+from .config_base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, digest, later, parse, step, where
+from .config_comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from .config_training import AugmentationConfig, TrainingConfig
 from .errors import ConfigError
 
@@ -33,10 +33,6 @@ __all__ = [
     "digest",
     "parse",
 ]
-
-#: Raised by one when the result of a step changes for the same settings; part of that step's key. Crops take no part
-#: of their detections' key, nor a run of its activations': raise the later step's version with the earlier one's.
-STEP_VERSIONS: dict[str, int] = {"detections": 1, "crops": 1, "activations": 1, "run": 1}
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).
 RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
@@ -192,7 +188,7 @@ class RunConfig(Config):
         """Return the key of the crops: data fingerprint and all face settings."""
         return digest(
             {
-                "step": ["crops", STEP_VERSIONS["crops"]],
+                "step": step("crops", *(["detections"] if self.faces.extract else [])),
                 "parent": self.data.key(),
                 "own": self.faces.hashed(),
             }
@@ -207,7 +203,7 @@ class RunConfig(Config):
             own.append({"detector": self.faces.detector})
         return digest(
             {
-                "step": ["detections", STEP_VERSIONS["detections"]],
+                "step": step("detections"),
                 "parent": self.data.key(),
                 "own": own,
             }
@@ -227,18 +223,24 @@ class RunConfig(Config):
             own["view"] = view
         return digest(
             {
-                "step": ["activations", STEP_VERSIONS["activations"]],
+                "step": step("activations"),
                 "parent": self.crops_key(),
                 "own": own,
             }
         )
+
+    def _inputs_step(self) -> tuple[str, ...]:
+        """Return the step between the crops and what the model reads; none for a ready table."""
+        if isinstance(self.model, TransferConfig):
+            return ("activations",)
+        return () if isinstance(self.model.inputs, TableConfig) else ("descriptors",)
 
     def key(self) -> str:
         """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""
         if self.goal == "faces":
             return digest({"step": ["faces", STEP_VERSIONS["crops"]], "parent": self.crops_key()})
         parts: dict[str, Any] = {
-            "step": ["run", STEP_VERSIONS["run"]],
+            "step": step("run", *self._inputs_step()),
             "parent": self.crops_key(),
             "model": self.model.hashed(),
             "protocol": self.protocol.hashed(),

@@ -15,6 +15,10 @@ CLASSES: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad
 
 KEY_LENGTH = 16
 
+#: Raised by one when the result of a step changes for the same settings: part of that step's key and of the keys of all
+#: that rests on it.
+STEP_VERSIONS: dict[str, int] = {"detections": 1, "crops": 1, "activations": 1, "descriptors": 1, "run": 1}
+
 T = TypeVar("T", bound="Config")
 
 
@@ -22,6 +26,15 @@ def digest(value: Any) -> str:
     """Return the key of a JSON-able value: the first 16 hex digits of SHA-256 over its canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def step(name: str, *before: str) -> list[Any]:
+    """Return what a key says of its step: name, version, and versions of the steps `before` it that aren't its parent.
+
+    Those count from 2 on: keys made while all were 1 don't name them, and runs stored under such keys keep their ids.
+    """
+    raised = {other: STEP_VERSIONS[other] for other in before if STEP_VERSIONS[other] > 1}
+    return [name, STEP_VERSIONS[name], *([raised] if raised else [])]
 
 
 def where(default: Any, **kwargs: Any) -> Any:

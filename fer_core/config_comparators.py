@@ -9,10 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .config_base import Config, digest, where
-
-#: Raised by one when a descriptor's figures change for the same settings; part of every descriptor's key.
-DESCRIPTORS_VERSION = 1
+from .config_base import Config, digest, step, where
 
 
 class PixelsConfig(Config):
@@ -144,4 +141,4 @@ class MlpConfig(_DenseConfig):
 
 def descriptor_key(crops_key: str, inputs: ImageInputs) -> str:
     """Return the key of one descriptor of one set of crops: 16 hex digits, chained to the crops' key."""
-    return digest({"step": ["descriptors", DESCRIPTORS_VERSION], "parent": crops_key, "own": inputs.hashed()})
+    return digest({"step": step("descriptors"), "parent": crops_key, "own": inputs.hashed()})

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from .artifacts import Artifacts
-from .config import RunConfig, TransferConfig
-from .config_comparators import DESCRIPTORS_VERSION, TableConfig, descriptor_key
+from .config import STEP_VERSIONS, RunConfig, TransferConfig
+from .config_comparators import TableConfig, descriptor_key
 from .datasets.base import Dataset
 from .datasets.feature_table import join, read_feature_table
 from .datasets.table_rows import LAYOUT, row_names
@@ -47,7 +47,7 @@ def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, repo
         raise ConfigError("a descriptor must be asked for", got=config.model.kind)
     inputs = config.model.inputs
 
-    described = {"inputs": inputs.hashed(), "version": DESCRIPTORS_VERSION}
+    described = {"inputs": inputs.hashed(), "version": STEP_VERSIONS["descriptors"]}
 
     def compute(rows: np.ndarray) -> Iterator[np.ndarray]:
         for start in range(0, max(len(rows), 1), BATCH):

@@ -16,7 +16,14 @@ from fer_core.config import (
     digest,
     parse,
 )
-from fer_core.config_comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
+from fer_core.config_comparators import (
+    BdnnConfig,
+    MlpConfig,
+    PhogConfig,
+    SvmConfig,
+    TableConfig,
+    descriptor_key,
+)
 from fer_core.errors import ConfigError
 
 DATA = DataConfig(fingerprint="0123456789abcdef")
@@ -43,26 +50,41 @@ def test_the_golden_key_of_a_recipe() -> None:
 @pytest.mark.parametrize(
     ("step", "changes"),
     [
-        ("detections", {"detections"}),
-        ("crops", {"crops", "activations", "run"}),
-        ("activations", {"activations"}),
-        ("run", {"run"}),
+        ("detections", {"detections", "crops", "faces", "activations", "descriptors", "transfer", "svm"}),
+        ("crops", {"crops", "faces", "activations", "descriptors", "transfer", "svm", "whole frames"}),
+        ("activations", {"activations", "transfer", "whole frames"}),
+        ("descriptors", {"descriptors", "svm"}),
+        ("run", {"transfer", "svm", "whole frames"}),
     ],
 )
-def test_a_raised_step_version_asks_for_that_steps_results_anew(
+def test_a_raised_step_version_asks_for_all_that_rests_on_that_step_anew(
     step: str, changes: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    svm = RUN.model_copy(update={"model": SvmConfig()})
+
     def keys() -> dict[str, str]:
         return {
             "detections": RUN.detections_key(),
             "crops": RUN.crops_key(),
+            "faces": RUN.model_copy(update={"goal": "faces"}).key(),
             "activations": RUN.activations_key("layer4"),
-            "run": RUN.key(),
+            "descriptors": descriptor_key(RUN.crops_key(), PhogConfig()),
+            "transfer": RUN.key(),
+            "svm": svm.key(),
+            "whole frames": RUN.model_copy(update={"faces": FacesConfig(extract=False)}).key(),
         }
 
     before = keys()
     monkeypatch.setitem(STEP_VERSIONS, step, STEP_VERSIONS[step] + 1)
     assert {name for name, key in keys().items() if key != before[name]} == changes
+
+
+def test_a_model_that_reads_a_sheet_rests_on_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RUN.model_copy(update={"model": SvmConfig(inputs=TableConfig())})
+    before = run.key()
+    for step in ("activations", "descriptors"):
+        monkeypatch.setitem(STEP_VERSIONS, step, 2)
+    assert run.key() == before
 
 
 def test_json_gives_the_same_definition_back() -> None:
