@@ -171,8 +171,11 @@ def _data(commands: argparse._SubParsersAction) -> None:
     audit = _command(actions, "audit", "data:audit", "report counts, unreadable files, duplicates and leaks")
     _source(audit)
     _json(audit)
-    generate = _command(actions, "generate", "data:generate", "draw the generated data set (synthetic faces)")
+    generate = _command(
+        actions, "generate", "data:generate", "draw the generated data set (synthetic faces), or a table"
+    )
     generate.add_argument("--out", metavar="FOLDER", help="where to put it (default: the state folder)")
+    generate.add_argument("--table", metavar="FILE", help="a feature table (.xlsx or .csv) in place of faces")
     generate.add_argument("--seed", type=int, default=0)
     generate.add_argument("--ordinary", type=int, default=420, help="ordinary frames")
     generate.add_argument("--hard", type=int, default=60, help="frames made to defeat detection")

@@ -17,12 +17,13 @@ import pandas as pd
 from . import charts
 from .charts.style import INK
 from .config import CLASSES, RunConfig
+from .datasets.base import generated_words
 from .errors import StoreError
 from .protocols import PROTOCOLS
 from .recipes import SELECTIONS
 from .results import title
 from .store import Store, StoredRun
-from .trust import interval, percent, trust_rows
+from .trust import calibration_words, interval, percent, reliability_tables, trust_rows
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -79,7 +80,7 @@ def render(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame, log:
     return template.render(
         run=run,
         title=title(run),
-        generated=config.data.generated,
+        generated=generated_words(config.data.layout) if config.data.generated else None,
         optimistic=config.trains_backbone and config.training.optimistic,
         selection=SELECTIONS[selection],
         protocol=protocol,
@@ -137,8 +138,6 @@ def headline(run: StoredRun) -> list[tuple[str, str, str]]:
 
 def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> list[dict[str, str]]:
     """Return the figures as heading, note, what they show in words, and Plotly's JSON safe inside a script."""
-    from .metrics import reliability
-
     drawn: list[tuple[str, str, Any]] = []
     if len(epochs) and epochs["val_accuracy"].notna().any():
         curves = charts.learning_curves(epochs.assign(system=title(run)))
@@ -147,12 +146,8 @@ def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> 
     drawn.append(("Confusion of held-out images", "Counts, summed over seeds; shade by true class.", matrix))
     classes = charts.per_class_figures(pd.DataFrame(run.summary["per_class"]))
     drawn.append(("Per class", "", classes))
-    probabilities = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy()
-    bins = reliability(probabilities, predictions["label"].to_numpy())
-    note = (
-        f"Expected calibration error {percent(run.summary['ece'])}; probabilities as the networks give them."
-    )
-    drawn.append(("Calibration", note, charts.reliability(bins)))
+    bins, scaled = reliability_tables(run, predictions)
+    drawn.append(("Calibration", calibration_words(run), charts.reliability(bins, scaled)))
     return [
         {"heading": heading, "note": note, "alt": charts.describe(figure), "json": script_json(figure)}
         for heading, note, figure in drawn

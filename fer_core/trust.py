@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from .config import CLASSES
+from .config_comparators import SvmConfig
+from .metrics import apply_temperature, reliability
 from .store import StoredRun
 
 
@@ -24,6 +30,50 @@ def detector_leak(summary: Mapping[str, Any]) -> str:
     """Return the share of a run's validation images whose movie its fine-tuned detector knows, in words."""
     seen = summary["leakage"]["detector"]
     return f"not known: it was trained on {summary['detector_data']}" if seen is None else percent(seen)
+
+
+def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return a run's reliability (`metrics.reliability`), and that after its temperatures; None where it has none.
+
+    Each fold's temperature was fitted on its own inner split, so no image that is reported decided on it.
+
+    Args:
+        predictions: the run's held-out predictions as the store keeps them.
+    """
+    probabilities = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy(np.float64)
+    labels = predictions["label"].to_numpy()
+    table = reliability(probabilities, labels)
+    if "temperatures" not in run.summary:
+        return table, None
+    parts = list(zip(predictions["seed"], predictions["fold"], strict=True))
+    networks = [
+        (seed, fold)
+        for seed in run.config.protocol.seeds
+        for fold in sorted({fold for own, fold in parts if own == seed})
+    ]
+    temperatures = dict(zip(networks, run.summary["temperatures"], strict=True))
+    scaled = probabilities.copy()
+    for network, temperature in temperatures.items():
+        rows = [part == network for part in parts]
+        scaled[rows] = apply_temperature(probabilities[rows], temperature)
+    return table, reliability(scaled, labels)
+
+
+def calibration_words(run: StoredRun) -> str:
+    """Return what a run's calibration figures are of, in a sentence or two."""
+    figures, model = run.summary, run.config.model
+    text = f"Expected calibration error {percent(figures['ece'])} over {figures['validated']} held-out images"
+    if "calibrated" not in figures:
+        if isinstance(model, SvmConfig):
+            return f"{text}; the SVM's temperatures were fitted inside the training part of each fold."
+        text += ", with the probabilities as the networks give them."
+        return text if not run.config.trains_backbone else f"{text} No temperature was fitted."
+    low, high = min(figures["temperatures"]), max(figures["temperatures"])
+    between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    return (
+        f"{text} as the networks give them, {percent(figures['calibrated']['ece'])} after temperatures of {between}, "
+        "each fitted on its fold's inner split. A temperature above 1 softens; which class comes first stays."
+    )
 
 
 def trust_rows(run: StoredRun) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .style import BLUE, CLASS_COLORS, GREY, GRID, VERMILLION, finish, percent
+from .style import BLUE, CLASS_COLORS, GREY, VERMILLION, finish, percent
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -113,11 +113,12 @@ def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
     return finish(figure, alt, height=86 + 30 * len(names), top=28).update_layout(bargap=0.3)
 
 
-def reliability(table: pd.DataFrame) -> go.Figure:
+def reliability(table: pd.DataFrame, scaled: pd.DataFrame | None = None) -> go.Figure:
     """Draw a reliability diagram: accuracy against confidence per bin with Wilson intervals, images below.
 
     Args:
         table: what `metrics.reliability` returns.
+        scaled: the same of the probabilities after temperatures, where some were fitted.
     """
     from plotly.subplots import make_subplots
 
@@ -132,19 +133,36 @@ def reliability(table: pd.DataFrame) -> go.Figure:
         row=1,
         col=1,
     )
+    if scaled is None:
+        _reliability_of(figure, table, "this run, 95 % interval", BLUE, "circle")
+    else:
+        _reliability_of(figure, table, "as the networks give them", BLUE, "circle")
+        _reliability_of(figure, scaled, "with temperatures", VERMILLION, "square")
+    figure.update_layout(barmode="overlay")
+    figure.update_xaxes(range=[0, 1.01], tickformat=".0%")
+    figure.update_xaxes(title_text="Confidence: highest probability (%)", row=2)
+    figure.update_yaxes(title_text="Accuracy (%)", range=[0, 1.02], tickformat=".0%", row=1)
+    figure.update_yaxes(title_text="Images", nticks=3, row=2)
+    alt = f"Reliability over {table['images'].sum()} images: {_gap(table)}"
+    alt += "." if scaled is None else f"; with temperatures {_gap(scaled)}."
+    return finish(figure, alt, height=420, legend=True, top=38)
+
+
+def _reliability_of(figure: go.Figure, table: pd.DataFrame, name: str, color: str, symbol: str) -> None:
+    """Add one set of probabilities: line and intervals above, its images as the outline of bars below."""
     figure.add_scatter(
         x=table["confidence"],
         y=table["accuracy"],
         mode="lines+markers",
-        name="this run, 95 % interval",
-        line={"color": BLUE, "width": 1.2},
-        marker={"size": 8, "color": BLUE},
+        name=name,
+        line={"color": color, "width": 1.2},
+        marker={"size": 8, "color": color, "symbol": symbol},
         error_y={
             "type": "data",
             "symmetric": False,
             "array": table["high"] - table["accuracy"],
             "arrayminus": table["accuracy"] - table["low"],
-            "color": BLUE,
+            "color": color,
             "thickness": 1.6,
             "width": 4,
         },
@@ -159,21 +177,17 @@ def reliability(table: pd.DataFrame) -> go.Figure:
         x=(table["lower"] + table["upper"]) / 2,
         y=table["images"],
         width=(table["upper"] - table["lower"]) * 0.92,
-        marker={"color": GREY, "line_color": GRID},
+        marker={"color": "rgba(0,0,0,0)", "line_color": color, "line_width": 1.6},
         hovertemplate="%{y} images<extra></extra>",
         showlegend=False,
         row=2,
         col=1,
     )
-    figure.update_xaxes(range=[0, 1.01], tickformat=".0%")
-    figure.update_xaxes(title_text="Confidence: highest probability (%)", row=2)
-    figure.update_yaxes(title_text="Accuracy (%)", range=[0, 1.02], tickformat=".0%", row=1)
-    figure.update_yaxes(title_text="Images", nticks=3, row=2)
-    images = table["images"].sum()
-    gap = ((table["confidence"] - table["accuracy"]) * table["images"]).sum() / images
-    word = "above" if gap > 0 else "below"
-    alt = f"Reliability over {images} images: confidence lies {percent(abs(gap))} {word} accuracy on average."
-    return finish(figure, alt, height=420, legend=True, top=38)
+
+
+def _gap(table: pd.DataFrame) -> str:
+    gap = ((table["confidence"] - table["accuracy"]) * table["images"]).sum() / table["images"].sum()
+    return f"confidence lies {percent(abs(gap))} {'above' if gap > 0 else 'below'} accuracy on average"
 
 
 def per_class_figures(table: pd.DataFrame) -> go.Figure:

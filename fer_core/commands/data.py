@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..datasets.audit import audit as audit_dataset
-from ..datasets.base import Dataset
-from ..datasets.table_rows import LAYOUT
+from ..datasets.base import Dataset, generated_words
+from ..datasets.table_rows import LAYOUT, read_table_rows
+from ..errors import ConfigError
 from .context import Bar, Context, print_json, print_table
 
 
@@ -39,11 +40,19 @@ def _audit_sheet(dataset: Dataset, fingerprint: str, *, json: bool) -> int:
     counts, problems = dataset.class_counts(), [asdict(problem) for problem in dataset.problems]
     if json:
         print_json(
-            {"fingerprint": fingerprint, "rows": len(dataset), "classes": counts, "problems": problems}
+            {
+                "fingerprint": fingerprint,
+                "generated": dataset.generated,
+                "rows": len(dataset),
+                "classes": counts,
+                "problems": problems,
+            }
         )
         return 0
     print(f"{dataset.name}: {len(dataset)} rows of a feature table, no images, fingerprint {fingerprint}")
     print_table([counts], dict.fromkeys(counts))
+    if dataset.generated:
+        print(f"\n{': '.join(generated_words(dataset.layout))}")
     for problem in dataset.problems:
         print(f"\n{problem.name}\n  {problem.reason}")
     return 0
@@ -51,6 +60,8 @@ def _audit_sheet(dataset: Dataset, fingerprint: str, *, json: bool) -> int:
 
 def generate(options: argparse.Namespace) -> int:
     """Carry out `data generate`."""
+    if options.table:
+        return _generate_table(Path(options.table).expanduser(), options.seed, json=options.json)
     from .. import settings
     from ..datasets.synthetic import GeneratedConfig
     from ..datasets.synthetic import generate as draw
@@ -63,4 +74,22 @@ def generate(options: argparse.Namespace) -> int:
         print_json({"folder": str(folder), "key": config.key(), "images": config.ordinary + config.hard})
     else:
         print(f"{config.ordinary + config.hard} generated frames (not photographs) in {folder}")
+    return 0
+
+
+def _generate_table(path: Path, seed: int, *, json: bool) -> int:
+    """Write a feature table of SFEW's kind, with figures drawn at random and the traps of the real one."""
+    from ..datasets.generated_table import generate_table
+
+    if path.suffix.lower() not in (".xlsx", ".csv"):
+        raise ConfigError(
+            "A feature table must be .xlsx or .csv", got=repr(path.name), fix="Give the file such an ending"
+        )
+    if path.exists():
+        raise ConfigError("a new file must be named", got=str(path), fix="Name another, or delete it first")
+    rows = len(read_table_rows(generate_table(path, seed=seed)))
+    if json:
+        print_json({"file": str(path), "rows": rows})
+    else:
+        print(f"{rows} rows of generated figures (not measured on faces) in {path}")
     return 0

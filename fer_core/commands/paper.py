@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison import Plan, paper_plan
+from ..datasets.base import generated_words
 from ..errors import ConfigError
 from ..jobs.queue import submit
-from ..models.naming import system
 from ..paper import DISAGREEMENTS
 from ..planning import faces_config
 from ..protocols import PROTOCOLS
@@ -23,15 +23,15 @@ from ..replication import (
     check_figures,
     systems_table,
 )
-from ..results import run_row
+from ..results import run_row, title
 from ..statements import Judged, check_statements
 from ..store import StoredRun
 from .context import Context, note, percent, print_json, print_table
 from .train import finish
 
 CAUTION = (
-    "Generated faces, not photographs: that a figure agrees or disagrees with the paper's says nothing about it. "
-    "What this shows is that every system runs through the same folds."
+    "That one agrees or disagrees with the paper's says nothing about it. What this shows is that every system runs "
+    "through the same folds."
 )
 
 
@@ -58,7 +58,7 @@ def compare_with_paper(options: argparse.Namespace) -> int:
     runs, cached = [], {}
     for number, config in enumerate(plan.configs, 1):
         run_id, created = submit(context.store, config)
-        note(f"[{number}/{len(plan.configs)}] {system(config.model)}, {config.protocol.name}")
+        note(f"[{number}/{len(plan.configs)}] {title(context.store.run(run_id))}, {config.protocol.name}")
         runs.append(finish(context, run_id))
         cached[run_id] = not created
     done = [run for run in runs if run.status == "done"]
@@ -107,7 +107,7 @@ def _document(
     return {
         "backbone": plan.backbone or None,
         "weights": plan.weights or None,
-        "generated": any(run.config.data.generated for run in runs),
+        "generated": runs[0].config.data.generated,
         "notes": list(plan.notes),
         "absent": plan.absent,
         "systems": systems_table(runs),
@@ -172,8 +172,11 @@ def _print(
     for one in DISAGREEMENTS:
         print(f"  {one.about}: {one.reading}")
     print()
-    for line in [*plan.notes, *([CAUTION] if any(run.config.data.generated for run in runs) else [])]:
+    for line in plan.notes:
         print(line)
+    data = runs[0].config.data
+    if data.generated:
+        print(f"{': '.join(generated_words(data.layout))} {CAUTION}")
     for run in runs:
         if run.error:
             print(f"{run.id}: {run.error}")

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ..comparison import choose_backbone
+from ..datasets.base import generated_words
 from ..jobs.queue import submit
 from ..paper import DISAGREEMENTS
 from ..planning import faces_config, most_blocks_first, seeds, transfer_configs
@@ -59,7 +60,9 @@ def reproduce(options: argparse.Namespace) -> int:
             print(line)
         if data.generated:
             print(
-                "Generated faces, not photographs: that a figure agrees or not says nothing about the paper."
+                "{}: {} That one agrees or not says nothing about the paper.".format(
+                    *generated_words(data.layout)
+                )
             )
         for run in runs:
             if run.error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..config import ProtocolConfig, RunConfig, parse
+from ..datasets.base import generated_words
 from ..jobs.queue import submit_together
 from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
 from ..protocols import PROTOCOLS
@@ -94,7 +95,7 @@ def _print(places: list[Place], config: RunConfig) -> None:
         )
     print(f"Protocol: {protocol.title}. {'LEAKS. ' if protocol.leaks else ''}{protocol.why}")
     if config.data.generated:
-        print("Generated faces, not photographs: these figures say nothing about real faces.")
+        print(": ".join(generated_words(config.data.layout)))
 
 
 def _verdict(place: Place) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..comparison import comparator, inputs_of
 from ..config import Model, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig, parse
+from ..datasets.base import generated_words
 from ..errors import FerError
 from ..jobs import executors
 from ..jobs.queue import submit
@@ -167,7 +168,7 @@ def _footnotes(config: RunConfig, rows: list[dict[str, Any]]) -> None:
     if config.trains_backbone and config.training.optimistic:
         print("OPTIMISTIC: the epoch was chosen on the very images that are reported.")
     if config.data.generated:
-        print("Generated faces, not photographs: these figures say nothing about real faces.")
+        print(": ".join(generated_words(config.data.layout)))
     for row in rows:
         if row["error"]:
             print(f"{row['run_id']}: {row['error']}")

@@ -9,6 +9,7 @@ import numpy as np
 from openpyxl import Workbook
 
 from ..config import CLASSES
+from .base import GENERATED_MOVIE
 from .feature_table import COMPONENTS
 
 MOVIES = 37
@@ -36,7 +37,8 @@ def generate_table(path: Path, *, seed: int = 0, rows: int = 675) -> Path:
 
     Figures: a class's own offset, a movie's own offset and noise, so that folds that split a movie look
     better than folds that do not, as on film frames. Traps: one row's five PHOG cells hold the text 'NaN';
-    one stem is listed under two labels; headers are blank, merged and broken by newlines (.xlsx alone).
+    one stem is listed under two labels; headers are blank, merged and broken by newlines (.xlsx alone). The movies'
+    names say that they are made up, by which every copy is known.
 
     Args:
         path: .xlsx (two merged header rows) or .csv (no header).
@@ -52,7 +54,7 @@ def generate_table(path: Path, *, seed: int = 0, rows: int = 675) -> Path:
     figures *= np.tile(0.3 * 0.7 ** np.arange(COMPONENTS), 2)  # components come by falling variance
     shots, frames = rng.permutation(100 * rows)[:rows], rng.integers(1, 90, rows)
     names = [
-        f"Film{movie:02d}_{shot:07d}00_{frame:08d}.png"
+        f"{GENERATED_MOVIE}Film{movie:02d}_{shot:07d}00_{frame:08d}.png"
         for movie, shot, frame in zip(movies, shots, frames, strict=True)
     ]
     lines: list[list[object]] = [

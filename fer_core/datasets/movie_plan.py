@@ -12,6 +12,7 @@ import numpy as np
 
 from ..config import CLASSES
 from ..errors import ConfigError
+from .base import GENERATED_MOVIE
 
 VERSION: Final = 2  # raise when any pixel or name that a config leads to changes
 HARD_KINDS: Final = ("hard-dark", "hard-blur", "hard-profile", "hard-covered", "hard-nobody", "hard-two")
@@ -21,7 +22,7 @@ _WORDS = (
     *("Thistle", "Observatory", "Marigold", "Quarry", "Ferryman", "Atlas", "Cinder", "Monsoon", "Paperboat"),
     *("Sundial", "Turnstile"),
 )
-MOVIES: Final = tuple(f"Synthetic{word}{part}" for part in ("", "Returns") for word in _WORDS)
+MOVIES: Final = tuple(f"{GENERATED_MOVIE}{word}{part}" for part in ("", "Returns") for word in _WORDS)
 
 
 @dataclass(frozen=True)

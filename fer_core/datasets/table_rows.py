@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 from ..config import CLASSES
-from .base import Dataset, Sample
+from .base import GENERATED_MOVIE, TABLE_LAYOUT, Dataset, Sample
 from .feature_table import FeatureTable, read_feature_table
 from .grouping import groups_and_clips
 
-LAYOUT = "table"
+LAYOUT = TABLE_LAYOUT
 
 
 def row_names(table: FeatureTable) -> list[str]:
@@ -27,6 +27,8 @@ def read_table_rows(
 ) -> Dataset:
     """Read a sheet of LPQ and PHOG components as a data set; its films are the groups.
 
+    It counts as generated when all its rows are of movies that this project made up.
+
     Args:
         path: .xlsx or .csv, as `feature_table.read_feature_table` takes them.
         label_codes: not asked for: a sheet's labels are 1-7.
@@ -42,4 +44,7 @@ def read_table_rows(
         for name, label, (group, clip) in zip(row_names(table), table.labels, known, strict=True)
     ]
     samples.sort(key=lambda sample: sample.name)
-    return Dataset(path.name, str(path.absolute()), LAYOUT, path.parent, tuple(samples), table.problems)
+    drawn = all(group.startswith(GENERATED_MOVIE) for group in table.groups)
+    return Dataset(
+        path.name, str(path.absolute()), LAYOUT, path.parent, tuple(samples), table.problems, drawn
+    )

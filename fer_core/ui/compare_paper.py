@@ -13,6 +13,7 @@ from .. import charts, paper
 from ..comparison import Plan, choose_backbone, paper_plan
 from ..config import TransferConfig
 from ..config_comparators import BdnnConfig
+from ..datasets.base import generated_words
 from ..datasets.table_rows import LAYOUT
 from ..models.backbones import BACKBONES
 from ..models.naming import weights_words
@@ -73,8 +74,8 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     backbone, weights = (None, "imagenet") if lab.dataset.layout == LAYOUT else _network(runs)
     if lab.dataset.generated:
         st.warning(
-            "On drawn faces no figure can confirm or refute the paper. Point FER Lab at SFEW for that; here the same "
-            "tables show how it would be told.",
+            f"{generated_words(lab.dataset.layout)[0]} can neither confirm nor refute the paper. Point FER Lab at SFEW "
+            "for that; here the same tables show how it would be told.",
             icon=":material/draw:",
         )
     plan = _plan(lab, backbone, weights)

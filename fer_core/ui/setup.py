@@ -31,11 +31,6 @@ PAGES: tuple[tuple[str, str, str], ...] = (
     ("pages/predict.py", "Predict", ":material/add_photo_alternate:"),
 )
 
-GENERATED_NOTE = (
-    "**Generated faces**: drawn by this program, not photographs. "
-    "No figure on them says anything about real faces."
-)
-
 
 #: Drawn here, for Streamlit fetches a Material icon for the browser's tab from another host.
 ICON = """

@@ -8,8 +8,8 @@ import streamlit as st
 from ..protocols import PROTOCOLS
 from ..sweep import Place
 from . import queue_view, resources
-from .setup import GENERATED_NOTE, Lab
-from .widgets import interval, plain, protocol_note, run_link, runs_dataframe
+from .setup import Lab
+from .widgets import generated_note, interval, plain, protocol_note, run_link, runs_dataframe
 
 
 def sweep_view(lab: Lab, name: str) -> None:
@@ -18,8 +18,7 @@ def sweep_view(lab: Lab, name: str) -> None:
     done = [run for run in runs if run.status == "done"]
     st.subheader(f"{len(runs)} runs asked for together")
     st.caption(f"Sweep {name} on {plain(runs[0].data_name)} · {len(done)} of {len(runs)} done")
-    if runs[0].config.data.generated:
-        st.info(GENERATED_NOTE, icon=":material/draw:")
+    generated_note(runs[0].config.data)
     protocol_note(runs[0].protocol)
     queue_view.active(lab, [run.id for run in runs])
     broken = [run for run in runs if run.status in ("failed", "cancelled")]

@@ -12,9 +12,10 @@ from ..jobs.queue import retry
 from ..results import title
 from ..store import StoredRun
 from . import downloads, queue_view, resources, share_view
+from .calibration_view import calibration
 from .setup import Lab
 from .two_sets_view import two_sets_figures
-from .widgets import age, honesty, protocol_note, run_status, summary_figures
+from .widgets import age, generated_note, honesty, protocol_note, run_status, summary_figures
 
 
 def run_view(lab: Lab, run_id: str) -> None:
@@ -22,6 +23,7 @@ def run_view(lab: Lab, run_id: str) -> None:
     run = lab.store.run(run_id)
     st.subheader(title(run) if run.config.goal == "train" else "Face detection")
     st.caption(f"Run {run.id} on {run.data_name} · submitted {age(run.created)}")
+    generated_note(run.config.data)
     if run.ended:
         _body(lab, run)
     else:
@@ -70,6 +72,7 @@ def _body(lab: Lab, run: StoredRun) -> None:
             alt="Figures per class",
         )
         two_sets_figures(run)
+        calibration(run)
     with st.expander("Log, definition and environment"):
         log = lab.store.log(run.id)
         st.code("\n".join(log["text"]) or "No lines yet.", language=None)

@@ -11,13 +11,13 @@ import pandas as pd
 import streamlit as st
 
 from ..comparison import fair_protocol
-from ..datasets.base import Dataset
+from ..config import DataConfig
+from ..datasets.base import Dataset, generated_words
 from ..protocols import PROTOCOLS
 from ..recipes import SELECTIONS
 from ..results import run_table
 from ..store import StoredRun
 from ..trust import interval, percent, trust_rows
-from .setup import GENERATED_NOTE
 
 STATUS_BADGES = {
     "queued": (":material/hourglass:", "gray"),
@@ -49,10 +49,11 @@ RUN_COLUMNS = {
 }
 
 
-def generated_note(dataset: Dataset) -> None:
-    """Say that a data set is generated, where it is."""
-    if dataset.generated:
-        st.info(GENERATED_NOTE, icon=":material/draw:")
+def generated_note(data: Dataset | DataConfig) -> None:
+    """Say that a data set, or that of a run, is generated, where it is."""
+    if data.generated:
+        what, rest = generated_words(data.layout)
+        st.info(f"**{what}**: {rest}", icon=":material/draw:")
 
 
 def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: str) -> None:

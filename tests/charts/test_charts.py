@@ -196,6 +196,13 @@ def test_reliability_and_probabilities_show_their_tables() -> None:
     assert list(figure.data[1].y) == table["accuracy"].tolist()
     assert np.allclose(figure.data[1].y + figure.data[1].error_y.array, table["high"])
     assert list(figure.data[2].y) == table["images"].tolist()
+    softer = metrics.reliability(metrics.apply_temperature(PROBABILITIES, 2.0), LABELS)
+    both = charts.reliability(table, softer)
+    named = {trace.name: trace for trace in both.data if trace.name}
+    assert list(named["as the networks give them"].y) == table["accuracy"].tolist()
+    assert list(named["with temperatures"].x) == softer["confidence"].tolist()
+    assert list(both.data[-1].y) == softer["images"].tolist()
+    assert "with temperatures confidence lies" in charts.describe(both)
     bars = charts.probabilities(PROBABILITIES[0], CLASSES)
     assert list(bars.data[0].x) == PROBABILITIES[0].tolist()
     top = CLASSES[PROBABILITIES[0].argmax()]

@@ -205,8 +205,26 @@ def test_only_a_transferred_network_predicts(generated: Path, capsys: pytest.Cap
 def test_the_traps_of_a_sheet_are_reported_not_crashed_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = told(capsys, "data", "audit", "--data", str(generate_table(tmp_path / "sheet.xlsx", rows=84)))
+    sheet = str(generate_table(tmp_path / "sheet.xlsx", rows=84))
+    found = told(capsys, "data", "audit", "--data", sheet)
     reasons = " ".join(problem["reason"] for problem in found["problems"])
     assert found["rows"] == 84
+    assert found["generated"]
     assert "'NaN'" in reasons
     assert "listed as" in reasons
+    assert main(["data", "audit", "--data", sheet]) == 0
+    assert "Generated figures: drawn by FER Lab, not measured on faces" in capsys.readouterr().out
+
+
+def test_a_generated_sheet_is_written_by_a_command_and_never_over_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "sheet.csv"
+    arguments = ["data", "generate", "--table", str(path)]
+    assert main(arguments) == 0
+    assert "675 rows of generated figures (not measured on faces)" in capsys.readouterr().out
+    written = path.read_bytes()
+    assert main(arguments) == 2
+    assert "a new file must be named" in capsys.readouterr().err
+    assert path.read_bytes() == written
+    assert main(["data", "generate", "--table", str(tmp_path / "sheet.ods")]) == 2

@@ -41,7 +41,7 @@ def test_the_generated_sheet_reads_and_its_traps_are_reported(tmp_path: Path, su
     assert set(range(70)) - set(table.complete("both").tolist()) == {row}
     assert len(table.complete("lpq")) == 70
     assert table.features("both").shape == (70, 10)
-    assert all(group.startswith("Film") for group in table.groups)
+    assert all(group.startswith("SyntheticFilm") for group in table.groups)
     assert all(clip.startswith(group + "_") for group, clip in zip(table.groups, table.clips, strict=True))
 
 

@@ -11,6 +11,7 @@ from trees import plant
 
 from fer_core.datasets import synthetic
 from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.generated_table import generate_table
 from fer_core.datasets.movie_plan import GeneratedConfig
 from fer_core.datasets.open import LAYOUTS, open_dataset
 from fer_core.errors import DataError
@@ -65,6 +66,19 @@ def test_the_mark_of_generated_images_counts_below_it_too(tmp_path: Path) -> Non
     for source in (tmp_path, tmp_path / "part", tmp_path / "list.csv"):
         assert open_dataset(source).generated
     assert open_dataset(tmp_path, layout="folder").generated
+
+
+@pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv"])
+def test_a_generated_sheet_is_known_by_its_rows_under_any_name(tmp_path: Path, name: str) -> None:
+    path = generate_table(tmp_path / name, rows=21)
+    assert open_dataset(path, layout="table").generated
+
+
+def test_a_sheet_of_other_films_is_not_generated(tmp_path: Path) -> None:
+    path = generate_table(tmp_path / "sheet.csv", rows=21)
+    first, rest = path.read_text().split("\n", 1)
+    path.write_text(first.replace("SyntheticFilm", "Film") + "\n" + rest)
+    assert not open_dataset(path, layout="table").generated
 
 
 def test_a_generated_folder_is_read_by_its_manifest(tmp_path: Path) -> None:

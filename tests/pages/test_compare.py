@@ -195,3 +195,20 @@ def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}["Rows"] == "84"
     assert any("NaN" in one.value for one in app.warning)
+
+
+def test_a_generated_sheet_is_labelled_where_its_figures_are(
+    home: Path, page: Callable[..., AppTest]
+) -> None:
+    sheet = str(home / "sheet.xlsx")
+    store = Store(home / "home" / "fer.sqlite")
+    run = next(run.id for run in store.runs() if run.data_source == sheet)
+    store.close()
+    for name, query in (
+        ("app.py", {}),
+        ("pages/compare.py", {}),
+        ("pages/train.py", {}),
+        ("pages/train.py", {"run": run}),
+    ):
+        app = page(name, home / "home", data=sheet, **query)
+        assert any("Generated figures" in one.value for one in app.info), (name, query)

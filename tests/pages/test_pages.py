@@ -33,7 +33,7 @@ def test_pages_show_finished_runs_without_error(name: str, page: Open, trained: 
     shown = page(name, trained, backbone="efficientnet_lite0")
     assert not shown.exception
     assert not shown.error
-    assert "drawn by this program" in text(shown) or "drawn faces" in text(shown)
+    assert "Generated faces: drawn by FER Lab" in text(shown).replace("*", "") or "drawn faces" in text(shown)
 
 
 def test_the_data_set_is_the_one_in_the_url(page: Open, trained: Path) -> None:
