@@ -20,13 +20,14 @@ from .faces.finetuned import weights_of
 from .faces.rescue import detectors, rescue
 from .features.prefix import forward
 from .metrics import apply_temperature
+from .models.inference import for_answers
 from .models.transfer import Chain, build
 from .neighbours import Bank, Neighbour, bank, head_inputs
 from .predictions import Prediction
 from .settings import Settings
 from .shared_artifacts import artifacts_of
 from .training import checkpoints
-from .training.evaluation import Passes, answers
+from .training.evaluation import answers
 from .training.precision import Precision, arithmetic
 from .transforms import mirrored, to_input
 
@@ -41,11 +42,18 @@ FILLED = 12
 
 @dataclass(frozen=True)
 class Network:
-    """What one fold trained: its suffix, the arithmetic it ran in, and the temperature if one was fitted."""
+    """What one fold trained.
+
+    Attributes:
+        suffix: the trained blocks as training left them; quick: the same made ready for a few crops at a time.
+        precision: the arithmetic they were trained in.
+        temperature: if one was fitted.
+    """
 
     seed: int
     fold: int
     suffix: torch.nn.Sequential
+    quick: torch.nn.Module
     precision: Precision
     temperature: float | None
 
@@ -74,6 +82,8 @@ class Predictor:
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
+        example = to_input(np.zeros((1, faces.size, faces.size, 3), np.uint8), self.row).to(self.device)
+        self._quick_prefix, self._example = for_answers(self.prefix, example)
         files = sorted(folder.glob("seed*.safetensors"))
         self.networks = [self._network(chain, boundary, path) for path in files]
         self.trained = list(self.networks)
@@ -104,8 +114,9 @@ class Predictor:
         used = told.get("precision", self.config.training.precision)
         temperature = told["temperature"] if self.config.training.calibrate else None
         suffix = suffix.to(self.device).eval().requires_grad_(False)
+        quick = for_answers(suffix, self._example)[0] if used == "float32" else suffix
         seed, fold = path.stem.removeprefix("seed").split("-fold")
-        return Network(int(seed), int(fold), suffix, Precision(used, "as trained"), temperature)
+        return Network(int(seed), int(fold), suffix, quick, Precision(used, "as trained"), temperature)
 
     @property
     def calibrated(self) -> bool:
@@ -246,9 +257,8 @@ class Predictor:
             exact: fill passes up to the size that training uses, so that a crop's answer does not depend on the
                 others. Off, a few crops take a fraction of the time, and differ by float32 rounding.
         """
-        passes = forward if exact or len(crops) >= FILLED else _unfilled
         with torch.inference_mode():
-            votes = self._votes(crops, passes)
+            votes = self._votes(crops, filled=exact or len(crops) >= FILLED)
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
         own = votes.cpu().numpy()
@@ -262,14 +272,16 @@ class Predictor:
             scaled = list(np.mean(parts, axis=0))
         return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
 
-    def _votes(self, crops: np.ndarray, passes: Passes) -> torch.Tensor:
+    def _votes(self, crops: np.ndarray, *, filled: bool) -> torch.Tensor:
         """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""
+        passes, prefix = (forward, self.prefix) if filled else (_unfilled, self._quick_prefix)
         sides = [crops, mirrored(crops)] if self.config.training.flip_at_test else [crops]
-        views = [passes(self.prefix, to_input(side, self.row).to(self.device)) for side in sides]
+        views = [passes(prefix, to_input(side, self.row).to(self.device)) for side in sides]
         votes = []
         for network in self.networks:
             with arithmetic(network.precision, self.device):
-                logits = answers(network.suffix, views, network.precision, passes=passes)
+                own = network.suffix if filled else network.quick
+                logits = answers(own, views, network.precision, passes=passes)
             votes.append(logits.softmax(1))
         return torch.stack(votes)
 

@@ -32,13 +32,13 @@ class SameConv2d(nn.Conv2d):
         """Return the map (N, C, ceil(H / stride), ceil(W / stride))."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if stride == 1:
-            return F.conv2d(input, self.weight, None, 1, kernel // 2, 1, self.groups)
+            return F.conv2d(input, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
         pads = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in input.shape[-2:]]
         (height, width), odd = pads, any(pad % 2 for pad in pads)
         if height == width and not odd:
-            return F.conv2d(input, self.weight, None, stride, height // 2, 1, self.groups)
+            return F.conv2d(input, self.weight, self.bias, stride, height // 2, 1, self.groups)
         sides = (width // 2, width - width // 2, height // 2, height - height // 2)
-        return F.conv2d(F.pad(input, sides), self.weight, None, stride, 0, 1, self.groups)
+        return F.conv2d(F.pad(input, sides), self.weight, self.bias, stride, 0, 1, self.groups)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> SameConv2d:

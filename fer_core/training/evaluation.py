@@ -14,7 +14,7 @@ Passes = Callable[[nn.Module, Tensor], Tensor]
 
 
 def answers(
-    network: nn.Sequential, views: Sequence[Tensor], precision: Precision, *, passes: Passes = forward
+    network: nn.Module, views: Sequence[Tensor], precision: Precision, *, passes: Passes = forward
 ) -> Tensor:
     """Return the logits of some images, (B, 7) float32.
 
