@@ -35,8 +35,12 @@ ASKED = {
     "status": "status IN :status",
     "goal": "goal = :goal",
     "data": "data = :data",
+    "transferred": "unfreeze > 0",
+    "generated": "config LIKE :generated",
     "before": "(created, id) < (:before, :before_id)",
 }
+#: What the definition of a run on drawn data holds; a quote within a name would stand there escaped.
+GENERATED = '%"generated":true%'
 #: Every source once, by jumps through the index in place of a walk over all runs.
 SOURCES = """
     WITH RECURSIVE known (source) AS (
@@ -166,15 +170,25 @@ class Store(Database):
         status: Sequence[str] | None = None,
         goal: str | None = None,
         data: str | None = None,
+        transferred: bool = False,
+        generated: bool = False,
         limit: int = 200,
         before: StoredRun | None = None,
     ) -> list[StoredRun]:
-        """Return runs, newest first; `before` continues after the last run of the page before."""
+        """Return runs, newest first.
+
+        Args:
+            transferred: only those of a transferred backbone.
+            generated: only those on data that this project drew.
+            before: continues after the last run of the page before.
+        """
         asked = {
             "ids": ids,
             "status": status,
             "goal": goal,
             "data": data,
+            "transferred": transferred or None,
+            "generated": GENERATED if generated else None,
             "before": before and before.created,
         }
         given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}

@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from fer_core.results import training_runs
 from fer_core.ui import predict_batch, predict_detail, predict_inputs, predict_results, predict_view
-from fer_core.ui.loaded import transferred
+from fer_core.ui.loaded import offered
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty
 
 with setup("Predict") as lab:
-    runs = transferred(training_runs(lab.store.runs(status=["done"], limit=200)))
+    runs = offered(lab.store, predict_view.asked())
     if not runs:
         empty(
             "No finished run to predict with",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, text
 
-from fer_core.config import DataConfig, RunConfig, TransferConfig
+from fer_core.config import DataConfig, RunConfig, SvmConfig, TransferConfig
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.jobs.holding import write_epochs
 from fer_core.jobs.queue import claim, submit
@@ -67,6 +67,21 @@ def test_runs_are_filtered_and_paged_newest_first(store: Store) -> None:
         pages.append([run.id for run in page])
         before = page[-1]
     assert pages == [[faces, *ids[:3:-1]], ids[3:0:-1], ids[:1]]
+
+
+def test_runs_with_networks_and_those_on_drawn_data_are_asked_for_before_the_limit(store: Store) -> None:
+    def on(name: str, *, generated: bool) -> DataConfig:
+        return DataConfig(fingerprint=DATA, name=name, generated=generated)
+
+    drawn, _ = submit(store, RunConfig(data=on("faces", generated=True), model=TransferConfig()))
+    svm, _ = submit(store, RunConfig(data=on("faces", generated=False), model=SvmConfig()))
+    named, _ = submit(
+        store, RunConfig(data=on('"generated":true', generated=False), model=TransferConfig(unfreeze=2))
+    )
+    assert [run.id for run in store.runs()] == [named, svm, drawn]
+    assert [run.id for run in store.runs(transferred=True)] == [named, drawn]
+    assert [run.id for run in store.runs(generated=True, limit=1)] == [drawn]
+    assert [run.id for run in store.runs(transferred=True, ids=[svm, named])] == [named]
 
 
 def test_a_run_tells_what_was_submitted(store: Store) -> None:

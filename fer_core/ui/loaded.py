@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from ..config import TransferConfig
 from ..errors import FerError
 from ..settings import Settings
 from ..store import Store, StoredRun
@@ -19,6 +19,9 @@ log = logging.getLogger("fer_core.ui")
 
 #: Predictors kept: two runs to compare and one more; the longest unused goes first.
 MOST = 3
+
+#: Runs offered: a list that a person still reads.
+MOST_OFFERED = 200
 
 
 class Loaded:
@@ -53,14 +56,22 @@ class Loaded:
 
     def _warm(self, store: Store) -> None:
         try:
-            runs = transferred(store.runs(status=["done"], goal="train", limit=200))
-            if runs:
+            if runs := offered(store):
                 self.get(runs[0]).warm()
         except FerError as error:  # the page says the same once it is asked
             log.info("no run was loaded ahead: %s", error)
 
 
-def transferred(runs: list[StoredRun]) -> list[StoredRun]:
-    """Return the runs that leave networks to predict with, best first: those of a transferred backbone."""
-    kept = [run for run in runs if isinstance(run.config.model, TransferConfig)]
-    return sorted(kept, key=lambda run: -run.summary["val_accuracy"])
+def offered(store: Store, asked: Sequence[str] = ()) -> list[StoredRun]:
+    """Return the finished runs that leave networks to predict with, best first: the newest ones.
+
+    Args:
+        asked: ids of runs to offer as well, however old; ids of other runs are passed over.
+    """
+    chosen: dict[str, Any] = {"status": ["done"], "goal": "train", "transferred": True}
+    runs = store.runs(**chosen, limit=MOST_OFFERED)
+    known = {run.id for run in runs}
+    older = [run_id for run_id in asked if run_id not in known]
+    if older:
+        runs += store.runs(**chosen, ids=older)
+    return sorted(runs, key=lambda run: -run.summary["val_accuracy"])

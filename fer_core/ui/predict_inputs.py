@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import streamlit as st
@@ -25,6 +27,33 @@ SOURCES = {
 PRIVATE = "Images stay in the server's memory while you look at them: they are never written to disk and never logged."
 
 
+#: Bytes of decoded uploads that one view keeps while it is drawn.
+DECODED_BYTES = 96 << 20
+
+
+class Decoded:
+    """The uploads that a view has decoded, so that it does so once; they go when the view is drawn.
+
+    At most `most` bytes, or one image where that is larger; the longest unused goes first.
+    """
+
+    def __init__(self, most: int = DECODED_BYTES) -> None:
+        self._most, self._kept = most, OrderedDict[str, np.ndarray]()
+
+    def get(self, digest: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the pixels kept under a digest, decoding them first where there are none."""
+        if digest not in self._kept:
+            self.keep(digest, decode())
+        self._kept.move_to_end(digest)
+        return self._kept[digest]
+
+    def keep(self, digest: str, pixels: np.ndarray) -> None:
+        """Keep pixels that have been decoded already."""
+        self._kept[digest] = pixels
+        while len(self._kept) > 1 and sum(image.nbytes for image in self._kept.values()) > self._most:
+            self._kept.popitem(last=False)
+
+
 @dataclass(frozen=True)
 class Item:
     """An image to classify: its name, what identifies its pixels, where those come from, a sample's label."""
@@ -34,9 +63,13 @@ class Item:
     sent: Sent | None
     source: str = ""
     label: str = ""
+    decoded: Decoded = field(default_factory=Decoded, compare=False, repr=False)
 
     def pixels(self) -> np.ndarray:
         """Return (H, W, 3) uint8 RGB; raises DataError where a sample can't be read."""
+        return self.decoded.get(self.digest, self._decode)
+
+    def _decode(self) -> np.ndarray:
         if self.sent is None:
             return resources.frame_array(self.source, self.name)
         found = read(self.sent, limits.guard().limits)
@@ -120,16 +153,19 @@ def _read(files: list[tuple[str, bytes]]) -> list[Item]:
     taken, refused = unfold(files, most)
     items = []
     known: dict[str, Refusal | str] = st.session_state.setdefault("uploads_seen", {})
+    decoded = Decoded()
     for sent in taken:
         digest = hashlib.sha256(sent.data).hexdigest()
         if digest not in known:
             found = read(sent, most)
             known[digest] = found if isinstance(found, Refusal) else found.note
+            if isinstance(found, Upload):
+                decoded.keep(digest, found.pixels)
         told = known[digest]
         if isinstance(told, Refusal):
             refused.append(Refusal(sent.name, told.reason))
             continue
-        items.append(Item(sent.name, digest, sent))
+        items.append(Item(sent.name, digest, sent, decoded=decoded))
         if told:
             st.caption(f"{plain(sent.name)}: {told}.")
     for one in refused[:8]:

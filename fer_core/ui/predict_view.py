@@ -12,7 +12,7 @@ from ..predictions import UNSURE_BELOW
 from ..results import title
 from ..store import StoredRun
 from . import resources
-from .widgets import interval, percent
+from .widgets import interval, percent, plain
 
 if TYPE_CHECKING:
     from ..predict import Predictor
@@ -44,9 +44,20 @@ class Model:
         return whole if self.member is None else whole.only(*self.member)
 
 
+def asked() -> list[str]:
+    """Return the ids of the runs that the URL asks for."""
+    return [st.query_params[name] for name in ("run", "against") if st.query_params.get(name, NONE) != NONE]
+
+
 def choose(runs: list[StoredRun]) -> list[Model]:
     """Draw the choice of a finished run, of its folds and of a second run; return one model or two."""
     by_id = {run.id: run for run in runs}
+    for unknown in [run_id for run_id in asked() if run_id not in by_id]:
+        st.warning(
+            f"The link asks for run `{plain(unknown[:40])}`, which is no finished run with networks here: another is "
+            "chosen.",
+            icon=":material/link_off:",
+        )
     left, middle, right = st.columns([5, 2, 5])
     with left:
         run = by_id[_bound("Finished run", "run", list(by_id), lambda key: _title(by_id[key]))]

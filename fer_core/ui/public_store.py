@@ -21,8 +21,8 @@ class PublicStore(Store):
         return found
 
     def runs(self, **chosen: Any) -> list[StoredRun]:
-        """Return public runs as `Store.runs` does; there may be fewer than its limit."""
-        return [run for run in super().runs(**chosen) if _public(run)]
+        """Return public runs as `Store.runs` does, the newest first up to its limit."""
+        return [run for run in super().runs(**chosen | {"generated": True}) if _public(run)]
 
     def sources(self) -> list[str]:
         """Return the sources of the newest public runs, sorted."""
