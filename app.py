@@ -11,7 +11,7 @@ with setup("Overview") as lab:
         "Facial-expression recognition by transfer learning, measured honestly: faces cut out by MTCNN, an "
         "ImageNet network fine-tuned block by block, and every figure shown with how it was obtained."
     )
-    overview.tour()
+    overview.tour(lab.closed)
 
     dataset, data = lab.dataset, resources.data_config(lab.source)
     st.header(dataset.name, divider="gray")
@@ -35,9 +35,11 @@ with setup("Overview") as lab:
     else:
         empty(
             "Nothing has been trained on this data set yet",
-            "The three settings of the paper are one click away.",
+            f"{lab.closed}: choose another data set in the sidebar."
+            if lab.closed
+            else "The three settings of the paper are one click away.",
             "pages/train.py",
-            "Train",
+            "Runs" if lab.closed else "Train",
         )
 
     if not lab.settings.demo:

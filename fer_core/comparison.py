@@ -31,6 +31,7 @@ from .config_comparators import (
 )
 from .datasets.base import Dataset
 from .datasets.feature_table import read_feature_table
+from .datasets.roots import require_inside
 from .datasets.table_rows import LAYOUT
 from .errors import ConfigError
 from .models.backbones import PACKAGED, weight_status
@@ -62,7 +63,7 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
 
     Raises:
         ConfigError: the name is unknown, or a table is missing or not asked for.
-        DataError: the table can't be read.
+        DataError: the table can't be read or lies outside the allowed folders.
     """
     if (features == "table") != (table is not None):
         raise ConfigError(
@@ -71,6 +72,7 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
             fix="Give both: --features table --table FILE",
         )
     if table is not None:
+        require_inside(table, what="A feature table")
         sheet = read_feature_table(table)
         return TableConfig(columns=columns, fingerprint=sheet.fingerprint(), file=str(table.absolute()))  # type: ignore[arg-type]
     known: dict[str, Inputs] = {

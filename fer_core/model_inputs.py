@@ -13,6 +13,7 @@ from .config import STEP_VERSIONS, RunConfig, TransferConfig
 from .config_comparators import TableConfig, descriptor_key
 from .datasets.base import Dataset
 from .datasets.feature_table import join, read_feature_table
+from .datasets.roots import require_inside
 from .datasets.table_rows import LAYOUT, row_names
 from .errors import ConfigError, DataError
 from .faces.extraction import NOT_DETECTED
@@ -72,11 +73,13 @@ def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.
     is left out is counted in the run's log.
 
     Raises:
-        DataError: the sheet is gone, has changed, or no row of it belongs to the data set.
+        DataError: the sheet is gone, lies outside the allowed folders, has changed, or no row of it belongs to the data set.
     """
     inputs = None if isinstance(config.model, TransferConfig) else config.model.inputs
     if not isinstance(inputs, TableConfig):
         raise ConfigError("a model that reads a table must be asked for", got=config.model.kind)
+    if inputs.file:
+        require_inside(Path(inputs.file), what="A feature table")
     sheet = read_feature_table(Path(inputs.file or dataset.source))
     if inputs.fingerprint not in ("", sheet.fingerprint()):
         raise DataError(

@@ -19,6 +19,7 @@ from .config import (
     TransferConfig,
     parse,
 )
+from .datasets.roots import require_inside
 from .errors import ConfigError, WeightsError
 from .faces.crops import Box
 from .faces.finetuned import weights_of
@@ -54,11 +55,13 @@ def weights_values(weights: str) -> dict[str, Any]:
     """Return the fields of `TransferConfig` for 'imagenet', 'none' or a file's path.
 
     Raises:
+        DataError: the file lies outside the allowed folders.
         WeightsError: the file is not there.
     """
     if weights in ("imagenet", "none"):
         return {"weights": weights}
     path = Path(weights).expanduser()
+    require_inside(path, what="A file of weights")
     if not path.is_file():
         raise WeightsError(
             "weights must be 'imagenet', 'none' or a file",

@@ -12,9 +12,11 @@ with setup("Predict") as lab:
     if not runs:
         empty(
             "No finished run to predict with",
-            "Train one first: EfficientNet-Lite0 needs no download.",
+            f"{lab.closed}: someone who may train has to finish one first."
+            if lab.closed
+            else "Train one first: EfficientNet-Lite0 needs no download.",
             "pages/train.py",
-            "Train",
+            "Runs" if lab.closed else "Train",
         )
         st.stop()
     models = predict_view.choose(runs)

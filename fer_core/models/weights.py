@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..config import TransferConfig
+from ..datasets.roots import require_inside
 from ..errors import WeightsError
 from .backbones import BACKBONES, PACKAGED, Backbone, backbone, can_download, weight_status
 
@@ -22,10 +23,13 @@ def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, T
 
     Raises:
         ConfigError: unknown backbone.
+        DataError: the file named lies outside the allowed folders.
         WeightsError: no file and no download, another hash, or an unreadable file. Random weights never
             take the place of missing ones.
     """
     row = backbone(model.backbone)
+    if model.weights_file is not None:  # a definition may have come from elsewhere
+        require_inside(Path(model.weights_file), what="A file of weights")
     status = weight_status(row.name, model.weights, weights_dir, model.weights_file)
     if status.state == "none":
         return None

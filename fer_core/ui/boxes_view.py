@@ -25,7 +25,7 @@ AT_ONCE = 64
 
 SIDES = ("x1", "y1", "x2", "y2")
 
-DEMO = "Drawing and importing boxes is off on a hosted demo: it would change what other visitors see."
+OFF = "drawing and importing boxes is off: it would change what others see."
 
 
 def crops(lab: Lab, config: RunConfig, *, most: int | None = AT_ONCE) -> Crops | None:
@@ -89,7 +89,7 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
     name = row["name"]
     entry = _entry(lab, config, name)
     if lab.demo:
-        st.caption(DEMO)
+        st.caption(f"{lab.closed}: {OFF}")
     elif not _editable(lab, config):
         st.info(
             "Hand-drawn boxes play no part under these settings. Choose **use its hand-drawn box** for a "
@@ -283,7 +283,7 @@ def files(lab: Lab, config: RunConfig, table: pd.DataFrame) -> None:
                 disabled=not records,
             )
         if lab.demo:
-            st.caption(DEMO)
+            st.caption(f"{lab.closed}: {OFF}")
             return
         turn = st.session_state.setdefault("boxes-turn", 0)
         file = st.file_uploader(

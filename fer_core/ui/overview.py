@@ -16,6 +16,21 @@ from ..sizes import size_text
 from . import downloads
 from .widgets import plain
 
+TRAIN = (
+    "pages/train.py",
+    "2. Train n = 1, 2, 3",
+    ":material/model_training:",
+    "One run per unfreeze setting. They go on when you close the tab.",
+)
+
+#: Stands in for `TRAIN` where nothing can be started.
+LOOK = (
+    "pages/train.py",
+    "2. Open a run",
+    ":material/model_training:",
+    "Finished runs, epoch by epoch and fold by fold. Starting new ones is off here.",
+)
+
 TOUR = (
     (
         "pages/faces.py",
@@ -23,12 +38,7 @@ TOUR = (
         ":material/frame_person:",
         "What MTCNN cut out of every frame, and where it failed.",
     ),
-    (
-        "pages/train.py",
-        "2. Train n = 1, 2, 3",
-        ":material/model_training:",
-        "One run per unfreeze setting. They go on when you close the tab.",
-    ),
+    TRAIN,
     (
         "pages/compare.py",
         "3. Compare",
@@ -52,9 +62,10 @@ _SEVERITY = {
 }
 
 
-def tour() -> None:
-    """Draw the four steps of the first five minutes as links."""
-    for column, (page, label, icon, text) in zip(st.columns(4), TOUR, strict=True):
+def tour(closed: str) -> None:
+    """Draw the four steps of the first five minutes as links; `closed` says why none can be started, if none can."""
+    steps = [LOOK if closed and step is TRAIN else step for step in TOUR]
+    for column, (page, label, icon, text) in zip(st.columns(4), steps, strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(page, label=f"**{label}**", icon=icon)
             st.caption(text)

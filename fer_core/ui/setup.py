@@ -116,7 +116,7 @@ def _errors_shown(title: str) -> Iterator[None]:
         ticket = secrets.token_hex(4)
         log.exception("error %s on page %s", ticket, title)
         st.error(
-            f"Something went wrong that has no better word yet. The log has the trace under **{ticket}**.",
+            f"Something went wrong here that is not your doing. Error id **{ticket}**: the server's log has the trace.",
             icon=":material/bug_report:",
         )
 
@@ -144,7 +144,9 @@ def _navigation(access: Access) -> str:
             persist_state="session",
             accept_new_options=not access.closed,
             format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
-            help="Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
+            help=None
+            if access.closed
+            else "Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
             "file on the machine that runs FER Lab.",
         )
         source = source or "demo"

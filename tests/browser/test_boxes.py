@@ -206,5 +206,7 @@ def test_a_hosted_demo_only_explains(
     submit(Store(tmp_path / "fer.sqlite"), config)  # a demo opens only data sets it knows
     demo = server(tmp_path, FER_DEMO="1")
     page.goto(demo.at("faces", data=str(frames), frame=frame_name(0)), wait_until="commit")
-    expect(page.get_by_text(re.compile("off on a hosted demo: it would change"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("This is a hosted demo: drawing and importing boxes is off"))
+    ).to_be_visible()
     expect(page.get_by_role("button", name="Save box")).to_have_count(0)

@@ -6,10 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from fer_core.comparison import inputs_of
+from fer_core.config import TransferConfig
+from fer_core.datasets.generated_table import generate_table
 from fer_core.datasets.open import open_dataset
-from fer_core.errors import DataError
+from fer_core.errors import DataError, WeightsError
+from fer_core.models.weights import load_weights
+from fer_core.planning import weights_values
 from fer_core.settings import load
 
 
@@ -76,3 +83,33 @@ def test_the_settings_name_the_folders(tree: Path, monkeypatch: pytest.MonkeyPat
     assert len(open_dataset(tree / "allowed" / "set")) == 2
     with pytest.raises(DataError, match="FER_DATA_ROOTS"):
         open_dataset(tree / "secret")
+
+
+def test_feature_tables_lie_inside_too(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("allowed", "secret"):
+        generate_table(tree / place / "sheet.csv", rows=21)
+    monkeypatch.setenv("FER_DATA_ROOTS", str(tree / "allowed"))
+    assert inputs_of("table", tree / "allowed" / "sheet.csv").kind == "table"
+    (tree / "allowed" / "door.csv").symlink_to(tree / "secret" / "sheet.csv")
+    for outside in ("secret/sheet.csv", "allowed/door.csv", "secret/no-such.csv"):
+        with pytest.raises(DataError, match=r"A feature table must lie .*FER_DATA_ROOTS"):
+            inputs_of("table", tree / outside)
+
+
+def test_weights_lie_inside_too_when_asked_for_and_when_read(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("allowed", "secret"):
+        save_file({"fc.weight": torch.zeros(7, 512)}, tree / place / "own.safetensors")
+    inside, outside = (tree / place / "own.safetensors" for place in ("allowed", "secret"))
+    monkeypatch.setenv("FER_DATA_ROOTS", str(tree / "allowed"))
+    known = weights_values(str(inside))
+    assert set(load_weights(TransferConfig(**known), None)) == {"fc.weight"}
+    with pytest.raises(DataError, match=r"A file of weights must lie"):
+        weights_values(str(outside))
+    with pytest.raises(
+        DataError, match=r"A file of weights must lie"
+    ):  # as an imported definition may have it
+        load_weights(TransferConfig(**known | {"weights_file": str(outside)}), None)
+    with pytest.raises(WeightsError, match="weights must be"):
+        weights_values(str(tree / "allowed" / "no-such"))

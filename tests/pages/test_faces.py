@@ -160,7 +160,7 @@ def test_a_hosted_demo_changes_nothing(
     submit(store, shown_publicly(config))  # a demo opens only data sets it knows
     monkeypatch.setenv("FER_DEMO", "1")
     app = opened(frame=frame_name(0))
-    assert "off on a hosted demo" in shown(app)
+    assert "drawing and importing boxes is off" in shown(app)
     assert not [button for button in app.button if button.label == "Save box"]
 
 
