@@ -73,7 +73,8 @@ def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.
     is left out is counted in the run's log.
 
     Raises:
-        DataError: the sheet is gone, lies outside the allowed folders, has changed, or no row of it belongs to the data set.
+        DataError: the sheet is gone, lies outside the allowed folders, has changed, or has no row of the
+            data set.
     """
     inputs = None if isinstance(config.model, TransferConfig) else config.model.inputs
     if not isinstance(inputs, TableConfig):

@@ -123,9 +123,12 @@ def _title(run: StoredRun) -> str:
 
 
 def _members(run: StoredRun) -> list[tuple[int, int]]:
-    """Return (seed, fold) of the networks that a run has left on this host."""
+    """Return (seed, fold) of the networks that a run has left, here or where hosts share them."""
+    artifacts = resources.artifacts()
+    if not artifacts.has("runs", run.id):
+        return []
     found = []
-    for path in sorted(resources.artifacts().path("runs", run.id).glob("seed*-fold*.safetensors")):
+    for path in artifacts.open("runs", run.id).glob("seed*-fold*.safetensors"):
         seed, fold = path.stem.removeprefix("seed").split("-fold")
         found.append((int(seed), int(fold)))
     return sorted(found)

@@ -21,10 +21,11 @@ from safetensors.numpy import load_file, save
 
 from fer_core.artifacts import Artifacts
 from fer_core.cli import main
-from fer_core.errors import DataError, FerError, StoreError
+from fer_core.errors import DataError, FerError, NotFoundError, StoreError
 from fer_core.exchange.runs import Imported, export_run, import_run
 from fer_core.jobs.queue import cancel, submit
 from fer_core.settings import Settings
+from fer_core.shared_artifacts import SharedArtifacts
 from fer_core.store import Store
 
 Parts = dict[str, bytes]
@@ -396,3 +397,19 @@ def test_a_run_whose_networks_are_gone_is_not_exported(shared_home: Path, tmp_pa
     artifacts.delete("runs", run.id)
     with pytest.raises(StoreError, match="must be there"):
         export_run(store, artifacts, run.id, io.BytesIO())
+
+
+def test_a_host_exports_what_another_has_shared(shared_home: Path, tmp_path: Path, exported: bytes) -> None:
+    url = f"file://{tmp_path}/bucket"
+    maker, other = SharedArtifacts(shared_home / "artifacts", url), SharedArtifacts(tmp_path / "other", url)
+    store = Store(shared_home / "fer.sqlite")
+    run = store.runs(status=["done"])[0]
+    with pytest.raises(NotFoundError):
+        export_run(store, other, run.id, io.BytesIO())
+    maker.ensure("runs", run.id, maker.read_config("runs", run.id), lambda folder: None)
+    packed = io.BytesIO()
+    export_run(store, other, run.id, packed, origin="the other lab")
+    networks = {name: data for name, data in parts_of(exported).items() if name.startswith("networks/")}
+    assert networks
+    found = parts_of(packed.getvalue())
+    assert {name: data for name, data in found.items() if name.startswith("networks/")} == networks
