@@ -139,7 +139,9 @@ def fill(store: Store, run: StoredRun, runs: int, rows: int) -> None:
             "data": run.data if number % DATA_SETS == 0 or number < 2_000 else f"{number % DATA_SETS:016x}",
             "source": run.data_source if number % DATA_SETS == 0 else f"/data/set-{number % DATA_SETS}",
             "status": "queued" if number < QUEUED else STATES[number % len(STATES)],
-            "error": "Out of memory." if number >= QUEUED and STATES[number % len(STATES)] == "failed" else "",
+            "error": "Out of memory."
+            if number >= QUEUED and STATES[number % len(STATES)] == "failed"
+            else "",
             "created": run.created - 60.0 * (number + 1),
         }
         for number in range(runs)
@@ -261,7 +263,12 @@ def main() -> None:
     found = []
     with tempfile.TemporaryDirectory(prefix="fer-pages-") as folder:
         home = (options.home or Path(folder)).absolute()
-        os.environ |= {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1", "FER_EXECUTOR": "inline"}
+        os.environ |= {
+            "FER_HOME": str(home),
+            "FER_DEVICE": "cpu",
+            "FER_THREADS": "1",
+            "FER_EXECUTOR": "inline",
+        }
         with databases(home) as urls:
             for kind, url in urls.items():
                 if options.database not in (None, kind):
@@ -277,7 +284,9 @@ def main() -> None:
         f"{options.runs} runs, {options.rows} epochs, {options.rows} predictions, {options.frames} frames; the "
         f"server's CPU time in ms, warm, median of {options.repeats}; load {os.getloadavg()[0]:.1f}\n"
     )
-    print(f"{'page':38} {'database':11} {'CPU':>6} {'most':>6} {'waited':>7} {'a second':>9}  under {LIMIT_MS:.0f}")
+    print(
+        f"{'page':38} {'database':11} {'CPU':>6} {'most':>6} {'waited':>7} {'a second':>9}  under {LIMIT_MS:.0f}"
+    )
     for row in found:
         again = "" if row["again_cpu_ms"] is None else format(row["again_cpu_ms"], ".0f")
         says = "yes" if row["cpu_ms"] < LIMIT_MS else "NO"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from .config_base import parse
@@ -140,6 +141,7 @@ def training_config(name: str, **fields: Any) -> TrainingConfig:
     return parse(TrainingConfig, own | fields)
 
 
+@lru_cache(maxsize=1024)
 def recipe_name(config: TrainingConfig) -> str:
     """Return the recipe that a training follows, '' for one of its own; epochs, batch, rate and precision are free."""
     free = config.model_dump(include=set(FREE))
@@ -156,6 +158,7 @@ SELECTIONS: Mapping[str, str] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def described(config: TrainingConfig) -> str:
     """Return in words what a training has beyond the paper's loop; '' for that itself.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import sqrt
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .config import CLASSES, TransferConfig
-from .config_comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
+from .config_comparators import SvmConfig, TableConfig
 from .metrics import wilson
 from .models.backbones import BACKBONES
 from .models.naming import weights_words
@@ -74,6 +76,14 @@ class Runs:
             return ""
         return BACKBONES[self.backbone].title.split(" (")[0] + weights_words(self.weights)
 
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], list[StoredRun]]:
+        """The runs by slot and protocol: a comparison asks for some fifty of them among thousands."""
+        found: dict[tuple[str, str], list[StoredRun]] = defaultdict(list)
+        for run in self.runs:
+            found[_slot(run, self.backbone, self.weights), run.protocol].append(run)
+        return found
+
     def pick(
         self, slot: str, protocol: str, *, faces: bool = True, folds: int | None = None
     ) -> StoredRun | None:
@@ -83,29 +93,25 @@ class Runs:
         """
         found = [
             run
-            for run in self.runs
-            if run.protocol == protocol
-            and folds in (None, run.config.protocol.folds)
-            and _is(run, slot, self.backbone, self.weights)
+            for run in self._by_place.get((slot, protocol), ())
+            if folds in (None, run.config.protocol.folds)
             and (faces == run.config.faces.extract or run.config.data.layout == "table")
         ]
         found.sort(key=lambda run: -run.config.protocol.folds if slot == "bdnn" else 0)
         return found[0] if found else None
 
 
-def _is(run: StoredRun, slot: str, backbone: str, weights: str) -> bool:
+def _slot(run: StoredRun, backbone: str, weights: str) -> str:
+    """Return what a run stands for in the comparison, as `Runs.pick` names it; '' for nothing."""
     model = run.config.model
     if isinstance(model, TransferConfig):
         papers = (model.backbone, model.weights) == (backbone, weights) and not described(run.config.training)
-        return slot == f"n{model.unfreeze}" and papers
+        return f"n{model.unfreeze}" if papers else ""
     if isinstance(model, SvmConfig):
         table = {"both": "lpq+phog"}
         inputs = model.inputs
-        return slot == (
-            table.get(inputs.columns, inputs.columns) if isinstance(inputs, TableConfig) else inputs.kind
-        )
-    kinds = {"bdnn": BdnnConfig, "mlp": MlpConfig}
-    return slot in kinds and isinstance(model, kinds[slot])
+        return table.get(inputs.columns, inputs.columns) if isinstance(inputs, TableConfig) else inputs.kind
+    return model.kind
 
 
 def noise(share: float, images: int = PAPER_IMAGES) -> float:
@@ -205,7 +211,7 @@ def _published(run: StoredRun) -> Reported | None:
             figure.measure == "val_accuracy"
             and faces
             and figure.iterations in (None, 200)
-            and _is(run, slot, *network)
+            and slot == _slot(run, *network)
         ):
             return figure
     return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, Text, bindparam, text
+from sqlalchemy import RowMapping, Text, TextClause, bindparam, text
 
 from .config import RunConfig, parse
 from .database import Database
@@ -64,10 +64,16 @@ PREDICTIONS = """
     ORDER BY seed, fold, name
 """
 LOG = "SELECT line, written, text FROM log_lines WHERE run_id = :id AND line > :after ORDER BY line"
-PLACE = """
-    SELECT COUNT(*) FROM runs AS ahead JOIN runs AS mine ON mine.id = :id
-    WHERE mine.status = 'queued' AND ahead.status = 'queued'
-      AND (ahead.queued < mine.queued OR (ahead.queued = mine.queued AND ahead.id <= mine.id))
+#: Running ones first, then as they will be taken up.
+ACTIVE = """
+    SELECT id FROM runs WHERE status IN ('queued', 'running') {among}
+    ORDER BY status DESC, queued, id
+"""
+PLACES = """
+    SELECT mine.id, COUNT(*) AS place FROM runs AS mine JOIN runs AS ahead
+        ON ahead.status = 'queued' AND (ahead.queued, ahead.id) <= (mine.queued, mine.id)
+    WHERE mine.status = 'queued' AND mine.id IN :ids
+    GROUP BY mine.id
 """
 SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
 NEWEST_BOXES = """
@@ -232,10 +238,23 @@ class Store(Database):
             row = connection.execute(text(FINISHED), {"data": data}).one()
         return row.runs, row.last or 0.0
 
-    def queue_place(self, run_id: str) -> int | None:
-        """Return a queued run's place, 1 for the next; None for any other run."""
+    def active(self, among: Sequence[str] | None = None) -> list[str]:
+        """Return the ids of the runs that go on, then of those that wait, in the order of the queue.
+
+        Args:
+            among: ids to look at; None for all.
+        """
+        query = text(ACTIVE.format(among="" if among is None else "AND id IN :ids"))
         with self.read() as connection:
-            return connection.execute(text(PLACE), {"id": run_id}).scalar_one() or None
+            if among is None:
+                return list(connection.execute(query).scalars())
+            return list(connection.execute(_among(query), {"ids": list(among)}).scalars())
+
+    def queue_places(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the places of those runs that are queued, by id; 1 for the next."""
+        with self.read() as connection:
+            rows = connection.execute(_among(text(PLACES)), {"ids": list(ids)})
+            return {row.id: row.place for row in rows}
 
     def epochs(self, run_id: str, *, since: float = 0.0) -> pd.DataFrame:
         """Return a run's epochs (columns of `BdnnEpoch`, and `written`), those written after `since`.
@@ -310,6 +329,10 @@ class Store(Database):
         with self.read() as connection:
             result = connection.execute(text(query), values)
             return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+
+def _among(query: TextClause) -> TextClause:
+    return query.bindparams(bindparam("ids", expanding=True, type_=Text))
 
 
 def _stored_run(row: RowMapping) -> StoredRun:

@@ -41,4 +41,4 @@ with setup("Faces") as lab:
             table = faces_view.failed(table)
             faces_view.failure_shares(crops.table)
             found_accuracy(lab)
-        faces_view.gallery(filters(table, crops.table), config)
+        faces_view.gallery(filters(table, crops), config)

@@ -10,8 +10,8 @@ from sqlalchemy import URL, text
 
 from fer_core.config import DataConfig, RunConfig, SvmConfig, TransferConfig
 from fer_core.errors import NotFoundError, StoreError
-from fer_core.jobs.holding import write_epochs
-from fer_core.jobs.queue import claim, submit
+from fer_core.jobs.holding import fail, write_epochs
+from fer_core.jobs.queue import cancel, claim, submit
 from fer_core.reporting import EpochRecord
 from fer_core.store import Store
 
@@ -104,10 +104,24 @@ def test_a_run_tells_what_was_submitted(store: Store) -> None:
 
 def test_queue_places_count_from_one(store: Store) -> None:
     ids = [submit(store, config(n))[0] for n in (1, 2, 3)]
-    assert [store.queue_place(run_id) for run_id in ids] == [1, 2, 3]
+    assert store.queue_places(ids) == dict(zip(ids, (1, 2, 3), strict=True))
     claim(store, "worker")
-    assert [store.queue_place(run_id) for run_id in ids] == [None, 1, 2]
+    assert store.queue_places(ids) == dict(zip(ids[1:], (1, 2), strict=True))
+    assert store.queue_places(ids[2:]) == {ids[2]: 2}
     assert store.counts() == {"queued": 2, "running": 1, "done": 0, "failed": 0, "cancelled": 0}
+
+
+def test_active_runs_come_in_the_order_of_the_queue(store: Store) -> None:
+    ids = [submit(store, config(n))[0] for n in (1, 2, 3)]
+    assert store.active() == ids
+    held = claim(store, "worker", only=ids[1])
+    assert held is not None
+    assert store.active() == [ids[1], ids[0], ids[2]], "what goes on comes first"
+    assert store.active(ids[1:]) == ids[1:]
+    assert store.active([]) == []
+    fail(store, held, "no memory", 1.0)
+    cancel(store, ids[0])
+    assert store.active() == ids[2:]
 
 
 def test_epochs_come_sorted_and_can_be_polled(store: Store) -> None:

@@ -43,7 +43,15 @@ class Server:
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self._place = f"127.0.0.1:{found.getsockname()[1]}"
-        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
+        command = [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            str(ROOT / "app.py"),
+            "--server.headless",
+            "true",
+        ]
         command += ["--server.address", "127.0.0.1", "--server.port", self._place.partition(":")[2]]
         with log.open("ab") as output:
             self._process = subprocess.Popen(

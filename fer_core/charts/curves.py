@@ -70,6 +70,8 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
         highest = np.nanmax([table[columns].max().max(), CHANCE * 1.5])
         figure.update_yaxes(tickformat=ticks, range=[0, 1.06 * highest], row=row)
         figure.update_yaxes(title_text=title, row=row, col=1)
+    if len(systems) > 1:
+        figure.update_annotations(font_size=12)  # panels stand close: their headings must not meet
     figure.update_layout(hovermode="x unified")
     top = 45 + 17 * max(map(len, headings), default=0) if len(systems) > 1 else 38
     return finish(figure, _sentence(table, systems), height=70 + 200 * len(measures), legend=True, top=top)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -320,6 +321,13 @@ class Crops:
 
     table: pd.DataFrame
     images: np.ndarray
+
+    @cached_property
+    def sides(self) -> pd.Series:
+        """The shorter side of each frame's face in source pixels, NaN where there is none; indexed as `table`."""
+        boxes = [(np.nan,) * 4 if box is None else box for box in self.table["box"]]
+        x1, y1, x2, y2 = np.array(boxes, dtype=float).reshape(-1, 4).T
+        return pd.Series(np.minimum(x2 - x1, y2 - y1), index=self.table.index)
 
     def used(self) -> pd.DataFrame:
         """Return the table's rows that have a crop, in the order of `images`."""

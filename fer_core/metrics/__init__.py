@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .calibration import apply_temperature, cross_fit_temperature, ece, fit_temperature, reliability
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1, per_class
-from .intervals import Interval, group_interval, seed_interval, wilson
+from .intervals import Interval, group_interval, seed_interval, wilson, wilson_intervals
 from .paired import compare, mcnemar
 from .run_summary import NOT_FOUND, summary
 from .two_sets import two_sets
@@ -37,4 +37,5 @@ __all__ = [
     "summary",
     "two_sets",
     "wilson",
+    "wilson_intervals",
 ]

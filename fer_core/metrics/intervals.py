@@ -18,14 +18,23 @@ def wilson(correct: float, total: float, level: float = 0.95) -> Interval:
 
     Fractions are allowed, for means over seeds. Without images: (nan, nan).
     """
-    from statsmodels.stats.proportion import proportion_confint
-
     if not 0 <= correct <= total:
         raise ValueError(f"correct must lie between 0 and total; got {correct} of {total}")
     if total == 0:
         return float("nan"), float("nan")
-    low, high = proportion_confint(correct, total, alpha=1 - level, method="wilson")
-    return max(0.0, float(low)), min(1.0, float(high))
+    low, high = wilson_intervals(correct, total, level)
+    return float(low), float(high)
+
+
+def wilson_intervals(
+    correct: ArrayLike, total: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lower and the upper ends of many shares' Wilson intervals at once; each total is above 0."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    counts, sizes = np.asarray(correct, dtype=float), np.asarray(total, dtype=float)
+    low, high = proportion_confint(counts, sizes, alpha=1 - level, method="wilson")
+    return np.maximum(0.0, low), np.minimum(1.0, high)
 
 
 def group_interval(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pandas as pd
 import streamlit as st
 
-from .. import charts
 from ..comparison import leak_meter, leak_protocols
+from ..config import RunConfig
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from ..trust import detector_leak
-from . import downloads, missing_runs
+from . import downloads, missing_runs, resources
 from .setup import Lab
 from .widgets import percent, plain
 
@@ -25,7 +27,7 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     meters: dict[str, list[StoredRun]] = {}
     for run in runs:
         names = protocols[run.config.protocol.folds]
-        meters.setdefault(leak_meter(run.config, names[-1:])[0].key(), []).append(run)
+        meters.setdefault(_meter(run.config, names[-1]), []).append(run)
 
     def measured(own: list[StoredRun]) -> int:
         return sum(run.protocol in protocols[run.config.protocol.folds] for run in own)
@@ -46,7 +48,7 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     done = {other.id: other for other in runs}
     rows = [_row(done[config.key()]) for config in configs if config.key() in done]
     table = pd.DataFrame(rows)
-    downloads.figure(charts.protocol_ladder(table), table, "leak-meter")
+    downloads.figure(resources.chart("protocol_ladder", table), table, "leak-meter")
     st.caption(
         "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."
@@ -79,6 +81,12 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
             f"their faces found better than unseen ones would. {plain(shares)}.",
             icon=":material/water_drop:",
         )
+
+
+@lru_cache(maxsize=4096)  # as many as are compared, and again
+def _meter(config: RunConfig, protocol: str) -> str:
+    """Return the key that a run has under a protocol of the meter: one for all that differ in the protocol alone."""
+    return leak_meter(config, [protocol])[0].key()
 
 
 def _name(run: StoredRun) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -9,8 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from .. import charts
-from ..config import CLASSES
+from ..config import CLASSES, ProtocolConfig
 from ..errors import FerError
 from ..metrics import compare
 from ..protocols import PROTOCOLS
@@ -49,7 +49,7 @@ def view(runs: list[StoredRun]) -> None:
     _test(a, b, both)
     st.subheader("Class by class")
     table = by_class(both)
-    downloads.figure(charts.class_differences(table), table, "class-differences")
+    downloads.figure(resources.chart("class_differences", table), table, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")
@@ -62,12 +62,11 @@ def view(runs: list[StoredRun]) -> None:
 
 def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
     """Return the places of two runs that share their folds, by whole groups where there are such."""
-    order = sorted(range(len(runs)), key=lambda index: PROTOCOLS[runs[index].protocol].leaks)
-    for one in order:
-        for other in order:
-            if other != one and runs[one].config.protocol == runs[other].config.protocol:
-                return one, other
-    return 0, 1
+    alike: dict[ProtocolConfig, list[int]] = defaultdict(list)
+    for index in sorted(range(len(runs)), key=lambda index: PROTOCOLS[runs[index].protocol].leaks):
+        alike[runs[index].config.protocol].append(index)
+    one, other = next((found[:2] for found in alike.values() if len(found) > 1), (0, 1))
+    return one, other
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:

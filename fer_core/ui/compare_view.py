@@ -82,7 +82,7 @@ def table(runs: list[StoredRun]) -> None:
     rows.loc[rows["protocol"].isin(["reshuffle", "spi", "fixed"]), "label"] = (
         rows["title"] + " · " + rows["protocol"]
     )
-    downloads.figure(charts.accuracy_intervals(rows), lambda: run_table(runs), "all-runs")
+    downloads.figure(resources.chart("accuracy_intervals", rows), lambda: run_table(runs), "all-runs")
     st.caption(
         "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
         f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
@@ -146,9 +146,7 @@ def curves(runs: list[StoredRun]) -> None:
         epochs = pd.concat(
             [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
         )
-        figure = charts.learning_curves(epochs)
-        # Panels stand close: their headings must not meet.
-        downloads.figure(figure.update_annotations(font_size=12), epochs, "learning-curves")
+        downloads.figure(resources.chart("learning_curves", epochs), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
         under = f"{shared}. {under}" if shared else under
         st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")

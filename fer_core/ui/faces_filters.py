@@ -8,22 +8,24 @@ import streamlit as st
 
 from ..config import CLASSES
 from ..faces.crops import STATUSES
+from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
 
 
-def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+def filters(table: pd.DataFrame, crops: Crops) -> pd.DataFrame:
     """Draw the filters and return the rows of `table` that pass, in the chosen order.
 
     Args:
         table: the rows to choose from: `Crops.table` or a part of it.
-        whole: `Crops.table`, which says what there is to choose, whatever part is looked at.
+        crops: all of them, which say what there is to choose, whatever part is looked at.
     """
+    whole = crops.table
     top = st.columns([1.7, 1.7, 1.7, 1.3, 1.6], vertical_alignment="bottom")
     present = [status for status in STATUSES if (whole["status"] == status).any()]
     statuses = top[0].multiselect("Status", present, key="status", bind="query-params")
     classes = top[1].multiselect("Class", CLASSES, key="class", bind="query-params")
     groups = top[2].multiselect(
-        "Movie or person", sorted(set(whole["group"]) - {""}), key="group", bind="query-params"
+        "Movie or person", sorted(set(whole["group"].unique()) - {""}), key="group", bind="query-params"
     )
     order = top[3].selectbox("Order", ["name", "probability", "face size"], key="order", bind="query-params")
     if statuses:
@@ -33,10 +35,10 @@ def filters(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     if groups:
         table = table[table["group"].isin(groups)]
     with top[4].popover("More filters", width="stretch"):
-        table, narrowed = _rarer(table, whole)
+        table, narrowed = _rarer(table, crops)
     if narrowed:
         st.caption("Narrowed by " + ", ".join(narrowed) + " (More filters).")
-    return _ordered(_rescued(table, whole), order)
+    return _ordered(_rescued(table, whole), order, crops)
 
 
 def _rescued(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
@@ -55,13 +57,13 @@ def _rescued(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     return table[table["rescued_by"].isin(chosen)] if chosen else table
 
 
-def _rarer(table: pd.DataFrame, whole: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _rarer(table: pd.DataFrame, crops: Crops) -> tuple[pd.DataFrame, list[str]]:
     """Draw the rarer filters; return the rows that pass and the filters in use.
 
     A range that is narrowed leaves out frames without a face.
     """
     narrowed = []
-    splits = sorted(set(whole["split"].dropna()))
+    splits = sorted(crops.table["split"].dropna().unique())
     if splits:
         chosen = st.multiselect("Split", splits, key="split", bind="query-params")
         if chosen:
@@ -73,28 +75,19 @@ def _rarer(table: pd.DataFrame, whole: pd.DataFrame) -> tuple[pd.DataFrame, list
     if likely != (0.0, 1.0):
         table = table[pd.to_numeric(table["probability"]).between(*likely)]
         narrowed.append(f"probability {likely[0]:.2f} to {likely[1]:.2f}")
-    largest = int(np.ceil(np.nanmax(np.append(sides(whole), 10.0)) / 10.0)) * 10
+    largest = int(np.ceil(np.nanmax(np.append(crops.sides, 10.0)) / 10.0)) * 10
     between = st.slider(
         "Face size (shorter side, pixels)", 0, largest, (0, largest), 5, key="size", bind="query-params"
     )
     if between != (0, largest):
-        table = table[sides(table).between(*between)]
+        table = table[crops.sides[table.index].between(*between)]
         narrowed.append(f"face size {between[0]} to {between[1]} pixels")
     return table, narrowed
 
 
-def _ordered(table: pd.DataFrame, order: str) -> pd.DataFrame:
+def _ordered(table: pd.DataFrame, order: str, crops: Crops) -> pd.DataFrame:
     if order == "probability":
         return table.sort_values("probability", na_position="first")
     if order == "face size":
-        return table.assign(side=sides(table)).sort_values("side", na_position="first")
+        return table.loc[crops.sides[table.index].sort_values(na_position="first").index]
     return table
-
-
-def sides(table: pd.DataFrame) -> pd.Series:
-    """Return the shorter side of each frame's face in source pixels, NaN where there is none."""
-    return pd.Series([_side(box) for box in table["box"]], index=table.index, dtype="float64")
-
-
-def _side(box: list[float] | None) -> float:
-    return float("nan") if box is None else min(box[2] - box[0], box[3] - box[1])

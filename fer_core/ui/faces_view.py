@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from .. import charts
 from ..config import CLASSES, RunConfig
 from ..faces.crops import FAILED, STATUSES
 from ..faces.drawing import CHOSEN, DRAWN, OTHER, annotate
@@ -16,7 +15,7 @@ from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
 from ..jobs import executors
 from ..jobs.queue import submit
-from ..metrics import wilson
+from ..metrics import wilson_intervals
 from . import bench_view, boxes_view, downloads, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
@@ -57,7 +56,7 @@ def detection(lab: Lab, config: RunConfig) -> None:
 def _progress(lab: Lab, config: RunConfig) -> None:
     runs = lab.store.runs(ids=[config.key()])
     if runs:
-        run_status(runs[0], lab.store.queue_place(runs[0].id))
+        run_status(runs[0], lab.store.queue_places([runs[0].id]).get(runs[0].id))
         if runs[0].status == "done":
             st.rerun()
 
@@ -204,25 +203,25 @@ def failure_shares(table: pd.DataFrame) -> None:
     counted = counts.groupby(["class", "status"]).size().reset_index(name="images")
     st.markdown("**What became of the frames, per class**")
     with st.container(key="shares"):
-        downloads.figure(charts.status_bars(counted), counted, "detection-per-class")
+        downloads.figure(resources.chart("status_bars", counted), counted, "detection-per-class")
     st.markdown("**Failed share per movie or person**")
-    rows = []
-    for group, statuses in table[table["group"] != ""].groupby("group")["status"]:
-        lost = int(statuses.isin(FAILED).sum())
-        rows.append(
-            {
-                "Movie or person": group,
-                "Frames": len(statuses),
-                "Failed": lost,
-                "Share": lost / len(statuses),
-                "95 % interval": interval(wilson(lost, len(statuses))),
-            }
-        )
-    if not rows:
+    named = table[table["group"] != ""]
+    if named.empty:
         st.caption("This data set names no movies or persons.")
         return
+    by_group = named["status"].isin(FAILED).groupby(named["group"]).agg(["size", "sum"])
+    bounds = zip(*wilson_intervals(by_group["sum"], by_group["size"]), strict=True)
+    shares = pd.DataFrame(
+        {
+            "Movie or person": by_group.index,
+            "Frames": by_group["size"].to_numpy(),
+            "Failed": by_group["sum"].to_numpy(),
+            "Share": (by_group["sum"] / by_group["size"]).to_numpy(),
+            "95 % interval": [interval(found) for found in bounds],
+        }
+    )
     st.dataframe(
-        pd.DataFrame(rows).sort_values("Share", ascending=False),
+        shares.sort_values("Share", ascending=False),
         hide_index=True,
         column_config={"Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)},
         alt="Share of failed detections per movie or person, with intervals",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 
 from ..faces.crops import STATUSES
 from ..protocols import PROTOCOLS
-from ..results import title, training_runs
+from ..results import title
 from ..store import StoredRun
 from . import resources
 from .setup import Lab
@@ -23,8 +24,8 @@ RUNS = 20
 def found_accuracy(lab: Lab) -> None:
     """Draw the table over the finished runs of this data set; says what to do while there are none."""
     fingerprint = resources.data_config(lab.source).fingerprint
-    runs = training_runs(lab.store.runs(data=fingerprint, goal="train", limit=500))
-    rows = [_row(run) for run in runs if run.status == "done" and _looked(run)][:RUNS]
+    runs, _ = resources.trained(fingerprint)
+    rows = [_row(run) for run in islice(filter(_looked, runs), RUNS)]
     st.markdown("**Accuracy with and without a face**")
     if not rows:
         st.caption("Train on this data set to see here how accuracy differs where no face was found.")

@@ -7,13 +7,12 @@ from collections import Counter
 import pandas as pd
 import streamlit as st
 
-from .. import charts
 from ..config import CLASSES
 from ..datasets.audit import AuditReport
 from ..datasets.base import Dataset
 from ..jobs.collection import RUNS, KindUse
 from ..sizes import size_text
-from . import downloads
+from . import downloads, resources
 from .widgets import plain
 
 TRAIN = (
@@ -96,7 +95,7 @@ def classes(dataset: Dataset) -> None:
         [{"class": name, "part": part, "images": images} for (name, part), images in counts.items()]
     )
     st.markdown(f"**Images per class and {'split' if splits else 'movie or person'}**")
-    downloads.figure(charts.class_bars(table), table, "images-per-class")
+    downloads.figure(resources.chart("class_bars", table), table, "images-per-class")
 
 
 def sheet(dataset: Dataset) -> None:

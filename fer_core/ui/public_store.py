@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import NotFoundError
@@ -23,6 +24,12 @@ class PublicStore(Store):
     def runs(self, **chosen: Any) -> list[StoredRun]:
         """Return public runs as `Store.runs` does, the newest first up to its limit."""
         return [run for run in super().runs(**chosen | {"generated": True}) if _public(run)]
+
+    def active(self, among: Sequence[str] | None = None) -> list[str]:
+        """Return the ids of public runs as `Store.active` does."""
+        ids = super().active(among)
+        public = {run.id for run in self.runs(ids=ids, limit=len(ids))} if ids else set()
+        return [run_id for run_id in ids if run_id in public]
 
     def sources(self) -> list[str]:
         """Return the sources of the newest public runs, sorted."""

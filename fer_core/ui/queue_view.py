@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +17,8 @@ from .widgets import percent, plain, run_link, run_status
 
 #: So many cards are drawn; the others are counted.
 MOST = 20
+#: So many runs at the head of the queue are watched by a page: the next to end are among them.
+WATCHED = 200
 ENDINGS = {
     "done": ":material/check_circle:",
     "failed": ":material/error:",
@@ -33,11 +35,10 @@ def announce(lab: Lab) -> None:
     """Show what is to be said, and which runs, seen at work in this session, have ended: each once."""
     watched: set[str] = st.session_state.setdefault("watched", set())
     if watched:
-        for run in lab.store.runs(ids=sorted(watched), limit=len(watched)):
-            if run.ended:
-                watched.discard(run.id)
-                say(f"{plain(name_of(run))}, {run.protocol}: {run.status}.", ENDINGS[run.status])
-    watched |= {run.id for run in lab.store.runs(status=["queued", "running"], limit=200)}
+        for run in lab.store.runs(ids=sorted(watched), status=list(ENDINGS), limit=len(watched)):
+            watched.discard(run.id)
+            say(f"{plain(name_of(run))}, {run.protocol}: {run.status}.", ENDINGS[run.status])
+    watched |= set(lab.store.active()[:WATCHED])
     for text, icon in st.session_state.pop("toasts", []):
         st.toast(text, icon=icon)
 
@@ -54,36 +55,33 @@ def active(lab: Lab, among: Sequence[str] | None = None) -> None:
         among: ids to look at; None for all.
     """
 
-    def find() -> list[StoredRun]:
-        return lab.store.runs(ids=among, status=["queued", "running"], limit=200)
-
-    if runs := find():
-        _cards(lab, find, {run.id for run in runs})
+    if found := lab.store.active(among):
+        _cards(lab, among, set(found))
 
 
 @st.fragment(run_every=1.0)
-def _cards(lab: Lab, find: Callable[[], list[StoredRun]], before: set[str]) -> None:
-    runs = find()
-    if {run.id for run in runs} != before:
+def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
+    found = lab.store.active(among)
+    if set(found) != before:
         st.rerun(scope="app")  # tables outside show what has ended; nothing is polled once none is left
     st.subheader("In the queue")
-    running = [run for run in reversed(runs) if run.status == "running"]
-    waiting = sorted((run for run in runs if run.status == "queued"), key=lambda run: (run.queued, run.id))
-    for run in [*running, *waiting][:MOST]:
+    shown = found[:MOST]
+    runs, places = {run.id: run for run in lab.store.runs(ids=shown)}, lab.store.queue_places(shown)
+    for run_id in shown:
         with st.container(border=True):
-            _card(lab, run)
-    if len(runs) > MOST:
-        st.caption(f"{len(runs) - MOST} more wait.")
+            _card(lab, runs[run_id], places.get(run_id))
+    if len(found) > MOST:
+        st.caption(f"{len(found) - MOST:,} more wait.")
 
 
-def _card(lab: Lab, run: StoredRun) -> None:
+def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
             f"**[{plain(name_of(run))}]({run_link(run)})**  \n"
             f":small[{plain(run.data_name)} · {plain(run.protocol)}]"
         )
         cancel_button(lab, run)
-    run_status(run, lab.store.queue_place(run.id))
+    run_status(run, place)
     if run.status == "running":
         figures(run, lab.store.epochs(run.id), curve=True)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from .. import charts
 from .. import settings as settings_module
 from ..artifacts import Artifacts
 from ..config import DataConfig, FacesConfig, RunConfig
@@ -226,6 +227,15 @@ def finished_predictions(run_id: str, attempts: int) -> pd.DataFrame:
 def epochs(run: StoredRun) -> pd.DataFrame:
     """Return a run's epochs so far."""
     return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def chart(kind: str, *data: Any) -> Any:
+    """Return a figure of `charts`, built once from equal data: that takes longer than the rest of a page.
+
+    All visitors share it, so it stays as it is.
+    """
+    return getattr(charts, kind)(*data)
 
 
 def ranking(runs: Sequence[StoredRun]) -> list[Place]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from .. import charts
 from ..config import CLASSES
 from ..jobs import executors
 from ..jobs.queue import retry
@@ -39,7 +38,7 @@ def _live(lab: Lab, run_id: str) -> None:
 
 
 def _body(lab: Lab, run: StoredRun) -> None:
-    run_status(run, lab.store.queue_place(run.id))
+    run_status(run, lab.store.queue_places([run.id]).get(run.id))
     _buttons(lab, run)
     if not run.ended:
         queue_view.figures(run, resources.epochs(run))
@@ -53,7 +52,8 @@ def _body(lab: Lab, run: StoredRun) -> None:
     epochs = resources.epochs(run)
     if not epochs.empty:
         table = epochs.assign(system=title(run))
-        downloads.figure(charts.learning_curves(table), table, "learning-curves", key=f"curves-{run.id}")
+        figure = resources.chart("learning_curves", table)
+        downloads.figure(figure, table, "learning-curves", key=f"curves-{run.id}")
     if run.status == "done":
         left, right = st.columns(2)
         counts = run.summary["confusion"]
@@ -62,7 +62,8 @@ def _body(lab: Lab, run: StoredRun) -> None:
         )
         with left:
             st.markdown("**Confusion of held-out images**")
-            downloads.figure(charts.confusion(counts, CLASSES), table, "confusion", key=f"confusion-{run.id}")
+            figure = resources.chart("confusion", counts, CLASSES)
+            downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}")
         right.markdown("**Per class**")
         shares = ("precision", "recall", "specificity", "f1")
         right.dataframe(

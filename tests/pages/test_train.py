@@ -10,11 +10,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from worker_case import record
 
+import fer_core.store
 from fer_core.jobs import holding
 from fer_core.jobs.queue import claim, submit_together
 from fer_core.store import Store
 from fer_core.sweep import sweep_name
 from fer_core.ui import train_form
+from fer_core.ui.queue_view import MOST
+from fer_core.ui.run_list import PAGE
 
 Open = Callable[..., AppTest]
 LITE = "efficientnet_lite0"
@@ -124,6 +127,26 @@ def test_nothing_polls_when_nothing_runs(page: Open, trained: Path, store: Store
     for query in ({}, {"run": Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0].id}):
         shown = page("pages/train.py", trained, **query)
         assert "In the queue" not in {header.value for header in shown.subheader}
+
+
+def test_a_long_queue_is_not_read_to_draw_its_head(
+    page: Open, store: Store, launched: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click(page("pages/train.py", tmp_path / "home", backbone=LITE, seeds="7,"), "Train 3 runs")
+    (first, *_) = [run.config for run in store.runs()]
+    configs = [
+        first.model_copy(update={"protocol": first.protocol.model_copy(update={"seeds": (seed,)})})
+        for seed in range(100, 340)
+    ]
+    submit_together(store, configs, sweep="long")
+    rows: list[object] = []
+    parse_row = fer_core.store._stored_run
+    monkeypatch.setattr("fer_core.store._stored_run", lambda row: rows.append(row) or parse_row(row))
+    shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
+    assert f"{243 - MOST} more wait." in words(shown)
+    assert len([button for button in shown.button if button.label == "Cancel"]) == MOST
+    known_of_the_form = 3
+    assert len(rows) <= MOST + PAGE + known_of_the_form + 1  # one is loaded ahead for the Predict page
 
 
 def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path, tmp_path: Path) -> None:
