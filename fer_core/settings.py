@@ -80,6 +80,7 @@ class Settings:
             "FER_THREADS": str(self.threads),
             "FER_ARTIFACTS_URL": self.artifacts_url,
             "FER_DISK_LIMIT": str(self.disk_limit or ""),
+            "FER_DATA_ROOTS": os.pathsep.join(map(str, self.data_roots)),
         }
 
 

@@ -40,6 +40,7 @@ with setup("Train") as lab:
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
                 train_form.launch(lab, configs)
     queue_view.active(lab)
+    queue_view.where(lab)
 
     st.subheader("Runs")
     share_view.importer(lab)

@@ -82,3 +82,19 @@ def test_a_disk_limit_is_read_as_people_write_it_and_passed_on(given: str, size:
     assert settings.disk_limit == size
     assert load(settings.environment()).disk_limit == size
     assert load(load({}).environment()).disk_limit == 0
+
+
+def test_a_process_started_elsewhere_has_the_same_settings() -> None:
+    given = {
+        "FER_HOME": "/srv/fer",
+        "FER_WEIGHTS_DIR": "/srv/weights",
+        "FER_DEVICE": "cuda:1",
+        "FER_EXECUTOR": "slurm",
+        "FER_THREADS": "3",
+        "FER_DATABASE_URL": "postgresql://u:p@h/d",
+        "FER_ARTIFACTS_URL": "s3://bucket/path",
+        "FER_DISK_LIMIT": "20GB",
+        "FER_DATA_ROOTS": "/data:/srv/data",
+    }
+    assert load(load(given).environment()) == load(given)
+    assert load(load({}).environment()).data_roots == ()

@@ -102,7 +102,7 @@ class Inline:
 
     def describe(self, settings: Settings) -> str:
         """Name the process and its device."""
-        return f"in this process, on {settings.device}"
+        return f"this process, device {settings.device}"
 
 
 class Local(Inline):
@@ -125,7 +125,7 @@ class Local(Inline):
 
     def describe(self, settings: Settings) -> str:
         """Name the host and the device."""
-        return f"a worker on {registry.host_name()}, on {settings.device}"
+        return f"a worker on {registry.host_name()}, device {settings.device}"
 
 
 class Ray(Local):

@@ -213,7 +213,7 @@ def _folder(settings: Settings, run_id: str) -> Path:
 
 
 def _record(settings: Settings, run_id: str) -> dict[str, Any] | None:
-    """Return the last job of a run: job, cluster, submitted (seconds since 1970), jobs (how many); None for none."""
+    """Return the last job of a run: job, cluster, submitted (database's clock), jobs (how many); None for none."""
     path = _folder(settings, run_id) / RECORD
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
@@ -228,7 +228,7 @@ def _alive(store: Store, settings: Settings, run: StoredRun) -> bool:
     if record["cluster"] == "slurm":
         job = _submitit().SlurmJob(_folder(settings, run.id), record["job"])
         return not job.done()
-    return time.time() - record["submitted"] < GRACE
+    return store.now() - record["submitted"] < GRACE
 
 
 def _submit_again(store: Store, settings: Settings, wanted: JobSettings, run: StoredRun) -> None:
@@ -236,7 +236,7 @@ def _submit_again(store: Store, settings: Settings, wanted: JobSettings, run: St
     record = _record(settings, run.id)
     before = record["jobs"] if record and record["submitted"] >= run.queued else 0
     if before < MOST_JOBS:
-        _submit(settings, wanted, run.id, jobs=before + 1)
+        _submit(store, settings, wanted, run.id, jobs=before + 1)
         return
     held = claim(store, registry.owner_name(), only=run.id)
     if held is not None:
@@ -247,7 +247,7 @@ def _submit_again(store: Store, settings: Settings, wanted: JobSettings, run: St
         holding.fail(store, held, error, 0.0)
 
 
-def _submit(settings: Settings, wanted: JobSettings, run_id: str, *, jobs: int) -> None:
+def _submit(store: Store, settings: Settings, wanted: JobSettings, run_id: str, *, jobs: int) -> None:
     folder = _folder(settings, run_id)
     folder.mkdir(parents=True, exist_ok=True)
     executor = _submitit().AutoExecutor(
@@ -256,7 +256,7 @@ def _submit(settings: Settings, wanted: JobSettings, run_id: str, *, jobs: int) 
     executor.update_parameters(**wanted.parameters(run_id))
     with _exported(settings):
         job = executor.submit(Job(run_id))
-    record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": time.time(), "jobs": jobs}
+    record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs}
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 

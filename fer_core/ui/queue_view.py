@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from ..errors import ConfigError
 from ..jobs import executors
 from ..pace import pace
 from ..results import title
@@ -84,6 +85,22 @@ def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
     run_status(run, place)
     if run.status == "running":
         figures(run, lab.store.epochs(run.id), curve=True)
+
+
+def where(lab: Lab) -> None:
+    """Say in a quiet line who carries runs out and which database keeps them; nothing on a demo."""
+    if lab.demo:
+        return
+    url = lab.store.url
+    kept = (
+        "a SQLite file" if url.get_backend_name() == "sqlite" else f"PostgreSQL on {url.host or 'this host'}"
+    )
+    try:
+        who = executors.describe(lab.settings)
+    except ConfigError as error:
+        st.warning(str(error), icon=":material/dns:")
+        return
+    st.caption(f":material/dns: Runs are carried out by {plain(who)}, and kept in {plain(kept)}.")
 
 
 def cancel_button(lab: Lab, run: StoredRun) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from extras import need
 from sqlalchemy import make_url
 
 from fer_core.artifacts import Artifacts
-from fer_core.config import FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
+from fer_core.config import DataConfig, FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
@@ -36,7 +37,8 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     found = replace(load(), executor="slurm", device="cpu", threads=1)
     yield found
     for path in found.home.glob("slurm/*/job.json"):
-        job = int(json.loads(path.read_text())["job"])
+        if not (job := int(json.loads(path.read_text())["job"])):
+            continue
         for child in children(job):
             os.kill(child, signal.SIGKILL)
         if Path(f"/proc/{job}").exists():
@@ -196,3 +198,32 @@ def test_without_slurm_or_submitit_the_fix_is_named(
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ConfigError, match=r"pip install -r requirements-slurm\.txt"):
         executors.launch(settings)
+
+
+def test_a_jobs_life_is_judged_by_the_databases_clock(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is an hour ahead of this host: a job just submitted is not taken for one of an earlier asking."""
+    jobs: list[object] = []
+
+    class Cluster:
+        def __init__(self, **_: object) -> None: ...
+
+        def update_parameters(self, **_: object) -> None: ...
+
+        def submit(self, job: object) -> SimpleNamespace:
+            jobs.append(job)
+            return SimpleNamespace(job_id="0")
+
+    monkeypatch.setattr(slurm, "_submitit", lambda: SimpleNamespace(AutoExecutor=Cluster))
+    ahead = [3600.0]
+    monkeypatch.setattr(Store, "now", lambda _: time.time() + ahead[0])
+    store = Store(settings.database)
+    submit(store, RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    executors.launch(settings)
+    executors.launch(settings)
+    assert len(jobs) == 1
+    ahead[0] += slurm.GRACE
+    executors.launch(settings)
+    assert len(jobs) == 2, "without a sign of life for so long it is dead"
+    store.close()

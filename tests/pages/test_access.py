@@ -13,7 +13,9 @@ from streamlit.runtime.secrets import Secrets
 from streamlit.testing.v1 import AppTest
 
 from fer_core import limits
+from fer_core.config import DataConfig, RunConfig
 from fer_core.errors import ConfigError, NotFoundError, StoreError
+from fer_core.jobs.queue import submit
 from fer_core.store import Store
 from fer_core.ui import resources
 from fer_core.ui.access import Access, role_of
@@ -165,6 +167,21 @@ def test_a_demo_shows_no_run_on_photographs(shared_home: Path, monkeypatch: pyte
     with pytest.raises(NotFoundError):
         store.run(run.id)
     assert Store(shared_home / "fer.sqlite").runs()
+
+
+def test_a_demos_page_of_runs_is_full_though_others_lie_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "fer.sqlite")
+    ids = [
+        submit(store, RunConfig(data=DataConfig(fingerprint=f"{number:016x}", generated=number % 3 == 0)))[0]
+        for number in range(12)
+    ]
+    public = PublicStore(store.url, read_only=True)
+    first = public.runs(limit=3)
+    second = public.runs(limit=3, before=first[-1])
+    assert [run.id for run in [*first, *second]] == [ids[9], ids[6], ids[3], ids[0]]
+    assert public.active() == [ids[0], ids[3], ids[6], ids[9]]
 
 
 def test_who_looks_says_what_is_closed() -> None:

@@ -122,6 +122,16 @@ def test_cancelling_from_a_card(page: Open, store: Store, launched: list[object]
     assert "Try again" in {button.label for button in shown.button}
 
 
+def test_the_page_says_who_carries_runs_out(
+    page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "carried out by a worker on" in words(page("pages/train.py", tmp_path / "home", backbone=LITE))
+    monkeypatch.setenv("FER_EXECUTOR", "slurm")
+    shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
+    assert "FER_EXECUTOR=slurm needs" in words(shown)
+    assert not shown.error
+
+
 def test_nothing_polls_when_nothing_runs(page: Open, trained: Path, store: Store) -> None:
     """The queue, the fragment that renews itself, is not drawn: neither on the plain page nor on an ended run's."""
     for query in ({}, {"run": Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0].id}):
