@@ -171,7 +171,9 @@ def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
             assert trace.error_x.array[0] == 0
             assert "to" not in trace.hovertemplate.split("<br>")[1]
     assert figure.layout.shapes[0].x0 == CHANCE
-    assert figure.layout.yaxis.ticktext[0] == "ResNet18, n = 2 · reshuffle"
+    written = {note.text: note.y for note in figure.layout.annotations}
+    assert written["ResNet18, n = 2 · reshuffle"] == 0
+    assert written["BDNN · group"] == 2
     assert "reshuffle 60.0 % (55.0 % to 65.0 %) (leaks)" in charts.describe(figure)
 
 
