@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .artifacts import Artifacts
 from .config import (
     DataConfig,
@@ -19,12 +21,14 @@ from .config import (
     TransferConfig,
     parse,
 )
+from .datasets.base import Dataset
 from .datasets.roots import require_inside
 from .errors import ConfigError, WeightsError
 from .faces.crops import Box
 from .faces.finetuned import weights_of
 from .faces.manual import freeze_boxes
 from .models.backbones import BACKBONES
+from .protocols import draw
 from .store import Store
 
 
@@ -49,6 +53,25 @@ def drawn_boxes(store: Store, data: DataConfig) -> dict[str, Box]:
     return {
         str(name): (x1, y1, x2, y2) for name, (x1, y1, x2, y2) in zip(table["name"], corners, strict=True)
     }
+
+
+def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
+    """Draw the folds of a protocol on all samples, so that one that can't be drawn is told of before faces are cut.
+
+    A run draws them again on the images that can be used: where frames can't be read, or those with no face are
+    dropped, that may still fail.
+
+    Raises:
+        DataError: as `protocols.draw`.
+    """
+    samples = dataset.samples
+    draw(
+        protocol,
+        np.array([sample.label for sample in samples], dtype=np.intp),
+        [sample.group for sample in samples],
+        [sample.clip if sample.clip != sample.name else "" for sample in samples],
+        [sample.split for sample in samples],
+    )
 
 
 def weights_values(weights: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ with setup("Train") as lab:
                 "Choose at least one of what is trained, and one kind of input.", icon=":material/touch_app:"
             )
         else:
-            ready = comparators or train_form.weights_ready(lab, configs)
+            ready = train_form.folds_ready(lab, configs)
+            ready = (comparators or train_form.weights_ready(lab, configs)) and ready
             view.plan_table(lab, configs)
             label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):

@@ -8,11 +8,14 @@ import pytest
 
 from fer_core.artifacts import Artifacts
 from fer_core.config import DataConfig, FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, parse
-from fer_core.errors import ConfigError, WeightsError
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.open import open_dataset
+from fer_core.errors import ConfigError, DataError, WeightsError
 from fer_core.planning import (
     faces_config,
     most_blocks_first,
     prefix_cost,
+    require_folds,
     seeds,
     settings_of,
     transfer_configs,
@@ -77,3 +80,28 @@ def test_views_cost_disk_and_live_changes_cost_passes() -> None:
     assert cost(flip_at_test=True) == (200 * image, 200)
     assert cost(augmentation={"flip": True, "views": 4}) == (500 * image, 500)
     assert cost(augmentation={"flip": True, "views": 0}) == (100 * image, 100 + 80 * 5 * 2 * 10)
+
+
+@pytest.fixture(scope="module")
+def drawn(generated: Path) -> Dataset:
+    return open_dataset(generated)
+
+
+@pytest.mark.parametrize("name", ["stratified", "group", "clip", "reshuffle"])
+def test_folds_that_a_data_set_allows_pass(drawn: Dataset, name: str) -> None:
+    require_folds(drawn, ProtocolConfig(name=name, folds=2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "folds", "said"),
+    [
+        ("spi", 2, "every image in set1 or set2; got 48 in no split"),
+        ("fixed", 2, "a fixed split needs"),
+        ("group", 20, "as many groups as folds"),
+    ],
+)
+def test_folds_that_a_data_set_lacks_are_told_of_beforehand(
+    drawn: Dataset, name: str, folds: int, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        require_folds(drawn, ProtocolConfig(name=name, folds=folds))  # type: ignore[arg-type]

@@ -7,7 +7,15 @@ import argparse
 from ..config import ProtocolConfig, RunConfig, parse
 from ..datasets.base import generated_words
 from ..jobs.queue import submit_together
-from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
+from ..planning import (
+    faces_config,
+    most_blocks_first,
+    require_folds,
+    seeds,
+    settings_of,
+    transfer_configs,
+    whole_numbers,
+)
 from ..protocols import PROTOCOLS
 from ..results import title
 from ..sweep import Place, rank, sweep_name
@@ -72,7 +80,8 @@ def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:
         for model in transfer_configs(backbone, options.weights, unfreeze)
     ]
     trainings = [recipe_of(options, name) for name in names]
-    _, data = context.dataset(options)
+    dataset, data = context.dataset(options)
+    require_folds(dataset, protocol)
     faces = faces_config(context.store, context.artifacts, data, faces_values(options))
     return [
         config for training in trainings for config in settings_of(data, [faces], models, protocol, training)

@@ -17,7 +17,15 @@ from ..errors import FerError
 from ..jobs import executors
 from ..jobs.queue import submit
 from ..models.backbones import weight_status
-from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs, whole_numbers
+from ..planning import (
+    faces_config,
+    most_blocks_first,
+    require_folds,
+    seeds,
+    settings_of,
+    transfer_configs,
+    whole_numbers,
+)
 from ..protocols import PROTOCOLS
 from ..recipes import SELECTIONS
 from ..results import run_row
@@ -82,7 +90,8 @@ def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:
     else:
         models = [comparator_of(options)]
     training = recipe_of(options, options.recipe) if options.model == "transfer" else TrainingConfig()
-    _, data = context.dataset(options)
+    dataset, data = context.dataset(options)
+    require_folds(dataset, protocol)
     values = {"extract": False} if options.features == "table" else faces_values(options)
     faces = faces_config(context.store, context.artifacts, data, values)
     return settings_of(data, [faces], models, protocol, training)

@@ -8,10 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from ..config import ProtocolConfig, RunConfig, TransferConfig, parse
+from ..datasets.base import Dataset
+from ..errors import DataError
 from ..jobs import executors
 from ..jobs.queue import submit_together
 from ..models.backbones import BACKBONES, PACKAGED, can_download, weight_status
-from ..planning import faces_config, most_blocks_first, seeds, settings_of, transfer_configs
+from ..planning import (
+    faces_config,
+    most_blocks_first,
+    require_folds,
+    seeds,
+    settings_of,
+    transfer_configs,
+)
 from ..recipes import described
 from ..sweep import sweep_name
 from . import queue_view, recipe_form, resources
@@ -96,6 +105,24 @@ def form(lab: Lab) -> list[RunConfig]:
     ]
     recipe_form.trade(configs, len(lab.dataset.samples))
     return configs
+
+
+def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
+    """Say why folds can't be drawn on this data set before anything is queued; False where they can't."""
+    data = resources.data_config(lab.source)
+    problem = _folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
+    if problem:
+        st.error(problem, icon=":material/rule:")
+    return not problem
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _folds_problem(_dataset: Dataset, protocol: ProtocolConfig, fingerprint: str) -> str:
+    try:
+        require_folds(_dataset, protocol)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:

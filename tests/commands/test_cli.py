@@ -148,6 +148,15 @@ def test_weights_that_are_not_here_fail_with_the_way_out(
     assert "efficientnet_lite0" in rows[0]["error"]
 
 
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_folds_that_can_t_be_drawn_are_told_of_before_a_face_is_cut(
+    capsys: pytest.CaptureFixture[str], generated: Path, command: str
+) -> None:
+    assert main([command, "--data", str(generated), "--protocol", "spi", "--json"]) == 2
+    assert "every image in set1 or set2" in json.loads(capsys.readouterr().out)["error"]
+    assert run(capsys, "compare", "--data", str(generated), "--protocol", "spi")[1] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -67,6 +67,16 @@ def test_one_click_is_one_submission_at_its_own_link(
     assert (len(store.runs()), len(launched)) == (3, 1)
 
 
+def test_folds_that_can_t_be_drawn_are_told_of_before_anything_is_queued(
+    page: Open, store: Store, launched: list[object], tmp_path: Path
+) -> None:
+    shown = page("pages/train.py", tmp_path / "home", backbone=LITE, protocol="spi")
+    assert "every image in set1 or set2" in shown.error[0].value
+    assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
+    shown = page("pages/train.py", tmp_path / "home", backbone=LITE, protocol="stratified")
+    assert not shown.error
+
+
 def test_backbones_and_recipes_make_a_sweep(
     page: Open, store: Store, launched: list[object], tmp_path: Path
 ) -> None:
