@@ -12,13 +12,16 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import ConvPerTap
 
 #: Kinds of convolution that pad as their `padding` says.
 PACKED = (nn.Conv2d, ConvPerTap)
+
+#: How far answers may differ, as a share of the largest: rounding gives 1e-6.
+TOLERANCE = 1e-4
 
 
 class PackedConvolution(nn.Module):
@@ -45,25 +48,18 @@ class PackedConvolution(nn.Module):
         )
 
 
-class _Tracer(fx.Tracer):
-    """Takes each module without parts of its own for one step, this project's as well as torch's."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return next(m.children(), None) is None or super().is_leaf_module(m, module_qualified_name)
-
-
 def for_answers(network: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]:
     """Make a copy of a network that answers faster on a CPU.
 
-    Batch normalisation that reads one convolution and nothing else is folded into it; then each convolution is packed.
+    Batch normalisation that reads a convolution is folded into it; then each convolution is packed.
 
     Args:
         network: in eval mode, float32; left as it was.
         example: (B, ...) of the usual size, on the network's device.
 
     Returns:
-        The copy, or the network itself where it has no convolutions or none of them runs through oneDNN; what the
-        network answers to the example.
+        The copy, or the network itself where it has no convolutions, none of them runs through oneDNN, or a folded
+        convolution turns out to be read by more than its normalisation; what the network answers to the example.
     """
     with torch.no_grad():
         answer = network(example)
@@ -71,44 +67,47 @@ def for_answers(network: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]
     if not convolutional or example.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return network, answer
     found = copy.deepcopy(network)
-    for conv, norm in _pairs(found):
+    pairs, sizes = _watched(found, example)
+    for conv, norm in pairs:
         found.set_submodule(conv, fuse_conv_bn_eval(found.get_submodule(conv), found.get_submodule(norm)))
         found.set_submodule(norm, nn.Identity())
-    for name, size in _sizes(found, example).items():
+    for name, size in sizes.items():
         found.set_submodule(name, PackedConvolution(cast(nn.Conv2d, found.get_submodule(name)), size))
-    return found, answer
+    with torch.no_grad():
+        error = (found(example) - answer).abs().max()
+    return (found if error <= TOLERANCE * answer.abs().max() else network), answer
 
 
-def _sizes(network: nn.Module, example: Tensor) -> dict[str, list[int]]:
-    """Return the size of what each convolution that can be packed reads, by its name."""
-    found: dict[str, list[int]] = {}
+def _watched(network: nn.Module, example: Tensor) -> tuple[list[tuple[str, str]], dict[str, list[int]]]:
+    """Watch a pass: by hooks of this network alone, for other threads use others meanwhile (torch.fx disturbs them).
 
-    def noting(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
-        return lambda _, inputs: found.update({name: list(inputs[0].shape)})
+    Returns:
+        (convolution, batch normalisation) by name where the second reads the first; and for each convolution that
+        can be packed the size of what it reads.
+    """
+    pairs: list[tuple[str, str]] = []
+    sizes: dict[str, list[int]] = {}
+    given: dict[int, tuple[str, Tensor]] = {}  # the tensor too: while it lives, its id is its own
 
-    hooks = [
-        module.register_forward_pre_hook(noting(name))
+    def watching(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
+        def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+            if isinstance(module, nn.Conv2d):
+                given[id(output)] = name, output
+                if type(module) in PACKED and module.padding_mode == "zeros":
+                    sizes[name] = list(inputs[0].shape)
+            elif id(inputs[0]) in given:
+                pairs.append((given[id(inputs[0])][0], name))
+
+        return note
+
+    watched = {
+        name: module
         for name, module in network.named_modules()
-        if type(module) in PACKED and cast(nn.Conv2d, module).padding_mode == "zeros"
-    ]
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
+    }
+    hooks = [module.register_forward_hook(watching(name)) for name, module in watched.items()]
     with torch.no_grad():
         network(example)
     for hook in hooks:
         hook.remove()
-    return found
-
-
-def _pairs(network: nn.Module) -> list[tuple[str, str]]:
-    """Return (convolution, batch normalisation) by name, where the second alone reads the first."""
-    if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
-        return []
-    modules = dict(network.named_modules())
-    pairs = []
-    for node in _Tracer().trace(network).nodes:
-        if node.op != "call_module" or not isinstance(modules[node.target], nn.BatchNorm2d):
-            continue
-        (before,) = node.args
-        alone = before.op == "call_module" and len(before.users) == 1
-        if alone and isinstance(modules[before.target], nn.Conv2d):
-            pairs.append((before.target, node.target))
-    return pairs
+    return pairs, sizes
