@@ -20,7 +20,7 @@ with setup("Predict") as lab:
         )
         st.stop()
     models = predict_view.choose(runs)
-    items, below = predict_inputs.take(lab)
+    items, below = predict_inputs.take(lab, models[0])
     if not items:
         predict_inputs.nothing_yet()
         st.stop()

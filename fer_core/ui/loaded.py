@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FerError
+from ..protocols import PROTOCOLS
 from ..settings import Settings
 from ..store import Store, StoredRun
 
@@ -63,7 +64,7 @@ class Loaded:
 
 
 def offered(store: Store, asked: Sequence[str] = ()) -> list[StoredRun]:
-    """Return the finished runs that leave networks to predict with, best first: the newest ones.
+    """Return the newest finished runs that leave networks to predict with: those without a leak first, then the best.
 
     Args:
         asked: ids of runs to offer as well, however old; ids of other runs are passed over.
@@ -74,4 +75,4 @@ def offered(store: Store, asked: Sequence[str] = ()) -> list[StoredRun]:
     older = [run_id for run_id in asked if run_id not in known]
     if older:
         runs += store.runs(**chosen, ids=older)
-    return sorted(runs, key=lambda run: -run.summary["val_accuracy"])
+    return sorted(runs, key=lambda run: (PROTOCOLS[run.protocol].leaks, -run.summary["val_accuracy"]))

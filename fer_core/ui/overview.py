@@ -62,12 +62,18 @@ _SEVERITY = {
 
 
 def tour(closed: str) -> None:
-    """Draw the four steps of the first five minutes as links; `closed` says why none can be started, if none can."""
+    """Draw the four steps of the first five minutes as links; `closed` says why nothing can be started, if so."""
+    st.markdown("#### The first five minutes")
     steps = [LOOK if closed and step is TRAIN else step for step in TOUR]
     for column, (page, label, icon, text) in zip(st.columns(4), steps, strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(page, label=f"**{label}**", icon=icon)
             st.caption(text)
+    if not closed:
+        st.caption(
+            "Your own images? Type their place into **Data set** in the sidebar: SFEW as it comes, a folder with one "
+            "sub-folder a class, or a CSV file."
+        )
 
 
 def figures(report: AuditReport) -> None:
@@ -80,8 +86,9 @@ def figures(report: AuditReport) -> None:
         ("Duplicate sets", len(report.duplicates), "byte-identical files"),
         ("Left-out files", len(report.problems), "images or rows without a usable label"),
     )
-    for column, (label, value, text) in zip(st.columns(len(cells)), cells, strict=True):
-        column.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text)
+    with st.container(horizontal=True, gap="small"):  # in rows of two on a phone
+        for label, value, text in cells:
+            st.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text, width=128)
 
 
 def classes(dataset: Dataset) -> None:

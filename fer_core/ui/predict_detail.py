@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: Faces whose reasons are drawn at once; of more, one is chosen.
 MOST_FACES = 3
 
+#: Pixels across of a crop: two stand side by side on a phone, one above the other in a column.
+CROP = 112
+
 
 def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]], below: float) -> None:
     """Draw an image with what one model, or two side by side, say of it."""
@@ -118,14 +121,14 @@ def _face(
             if face.status in ("low-confidence", "manual"):
                 st.badge("drawn by hand" if face.status == "manual" else "doubtful face", color="violet")
         small, large = st.columns([2, 5], vertical_alignment="center")
-        with small:
-            st.image(encode(face.crop), caption="What it sees", alt=f"Crop of face {number}", width="stretch")
+        with small.container(horizontal=True, horizontal_alignment="center", gap="small"):
+            st.image(encode(face.crop), caption="What it sees", alt=f"Crop of face {number}", width=CROP)
             if cam is not None:
                 st.image(
                     encode(overlay(face.crop, cam)),
                     caption=f"Where it looks for {face.label}",
                     alt=f"Grad-CAM of face {number} for {face.label}",
-                    width="stretch",
+                    width=CROP,
                 )
         with large:
             figure = charts.probabilities(face.best, CLASSES)

@@ -14,7 +14,7 @@ from .. import limits
 from ..config import CLASSES
 from ..uploads import SUFFIXES, Refusal, Sent, Upload, read, unfold
 from . import resources
-from .predict_view import unsure_below
+from .predict_view import Model, unsure_below
 from .setup import Lab
 from .widgets import plain
 
@@ -77,18 +77,21 @@ class Item:
         return found.pixels
 
 
-def take(lab: Lab) -> tuple[list[Item], float]:
+def take(lab: Lab, model: Model) -> tuple[list[Item], float]:
     """Draw the ways to bring images, and below which probability an answer is unsure.
+
+    Args:
+        model: who will be asked; the first sample offered is a frame in which its run found a face.
 
     Returns:
         The readable images, and that probability; files that can't be read are named with the reason.
     """
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         chosen = _source()
     with right:
         below = unsure_below()
-    return _taken(lab, chosen), below
+    return _taken(lab, chosen, model), below
 
 
 def _source() -> str:
@@ -110,9 +113,9 @@ def _source() -> str:
     return str(chosen)
 
 
-def _taken(lab: Lab, chosen: str) -> list[Item]:
+def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
     if chosen == "sample":
-        return _sample(lab)
+        return _sample(lab, model)
     if chosen == "webcam":
         shot = st.camera_input("Look into the camera", width=640)
         return _read([("webcam.jpg", shot.getvalue())] if shot else [])
@@ -139,11 +142,15 @@ def nothing_yet() -> None:
         )
 
 
-def _sample(lab: Lab) -> list[Item]:
+def _sample(lab: Lab, model: Model) -> list[Item]:
     samples = {sample.name: sample for sample in lab.dataset.samples}
     names = list(samples)
     asked = st.query_params.get("image")
-    name = str(st.selectbox("Sample", names, index=names.index(asked) if asked in names else 0))
+    if asked not in samples:
+        crops = resources.crops(model.run.config)
+        found = set() if crops is None else set(crops.table.loc[crops.table["status"] == "found", "name"])
+        asked = next((name for name in names if name in found), names[0])
+    name = str(st.selectbox("Sample", names, index=names.index(asked)))
     st.query_params["image"] = name
     return [Item(name, f"{lab.source}:{name}", None, lab.source, CLASSES[samples[name].label])]
 

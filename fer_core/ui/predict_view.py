@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ..predictions import UNSURE_BELOW
+from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from . import resources
@@ -119,7 +120,11 @@ def _bound(
 
 
 def _title(run: StoredRun) -> str:
-    return f"{title(run)} · {run.protocol} · {percent(run.summary['val_accuracy'])}"
+    return f"{title(run)} · {_protocol(run)} · {percent(run.summary['val_accuracy'])}"
+
+
+def _protocol(run: StoredRun) -> str:
+    return f"{run.protocol}{', leaks' * PROTOCOLS[run.protocol].leaks}"
 
 
 def _members(run: StoredRun) -> list[tuple[int, int]]:
@@ -145,7 +150,7 @@ def _about(model: Model) -> None:
     )
     st.caption(
         f"**{title(run)}**, trained on {trained}: {percent(figures['val_accuracy'])} of held-out images right "
-        f"({interval(figures['val_accuracy_interval'])}; {run.protocol}, {figures['folds']} folds, seeds "
+        f"({interval(figures['val_accuracy_interval'])}; {_protocol(run)}, {figures['folds']} folds, seeds "
         f"{', '.join(map(str, figures['seeds']))}; "
         f"{'faces not looked for' if missing is None else f'{missing} frames without a face'}); {voting}. "
         + ("Probabilities are calibrated." if model.calibrated else "Probabilities are **not calibrated**.")

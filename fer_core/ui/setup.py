@@ -49,6 +49,8 @@ STYLE = """
 [data-testid="stSidebarUserContent"] h3 {padding-top: 0;}
 h1 {padding-top: 0;}
 .st-key-shares {overflow-x: auto;} /* wide panels scroll on a phone, not the page */
+/* A table's own CSV would hand a spreadsheet names that it runs as formulas: files come from defused tables alone. */
+[data-testid="stElementToolbar"] button[aria-label^="Download as CSV"] {display: none;}
 [data-testid="stVegaLiteChart"] {max-width: 100%; overflow-x: auto;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>

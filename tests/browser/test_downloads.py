@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +53,15 @@ def test_a_figure_is_saved_in_three_forms(
     rows = list(csv.DictReader(save(dark, "CSV", tmp_path).open(encoding="utf-8")))
     assert len(rows) == {"All runs": 2, "Two runs": 7}[view]
     dark.context.close()
+
+
+def test_a_table_gives_no_csv_of_its_own(page: Page, lab: Server, generated: Path) -> None:
+    page.goto(lab.at(data=str(generated)), wait_until="commit")
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    table.hover()
+    expect(page.get_by_role("button", name=re.compile("^Search")).first).to_be_visible()
+    assert page.locator(
+        "button[aria-label^='Download as CSV']"
+    ).count()  # Streamlit still draws it under this name
+    expect(page.get_by_role("button", name=re.compile("Download as CSV"))).to_have_count(0)
