@@ -1,10 +1,14 @@
 """Face detection side by side: this project's MTCNN and facenet-pytorch's, on the same frames in one process.
 
     python benchmarks/detect.py [--images DIR] [--json] [--sizes 720x576,1280x720] [--batch 1,16] [--threads 1]
+    python benchmarks/detect.py --memory 20000 [--images DIR] [--json] [--sizes 160x120,240x180,320x240]
 
 Frames are DIR's images (any depth) scaled and centre-cropped to each size. Both detectors take turns, `--repeats`
 times each after a warm-up; frames per second are of the median turn. Equality is of every face of every frame:
 how many frames differ in their number of faces, the least IoU, the greatest distance of a landmark in px.
+
+With `--memory N` this project detects and cuts a data set of N frames as a worker does, DIR's images in all the sizes
+under N names, and the table says what memory the process took on the way.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from PIL import Image, ImageOps
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.parts.long_detection import Memory, watch  # noqa: E402
 from fer_core.faces.mtcnn import MTCNN, Detection  # noqa: E402
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
@@ -153,6 +158,21 @@ def print_table(rows: list[Row]) -> None:
               f"{row.ratio:>6.2f} {counts:>8} {iou:>9} {distance[:8]:>8}")  # fmt: skip
 
 
+def measure_memory(args: argparse.Namespace) -> list[Memory]:
+    """What a detection over `--memory` frames of all sizes took."""
+    images = [
+        Image.fromarray(frame) for size in args.sizes for frame in load_frames(args.images, size, args.frames)
+    ]
+    return watch(images, args.memory, args.device)
+
+
+def print_memory(rows: list[Memory]) -> None:
+    """Print the rows under a heading."""
+    print(f"{'step':>15} {'frames':>7} {'fps':>7} {'resident MiB':>13} {'of it anonymous MiB':>20}")
+    for row in rows:
+        print(f"{row.step:>15} {row.frames:>7} {row.fps:>7.1f} {row.resident:>13.1f} {row.anonymous:>20.1f}")
+
+
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -160,7 +180,10 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--images", type=Path, default=PHOTOS, help="folder of images with faces")
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
-    parser.add_argument("--sizes", default="720x576,1280x720", help="width x height, comma-separated")
+    parser.add_argument(
+        "--memory", type=int, metavar="N", help="watch the memory of a detection over N frames instead"
+    )
+    parser.add_argument("--sizes", help="width x height, comma-separated (720x576,1280x720; smaller for --memory)")
     parser.add_argument("--batch", default="1,16", help="frames a call, comma-separated")
     parser.add_argument("--threads", type=int, default=1, help="torch's CPU threads")
     parser.add_argument("--device", default="cpu")
@@ -171,6 +194,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--no-trace", dest="trace", action="store_false", help="leave the trace out")
     args = parser.parse_args()
+    args.sizes = args.sizes or ("160x120,240x180,320x240" if args.memory else "720x576,1280x720")
     args.sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
     args.batch = [int(batch) for batch in args.batch.split(",")]
     return args
@@ -181,7 +205,7 @@ def main() -> None:
     args = parse()
     warnings.filterwarnings("ignore", module="facenet_pytorch")
     torch.set_num_threads(args.threads)
-    rows = measure(args)
+    rows = measure_memory(args) if args.memory else measure(args)
     if args.json:
         setting = {
             "benchmark": "detect",
@@ -193,6 +217,8 @@ def main() -> None:
             "repeats": args.repeats,
         }
         print(json.dumps({**setting, "rows": [asdict(row) for row in rows]}, indent=2))
+    elif args.memory:
+        print_memory(rows)
     else:
         print_table(rows)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fer_core.faces.nms import regress, square, suppress_iou
 from fer_core.faces.pyramid import CELL, IntegralImages, level_size, pyramid_scales
-from fer_core.faces.stages import Stages
+from fer_core.faces.stages import Stages, passes
 from fer_core.faces.trace import Fate, StageTrace
 
 _STRIDE = 2  # px of a level between P-Net's cells
@@ -47,9 +47,7 @@ def propose(
         height, width = (int(side) for side in images.sizes[first])
         for index, scale in enumerate(scales[first]):
             size = level_size(height, width, scale)
-            step = max(stages.pass_pixels // (size[0] * size[1]), 1)
-            for lo in range(first, last, step):
-                hi = min(lo + step, last)
+            for lo, hi in passes(first, last, stages.pass_pixels // (size[0] * size[1])):
                 strips = [
                     stages.propose(images.level(lo, hi, size, rows))
                     for rows in _strips(size[0], stages.pass_pixels // size[1])

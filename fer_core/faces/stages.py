@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -113,7 +114,7 @@ class Stages:
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net over float32 (n, 3, 24, 24) crops, 0 to 255: face probability (n,), offsets (n, 4)."""
         net = self._rnet
-        x = torch.cat([_flatten(self._r(part)) for part in self._passes(crops)])
+        x = torch.cat([_flatten(self._r(crops[lo:hi])) for lo, hi in self._passes(crops)])
         x = net.prelu4(net.dense4(x))
         return net.softmax5_1(net.dense5_1(x))[:, 1], net.dense5_2(x)
 
@@ -124,12 +125,24 @@ class Stages:
             Face probability (n,), offsets (n, 4), landmarks (n, 10): five x, then five y, in box sides.
         """
         net = self._onet
-        x = torch.cat([_flatten(self._o(part)) for part in self._passes(crops)])
+        x = torch.cat([_flatten(self._o(crops[lo:hi])) for lo, hi in self._passes(crops)])
         x = net.prelu5(net.dense5(x))
         return net.softmax6_1(net.dense6_1(x))[:, 1], net.dense6_2(x), net.dense6_3(x)
 
-    def _passes(self, crops: Tensor) -> tuple[Tensor, ...]:
-        return crops.split(max(self.pass_pixels // (crops.shape[2] * crops.shape[3]), 1))
+    def _passes(self, crops: Tensor) -> Iterator[tuple[int, int]]:
+        return passes(0, max(len(crops), 1), self.pass_pixels // (crops.shape[2] * crops.shape[3]))
+
+
+def passes(first: int, last: int, most: int) -> Iterator[tuple[int, int]]:
+    """First and past-the-end index of passes over `first` to `last - 1`, each a power of two and at most `most` long.
+
+    A net compiles and keeps a kernel a layer for each length it meets: of any length they would be hundreds, which
+    fill the memory, crowd each other out and are compiled again and again.
+    """
+    while first < last:
+        length = 1 << (max(min(last - first, most), 1).bit_length() - 1)
+        yield first, first + length
+        first += length
 
 
 def _replace(nets: nn.ModuleDict, weights: Path) -> None:
