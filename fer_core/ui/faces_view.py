@@ -16,7 +16,8 @@ from ..faces.rescue import POLICIES
 from ..jobs import executors
 from ..jobs.queue import submit
 from ..metrics import wilson_intervals
-from . import bench_view, boxes_view, downloads, resources, trace_view
+from ..store import StoredRun
+from . import bench_view, boxes_view, downloads, queue_view, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .setup import Lab
 from .widgets import interval, plain, run_status
@@ -38,27 +39,43 @@ STATUS_HELP = {
 
 def detection(lab: Lab, config: RunConfig) -> None:
     """Offer to detect with these settings, and show the progress while it goes on."""
+    runs = lab.store.runs(ids=[config.key()])
+    state = _state(lab, runs[0]) if runs else ""
     with st.container(border=True):
-        st.markdown("#### Faces have not been looked for with these settings")
+        what = "have not been" if state in ("", "failed", "cancelled", "done") else "are being"
+        st.markdown(f"#### Faces {what} looked for with these settings")
         st.write(
             f"MTCNN goes through the {config.data.images:,} frames of **{lab.dataset.name}**; the frames, faces "
             "and failures then show here. It goes on when you close this tab."
         )
         if lab.demo:
             st.caption(f"{lab.closed}: starting a detection is off.")
-        elif st.button("Detect faces", type="primary", icon=":material/frame_person:"):
-            submit(lab.store, config)
-            executors.launch(lab.settings)
-        _progress(lab, config)
+        elif state not in ("queued", "running"):
+            if state == "interrupted":
+                st.warning("The worker has ended; what it has found is kept.", icon=":material/power_off:")
+            title = "Go on" if state == "interrupted" else "Detect faces"
+            if st.button(title, type="primary", icon=":material/frame_person:"):
+                submit(lab.store, config)
+                executors.launch(lab.settings)
+                st.rerun()
+        if state:
+            _progress(lab, config, state)
+
+
+def _state(lab: Lab, run: StoredRun) -> str:
+    """Return a run's status; 'interrupted' where nobody has renewed the lease of a running one."""
+    lapsed = run.status == "running" and (run.lease_until or 0.0) < lab.store.now()
+    return "interrupted" if lapsed else run.status
 
 
 @st.fragment(run_every=1.0)
-def _progress(lab: Lab, config: RunConfig) -> None:
-    runs = lab.store.runs(ids=[config.key()])
-    if runs:
-        run_status(runs[0], lab.store.queue_places([runs[0].id]).get(runs[0].id))
-        if runs[0].status == "done":
-            st.rerun()
+def _progress(lab: Lab, config: RunConfig, before: str) -> None:
+    """Show how far the run is, and draw the page anew once its state is no longer the one `before`."""
+    run = lab.store.runs(ids=[config.key()])[0]
+    run_status(run, lab.store.queue_places([run.id]).get(run.id))
+    queue_view.cancel_button(lab, run)
+    if _state(lab, run) != before:
+        st.rerun()
 
 
 def counts(table: pd.DataFrame, *, brief: bool = False) -> None:
