@@ -183,7 +183,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--memory", type=int, metavar="N", help="watch the memory of a detection over N frames instead"
     )
-    parser.add_argument("--sizes", help="width x height, comma-separated (720x576,1280x720; smaller for --memory)")
+    parser.add_argument(
+        "--sizes", help="width x height, comma-separated (720x576,1280x720; smaller for --memory)"
+    )
     parser.add_argument("--batch", default="1,16", help="frames a call, comma-separated")
     parser.add_argument("--threads", type=int, default=1, help="torch's CPU threads")
     parser.add_argument("--device", default="cpu")

@@ -94,9 +94,7 @@ def watch(images: Sequence[Image.Image], frames: int, device: str, times: int = 
         for frame in range(frames):
             # A stride that shares no factor with the count, so that neighbours differ in size as in content.
             index = frame * 7919 % len(images)
-            os.link(
-                Path(folder) / f"{index}.jpg", data / CLASSES[frame % len(CLASSES)] / f"{frame:06d}.jpg"
-            )
+            os.link(Path(folder) / f"{index}.jpg", data / CLASSES[frame % len(CLASSES)] / f"{frame:06d}.jpg")
         dataset = open_dataset(str(data))
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig())
         noted, here = Watch(times), settings.load({"FER_HOME": str(home), "FER_DEVICE": device})

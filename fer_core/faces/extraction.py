@@ -225,7 +225,9 @@ def crop_all(
         folder / CROPS, mode="r+" if cut else "w+", dtype=np.uint8, shape=(len(samples), size, size, 3)
     )
     start, stride = array.offset, size * size * 3
-    del array  # crops go through the file: pages written in a map count as this process's memory, 1.5 GB for 20,000
+    del (
+        array
+    )  # crops go through the file: pages written in a map count as this process's memory, 1.5 GB for 20,000
     done, row = len(cut), sum(int(record["row"] >= 0) for record in cut)
     finished = {record["name"] for record in cut}
     with (folder / CROPS).open("r+b") as pixels, path.open("a", encoding="utf-8") as lines:

@@ -54,8 +54,11 @@ def author() -> str:
 
 
 def stands_in(lab: Lab, config: RunConfig, row: Mapping) -> bool:
-    """Return whether the editor shows all that the annotated frame would: no face to choose among or a drawn one."""
-    return _editable(lab, config) and row["status"] in ("none", "manual")
+    """Return whether the editor takes the annotated frame's place: where detection failed or a box was drawn.
+
+    Faces to choose among are outlined in it; which of them is the chosen one, the crop beside it and the trace show.
+    """
+    return _editable(lab, config) and row["status"] in (*FAILED, "manual")
 
 
 def _editable(lab: Lab, config: RunConfig) -> bool:

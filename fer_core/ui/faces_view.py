@@ -24,8 +24,8 @@ from .widgets import interval, plain, run_status
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
-#: Pixels that a crop is shown with: as wide as the column beside a frame, and no phone's whole screen.
-CROP_WIDTH = 220
+#: Pixels that a crop is shown with: no wider than the column beside a frame at 1280, and no phone's whole screen.
+CROP_WIDTH = 200
 
 STATUS_HELP = {
     "found": "one face, or one that stands out",

@@ -93,7 +93,9 @@ def test_failed_frames_are_tried_and_counted_before_anything_is_kept(
     for _ in range(9):
         slider.press("ArrowLeft")
     expect(page).to_have_url(re.compile("try_onet=0.9(&|$)"))
-    expect(page.get_by_text(re.compile("With these settings: (found|several|low-confidence)"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("With these settings: (found|several|low-confidence)"))
+    ).to_be_visible()
     trial.click()
 
     def metric(title: str) -> object:

@@ -45,9 +45,7 @@ def keep_detector(artifacts: Artifacts, key: str, fingerprint: str, movies: list
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
     """Return a home with finished runs of three detectors, the frames, and the share of frames one of them knows."""
     home = tmp_path_factory.mktemp("tuned")
-    frames = generate(
-        GeneratedConfig(ordinary=42, hard=0, width=160, height=128), home / "frames", workers=1
-    )
+    frames = generate(GeneratedConfig(ordinary=42, hard=0, width=160, height=128), home / "frames", workers=1)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}.items():
             patch.setenv(name, value)
