@@ -1,4 +1,4 @@
-"""The bench of the Faces page: a slider is moved, all failed frames are tried, and nothing is kept before it is asked for."""
+"""The bench of the Faces page: a slider is moved and failed frames are tried; nothing is kept unasked."""
 
 from __future__ import annotations
 

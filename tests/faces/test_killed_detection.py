@@ -1,4 +1,4 @@
-"""A detection over a data set killed with SIGKILL, once while it detects and once while it cuts: nothing is done twice."""
+"""A detection over a data set killed with SIGKILL, while it detects and while it cuts: nothing is done twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leak meter's warning of a face detector fine-tuned on frames of the data set, with the shares of each protocol."""
+"""The leak meter warns of a face detector fine-tuned on frames of the data set, with each protocol's share."""
 
 from __future__ import annotations
 
