@@ -57,8 +57,11 @@ def enter(settings: Settings) -> Access:
     auth = _section("auth")
     if not auth:
         return Access("visitor" if settings.demo else "runner")
-    if find_spec("authlib") is None:
-        raise ConfigError("Sign-in needs the package Authlib", got="none", fix=INSTALL)
+    for package in ("authlib", "httpx"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                "Sign-in needs the packages Authlib and httpx", got=f"no {package}", fix=INSTALL
+            )
     roles = _section("fer").get("roles") or {}
     if not roles:
         raise ConfigError(
@@ -75,10 +78,22 @@ def enter(settings: Settings) -> Access:
         st.button("Sign in as someone else", on_click=st.logout, icon=":material/logout:")
         raise ConfigError(
             "Only people whom its owner has given a role may use this FER Lab",
-            got=person or "an account without a confirmed e-mail address",
+            got=_unknown(user),
             fix="Ask the owner, or sign in as someone else",
         )
     return Access("visitor" if settings.demo else role, person)
+
+
+def _unknown(user: Mapping[str, Any]) -> str:
+    """Return what to call someone without a role."""
+    email = str(user.get("email") or "")
+    if not email:
+        return "an account without an e-mail address"
+    return f"{email}, which its provider has not confirmed" if _unconfirmed(user) else email
+
+
+def _unconfirmed(user: Mapping[str, Any]) -> bool:
+    return user.get("email_verified") in (False, "false")
 
 
 def role_of(user: Mapping[str, Any], roles: Mapping[str, Any]) -> Role | None:
@@ -94,7 +109,7 @@ def role_of(user: Mapping[str, Any], roles: Mapping[str, Any]) -> Role | None:
     if unknown := set(roles) - set(ROLES):
         raise ConfigError(f"The roles are {' and '.join(ROLES)}", got=", ".join(sorted(unknown)))
     email = str(user.get("email") or "").strip().casefold()
-    if user.get("email_verified") in (False, "false") or email.count("@") != 1:
+    if _unconfirmed(user) or email.count("@") != 1:
         email = ""  # a name that anyone could have given
     for role in ROLES:
         given = roles.get(role, ())

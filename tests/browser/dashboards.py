@@ -44,15 +44,16 @@ class Server:
             self.process.wait()
 
 
-def start(folder: Path, home: Path, environment: dict[str, str]) -> Server:
+def start(folder: Path, home: Path, environment: dict[str, str], *, port: int = 0) -> Server:
     """Start a dashboard and wait until it answers; fail the test with its log when it does not.
 
     Args:
         folder: where its log is written.
         home: its state folder.
         environment: variables on top of the caller's, of which FER_* are left out.
+        port: a free one unless given.
     """
-    port = _free_port()
+    port = port or free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
     own = {"FER_HOME": str(home), "OMP_NUM_THREADS": "1", **environment}
     log = folder / "server.log"
@@ -76,7 +77,8 @@ def start(folder: Path, home: Path, environment: dict[str, str]) -> Server:
     pytest.fail(f"the dashboard did not answer:\n{log.read_text(errors='replace')[-4000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
