@@ -67,7 +67,6 @@ def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
             icon=":material/check:",
             disabled=not changed,
             on_click=_keep,
-            args=(faces,),
             help="Makes them the detection settings of this page; faces are then looked for in all frames",
         )
         st.button(
@@ -100,19 +99,20 @@ def _form(current: FacesConfig) -> FacesConfig:
     )
 
 
-def _keep(faces: FacesConfig) -> None:
-    """Make the bench's settings the page's: the widgets of the settings form take them at the next run."""
-    st.session_state.update(settings.as_state(faces))
+def _keep() -> None:
+    """Make the bench's settings the page's: the widgets of the settings form take them at the next run.
+
+    They are read where the widgets keep them: a slider may have moved since the button was drawn.
+    """
+    st.session_state.update(
+        {name: st.session_state[f"{TRY}{name}"] for name in settings.as_state(settings.DEFAULT)}
+    )
     st.query_params.pop("tried", None)
 
 
 def _reset(faces: FacesConfig) -> None:
     st.session_state.update({f"{TRY}{name}": value for name, value in settings.as_state(faces).items()})
     st.query_params.pop("tried", None)
-
-
-def _try(key: str) -> None:
-    st.query_params["tried"] = key
 
 
 def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, row: Mapping) -> None:
@@ -168,19 +168,19 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
     if lab.demo:
         st.caption(f"{lab.closed}: trying settings on many frames is off.")
         return
+    place = st.empty()
     if st.query_params.get("tried") != key:
-        st.button(
+        pressed = place.button(
             f"Try on {_of(tried_failed, failed)} failed and {_of(tried_found, found)} found frames",
             icon=":material/science:",
             disabled=not changed,
-            on_click=_try,
-            args=(key,),
             help="Nothing is kept; the frames are looked at again with these settings",
         )
-        if not changed:
-            st.caption("Move a slider first: these are the page's settings.")
-        return
-    place = st.empty()
+        if not pressed:
+            if not changed:
+                st.caption("Move a slider first: these are the page's settings.")
+            return
+        st.query_params["tried"] = key
 
     def told(done: int, total: int) -> None:
         place.progress(done / total, text=f"{done} of {total} frames")

@@ -126,6 +126,19 @@ def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
     assert app.query_params["tried"]
 
 
+def test_a_press_counts_for_the_slider_that_moved_just_before_it(opened: Open) -> None:
+    app = opened(frame=NONE, try_pnet="0.9")
+    app.slider(key="try_pnet").set_value(0.95)
+    next(button for button in app.button if button.label.startswith("Try on all 4 failed")).click().run()
+    assert not app.exception
+    assert {m.label: m.value for m in app.metric}["Lost"] == "3 of 3"
+
+    app.slider(key="try_pnet").set_value(0.85)
+    next(button for button in app.button if button.label == "Keep these settings").click().run()
+    assert not app.exception
+    assert app.slider(key="pnet").value == 0.85
+
+
 def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     opened: Open, config: RunConfig, home: Path
 ) -> None:
