@@ -11,6 +11,7 @@ import pandas as pd
 from .config import CLASSES
 from .config_comparators import SvmConfig
 from .metrics import apply_temperature, reliability
+from .metrics.calibration import TEMPERATURES
 from .store import StoredRun
 
 
@@ -70,6 +71,11 @@ def calibration_words(run: StoredRun) -> str:
         return text if not run.config.trains_backbone else f"{text} No temperature was fitted."
     low, high = min(figures["temperatures"]), max(figures["temperatures"])
     between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    most = TEMPERATURES[1]
+    if high > 0.999 * most:
+        between += (
+            f" ({most:g} is the most that is tried: on the inner split confidence told next to nothing)"
+        )
     return (
         f"{text} as the networks give them, {percent(figures['calibrated']['ece'])} after temperatures of {between}, "
         "each fitted on its fold's inner split. A temperature above 1 softens; which class comes first stays."

@@ -68,7 +68,11 @@ def test_a_run_without_temperatures_has_one_table(predictions: pd.DataFrame) -> 
         (made(SvmConfig()), "inside the training part"),
         (
             made(TransferConfig(), temperatures=TEMPERATURES, calibrated={"ece": 0.1}),
-            "10.0 % after temperatures of 0.50 to 4.00",
+            "10.0 % after temperatures of 0.50 to 4.00, each",
+        ),
+        (
+            made(TransferConfig(), temperatures=[1.0, 20.0], calibrated={"ece": 0.1}),
+            "temperatures of 1.00 to 20.00 (20 is the most that is tried",
         ),
     ],
 )

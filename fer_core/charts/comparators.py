@@ -61,7 +61,7 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
     directions = list(DIRECTIONS.values())
     chart = (
         alt.layer(band, line)
-        .properties(width=380, height=230)
+        .properties(width=330, height=230)  # both fit a page of 1280 pixels
         .facet(column=alt.Column("direction:N", sort=directions, title=None), spacing=34)
         .resolve_scale(y="independent")
     )

@@ -137,7 +137,11 @@ def curves(runs: list[StoredRun]) -> None:
     )
     picked = [known[name] for name in chosen]
     alike = len({run.config.protocol for run in picked}) == 1
-    plain = {run.id: title(run) if alike else label(run) for run in picked}
+    # A number of folds is one word, so that none is told apart by half of it.
+    plain = {
+        run.id: title(run) if alike else label(run).replace(" folds", "\N{NO-BREAK SPACE}folds")
+        for run in picked
+    }
     if len(set(plain.values())) < len(plain):
         plain = {run.id: names[run.id] for run in picked}
     st.subheader("Learning curves")
