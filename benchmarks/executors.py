@@ -1,11 +1,12 @@
-"""The same runs by each executor: the calling process, a Ray of this host, Slurm jobs on submitit's local cluster.
+"""The same runs by each executor: the calling process, a worker process, a Ray of this host, Slurm jobs on submitit's
+local cluster; with SQLite or, as in `ray+postgresql`, with a PostgreSQL started from the system's binaries.
 
 The paper's three settings on generated faces (drawn by this program, no evidence about real ones), from frames to
 figures, each executor in a home of its own. `same bits` compares every artifact byte for byte with the calling
 process's (detections, crops, activations, weights and predictions of each fold; the seconds in their notes left out)
 and every epoch and prediction in the database. On one host a cluster can only cost time: the table shows how much.
 
-    python benchmarks/executors.py [--frames N] [--epochs E] [--executors inline,ray,slurm] [--json]
+    python benchmarks/executors.py [--frames N] [--epochs E] [--executors inline,ray+postgresql,slurm] [--json]
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import re
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from postgresql import server
 
 from fer_core.config import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
 from fer_core.datasets.fingerprint import data_config
@@ -55,10 +60,18 @@ def outcome(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def carry_out(executor: str, home: Path, configs: list[RunConfig]) -> tuple[Settings, dict[str, Any]]:
-    """Carry the runs out and return what it took."""
+def carry_out(
+    executor: str, home: Path, configs: list[RunConfig], database: str
+) -> tuple[Settings, dict[str, Any]]:
+    """Carry the runs out and return what it took; `database` is a PostgreSQL URL, '' for SQLite."""
     settings = load(
-        {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1", "FER_EXECUTOR": executor}
+        {
+            "FER_HOME": str(home),
+            "FER_DEVICE": "cpu",
+            "FER_THREADS": "1",
+            "FER_EXECUTOR": executor,
+            "FER_DATABASE_URL": database,
+        }
     )
     store = Store(settings.database)
     started = time.perf_counter()
@@ -67,7 +80,12 @@ def carry_out(executor: str, home: Path, configs: list[RunConfig]) -> tuple[Sett
     ready = time.perf_counter()
     for config in configs:
         submit(store, config)
-    executors.EXECUTORS[executor].work(settings, until_idle=True)
+    if executor == "local":  # the worker process that the dashboard starts
+        executors.launch(settings)
+        while store.active():
+            time.sleep(0.05)
+    else:
+        executors.EXECUTORS[executor].work(settings, until_idle=True)
     seconds = time.perf_counter() - ready
     runs = store.runs()
     if {run.status for run in runs} != {"done"}:
@@ -84,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=70)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--executors", default="inline,ray,slurm")
+    parser.add_argument("--executors", default="inline,local,local+postgresql,ray,ray+postgresql,slurm")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.environ["FER_SLURM_CLUSTER"] = "local"
@@ -103,13 +121,16 @@ def main() -> None:
             for n in (3, 2, 1)
         ]
         expected: dict[str, Any] = {}
-        for executor in ("inline", *(set(options.executors.split(",")) - {"inline"})):
-            settings, row = carry_out(executor, place / executor, configs)
-            found = outcome(settings)
+        for name in dict.fromkeys(["inline", *options.executors.split(",")]):
+            executor, _, database = name.partition("+")
+            with server() if database else nullcontext() as running:
+                url = running.make().render_as_string(hide_password=False) if running else ""
+                settings, row = carry_out(executor, place / name, configs, url)
+                found = outcome(settings)
             expected = expected or found
             names = {*expected, *found}
-            same = sum(expected.get(name) == found.get(name) for name in names)
-            rows.append({"executor": executor, **row, "compared": len(names), "same": same})
+            same = sum(expected.get(one) == found.get(one) for one in names)
+            rows.append({"executor": name, **row, "compared": len(names), "same": same})
     report = {"frames": options.frames + 7, "runs": 3, "folds": 5, "epochs": options.epochs, "rows": rows}
     report["load"] = os.getloadavg()[0]
     if options.json:
@@ -119,11 +140,11 @@ def main() -> None:
         f"n = 1, 2, 3 of EfficientNet-Lite0 on {report['frames']} generated frames, 5 folds by movie, "
         f"{options.epochs} epochs; {os.cpu_count()} cores, load {report['load']:.1f}, one thread a fit\n"
     )
-    print(f"{'executor':10}{'start (s)':>10}{'3 runs (s)':>12}{'attempts':>10}{'same bits':>22}")
+    print(f"{'executor':18}{'start (s)':>10}{'3 runs (s)':>12}{'attempts':>10}{'same bits':>22}")
     for row in rows:
         same = f"{row['same']} of {row['compared']} files"
         print(
-            f"{row['executor']:10}{row['start']:>10.1f}{row['seconds']:>12.1f}{row['attempts']:>10}{same:>22}"
+            f"{row['executor']:18}{row['start']:>10.1f}{row['seconds']:>12.1f}{row['attempts']:>10}{same:>22}"
         )
 
 

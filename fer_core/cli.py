@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import __version__
 from .commands.clean import add_clean
+from .commands.jobs import add_jobs
 from .commands.recipe import add_free, add_recipe
 from .commands.share import add_share
 from .config import RESCUES
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _predict(commands)
     add_share(commands, _command)
     add_clean(commands, _command)
+    add_jobs(commands, _command)
     _serve(commands)
     return top
 

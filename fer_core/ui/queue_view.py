@@ -14,7 +14,7 @@ from ..results import title
 from ..sizes import size_text
 from ..store import StoredRun
 from .setup import Lab
-from .widgets import percent, plain, run_link, run_status
+from .widgets import percent, plain, run_query, run_status
 
 #: So many cards are drawn; the others are counted.
 MOST = 20
@@ -77,10 +77,14 @@ def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
 
 def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(
-            f"**[{plain(name_of(run))}]({run_link(run)})**  \n"
-            f":small[{plain(run.data_name)} · {plain(run.protocol)}]"
-        )
+        with st.container(gap=None, width="content"):
+            st.page_link(
+                "pages/train.py",
+                label=f"**{plain(name_of(run))}**",
+                query_params=run_query(run),
+                width="content",
+            )
+            st.caption(f"{plain(run.data_name)} · {plain(run.protocol)}")
         cancel_button(lab, run)
     run_status(run, place)
     if run.status == "running":

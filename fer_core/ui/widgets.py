@@ -73,10 +73,14 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
     )
 
 
+def run_query(run: StoredRun) -> dict[str, str]:
+    """Return the query of a run's view on the Train page, with its data set."""
+    return {"run": run.id} | ({} if run.data_source in ("demo", "") else {"data": run.data_source})
+
+
 def run_link(run: StoredRun) -> str:
     """Return the link of a run, with its data set."""
-    query = {"run": run.id} | ({} if run.data_source in ("demo", "") else {"data": run.data_source})
-    return "./train?" + urlencode(query)
+    return "./train?" + urlencode(run_query(run))
 
 
 def run_status(run: StoredRun, place: int | None) -> None:
@@ -92,14 +96,20 @@ def run_status(run: StoredRun, place: int | None) -> None:
 
 
 def _pace(run: StoredRun) -> str:
-    """Return how fast a step goes and what is left of it, once this viewer has seen it move."""
+    """Return how fast a step goes and what is left of it, once this viewer has seen it move.
+
+    Training tells both by its epochs, and better (`fer_core.pace`).
+    """
+    if run.step == "train":
+        return ""
     key = f"pace-{run.id}-{run.step}"
     since, before = st.session_state.setdefault(key, (time.time(), run.step_done))
     rate = (run.step_done - before) / max(time.time() - since, 1e-9)
     if rate <= 0:
         return ""
     left = (run.step_total - run.step_done) / rate
-    return f" · {rate:.1f} a second · {left / 60:.0f} min left" if left >= 90 else f" · {rate:.1f} a second"
+    told = f" · {rate:.1f} a second" if rate >= 1 else f" · {1 / rate:.1f} s each"
+    return f"{told} · {left / 60:.0f} min left" if left >= 90 else told
 
 
 def protocol_choice(dataset: Dataset) -> str:
