@@ -25,17 +25,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from postgresql import server
+from postgresql import server  # noqa: E402
 
-from fer_core.config import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
-from fer_core.datasets.fingerprint import data_config
-from fer_core.datasets.open import open_dataset
-from fer_core.datasets.synthetic import GeneratedConfig, generate
-from fer_core.jobs import executors
-from fer_core.jobs.on_ray import cluster
-from fer_core.jobs.queue import submit
-from fer_core.settings import Settings, load
-from fer_core.store import Store
+from fer_core.config import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig  # noqa: E402
+from fer_core.datasets.fingerprint import data_config  # noqa: E402
+from fer_core.datasets.open import open_dataset  # noqa: E402
+from fer_core.datasets.synthetic import GeneratedConfig, generate  # noqa: E402
+from fer_core.jobs import executors  # noqa: E402
+from fer_core.jobs.on_ray import cluster  # noqa: E402
+from fer_core.jobs.queue import submit  # noqa: E402
+from fer_core.settings import Settings, load  # noqa: E402
+from fer_core.store import Store  # noqa: E402
 
 
 def content(path: Path) -> bytes:

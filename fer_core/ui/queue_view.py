@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +15,7 @@ from ..results import title
 from ..sizes import size_text
 from ..store import StoredRun
 from .setup import Lab
-from .widgets import percent, plain, run_query, run_status
+from .widgets import percent, plain, run_link, run_status
 
 #: So many cards are drawn; the others are counted.
 MOST = 20
@@ -78,12 +79,8 @@ def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
 def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None, width="content"):
-            st.page_link(
-                "pages/train.py",
-                label=f"**{plain(name_of(run))}**",
-                query_params=run_query(run),
-                width="content",
-            )
+            # Markdown's own links open a tab, and a page link to the page one is on leaves the address as it was.
+            st.html(f'<a href="{escape(run_link(run))}" target="_self"><b>{escape(name_of(run))}</b></a>')
             st.caption(f"{plain(run.data_name)} · {plain(run.protocol)}")
         cancel_button(lab, run)
     run_status(run, place)

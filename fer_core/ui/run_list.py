@@ -15,7 +15,7 @@ COLUMNS = (
 
 
 def newest_first(lab: Lab) -> None:
-    """Draw one page of the runs with links to the newest and to older ones.
+    """Draw one page of the runs with the ways to the newest and to older ones.
 
     Raises:
         NotFoundError: the URL names a run that is not there.
@@ -28,14 +28,10 @@ def newest_first(lab: Lab) -> None:
         st.info("There are no older runs.", icon=":material/history:")
     else:
         empty("Nothing has been trained yet", "Choose settings above and start; results stay at their link.")
-    here = {} if lab.source == "demo" else {"data": lab.source}
     with st.container(horizontal=True):
-        if before:
-            st.page_link(
-                "pages/train.py", label="Newest runs", icon=":material/first_page:", query_params=here
-            )
-        if len(runs) == PAGE:
-            older = here | {"before": runs[-1].id}
-            st.page_link(
-                "pages/train.py", label="Older runs", icon=":material/chevron_right:", query_params=older
-            )
+        if before and st.button("Newest runs", icon=":material/first_page:"):
+            del st.query_params["before"]
+            st.rerun()
+        if len(runs) == PAGE and st.button("Older runs", icon=":material/chevron_right:"):
+            st.query_params["before"] = runs[-1].id
+            st.rerun()

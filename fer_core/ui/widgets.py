@@ -73,14 +73,10 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
     )
 
 
-def run_query(run: StoredRun) -> dict[str, str]:
-    """Return the query of a run's view on the Train page, with its data set."""
-    return {"run": run.id} | ({} if run.data_source in ("demo", "") else {"data": run.data_source})
-
-
 def run_link(run: StoredRun) -> str:
     """Return the link of a run, with its data set."""
-    return "./train?" + urlencode(run_query(run))
+    query = {"run": run.id} | ({} if run.data_source in ("demo", "") else {"data": run.data_source})
+    return "./train?" + urlencode(query)
 
 
 def run_status(run: StoredRun, place: int | None) -> None:
