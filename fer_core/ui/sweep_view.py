@@ -49,7 +49,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
                 "Its interval": "–"
                 if place.interval is None
                 else f"{100 * place.interval[0]:.1f} – {100 * place.interval[1]:.1f}",
-                "p": place.p,
+                "p": "–" if place.p is None else "< 0.001" if place.p < 0.001 else f"{place.p:.3f}",
                 "Verdict": "first" if place.rank == 1 else "within noise" if place.noise else "behind",
                 "Folds": row["folds"],
                 "Seeds": len(row["seeds"]),
@@ -68,9 +68,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
             "Its interval": st.column_config.TextColumn(
                 "Its interval", help="95 %, paired bootstrap, by whole movies or persons where known"
             ),
-            "p": st.column_config.NumberColumn(
-                "p", format="%.3f", help="McNemar's exact test, not corrected"
-            ),
+            "p": st.column_config.TextColumn("p", help="McNemar's exact test, not corrected"),
         },
         placeholder="–",
         alt=f"Ranking of {len(places)} runs",

@@ -39,4 +39,5 @@ def test_older_runs_are_a_page_further_at_their_own_link(
 
 
 def test_an_unknown_run_to_go_on_after_is_an_error(page: Callable[..., AppTest], trained: Path) -> None:
-    assert "No run has this id" in page("pages/train.py", trained, before="none").error[0].value
+    shown = page("pages/train.py", trained, backbone="efficientnet_lite0", before="none")
+    assert "No run has this id" in shown.error[0].value
