@@ -69,7 +69,8 @@ def for_answers(network: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]
     found = copy.deepcopy(network)
     pairs, sizes = _watched(found, example)
     for conv, norm in pairs:
-        found.set_submodule(conv, fuse_conv_bn_eval(found.get_submodule(conv), found.get_submodule(norm)))
+        parts = cast(nn.Conv2d, found.get_submodule(conv)), cast(nn.BatchNorm2d, found.get_submodule(norm))
+        found.set_submodule(conv, fuse_conv_bn_eval(*parts))
         found.set_submodule(norm, nn.Identity())
     for name, size in sizes.items():
         found.set_submodule(name, PackedConvolution(cast(nn.Conv2d, found.get_submodule(name)), size))
