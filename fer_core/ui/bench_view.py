@@ -217,12 +217,12 @@ def _outcome(result: pd.DataFrame, images: np.ndarray) -> None:
             width="content",
             alt="Frames by their status now (rows) and with these settings (columns)",
         )
-    changed = result[result["outcome"] != OUTCOMES[-1]].head(48)
+    changed = result[(result["outcome"] != OUTCOMES[-1]) | (result["before"] != result["after"])].head(48)
     if len(changed):
         st.caption("Look at what would change: a box that is won is not always a face.")
         grid(_tile(changed.loc[index], images[index]) for index in changed.index)
     else:
-        st.caption("No frame would be won, lost or cut elsewhere.")
+        st.caption("No frame would change its status or be cut elsewhere.")
 
 
 def _tile(row: pd.Series, crop: np.ndarray) -> Tile:
