@@ -37,6 +37,7 @@ ASKED = {
     "data": "data = :data",
     "transferred": "unfreeze > 0",
     "generated": "config LIKE :generated",
+    "boxes": "config LIKE :boxes",
     "before": "(created, id) < (:before, :before_id)",
 }
 #: What the definition of a run on drawn data holds; a quote within a name would stand there escaped.
@@ -178,16 +179,21 @@ class Store(Database):
         data: str | None = None,
         transferred: bool = False,
         generated: bool = False,
-        limit: int = 200,
+        boxes: str | None = None,
+        limit: int | None = None,
         before: StoredRun | None = None,
     ) -> list[StoredRun]:
         """Return runs, newest first.
 
         Args:
+            limit: at most so many; None: all that `ids` names, else 200.
             transferred: only those of a transferred backbone.
             generated: only those on data that this project drew.
+            boxes: only those cut with this set of hand-drawn boxes, as `FacesConfig.manual_boxes` names it.
             before: continues after the last run of the page before.
         """
+        if limit is None:
+            limit = 200 if ids is None else len(ids)
         asked = {
             "ids": ids,
             "status": status,
@@ -195,6 +201,7 @@ class Store(Database):
             "data": data,
             "transferred": transferred or None,
             "generated": GENERATED if generated else None,
+            "boxes": boxes and f'%"manual_boxes":"{boxes}"%',
             "before": before and before.created,
         }
         given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}

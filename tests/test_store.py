@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL, text
 
-from fer_core.config import DataConfig, RunConfig, SvmConfig, TransferConfig
+from fer_core.config import DataConfig, FacesConfig, RunConfig, SvmConfig, TransferConfig
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.jobs.holding import fail, write_epochs
 from fer_core.jobs.queue import cancel, claim, submit
@@ -82,6 +82,25 @@ def test_runs_with_networks_and_those_on_drawn_data_are_asked_for_before_the_lim
     assert [run.id for run in store.runs(transferred=True)] == [named, drawn]
     assert [run.id for run in store.runs(generated=True, limit=1)] == [drawn]
     assert [run.id for run in store.runs(transferred=True, ids=[svm, named])] == [named]
+
+
+def test_all_runs_that_are_named_come(store: Store) -> None:
+    ids = [submit(store, config(fingerprint=f"{index:016x}"))[0] for index in range(201)]
+    assert len(store.runs(ids=ids)) == 201
+    assert [run.id for run in store.runs(ids=ids, limit=2)] == ids[:-3:-1]
+    assert len(store.runs()) == 200
+    assert store.runs(ids=[]) == []
+
+
+def test_runs_with_a_set_of_hand_drawn_boxes_are_found(store: Store) -> None:
+    boxes = ["a" * 16, "b" * 16]
+    given = [
+        config(n).model_copy(update={"faces": FacesConfig(no_face="manual", manual_boxes=boxes[0])})
+        for n in (1, 2)
+    ]
+    ids = [submit(store, each)[0] for each in (*given, config(1))]
+    assert [run.id for run in store.runs(boxes=boxes[0])] == ids[1::-1]
+    assert store.runs(boxes=boxes[1]) == []
 
 
 def test_a_run_tells_what_was_submitted(store: Store) -> None:

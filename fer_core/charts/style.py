@@ -21,6 +21,8 @@ BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE = (
     "#CC79A7",
 )
 GREY = "#8A9499"
+#: Darker than `GREY`, which looks like `PURPLE` to readers without green cones.
+SLATE = "#6C7276"
 PALETTE: tuple[str, ...] = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 
 #: Texts and grids where no page's theme sets them.
@@ -34,7 +36,7 @@ CLASS_COLORS: dict[str, str] = {
     "disgust": GREEN,
     "fear": PURPLE,
     "happy": ORANGE,
-    "neutral": GREY,
+    "neutral": SLATE,
     "sad": BLUE,
     "surprise": SKY,
 }

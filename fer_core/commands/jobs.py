@@ -41,7 +41,7 @@ def jobs(options: argparse.Namespace) -> int:
     context = Context.open()
     store = context.store
     ids = store.active()
-    active = {run.id: run for run in store.runs(ids=ids, limit=len(ids))} if ids else {}
+    active = {run.id: run for run in store.runs(ids=ids)} if ids else {}
     ended = store.runs(status=["done", "failed", "cancelled"], limit=options.ended) if options.ended else []
     places = store.queue_places(ids)
     rows = [_row(run, places) for run in [*(active[run_id] for run_id in ids if run_id in active), *ended]]

@@ -236,9 +236,7 @@ def _let_go(lab: Lab, before: RunConfig, after: RunConfig) -> None:
     boxes = before.faces.manual_boxes
     if not boxes or before.crops_key() == after.crops_key():
         return
-    if not any(
-        boxes in run.config_json for run in lab.store.runs(data=before.data.fingerprint, limit=100_000)
-    ):
+    if not lab.store.runs(data=before.data.fingerprint, boxes=boxes, limit=1):
         resources.artifacts().delete("crops", before.crops_key())
 
 

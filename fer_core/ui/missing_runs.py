@@ -28,7 +28,7 @@ def offer(lab: Lab, configs: Sequence[RunConfig], about: str, notes: Sequence[st
         notes: sentences below it.
     """
     ids = [config.key() for config in configs]
-    known = {run.id: run for run in lab.store.runs(ids=ids, limit=len(ids))}
+    known = {run.id: run for run in lab.store.runs(ids=ids)}
     missing = [config for config in configs if config.key() not in known or not _done(known[config.key()])]
     if not missing:
         return
@@ -57,7 +57,7 @@ def _done(run: StoredRun) -> bool:
 @st.fragment(run_every=1.0)
 def _watch(lab: Lab, started: list[str], ids: list[str], ended: int) -> None:
     """Draw how far the started runs are, once a second; `ended` is how many of `ids` had ended before."""
-    runs = lab.store.runs(ids=ids, limit=len(ids))
+    runs = lab.store.runs(ids=ids)
     if sum(run.ended for run in runs) != ended:
         st.rerun()
     now = [run for run in runs if run.status == "running"]

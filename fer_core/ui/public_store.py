@@ -28,7 +28,7 @@ class PublicStore(Store):
     def active(self, among: Sequence[str] | None = None) -> list[str]:
         """Return the ids of public runs as `Store.active` does."""
         ids = super().active(among)
-        public = {run.id for run in self.runs(ids=ids, limit=len(ids))} if ids else set()
+        public = {run.id for run in self.runs(ids=ids)} if ids else set()
         return [run_id for run_id in ids if run_id in public]
 
     def sources(self) -> list[str]:

@@ -37,7 +37,7 @@ def announce(lab: Lab) -> None:
     """Show what is to be said, and which runs, seen at work in this session, have ended: each once."""
     watched: set[str] = st.session_state.setdefault("watched", set())
     if watched:
-        for run in lab.store.runs(ids=sorted(watched), status=list(ENDINGS), limit=len(watched)):
+        for run in lab.store.runs(ids=sorted(watched), status=list(ENDINGS)):
             watched.discard(run.id)
             say(f"{plain(name_of(run))}, {run.protocol}: {run.status}.", ENDINGS[run.status])
     watched |= set(lab.store.active()[:WATCHED])

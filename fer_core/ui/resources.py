@@ -245,7 +245,7 @@ def ranking(runs: Sequence[StoredRun]) -> list[Place]:
 
 @st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...")
 def _ranking(keys: list[tuple[str, int]]) -> list[Place]:
-    runs = store().runs(ids=[run_id for run_id, _ in keys], limit=len(keys))
+    runs = store().runs(ids=[run_id for run_id, _ in keys])
     return rank(runs, lambda run: finished_predictions(run.id, run.attempts))
 
 

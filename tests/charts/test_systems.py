@@ -69,6 +69,14 @@ def test_colours_of_one_shape_are_told_apart(sight: str) -> None:
             assert apart >= APART, (one, other)
 
 
+@pytest.mark.parametrize("sight", SIGHTS)
+@pytest.mark.parametrize("colors", [charts.CLASS_COLORS, charts.STATUS_COLORS, charts.PROTOCOL_COLORS])
+def test_classes_statuses_and_protocols_are_told_apart(colors: dict[str, str], sight: str) -> None:
+    for (one, first), (other, second) in combinations(colors.items(), 2):
+        apart = deltaE_ciede2000(seen(first, SIGHTS[sight]), seen(second, SIGHTS[sight]))
+        assert apart >= APART, (one, other)
+
+
 def test_the_systems_of_one_comparison_differ_in_colour_alone() -> None:
     names = ("ResNet-18 n=1", "BDNN (pixels)", "MLP (pixels)", "PHOG + SVM", "LPQ + SVM", "LPQ+PHOG + SVM")
     assert len({charts.system_mark(name).color for name in names}) == len(names)
