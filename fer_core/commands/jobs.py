@@ -29,7 +29,7 @@ def add_jobs(commands: Any, command: Any) -> None:
         "put a failed or cancelled run into the queue; it goes on where it was",
     )
     for one in (cancel, retry):
-        one.add_argument("--run", dest="run_id", required=True, metavar="ID")
+        one.add_argument("--run", dest="run_id", required=True, metavar="ID", help="a run that `jobs` lists")
     for one in (jobs, cancel, retry):
         one.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 

@@ -82,6 +82,7 @@ def test_one_worker_is_started_and_told_where_things_are(
         "FER_EXECUTOR": "local",
         "FER_ARTIFACTS_URL": "",
         "FER_DISK_LIMIT": "",
+        "FER_DATA_ROOTS": "",
         "FER_THREADS": "1",
     }
 

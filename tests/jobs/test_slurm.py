@@ -127,11 +127,11 @@ def test_jobs_that_die_are_submitted_anew_and_not_for_ever(
 ) -> None:
     started: list[int] = []
 
-    def dies(settings: Settings, _wanted: object, run_id: str, *, jobs: int) -> None:
+    def dies(store: Store, settings: Settings, _wanted: object, run_id: str, *, jobs: int) -> None:
         started.append(jobs)
         folder = settings.home / "slurm" / run_id
         folder.mkdir(parents=True, exist_ok=True)
-        record = {"job": "1", "cluster": "local", "submitted": time.time(), "jobs": jobs}
+        record = {"job": "1", "cluster": "local", "submitted": store.now(), "jobs": jobs}
         (folder / slurm.RECORD).write_text(json.dumps(record))
 
     monkeypatch.setattr(slurm, "_submit", dies)
