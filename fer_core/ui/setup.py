@@ -128,9 +128,10 @@ def _navigation(access: Access) -> str:
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
         st.markdown("### FER Lab")
-        # Not bound by the widget: Streamlit drops a bound parameter on the way to another page.
-        st.session_state.setdefault("source", st.query_params.get("data") or "demo")
-        chosen = st.session_state["source"]
+        # Not bound by the widget: Streamlit drops a bound parameter on the way to another page. Set in every run: a
+        # choice that a link made, not a click, would be the widget's first option again on the next page.
+        chosen = st.session_state.get("source") or st.query_params.get("data") or "demo"
+        st.session_state["source"] = chosen
         if access.closed and chosen not in resources.sources():
             raise ConfigError(
                 f"{access.closed}, which opens only the data sets it lists"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from dashboards import Server
@@ -53,7 +55,8 @@ def test_the_five_pages_open_one_after_another(
     for name in LINKS:
         page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
-        assert "data=" in page.url
+        expect(page.get_by_role("combobox", name="Data set")).to_have_value(str(generated))
+        expect(page).to_have_url(re.compile(re.escape(f"data={quote(str(generated), safe='')}")))
 
 
 def test_faces_are_detected_from_the_page_and_survive_a_reload(
