@@ -57,12 +57,15 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
     listed = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
-        listed[["title", "accuracy", "interval", "seen", "group", "why"]],
+        listed[["title", "accuracy", "interval", "folds", "seeds", "missing", "seen", "group", "why"]],
         hide_index=True,
         column_config={
             "title": "Protocol",
             "accuracy": "Accuracy",
             "interval": "95 % interval",
+            "folds": "Folds",
+            "seeds": "Seeds",
+            "missing": st.column_config.TextColumn("No face", help="Frames used whole for want of a face"),
             "seen": st.column_config.TextColumn(
                 "Trained on itself", help="Held-out images that training had seen"
             ),
@@ -96,7 +99,7 @@ def _name(run: StoredRun) -> str:
 
 def _row(run: StoredRun) -> dict[str, object]:
     low, high = run.summary["val_accuracy_interval"]
-    protocol, leakage = PROTOCOLS[run.protocol], run.summary["leakage"]
+    protocol, leakage, missing = PROTOCOLS[run.protocol], run.summary["leakage"], run.summary["missing_faces"]
     return {
         "protocol": run.protocol,
         "title": protocol.title,
@@ -105,6 +108,9 @@ def _row(run: StoredRun) -> dict[str, object]:
         "low": low,
         "high": high,
         "interval": f"{100 * low:.1f} – {100 * high:.1f} %",
+        "folds": run.config.protocol.folds,
+        "seeds": ", ".join(map(str, run.config.protocol.seeds)),
+        "missing": "not looked for" if missing is None else str(missing),
         "seen": percent(leakage["image"]),
         "group": percent(leakage["group"]),
         "why": protocol.why,

@@ -187,7 +187,11 @@ def test_the_leak_meter_s_missing_protocols_are_run_by_its_button(
     assert not app.error, app.error[0].value
     assert "are not here yet" not in shown(app)
     titles = ["Stratified k-fold", "By-clip k-fold", "By-group k-fold"]
-    assert app.dataframe[0].value["title"].tolist() == titles
+    table = app.dataframe[0].value
+    assert table["title"].tolist() == titles
+    assert table[["folds", "seeds", "missing"]].drop_duplicates().to_numpy().tolist() == [
+        [2, "0", "not looked for"]
+    ]
 
 
 def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..., AppTest]) -> None:
