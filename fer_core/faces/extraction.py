@@ -295,11 +295,7 @@ def _record(
     sample: Sample, chosen: Chosen, row: int, reason: str | None, shape: tuple[int, ...]
 ) -> dict[str, object]:
     return {
-        "name": sample.name,
-        "label": sample.label,
-        "split": sample.split,
-        "group": sample.group,
-        "clip": sample.clip,
+        **{field: getattr(sample, field) for field in ("name", "label", "split", "group", "clip")},
         "status": chosen.status,
         "probability": chosen.probability,
         "box": None if chosen.box is None else list(chosen.box),
