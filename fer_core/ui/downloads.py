@@ -24,8 +24,12 @@ WIDTH = 720
 
 #: Plotly's own export, in the format of the button: its camera button reads the options when it is pressed. It
 #: copies the figure's layout at once, so for that moment the layout is that of a white page; and its font is one
-#: that files have too, where the page's own is missing.
+#: that files have too, where the page's own is missing. A button pressed before the figure is drawn waits for it.
+#: No click but the user's reaches the page, where it would close the menu: the one on the camera doesn't bubble,
+#: the one on the link that Plotly makes is stopped.
 SAVE_JS = """
+const TRIES = 600, PAUSE = 100;  // a minute, in ms
+
 const FONT = { family: "Arial, Helvetica, sans-serif", color: "#25343B" };
 const PAPER = { paper_bgcolor: "#FFFFFF", plot_bgcolor: "#FFFFFF" };
 
@@ -38,21 +42,37 @@ function onPaper(part) {
   }));
 }
 
+function quietly(event) {
+  if (!event.isTrusted && event.target.matches?.("a[download]")) event.stopPropagation();
+}
+
+async function drawn(figure) {
+  for (let tried = 0; tried < TRIES; tried += 1) {
+    const plot = document.querySelector(".st-key-" + figure + " .js-plotly-plot");
+    const camera = plot && [...plot.querySelectorAll(".modebar-btn")]
+      .find((one) => (one.dataset.title || one.getAttribute("aria-label") || "").startsWith("Download plot"));
+    if (camera) return { plot, camera };
+    await new Promise((go) => setTimeout(go, PAUSE));
+  }
+  throw new Error("the figure was not drawn");
+}
+
 export default function ({ parentElement, data }) {
+  window.addEventListener("click", quietly, true);
   for (const format of ["png", "svg"]) {
-    parentElement.querySelector("." + format).onclick = () => {
-      const plot = document.querySelector(".st-key-" + data.figure + " .js-plotly-plot");
-      const camera = plot && [...plot.querySelectorAll(".modebar-btn")]
-        .find((one) => (one.dataset.title || one.getAttribute("aria-label") || "").startsWith("Download plot"));
-      if (!camera) return;
+    const button = parentElement.querySelector("." + format);
+    button.onclick = async () => {
+      button.disabled = true;
+      const { plot, camera } = await drawn(data.figure).finally(() => { button.disabled = false; });
       const shown = plot.layout;
       plot._context.toImageButtonOptions = { format, filename: data.name, scale: 2 };
       const paper = onPaper(shown);
       plot.layout = { ...paper, font: { ...paper.font, ...FONT }, ...PAPER };
-      camera.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      camera.dispatchEvent(new MouseEvent("click"));
       plot.layout = shown;
     };
   }
+  return () => window.removeEventListener("click", quietly, true);
 }
 """
 SAVE_HTML = '<button class="png">PNG</button><button class="svg">SVG</button>'

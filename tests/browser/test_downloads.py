@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dashboards import Server
+from dashboards import PATIENCE, Server
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,12 @@ def lab(trained: Path, server: Callable[..., Server]) -> Server:
 
 
 @pytest.fixture
-def dark(browser: Browser) -> Page:
+def dark(browser: Browser) -> Iterator[Page]:
     """Return a tab with a dark page."""
-    return browser.new_context(color_scheme="dark", viewport={"width": 1280, "height": 900}).new_page()
+    context = browser.new_context(color_scheme="dark", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
 
 
 def save(page: Page, kind: str, target: Path) -> Path:
@@ -44,7 +47,9 @@ def test_a_figure_is_saved_in_three_forms(
     dark: Page, lab: Server, generated: Path, view: str, tmp_path: Path
 ) -> None:
     dark.goto(lab.at("compare", data=str(generated), view=view), wait_until="commit")
-    expect(dark.locator("[data-testid=stPlotlyChart] .main-svg, [data-testid=stVegaLiteChart] svg").first)
+    expect(
+        dark.locator("[data-testid=stPlotlyChart] .main-svg, [data-testid=stVegaLiteChart] svg").first
+    ).to_be_visible()
     png = Image.open(save(dark, "PNG", tmp_path)).convert("RGBA")
     assert png.getpixel((1, 1)) == (255, 255, 255, 255)
     darkest = min(sum(pixel[:3]) for _, pixel in png.getcolors(png.width * png.height) or ())
@@ -52,7 +57,25 @@ def test_a_figure_is_saved_in_three_forms(
     assert "<svg" in save(dark, "SVG", tmp_path).read_text(encoding="utf-8")
     rows = list(csv.DictReader(save(dark, "CSV", tmp_path).open(encoding="utf-8")))
     assert len(rows) == {"All runs": 2, "Two runs": 7}[view]
-    dark.context.close()
+
+
+def test_a_button_pressed_before_the_figure_is_drawn_waits_for_it(
+    dark: Page, lab: Server, generated: Path, tmp_path: Path
+) -> None:
+    held: list[Route] = []
+    dark.route(re.compile(r"/static/js/.*[Pp]lotly.*\.js"), lambda route: held.append(route))
+    dark.goto(lab.at("compare", data=str(generated), view="All runs"), wait_until="commit")
+    dark.get_by_role("button", name="Save", exact=True).first.click()
+    with dark.expect_download() as download:
+        dark.get_by_role("button", name="PNG", exact=True).click()
+        expect(dark.get_by_role("button", name="PNG", exact=True)).to_be_disabled()
+        assert held
+        assert not dark.locator(".js-plotly-plot").count()
+        for request in held:
+            request.continue_()
+    download.value.save_as(tmp_path / "late.png")
+    assert Image.open(tmp_path / "late.png").width > 400
+    expect(dark.get_by_role("button", name="PNG", exact=True)).to_be_enabled()  # and the menu is still open
 
 
 def test_a_table_gives_no_csv_of_its_own(page: Page, lab: Server, generated: Path) -> None:
