@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dashboards import PATIENCE, Server, start
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
@@ -52,8 +53,9 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
     """Return a running Chromium."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started
@@ -61,15 +63,25 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def visitor(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Return a function that gives a visitor without cookies, `visitor(**options of new_context)`, patient as all."""
+    with ExitStack() as stack:
+
+        def arrive(**options: Any) -> BrowserContext:
+            context = stack.enter_context(browser.new_context(**options))
+            context.set_default_timeout(PATIENCE)
+            return context
+
+        yield arrive
+
+
+@pytest.fixture
+def page(visitor: Callable[..., BrowserContext]) -> Iterator[Page]:
     """Return a tab of 1280 x 1000 pixels that fails its test on any error a script throws."""
     thrown: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    tab = context.new_page()
+    tab = visitor(viewport={"width": 1280, "height": 1000}).new_page()
     tab.on("pageerror", lambda error: thrown.append(str(error)))
     yield tab
-    context.close()
     assert not thrown
 
 

@@ -23,8 +23,6 @@ from fer_core.faces.rescue import detectors
 from fer_core.faces.trial import attempt, pick
 from fer_core.settings import load
 
-expect.set_options(timeout=60_000)
-
 STRICT, LENIENT = (0.6, 0.7, 0.99), (0.6, 0.7, 0.9)
 
 

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 from dashboards import Server
 from faces_case import FRAMES, detect, frame_name, make_frames, shown_publicly
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.jobs.queue import submit
 from fer_core.store import Store
-
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +47,19 @@ IMAGE_THERE = """() => {
 }"""
 
 
+def settled(page: Page, stage: Locator) -> dict[str, float]:
+    """Return where the frame is once it has stopped moving: what appears above it pushes it down."""
+    before: Any = None
+    while (area := stage.locator("img").bounding_box()) is None or area != before:
+        before = area
+        page.wait_for_timeout(200)
+    return dict(area)
+
+
 def drag(page: Page, stage: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Drag from one place to another, both as shares of the frame."""
     stage.scroll_into_view_if_needed()
-    area: Any = stage.locator("img").bounding_box()
+    area = settled(page, stage)
     points = [(area["x"] + a * area["width"], area["y"] + b * area["height"]) for a, b in (start, end)]
     page.mouse.move(*points[0])
     page.mouse.down()
@@ -146,16 +153,15 @@ def test_a_face_is_chosen_by_a_click_and_stays_inside_the_frame(
     expect(said).to_contain_text("60 × 70 pixels.")
 
 
-def test_a_finger_draws_and_moves(browser: Browser, lab: Server, frames: Path) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
-    context.set_default_timeout(60_000)
+def test_a_finger_draws_and_moves(visitor: Callable[..., BrowserContext], lab: Server, frames: Path) -> None:
+    context = visitor(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()
     stage = open_frame(page, lab, frames, 6)
     touch = context.new_cdp_session(page)
 
     def swipe(*shares: tuple[float, float]) -> None:
         stage.scroll_into_view_if_needed()
-        area: Any = stage.locator("img").bounding_box()
+        area = settled(page, stage)
         assert area["x"] >= 0
         assert area["x"] + area["width"] <= 390
         points = [(area["x"] + a * area["width"], area["y"] + b * area["height"]) for a, b in shares]
@@ -173,7 +179,6 @@ def test_a_finger_draws_and_moves(browser: Browser, lab: Server, frames: Path) -
     assert (
         before.split(":")[1].split("×")[0] == said.inner_text().split(":")[1].split("×")[0]
     )  # as wide as before
-    context.close()
 
 
 def test_boxes_go_out_and_come_in(page: Page, lab: Server, frames: Path, tmp_path: Path) -> None:

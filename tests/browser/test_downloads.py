@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dashboards import PATIENCE, Server
+from dashboards import Server
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
-
-expect.set_options(timeout=PATIENCE)
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +20,9 @@ def lab(trained: Path, server: Callable[..., Server]) -> Server:
 
 
 @pytest.fixture
-def dark(browser: Browser) -> Iterator[Page]:
+def dark(visitor: Callable[..., BrowserContext]) -> Page:
     """Return a tab with a dark page."""
-    context = browser.new_context(color_scheme="dark", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    yield context.new_page()
-    context.close()
+    return visitor(color_scheme="dark", viewport={"width": 1280, "height": 900}).new_page()
 
 
 def save(page: Page, kind: str, target: Path) -> Path:

@@ -12,8 +12,6 @@ from playwright.sync_api import Page, expect
 
 from fer_core.store import Store
 
-expect.set_options(timeout=60_000)
-
 CHANGES = re.compile(r"^(Train \d|Detect faces|Import|Cancel|Try again|Run the|Run them|Save box)")
 
 SECRETS = """

@@ -9,9 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from dashboards import Server
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
-
-expect.set_options(timeout=60_000)
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 LINKS = ("Faces", "Train", "Compare", "Predict", "Overview")
 
@@ -72,18 +70,17 @@ def test_faces_are_detected_from_the_page_and_survive_a_reload(
 
 
 def test_a_run_is_launched_watched_and_found_again_by_its_link(
-    page: Page, lab: Server, generated: Path, errors: list[str], browser: Browser
+    page: Page, lab: Server, generated: Path, errors: list[str], visitor: Callable[..., BrowserContext]
 ) -> None:
     query = {"backbone": "efficientnet_lite0", "epochs": 2, "folds": 2, "unfreeze": "1"}
     page.goto(at(lab, generated, "train", **query), wait_until="commit")
     page.get_by_role("button", name="Train 1 run").click()
     expect(page.get_by_text("Validation accuracy", exact=True)).to_be_visible()
     shown = page.get_by_test_id("stMetricValue").first.inner_text()
-    assert "run=" in page.url
-    elsewhere = browser.new_context().new_page()  # another visitor
+    expect(page).to_have_url(re.compile("[?&]run="))
+    elsewhere = visitor().new_page()
     elsewhere.goto(page.url, wait_until="commit")
     expect(elsewhere.get_by_test_id("stMetricValue").first).to_have_text(shown)
-    elsewhere.context.close()
 
 
 def test_an_upload_is_classified(page: Page, lab: Server, generated: Path, errors: list[str]) -> None:

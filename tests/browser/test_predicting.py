@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dashboards import Server
+from dashboards import PATIENCE, Server
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
-
-expect.set_options(timeout=90_000)
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
@@ -62,20 +61,21 @@ def test_what_is_no_image_is_named_with_its_reason(page: Page, lab: Server, gene
 
 
 def test_a_link_shows_the_same_view_in_another_browser(
-    page: Page, lab: Server, generated: Path, browser: Browser
+    page: Page, lab: Server, generated: Path, visitor: Callable[..., BrowserContext]
 ) -> None:
     page.goto(at(lab, generated, **{"from": "sample", "unsure": "0.9"}), wait_until="commit")
     expect(page.get_by_role("img", name="Grad-CAM").first).to_be_visible()
     expect(page.get_by_text("perhaps", exact=False).first).to_be_visible()
     shown = page.get_by_role("heading", level=4).all_inner_texts()
     picture = page.get_by_role("img", name="faces boxed").first.get_attribute("alt")
-    assert all(part in page.url for part in ("run=", "image=", "from=sample"))
-    elsewhere = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+    assert shown
+    for part in ("run=", "image=", "from=sample"):
+        expect(page).to_have_url(re.compile(f"[?&]{part}"))
+    elsewhere = visitor(viewport={"width": 1280, "height": 1000}).new_page()
     elsewhere.goto(page.url, wait_until="commit")
     expect(elsewhere.get_by_role("img", name="Grad-CAM").first).to_be_visible()
-    assert elsewhere.get_by_role("img", name="faces boxed").first.get_attribute("alt") == picture
-    assert elsewhere.get_by_role("heading", level=4).all_inner_texts() == shown
-    elsewhere.context.close()
+    expect(elsewhere.get_by_role("img", name="faces boxed").first).to_have_attribute("alt", picture or "")
+    expect(elsewhere.get_by_role("heading", level=4)).to_have_text(shown)
 
 
 def test_where_no_face_is_found_a_drawn_box_is_classified(
@@ -106,7 +106,7 @@ def camera(browser: Browser, chromium: str) -> Iterator[Page]:
         executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *CAMERA]
     )
     context = with_camera.new_context(permissions=["camera"])
-    context.set_default_timeout(90_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     with_camera.close()
 

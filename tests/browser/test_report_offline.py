@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from fer_core.report import write_report
 from fer_core.store import Store
 
 
 def test_a_report_draws_its_figures_with_the_network_off(
-    browser: Browser, shared_home: Path, tmp_path: Path
+    visitor: Callable[..., BrowserContext], shared_home: Path, tmp_path: Path
 ) -> None:
     store = Store(shared_home / "fer.sqlite", read_only=True)
     run = store.runs(status=["done"])[0]
     path = write_report(store, run.id, tmp_path / "run.html")
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
+        context = visitor(color_scheme=scheme, viewport={"width": 390, "height": 800})
         context.set_offline(True)
         asked: list[str] = []
         trouble: list[str] = []
@@ -40,4 +41,3 @@ def test_a_report_draws_its_figures_with_the_network_off(
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
         assert not trouble
-        context.close()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from dashboards import Server, free_port, start
 from extras import need
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 need("authlib", "requirements-auth.txt")
 need("httpx", "requirements-auth.txt")
 
 from identity_provider import CLIENT, SECRET, Provider, running  # noqa: E402
-
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +59,16 @@ def lab(provider: Provider, shared_home: Path, tmp_path_factory: pytest.TempPath
     ],
 )
 def test_people_get_in_by_the_address_that_the_provider_confirms(
-    browser: Browser, lab: Server, provider: Provider, email: str, verified: bool, told: str
+    visitor: Callable[..., BrowserContext],
+    lab: Server,
+    provider: Provider,
+    email: str,
+    verified: bool,
+    told: str,
 ) -> None:
     provider.claims = {"email": email, "email_verified": verified}
     provider.asked.clear()
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page = visitor(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(lab.at("train"), wait_until="commit")
     entrance = page.get_by_role("button", name="Sign in")
     expect(entrance).to_be_visible()
@@ -79,4 +82,3 @@ def test_people_get_in_by_the_address_that_the_provider_confirms(
     if inside:
         page.get_by_role("button", name="Sign out").click()
         expect(entrance).to_be_visible()
-    page.context.close()
