@@ -28,14 +28,14 @@ class Weights:
     Attributes:
         title: the data they were trained on and their name at the source.
         file: the file's name, as it is looked for in the weights folder and torch hub's cache.
-        sha256: leading hex digits of the file's SHA-256; empty where the source publishes none.
+        sha256: leading hex digits of the file's SHA-256.
         url: where the file is downloaded; empty for a file that comes inside a Python package.
         package: the package and the folder in it that hold the file.
     """
 
     title: str
     file: str
-    sha256: str = ""
+    sha256: str
     url: str = ""
     package: tuple[str, str] | None = None
 
@@ -212,7 +212,9 @@ _ROWS = (
         weights=Weights(
             "VGGFace2, facenet-pytorch 20180402-114759",
             "20180402-114759-vggface2.pt",
-            url=FACENET + "20180402-114759-vggface2.pt",
+            # The release names no digest; this is the one that several projects check the file against.
+            "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b",
+            FACENET + "20180402-114759-vggface2.pt",
         ),
         mean=(127.5 / 255,) * 3,
         std=(128 / 255,) * 3,

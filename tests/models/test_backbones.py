@@ -65,6 +65,14 @@ def test_weights_are_looked_for_in_the_folder_then_in_torch_hub(tmp_path: Path) 
     assert weight_status("resnet18", "imagenet", tmp_path).state == "here"
 
 
+def test_every_file_of_weights_is_held_to_a_digest() -> None:
+    files = {row.name: row.weights for row in BACKBONES.values() if row.weights is not None}
+    assert len(files) == len(BACKBONES) - 1  # the plain twin has none
+    for weights in files.values():
+        assert 8 <= len(weights.sha256) <= 64
+        int(weights.sha256, 16)
+
+
 @pytest.mark.usefixtures("_empty_hub")
 def test_states_of_other_weights(tmp_path: Path) -> None:
     packaged = weight_status("efficientnet_lite0", "imagenet", tmp_path)
