@@ -43,6 +43,7 @@ FLOORS: dict[int, tuple[str, ...]] = {
         "uploads",
         "devices",
         "environment",
+        "tensor_files",
     ),
     2: (
         "training",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -114,11 +114,9 @@ class _Kept:
         text = json.dumps([[path, stamp, record] for path, (stamp, record) in self.records.items()])
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.file.parent, prefix=".files-")
+            partial = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}")
             try:
-                with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    stream.write(text)
-                Path(name).replace(self.file)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+                partial.write_text(text, encoding="utf-8")
+                partial.replace(self.file)
+            finally:
+                partial.unlink(missing_ok=True)

@@ -109,19 +109,16 @@ def require_onnx() -> None:
 def _write(
     run: StoredRun, model: TransferConfig, source: Path, settings: Settings, folder: Path, kind: OnnxKind
 ) -> list[OnnxFile]:
-    from safetensors.torch import save_file
-
+    from ..tensor_files import write_tensors
     from ..training import checkpoints
     from .networks import Ensemble, load
 
     prefix, suffixes, row = load(model, source, settings)
     folder.mkdir()
-    state = {name: value.contiguous() for name, value in prefix.state_dict().items()}
-    save_file(state, folder / "prefix.safetensors", metadata={"format": "pt"})
+    write_tensors(folder / "prefix.safetensors", prefix.state_dict(), {"format": "pt"})
     temperatures = {}
     for name, suffix in suffixes.items():
-        tensors = {key: value.contiguous() for key, value in suffix.state_dict().items()}
-        save_file(tensors, folder / name, metadata={"format": "pt"})
+        write_tensors(folder / name, suffix.state_dict(), {"format": "pt"})
         temperatures[name] = checkpoints.read(source / name)[1].get("training", {}).get("temperature")
     flip = run.config.training.flip_at_test
     if kind == "none":

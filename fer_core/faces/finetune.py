@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, RNet
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from ..artifacts import Artifacts
 from ..config import DataConfig
 from ..datasets.base import Dataset
+from ..tensor_files import write_tensors
 from .crops import Box
 from .extraction import Progress
 from .finetune_score import score
@@ -73,7 +73,7 @@ def fine_tune(
         pretrained = MTCNN(trace=False)
         samples, curves = {}, {}
         for stage in ("rnet", "onet"):
-            save_file(nets.state_dict(), weights)
+            write_tensors(weights, nets.state_dict())
             lowered = (*config.proposals, config.proposals[1])
             proposer = MTCNN(thresholds=lowered, weights=weights)
             made = collect(
@@ -81,7 +81,7 @@ def fine_tune(
             )
             samples[stage] = made.counts()
             curves[stage] = train_stage(nets, stage, made, config, rng, _about(told, f"{stage} training"))
-        save_file(nets.state_dict(), weights)
+        write_tensors(weights, nets.state_dict())
         figures = score(held, pretrained, MTCNN(weights=weights, trace=False), _about(told, "comparing"))
         about.update(samples=samples, losses=curves, figures=figures)  # written by `ensure` after this
 

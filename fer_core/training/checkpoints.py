@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import StoreError
+from ..tensor_files import write_tensors
 
 
 def write(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
@@ -22,8 +22,8 @@ def write(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
         note: JSON-able values, with the run's key as "run"; kept as the file's metadata.
     """
     partial = path.with_name(path.name + ".partial")
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(plain, partial, metadata={"note": json.dumps(note)})
+    plain = {name: value.detach().cpu() for name, value in tensors.items()}
+    write_tensors(partial, plain, {"note": json.dumps(note)})
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)

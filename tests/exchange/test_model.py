@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import sys
 from pathlib import Path
 
@@ -121,6 +122,12 @@ def test_a_file_that_differs_is_not_written(
     with pytest.raises(StoreError, match="must give PyTorch's probabilities"):
         export_model(store, artifacts, settings, run_id, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_whoever_may_read_one_file_may_read_all(folder: Path) -> None:
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert any(name.endswith(".safetensors") for name in modes)
+    assert set(modes.values()) == {modes["config.json"]}
 
 
 def test_an_existing_folder_is_left_alone(

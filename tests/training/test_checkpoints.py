@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -21,15 +23,25 @@ def test_tensors_and_note_come_back(tmp_path: Path) -> None:
     assert load_file(tmp_path / "x.safetensors").keys() == tensors.keys()
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o007])
+def test_a_checkpoint_is_readable_to_whom_the_umask_allows(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        checkpoints.write(tmp_path / "x.safetensors", {"a": torch.zeros(2)}, {"run": "k"})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x.safetensors").stat().st_mode) == 0o666 & ~umask
+
+
 def test_a_failed_write_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.safetensors"
     checkpoints.write(path, {"a": torch.zeros(2)}, {"run": "k"})
 
-    def fail(tensors: object, path: Path, metadata: object) -> None:
+    def fail(path: Path, tensors: object, metadata: object) -> None:
         path.write_bytes(b"half")
         raise OSError("no space")
 
-    monkeypatch.setattr(checkpoints, "save_file", fail)
+    monkeypatch.setattr(checkpoints, "write_tensors", fail)
     with pytest.raises(OSError, match="no space"):
         checkpoints.write(path, {"a": torch.ones(2)}, {"run": "k"})
     assert checkpoints.read(path)[0]["a"].tolist() == [0, 0]
