@@ -95,6 +95,11 @@ def _command(commands: argparse._SubParsersAction, name: str, run: str, text: st
     return command
 
 
+def _detach(command: argparse.ArgumentParser) -> None:
+    text = "leave it to a worker, started unless one lives, and return at once"
+    command.add_argument("--detach", action="store_true", help=text)
+
+
 def _json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON document on standard output")
 
@@ -234,7 +239,7 @@ def _train(commands: argparse._SubParsersAction) -> None:
     add_recipe(recipe)
     _extraction(train)
     _faces_or_frames(train)
-    train.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
+    _detach(train)
     _json(train)
     demo = _command(
         commands, "demo", "demo:demo", "train the three settings on the generated set and print the table"
@@ -266,7 +271,7 @@ def _sweep(commands: argparse._SubParsersAction) -> None:
     add_free(sweep.add_argument_group("in every recipe"))
     _extraction(sweep)
     _faces_or_frames(sweep)
-    sweep.add_argument("--detach", action="store_true", help="queue for the worker and return at once")
+    _detach(sweep)
     _json(sweep)
 
 

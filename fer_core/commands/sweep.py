@@ -21,7 +21,7 @@ from ..results import title
 from ..sweep import Place, rank, sweep_name
 from .context import Context, note, percent, percent_interval, print_json, print_table
 from .recipe import recipe_of
-from .train import faces_values, finish
+from .train import faces_values, finish, hand_over
 
 COLUMNS = {
     "rank": None,
@@ -45,6 +45,7 @@ def sweep(options: argparse.Namespace) -> int:
     ids = list(submit_together(context.store, queue, sweep=name, extra={"sweep": name}))
     note(f"Sweep {name}: {len(ids)} runs")
     if options.detach:
+        hand_over(context)
         if options.json:
             print_json({"sweep": name, "runs": ids})
         else:

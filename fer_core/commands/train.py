@@ -58,6 +58,8 @@ def train(options: argparse.Namespace) -> int:
     configs = plan(context, options)
     _say_weights(context, configs[0])
     asked = [submit_run(context, config) for config in most_blocks_first(configs)]
+    if options.detach:
+        hand_over(context)
     found = {
         run_id: run_row(
             context.store.run(run_id) if options.detach else finish(context, run_id), cached=cached
@@ -71,6 +73,17 @@ def train(options: argparse.Namespace) -> int:
         print_table(rows, COLUMNS)
         _footnotes(configs[0], rows)
     return 0 if options.detach or all(row["status"] == "done" for row in rows) else 1
+
+
+def hand_over(context: Context) -> None:
+    """See to it that what is queued gets carried out by another process than this one, and say by which."""
+    if not context.store.active():
+        return
+    if context.settings.executor == "inline":
+        note("FER_EXECUTOR=inline starts no worker; carry out what is queued with: python -m fer_core worker")
+    else:
+        executors.launch(context.settings)
+        note(f"Carried out by {executors.describe(context.settings)}; watch it with: python -m fer_core jobs")
 
 
 def submit_run(context: Context, config: RunConfig) -> tuple[str, bool]:

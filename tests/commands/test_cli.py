@@ -61,6 +61,24 @@ def test_train_prints_a_row_per_setting_and_answers_from_the_cache(
     assert [{**row, "cached": False} for row in again] == rows
 
 
+def test_detached_training_starts_a_worker_or_says_how_to(
+    capsys: pytest.CaptureFixture[str], generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[object] = []
+    monkeypatch.setattr("fer_core.jobs.executors.launch", launched.append)
+    monkeypatch.setenv("FER_HOME", str(tmp_path / "home"))
+    arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--detach"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "queued" in shown.out
+    assert "Carried out by a worker on" in shown.err
+    assert len(launched) == 1
+    monkeypatch.setenv("FER_EXECUTOR", "inline")
+    assert main(arguments) == 0
+    assert "python -m fer_core worker" in capsys.readouterr().err
+    assert len(launched) == 1
+
+
 def test_compare_lists_what_was_trained_best_first(
     capsys: pytest.CaptureFixture[str], generated: Path
 ) -> None:

@@ -64,13 +64,16 @@ def test_what_does_not_go_together_exits_with_2(
 
 
 def test_a_sweep_ranks_its_runs_and_keeps_its_name(
-    generated: Path, capsys: pytest.CaptureFixture[str]
+    generated: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    launched: list[object] = []
+    monkeypatch.setattr("fer_core.jobs.executors.launch", launched.append)
     arguments = ["sweep", "--data", str(generated), "--backbone", "efficientnet_lite0", "--unfreeze", "1"]
     arguments += ["--recipe", "paper,cosine,flipped", "--folds", "2", "--epochs", "2"]
     code, queued = run(capsys, *arguments, "--detach")
     assert code == 0
     assert len(set(queued["runs"])) == 3
+    assert len(launched) == 1
     code, found = run(capsys, *arguments)
     assert code == 0
     assert found["sweep"] == queued["sweep"]
