@@ -10,6 +10,7 @@ from fer_core.ui import (
     compare_view,
     resources,
 )
+from fer_core.ui.linked import linked
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note
 
@@ -26,7 +27,7 @@ with setup("Compare") as lab:
         VIEWS,
         default=VIEWS[0],
         required=True,
-        key="view",
+        key=linked("view", VIEWS),
         bind="query-params",
         label_visibility="collapsed",
     )

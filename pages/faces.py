@@ -6,6 +6,7 @@ from fer_core.ui import boxes_view, faces_view
 from fer_core.ui.detection_settings import settings_form
 from fer_core.ui.faces_filters import filters
 from fer_core.ui.found_accuracy import found_accuracy
+from fer_core.ui.linked import linked
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import generated_note
 
@@ -32,7 +33,7 @@ with setup("Faces") as lab:
             default="all",
             required=True,
             format_func=faces_view.VIEWS.__getitem__,
-            key="view",
+            key=linked("view", list(faces_view.VIEWS), faces_view.VIEWS.__getitem__),
             bind="query-params",
             label_visibility="collapsed",
         )

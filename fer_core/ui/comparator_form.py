@@ -16,13 +16,14 @@ from ..datasets.table_rows import LAYOUT
 from ..models.naming import COLUMNS, INPUTS, system
 from ..planning import faces_config, seeds, settings_of, whole_numbers
 from . import resources
+from .form_fields import EXTRACTION, no_face_choice, protocol_choice
+from .linked import linked
 from .setup import Lab
-from .widgets import protocol_choice, run_link
+from .widgets import run_link
 
-NETWORK, OTHER = "transferred network", "SVM, BDNN or MLP"
+WHAT = NETWORK, OTHER = "transferred network", "SVM, BDNN or MLP"
 KINDS = {"SVM": "svm", "BDNN": "bdnn", "MLP": "mlp"}
 TABLE = "feature table"
-EXTRACTION = {"faces (MTCNN)": True, "whole frames": False}
 
 
 def chosen(lab: Lab) -> bool:
@@ -33,7 +34,7 @@ def chosen(lab: Lab) -> bool:
         )
         return True
     what = st.segmented_control(
-        "What to train", [NETWORK, OTHER], default=NETWORK, required=True, key="what", bind="query-params"
+        "What to train", WHAT, default=NETWORK, required=True, key=linked("what", WHAT), bind="query-params"
     )
     return bool(what == OTHER)
 
@@ -47,7 +48,7 @@ def form(lab: Lab) -> list[RunConfig]:
             list(KINDS),
             selection_mode="multi",
             default=list(KINDS),
-            key="models",
+            key=linked("models", list(KINDS)),
             bind="query-params",
         )
         read = _sheet_inputs(lab) if lab.dataset.layout == LAYOUT else _image_inputs()
@@ -70,23 +71,30 @@ def form(lab: Lab) -> list[RunConfig]:
 
 def _image_inputs() -> list[Inputs]:
     """Draw what is read of each image, and return it."""
+    readable = [*INPUTS.values(), TABLE]
     names = st.pills(
         "What they read",
-        [*INPUTS.values(), TABLE],
+        readable,
         selection_mode="multi",
         default=[INPUTS["phog"]],
-        key="reads",
+        key=linked("reads", readable),
         bind="query-params",
     )
     with st.popover("Descriptors", icon=":material/tune:"):
         st.caption("PHOG: Bosch et al. 2007; LPQ: Ojansivu and Heikkilä 2008.")
         one, two, three = st.columns(3)
         side = one.number_input("Pixels: side", 4, 160, 32, key="side", bind="query-params")
-        levels = one.selectbox("PHOG: levels", [3, 4], key="levels", bind="query-params")
-        bins = two.selectbox("PHOG: bins", [8, 16], key="bins", bind="query-params")
-        degrees = two.selectbox("PHOG: degrees", [360, 180], key="degrees", bind="query-params")
-        window = three.selectbox("LPQ: window", [7, 3, 5, 9], key="window", bind="query-params")
-        blocks = three.selectbox("LPQ: blocks a side", [4, 3], key="blocks", bind="query-params")
+        levels = one.selectbox("PHOG: levels", [3, 4], key=linked("levels", [3, 4]), bind="query-params")
+        bins = two.selectbox("PHOG: bins", [8, 16], key=linked("bins", [8, 16]), bind="query-params")
+        degrees = two.selectbox(
+            "PHOG: degrees", [360, 180], key=linked("degrees", [360, 180]), bind="query-params"
+        )
+        window = three.selectbox(
+            "LPQ: window", [7, 3, 5, 9], key=linked("window", [7, 3, 5, 9]), bind="query-params"
+        )
+        blocks = three.selectbox(
+            "LPQ: blocks a side", [4, 3], key=linked("blocks", [4, 3]), bind="query-params"
+        )
     phog = parse(PhogConfig, {"levels": levels, "bins": bins, "degrees": degrees})
     lpq = parse(LpqConfig, {"window": window, "blocks": blocks})
     known: dict[str, Inputs] = {
@@ -115,7 +123,7 @@ def _sheet_inputs(lab: Lab) -> list[Inputs]:
         list(named),
         selection_mode="multi",
         default=[COLUMNS["both"]],
-        key="columns",
+        key=linked("columns", list(named)),
         bind="query-params",
     )
     return [inputs_of("table", Path(lab.dataset.source), named[name]) for name in names]
@@ -158,16 +166,10 @@ def _faces(lab: Lab) -> FacesConfig:
     if lab.dataset.layout == LAYOUT:
         return FacesConfig(extract=False)
     one, two = st.columns(2)
-    extract = EXTRACTION[str(one.selectbox("Input", list(EXTRACTION), key="input_of", bind="query-params"))]
-    policy = two.selectbox(
-        "A frame with no face",
-        ["manual", "resize", "drop"],
-        key="no_face",
-        bind="query-params",
-        help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
-        "drop: left out",
-    )
-    values = {"extract": True, "no_face": policy} if extract else {"extract": False}
+    titles = list(EXTRACTION.values())
+    chosen = one.selectbox("Input", titles, key=linked("input_of", titles), bind="query-params")
+    policy = no_face_choice(two)
+    values = {"extract": True, "no_face": policy} if chosen == EXTRACTION[True] else {"extract": False}
     return faces_config(lab.store, resources.artifacts(), resources.data_config(lab.source), values)
 
 

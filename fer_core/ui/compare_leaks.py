@@ -14,6 +14,7 @@ from ..results import title
 from ..store import StoredRun
 from ..trust import detector_leak
 from . import downloads, missing_runs, resources
+from .linked import linked
 from .setup import Lab
 from .widgets import percent, plain
 
@@ -43,7 +44,7 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
     for key, own in sorted(shown.items(), key=lambda item: -measured(item[1])):
         name = _name(own[0])
         named[f"{name} ({key[:8]})" if name in named else name] = own[0]
-    run = named[st.selectbox("Model", list(named), key="model", bind="query-params")]
+    run = named[st.selectbox("Model", list(named), key=linked("model", list(named)), bind="query-params")]
     configs = leak_meter(run.config, protocols[run.config.protocol.folds])
     done = {other.id: other for other in runs}
     rows = [_row(done[config.key()]) for config in configs if config.key() in done]

@@ -19,6 +19,7 @@ from ..store import StoredRun
 from . import downloads, resources
 from .compare_view import labels
 from .gallery import Tile, grid
+from .linked import linked
 from .widgets import percent, plain
 
 MOST_IMAGES = 24
@@ -33,8 +34,8 @@ def view(runs: list[StoredRun]) -> None:
     names = list(known)
     one, other = _first_choice(list(known.values()))
     left, right = st.columns(2)
-    first = left.selectbox("First", names, index=one, key="a", bind="query-params")
-    second = right.selectbox("Second", names, index=other, key="b", bind="query-params")
+    first = left.selectbox("First", names, index=one, key=linked("a", names), bind="query-params")
+    second = right.selectbox("Second", names, index=other, key=linked("b", names), bind="query-params")
     a, b = known[first], known[second]
     if a.id == b.id:
         st.info("Choose two different runs.", icon=":material/compare:")

@@ -35,6 +35,7 @@ from ..replication import (
 from ..statements import check_statements
 from ..store import StoredRun
 from . import downloads, missing_runs, resources
+from .linked import linked
 from .setup import Lab
 
 MARKS = {HOLDS: "✓ holds", FAILS: "✗ does not hold", NOISE: "≈ within noise", DIFFERS: "✗ differs"}
@@ -124,7 +125,9 @@ def _network(runs: Sequence[StoredRun]) -> tuple[str, str]:
     # What has been run goes before what could be.
     offered.sort(key=lambda network: network not in known and bool(known))
     named = {_name(*network): network for network in offered}
-    name = st.selectbox("Beside the paper's ResNet18", list(named), key="beside", bind="query-params")
+    name = st.selectbox(
+        "Beside the paper's ResNet18", list(named), key=linked("beside", list(named)), bind="query-params"
+    )
     backbone, weights = named[name]
     if weights == "none":
         st.warning(

@@ -21,6 +21,7 @@ from . import downloads, resources
 from .compare_pair import crop_rows
 from .compare_view import labels
 from .gallery import Tile, grid
+from .linked import linked
 from .widgets import percent
 
 SHOWN = 8
@@ -40,10 +41,13 @@ def view(runs: list[StoredRun]) -> None:
         )
         return
     left, right = st.columns([3, 1])
-    run = known[left.selectbox("BDNN", list(known), key="prototypes", bind="query-params")]
+    run = known[
+        left.selectbox("BDNN", list(known), key=linked("prototypes", list(known)), bind="query-params")
+    ]
     folds, names = read_folds(stored.open("runs", run.id))
     single = {f"seed {one.seed}, fold {one.fold + 1}": one for one in folds}
-    which = right.selectbox("Fold", ["mean", *single], key="fold", bind="query-params")
+    choices = ["mean", *single]
+    which = right.selectbox("Fold", choices, key=linked("fold", choices), bind="query-params")
     own = [single[which]] if which in single else folds
     prototypes = np.mean([one.prototypes for one in own if one.prototypes is not None], axis=0)
     st.subheader("Prototypes")
@@ -123,7 +127,12 @@ def _png(gray: np.ndarray) -> bytes:
 
 def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
     name = st.pills(
-        "Images of", list(CLASSES), default=CLASSES[0], key="class", bind="query-params", required=True
+        "Images of",
+        list(CLASSES),
+        default=CLASSES[0],
+        key=linked("class", CLASSES),
+        bind="query-params",
+        required=True,
     )
     own = table[table["label"] == CLASSES.index(name or CLASSES[0])]
     if own.empty:

@@ -16,6 +16,7 @@ from ..protocols import PROTOCOLS
 from ..results import run_table, title
 from ..store import StoredRun
 from . import downloads, resources
+from .linked import linked
 from .widgets import runs_dataframe
 
 COLUMNS = (
@@ -45,19 +46,19 @@ def labels(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:
 def filters(runs: list[StoredRun]) -> list[StoredRun]:
     """Draw the filters and return the runs that pass; their values are in the URL."""
     left, middle, right = st.columns([3, 3, 2])
-    systems = left.multiselect(
-        "System", sorted({family(run.config.model) for run in runs}), key="system", bind="query-params"
-    )
+    families = sorted({family(run.config.model) for run in runs})
+    systems = left.multiselect("System", families, key=linked("system", families), bind="query-params")
+    known = sorted({run.protocol for run in runs})
     protocols = middle.multiselect(
         "Protocol",
-        sorted({run.protocol for run in runs}),
-        key="protocol",
+        known,
+        key=linked("protocol", known),
         bind="query-params",
         help="; ".join(
             f"{name}: {one.title}" + (" (leaks)" if one.leaks else "") for name, one in PROTOCOLS.items()
         ),
     )
-    order = right.selectbox("Order", ORDERS, key="order", bind="query-params")
+    order = right.selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
     runs = [run for run in runs if not protocols or run.protocol in protocols]
     runs = [run for run in runs if not systems or family(run.config.model) in systems]
     if order == ORDERS[0]:
@@ -97,7 +98,7 @@ def _page(runs: int) -> int:
     if pages < 2:
         return 1
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        page = st.pagination(pages, key="page", bind="query-params")
+        page = st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params")
         first = PER_PAGE * (page - 1)
         st.caption(
             f"Drawn below: {first + 1} to {min(first + PER_PAGE, runs)} of {runs:,} runs", width="content"
@@ -131,7 +132,7 @@ def curves(runs: list[StoredRun]) -> None:
         "Runs",
         list(known),
         default=[names[run.id] for run in deep[:3]],
-        key="curves",
+        key=linked("curves", list(known)),
         bind="query-params",
         max_selections=6,
     )
@@ -163,7 +164,7 @@ def curves(runs: list[StoredRun]) -> None:
         return
     st.subheader("Both directions of the BDNN")
     bdnns = labels(both)
-    chosen_one = st.selectbox("BDNN", list(bdnns), key="bdnn", bind="query-params")
+    chosen_one = st.selectbox("BDNN", list(bdnns), key=linked("bdnn", list(bdnns)), bind="query-params")
     losses = charts.direction_losses(resources.epochs(bdnns[chosen_one]))
     downloads.figure(charts.two_directions(losses), losses, "bdnn-losses")
     st.caption(

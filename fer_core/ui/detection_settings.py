@@ -12,6 +12,7 @@ from ..faces.finetuned import FineTuned, available
 from ..faces.rescue import POLICIES
 from ..planning import faces_config
 from . import resources
+from .linked import linked
 from .setup import Lab
 
 DEFAULT = FacesConfig()
@@ -52,7 +53,7 @@ def detector(tuned: Sequence[FineTuned]) -> str:
     return st.selectbox(
         "R- and O-Net",
         list(labels),
-        key="detector",
+        key=linked("detector", list(labels), labels.__getitem__),
         bind="query-params",
         format_func=labels.__getitem__,
         help="Fine-tuned by `python -m fer_core detector train`, which says what each wins and loses on movies "
@@ -66,10 +67,14 @@ def choice(prefix: str = "", start: FacesConfig = DEFAULT) -> str:
         "Which face, when there are several",
         CHOICES,
         CHOICES.index(start.choice),
-        key=f"{prefix}choice",
+        key=linked(f"{prefix}choice", CHOICES, _words),
         bind="query-params",
-        format_func=lambda value: value.replace("_", " "),
+        format_func=_words,
     )
+
+
+def _words(value: str) -> str:
+    return value.replace("_", " ")
 
 
 def no_face() -> str:
@@ -77,7 +82,7 @@ def no_face() -> str:
     return st.selectbox(
         "A frame with no face",
         list(NO_FACE),
-        key="no_face",
+        key=linked("no_face", list(NO_FACE), NO_FACE.__getitem__),
         bind="query-params",
         format_func=NO_FACE.__getitem__,
     )
@@ -151,7 +156,7 @@ def rescues(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[str, ...]:
             "Second looks at a frame with no face",
             RESCUES,
             start.rescue,
-            key=f"{prefix}rescue",
+            key=linked(f"{prefix}rescue", RESCUES),
             bind="query-params",
             placeholder="None",
             help="Tried in this order until one finds a face, and noted with the frame. "

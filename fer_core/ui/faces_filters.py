@@ -10,6 +10,9 @@ from ..config import CLASSES
 from ..faces.crops import STATUSES
 from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
+from .linked import linked
+
+ORDERS = ("name", "probability", "face size")
 
 
 def filters(table: pd.DataFrame, crops: Crops) -> pd.DataFrame:
@@ -22,12 +25,11 @@ def filters(table: pd.DataFrame, crops: Crops) -> pd.DataFrame:
     whole = crops.table
     top = st.columns([1.7, 1.7, 1.7, 1.3, 1.6], vertical_alignment="bottom")
     present = [status for status in STATUSES if (whole["status"] == status).any()]
-    statuses = top[0].multiselect("Status", present, key="status", bind="query-params")
-    classes = top[1].multiselect("Class", CLASSES, key="class", bind="query-params")
-    groups = top[2].multiselect(
-        "Movie or person", sorted(set(whole["group"].unique()) - {""}), key="group", bind="query-params"
-    )
-    order = top[3].selectbox("Order", ["name", "probability", "face size"], key="order", bind="query-params")
+    statuses = top[0].multiselect("Status", present, key=linked("status", present), bind="query-params")
+    classes = top[1].multiselect("Class", CLASSES, key=linked("class", CLASSES), bind="query-params")
+    known = sorted(set(whole["group"].unique()) - {""})
+    groups = top[2].multiselect("Movie or person", known, key=linked("group", known), bind="query-params")
+    order = top[3].selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
     if statuses:
         table = table[table["status"].isin(statuses)]
     if classes:
@@ -50,7 +52,7 @@ def _rescued(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
         "Found on a second look",
         present,
         selection_mode="multi",
-        key="rescued",
+        key=linked("rescued", present),
         bind="query-params",
         help=" ".join(f"**{name}**: {POLICIES[name].title}." for name in present),
     )
@@ -65,7 +67,7 @@ def _rarer(table: pd.DataFrame, crops: Crops) -> tuple[pd.DataFrame, list[str]]:
     narrowed = []
     splits = sorted(crops.table["split"].dropna().unique())
     if splits:
-        chosen = st.multiselect("Split", splits, key="split", bind="query-params")
+        chosen = st.multiselect("Split", splits, key=linked("split", splits), bind="query-params")
         if chosen:
             table = table[table["split"].isin(chosen)]
             narrowed.append("split")

@@ -19,6 +19,7 @@ from ..metrics import wilson_intervals
 from ..store import StoredRun
 from . import bench_view, boxes_view, downloads, queue_view, resources, trace_view
 from .gallery import PAGE_SIZE, Tile, encode, grid
+from .linked import linked
 from .setup import Lab
 from .widgets import interval, plain, run_status
 
@@ -100,7 +101,9 @@ def gallery(table: pd.DataFrame, config: RunConfig) -> None:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
     pages = -(-len(table) // PAGE_SIZE)
-    page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    page = (
+        st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params") if pages > 1 else 1
+    )
     key = config.crops_key()
     chosen = table.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     grid(_tile(row, key) for row in chosen.to_dict("records"))

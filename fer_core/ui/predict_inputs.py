@@ -14,6 +14,7 @@ from .. import limits
 from ..config import CLASSES
 from ..uploads import SUFFIXES, Refusal, Sent, Upload, read, unfold
 from . import resources
+from .linked import linked
 from .predict_view import Model, unsure_below
 from .setup import Lab
 from .widgets import plain
@@ -96,7 +97,7 @@ def take(lab: Lab, model: Model) -> tuple[list[Item], float]:
 
 def _source() -> str:
     """Draw the choice of where images come from; the URL holds it."""
-    asked = st.query_params.get("from")
+    asked = st.query_params.get(linked("from", list(SOURCES)))
     if asked is None and ("image" in st.query_params or st.query_params.get("sample") == "true"):
         asked = "sample"
     chosen = st.segmented_control(

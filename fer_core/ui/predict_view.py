@@ -13,6 +13,7 @@ from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from . import resources
+from .linked import linked
 from .widgets import interval, percent, plain
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def choose(runs: list[StoredRun]) -> list[Model]:
         members = _members(run)
         names = [ALL, *(f"{seed}.{fold}" for seed, fold in members)]
         fold = _bound(
-            "Networks", "fold", names, lambda name: name if name == ALL else f"Seed, fold {name}", default=ALL
+            "Networks",
+            linked("fold", names),
+            names,
+            lambda name: name if name == ALL else f"Seed, fold {name}",
+            default=ALL,
         )
     with right:
         others = [NONE, *(key for key in by_id if key != run.id)]

@@ -11,8 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 from ..config import RunConfig, TrainingConfig
 from ..planning import Cost, prefix_cost
 from ..recipes import RECIPES, SELECTIONS, described, training_config
+from .linked import linked
 
 OWN = "own"
+SAMPLERS = ("balanced", "shuffled")
+SCHEDULES = ("constant", "cosine")
 PRECISIONS = ["float32", "bf16", "tf32", "auto"]
 
 
@@ -26,17 +29,18 @@ def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
         ConfigError: two choices don't go together.
     """
     with place.popover("Recipe", icon=":material/tune:", width="stretch"):
+        names = [*RECIPES, OWN]
         name = st.selectbox(
             "Recipe",
-            [*RECIPES, OWN],
-            key="recipe",
+            names,
+            key=linked("recipe", names),
             bind="query-params",
             help="paper: as the paper trains; own: every field below",
         )
         free["precision"] = st.selectbox(
             "Precision",
             PRECISIONS,
-            key="precision",
+            key=linked("precision", PRECISIONS),
             bind="query-params",
             help="auto: bf16 where the device has it and it is faster there; the run says which it took",
         )
@@ -45,10 +49,11 @@ def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
         else:
             found = training_config(name, **free)
             st.markdown(f"**{RECIPES[name].title}.** {RECIPES[name].why}")
+        rest = [other for other in RECIPES if other != name]
         others = st.multiselect(
             "Others beside it (a sweep)",
-            [other for other in RECIPES if other != name],
-            key="recipes",
+            rest,
+            key=linked("recipes", rest),
             bind="query-params",
         )
     trainings = [found, *(training_config(other, **free) for other in others)]
@@ -60,8 +65,10 @@ def _fields() -> dict[str, Any]:
     """Draw every field of a recipe, at the paper's values, and return them."""
     left, right = st.columns(2)
     fields: dict[str, Any] = {
-        "sampler": left.selectbox("Sampler", ["balanced", "shuffled"], key="sampler", bind="query-params"),
-        "schedule": right.selectbox("Schedule", ["constant", "cosine"], key="schedule", bind="query-params"),
+        "sampler": left.selectbox("Sampler", SAMPLERS, key=linked("sampler", SAMPLERS), bind="query-params"),
+        "schedule": right.selectbox(
+            "Schedule", SCHEDULES, key=linked("schedule", SCHEDULES), bind="query-params"
+        ),
         "warmup_epochs": left.number_input("Warm-up epochs", 0, 100, 0, key="warmup", bind="query-params"),
         "weight_decay": right.number_input(
             "Weight decay (AdamW)", 0.0, 1.0, 0.0, step=0.01, key="decay", bind="query-params"
@@ -101,7 +108,10 @@ def _fields() -> dict[str, Any]:
             help="epochs without a lower loss on an inner split of the training part; 0: never",
         ),
         "selection": right.selectbox(
-            "Epoch to report", list(SELECTIONS), key="selection", bind="query-params"
+            "Epoch to report",
+            list(SELECTIONS),
+            key=linked("selection", list(SELECTIONS)),
+            bind="query-params",
         ),
         "inner_share": left.number_input(
             "Inner split's share", 0.05, 0.5, 0.2, step=0.05, key="inner", bind="query-params"

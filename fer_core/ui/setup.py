@@ -20,6 +20,7 @@ from ..settings import Settings
 from ..store import Store
 from . import resources
 from .access import Access, account, enter, visitor
+from .linked import notices
 
 log = logging.getLogger("fer_core.ui")
 
@@ -103,7 +104,8 @@ def setup(title: str) -> Iterator[Lab]:
         store = resources.reader() if access.role == "viewer" else resources.store()
         lab = Lab(settings, store, _navigation(access), access)
         st.title(title)
-        yield lab
+        with notices():
+            yield lab
         return
     st.stop()  # the page's body must not run without a lab
 

@@ -17,6 +17,7 @@ from ..faces.rescue import POLICIES
 from ..faces.trace import Fate, Stage, Trace
 from . import resources
 from .gallery import encode
+from .linked import linked
 from .setup import Lab
 
 #: What the control, and `?stage=` in the URL, call each view.
@@ -87,7 +88,7 @@ def draw(
     """
     said = [why(trace, faces.min_face_size, min(image.shape[:2])), *_afterwards(trace, faces, row)]
     st.markdown(" ".join(said))
-    chosen, key = st.query_params.get("stage"), f"stage-{name}"
+    chosen, key = st.query_params.get(linked("stage", STAGES)), f"stage-{name}"
     stage = st.segmented_control(
         "Stage",
         STAGES,

@@ -24,10 +24,13 @@ from ..planning import (
 from ..recipes import described
 from ..sweep import sweep_name
 from . import queue_view, recipe_form, resources
+from .form_fields import EXTRACTION, no_face_choice, protocol_choice
+from .linked import linked
 from .setup import Lab
-from .widgets import protocol_choice, run_link
+from .widgets import run_link
 
-EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
+WEIGHTS = ("imagenet", "none")
+UNFREEZE = ("1", "2", "3")
 
 
 def form(lab: Lab) -> list[RunConfig]:
@@ -39,23 +42,23 @@ def form(lab: Lab) -> list[RunConfig]:
             "Backbones",
             list(BACKBONES),
             default=[next(iter(BACKBONES))],
-            key="backbone",
+            key=linked("backbone", list(BACKBONES)),
             bind="query-params",
             help="Several make a sweep. Blocks and weights are below.",
         )
         weights = second.selectbox(
             "Weights",
-            ["imagenet", "none"],
-            key="weights",
+            WEIGHTS,
+            key=linked("weights", WEIGHTS),
             bind="query-params",
             help="imagenet: pretrained; none: random, explicitly",
         )
         unfreeze = st.pills(
             "Unfreeze the last n blocks (one run each)",
-            ["1", "2", "3"],
+            UNFREEZE,
             selection_mode="multi",
-            default=["1", "2", "3"],
-            key="unfreeze",
+            default=UNFREEZE,
+            key=linked("unfreeze", UNFREEZE),
             bind="query-params",
         )
         inputs = st.pills(
@@ -63,7 +66,7 @@ def form(lab: Lab) -> list[RunConfig]:
             list(EXTRACTION.values()),
             selection_mode="multi",
             default=[EXTRACTION[True]],
-            key="input",
+            key=linked("input", list(EXTRACTION.values())),
             bind="query-params",
         )
         name = protocol_choice(lab.dataset)
@@ -79,14 +82,7 @@ def form(lab: Lab) -> list[RunConfig]:
             "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"
         )
         trainings = recipe_form.recipes(second, epochs=int(epochs), batch_size=int(batch), lr=float(lr))
-        policy = st.selectbox(
-            "A frame with no face",
-            ["manual", "resize", "drop"],
-            key="no_face",
-            bind="query-params",
-            help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
-            "drop: left out",
-        )
+        policy = no_face_choice(st.container())
     data = resources.data_config(lab.source)
     settings = sorted(int(n) for n in unfreeze)
     models = [model for name in backbones for model in transfer_configs(name, weights, settings)]

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from ..comparison import fair_protocol
 from ..config import DataConfig
 from ..datasets.base import Dataset, generated_words
 from ..protocols import PROTOCOLS
@@ -106,16 +105,6 @@ def _pace(run: StoredRun) -> str:
     left = (run.step_total - run.step_done) / rate
     told = f" · {rate:.1f} a second" if rate >= 1 else f" · {1 / rate:.1f} s each"
     return f"{told} · {left / 60:.0f} min left" if left >= 90 else told
-
-
-def protocol_choice(dataset: Dataset) -> str:
-    """Draw the choice of protocol and return its name; it starts by movie or person where they can be held out."""
-    fair = "group" if fair_protocol(dataset, 5) else "stratified"
-    name = st.selectbox(
-        "Protocol", list(PROTOCOLS), index=list(PROTOCOLS).index(fair), key="protocol", bind="query-params"
-    )
-    protocol_note(name)
-    return name
 
 
 def protocol_note(name: str) -> None:

@@ -61,6 +61,15 @@ def shown(app: AppTest) -> str:
     return "\n".join(caption.value for caption in app.caption)
 
 
+def test_a_link_names_its_view_and_filters_however_they_are_written(opened: Open) -> None:
+    app = opened(view="failed", status="NONE", **{"class": ["Happy", "nobody"]})
+    assert not app.exception
+    assert app.session_state["view"] == "failed"
+    assert app.session_state["status"] == ["none"]
+    assert app.session_state["class"] == ["happy"]
+    assert ["nobody" in toast.value for toast in app.toast] == [True]
+
+
 def test_counts_are_those_of_the_detection(opened: Open) -> None:
     assert counts(opened()) == {
         "Found": 3,

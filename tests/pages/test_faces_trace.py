@@ -65,8 +65,10 @@ def test_a_frame_with_no_face_says_where_the_last_candidate_died(opened: Open) -
 
 
 def test_the_stage_is_in_the_url(opened: Open) -> None:
-    app = opened(frame=NONE, stage="Pyramid")
-    assert app.button_group(key=f"stage-{NONE}").value == "Pyramid"
+    for written in ("Pyramid", "PYRAMID"):
+        app = opened(frame=NONE, stage=written)
+        assert app.button_group(key=f"stage-{NONE}").value == "Pyramid"
+    assert "one of Pyramid, P" in opened(frame=NONE, stage="Q-Net").toast[0].value
     levels = app.dataframe[0].value
     assert list(levels["Faces of (px)"])[:2] == [20, 28]
     assert len(levels) == 8

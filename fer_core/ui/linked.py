@@ -1,0 +1,80 @@
+"""Choices that the URL holds: what a link names is taken however it is written, and what it can't mean is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from .widgets import plain
+
+#: A notice names so many of the values that there are.
+NAMED = 12
+#: What the session keeps: the notices to give, and whether the page is being drawn anew with a corrected URL.
+NOTICES, AGAIN = "link-notices", "link-again"
+
+
+def linked(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) -> str:
+    """Return the name of a query parameter that a choice is bound to, whose value is put right first.
+
+    Streamlit takes a value that is not letter for letter the text of an option for none at all, and says nothing. An
+    option counts as named here in capitals or small letters, by its text or by its own name. Where no option is, a
+    notice says so, and the widget starts as if the link named nothing.
+
+    Args:
+        key: of the query parameter, and of the widget where Streamlit binds it.
+        options: what there is to choose, as the widget has it.
+        shown: its `format_func`.
+    """
+    given = [value for value in st.query_params.get_all(key) if value]
+    if not given or key in st.session_state:  # what a link named has been looked at when the page was opened
+        return key
+    texts = [shown(option) for option in options]
+    meant = [_meant(value, options, texts) for value in given]
+    if meant != given:
+        st.query_params[key] = meant
+        st.session_state[AGAIN] = True
+        st.rerun()  # the widget would go by the URL as it was when this run of the script began
+    unknown = [value for value in meant if value not in texts]
+    for value in unknown:
+        notices = st.session_state.setdefault(NOTICES, [])
+        notices.append(f"**{plain(key)}**: “{plain(value[:60])}” is not one of {_listed(options, texts)}.")
+    if len(unknown) == len(meant):
+        del st.query_params[key]
+    elif unknown:
+        st.query_params[key] = [value for value in meant if value in texts]
+    return key
+
+
+@contextmanager
+def notices() -> Iterator[None]:
+    """Give the notices of a page once it is drawn: one that is given before a rerun may never be seen."""
+    st.session_state[AGAIN] = False
+    try:
+        yield
+    finally:
+        if not st.session_state[AGAIN]:
+            for text in st.session_state.pop(NOTICES, []):
+                st.toast(text, icon=":material/link_off:", duration="long")
+
+
+def _meant(value: str, options: Sequence[Any], texts: Sequence[str]) -> str:
+    """Return the text of the one option that a value names, or the value where none or several are named."""
+    if value in texts:
+        return value
+    folded = value.casefold()
+    found = {
+        text
+        for option, text in zip(options, texts, strict=True)
+        if folded in (text.casefold(), str(option).casefold())
+    }
+    return found.pop() if len(found) == 1 else value
+
+
+def _listed(options: Sequence[Any], texts: Sequence[str]) -> str:
+    if isinstance(options, range):
+        return f"{options[0]} to {options[-1]}"
+    rest = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return (", ".join(plain(text) for text in texts[:NAMED]) or "none") + rest
