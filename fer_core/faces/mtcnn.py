@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fer_core.devices import keep_freed_memory
 from fer_core.errors import ConfigError, DataError
 from fer_core.faces.cascade import output, refine
 from fer_core.faces.proposals import propose
@@ -89,6 +90,7 @@ class MTCNN:
         self.thresholds = tuple(float(t) for t in thresholds)
         self.min_face_size, self.factor = min_face_size, factor
         self.threads, self.trace = threads, trace
+        keep_freed_memory()
         self._stages = Stages(self.device, weights)
         self._chunk_pixels = _CHUNK_PIXELS.get(self.device.type, _CHUNK_PIXELS_ACCELERATOR)
 
