@@ -95,7 +95,7 @@ def title(run: StoredRun) -> str:
     model = config.model
     parts = [system(model)]
     if config.epochs != _usual_epochs(type(model)):
-        parts.append(f"{config.epochs} epochs")
+        parts.append(f"{config.epochs} epoch{'s' * (config.epochs > 1)}")
     if isinstance(model, TransferConfig):
         if not config.faces.extract:
             parts.append("whole frames")

@@ -163,8 +163,8 @@ def _overall(figures: Sequence[Checked]) -> None:
     counts = Counter(one.verdict for one in figures if one.reported.measure.endswith("accuracy"))
     judged = counts[NOISE] + counts[DIFFERS]
     columns = st.columns(3)
-    columns[0].metric("Accuracies within noise", f"{counts[NOISE]} of {judged}")
-    columns[1].metric("Accuracies that differ", f"{counts[DIFFERS]} of {judged}")
+    columns[0].metric("Accuracies within noise", f"{counts[NOISE]} of {judged}" if judged else "–")
+    columns[1].metric("Accuracies that differ", f"{counts[DIFFERS]} of {judged}" if judged else "–")
     columns[2].metric("Without a run here", counts[MISSING])
     st.caption(
         f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points at 95 %, and the "
@@ -202,10 +202,12 @@ def _row(one: Checked) -> dict[str, str]:
     reported = one.reported
     return {
         "Figure": f"{reported.system}: {MEASURES[reported.measure]}",
-        "Paper": f"{reported.printed} %" if reported.measure.endswith("accuracy") else reported.printed,
+        "Paper": f"{reported.printed}\N{NO-BREAK SPACE}%"
+        if reported.measure.endswith("accuracy")
+        else reported.printed,
         "Here, same protocol": _shown(one.like),
         "Here, by movie or person": _shown(one.by_group),
-        "Verdict": f"**{MARKS.get(one.verdict, one.verdict)}** {one.words}",
+        "Verdict": f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}",
     }
 
 
@@ -237,8 +239,8 @@ def _settings(found: Runs) -> pd.DataFrame:
         [
             {
                 "Setting": name,
-                "Paper, forward": value,
-                "Paper, backward": parts["Backward Net"][name],
+                "Paper, forward": value.strip("$"),
+                "Paper, backward": parts["Backward Net"][name].strip("$"),
                 "Here": here[name],
             }
             for name, value in parts["Forward Net"].items()
@@ -254,7 +256,7 @@ def _statements(found: Runs) -> None:
     for one in check_statements(found):
         row = rows.setdefault(one.statement, {"Statement": f"{one.statement} ({one.source})"})
         column = "Here, by movie or person" if one.protocol == "group" else "Here, as the paper"
-        row[column] = f"**{MARKS.get(one.verdict, one.verdict)}** {one.words}"
+        row[column] = f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}"
     st.table(pd.DataFrame(list(rows.values())).set_index("Statement"))
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % bootstrap over movies or persons; "

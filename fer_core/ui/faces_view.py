@@ -21,7 +21,7 @@ from . import bench_view, boxes_view, downloads, queue_view, resources, trace_vi
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .linked import linked
 from .setup import Lab
-from .widgets import interval, plain, run_status
+from .widgets import PERCENT, interval, plain, run_status
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -236,13 +236,13 @@ def failure_shares(table: pd.DataFrame) -> None:
             "Movie or person": by_group.index,
             "Frames": by_group["size"].to_numpy(),
             "Failed": by_group["sum"].to_numpy(),
-            "Share": (by_group["sum"] / by_group["size"]).to_numpy(),
+            "Share": (100 * by_group["sum"] / by_group["size"]).to_numpy(),
             "95 % interval": [interval(found) for found in bounds],
         }
     )
     st.dataframe(
         shares.sort_values("Share", ascending=False),
         hide_index=True,
-        column_config={"Share": st.column_config.ProgressColumn("Share", format="percent", max_value=1)},
+        column_config={"Share": st.column_config.ProgressColumn("Share", format=PERCENT, max_value=100)},
         alt="Share of failed detections per movie or person, with intervals",
     )

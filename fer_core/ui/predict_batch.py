@@ -18,7 +18,7 @@ from .gallery import PAGE_SIZE, encode
 from .predict_inputs import Item
 from .predict_results import Found
 from .predict_view import Model
-from .widgets import percent, plain
+from .widgets import PERCENT, percent, plain
 
 #: Pixels of the longer side of a gallery's pictures.
 THUMB = 220
@@ -53,19 +53,19 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
         "agreement",
         "status",
     ]
-    shares = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+    percents = ["confidence", "agreement", *CLASSES]
+    shown = table[[*first, *CLASSES]].assign(**{name: 100 * table[name].astype(float) for name in percents})
     event = st.dataframe(
-        table[[*first, *CLASSES]],
+        shown,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key="faces-table",
         height=min(38 + 35 * len(table), 420),
         column_config={
-            "confidence": shares,
-            "agreement": st.column_config.NumberColumn(format="percent"),
+            **dict.fromkeys(percents, st.column_config.NumberColumn(format=PERCENT)),
+            "confidence": st.column_config.ProgressColumn(format=PERCENT, min_value=0, max_value=100),
             "unsure": st.column_config.CheckboxColumn(),
-            **{name: st.column_config.NumberColumn(format="percent") for name in CLASSES},
         },
         alt=f"Table of {len(table)} faces with their probabilities",
     )

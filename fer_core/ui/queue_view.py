@@ -15,7 +15,7 @@ from ..results import title
 from ..sizes import size_text
 from ..store import StoredRun
 from .setup import Lab
-from .widgets import percent, plain, run_link, run_status
+from .widgets import percent, plain, progress, run_link, status_badge
 
 #: So many cards are drawn; the others are counted.
 MOST = 20
@@ -66,7 +66,9 @@ def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
     found = lab.store.active(among)
     if set(found) != before:
         st.rerun(scope="app")  # tables outside show what has ended; nothing is polled once none is left
-    st.subheader("In the queue")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("In the queue", width="content")
+        _cancel_all(lab, found)
     shown = found[:MOST]
     runs, places = {run.id: run for run in lab.store.runs(ids=shown)}, lab.store.queue_places(shown)
     for run_id in shown:
@@ -80,10 +82,14 @@ def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None, width="content"):
             # Markdown's own links open a tab, and a page link to the page one is on leaves the address as it was.
-            st.html(f'<a href="{escape(run_link(run))}" target="_self"><b>{escape(name_of(run))}</b></a>')
+            st.html(
+                f'<a class="run" href="{escape(run_link(run))}" target="_self">{escape(name_of(run))}</a>'
+            )
             st.caption(f"{plain(run.data_name)} · {plain(run.protocol)}")
-        cancel_button(lab, run)
-    run_status(run, place)
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            status_badge(run, place)
+            cancel_button(lab, run)
+    progress(run)
     if run.status == "running":
         figures(run, lab.store.epochs(run.id), curve=True)
 
@@ -113,6 +119,18 @@ def cancel_button(lab: Lab, run: StoredRun) -> None:
     if st.button(label, icon=":material/stop:", key=f"cancel-{run.id}", disabled=asked):
         executors.cancel(lab.settings, lab.store, run.id)
         st.rerun(scope="app")
+
+
+def _cancel_all(lab: Lab, ids: Sequence[str]) -> None:
+    """Draw the button that cancels every run listed, once confirmed; nothing on a demo, or for a single run."""
+    if lab.demo or len(ids) < 2:
+        return
+    with st.popover(f"Cancel all {len(ids)}", icon=":material/stop:"):
+        st.write("What has been trained is kept: *Try again* goes on from there.")
+        if st.button(f"Cancel {len(ids)} runs", type="primary", key="cancel-all"):
+            for run_id in ids:
+                executors.cancel(lab.settings, lab.store, run_id)
+            st.rerun(scope="app")
 
 
 def figures(run: StoredRun, epochs: pd.DataFrame, *, curve: bool = False) -> None:

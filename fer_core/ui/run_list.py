@@ -9,8 +9,8 @@ from .widgets import empty, runs_dataframe
 
 PAGE = 50
 COLUMNS = (
-    *("link", "title", "protocol", "leaks", "val", "interval", "train_accuracy", "missing_faces"),
-    "status",
+    *("link", "title", "status", "data", "protocol", "leaks", "val", "interval", "train_accuracy"),
+    "missing_faces",
 )
 
 

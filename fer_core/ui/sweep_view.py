@@ -9,7 +9,7 @@ from ..protocols import PROTOCOLS
 from ..sweep import Place
 from . import queue_view, resources
 from .setup import Lab
-from .widgets import generated_note, interval, plain, protocol_note, run_link, runs_dataframe
+from .widgets import PERCENT, generated_note, interval, plain, protocol_note, run_link, runs_dataframe
 
 
 def sweep_view(lab: Lab, name: str) -> None:
@@ -42,15 +42,14 @@ def _ranking(places: list[Place], leaks: bool) -> None:
                 "Rank": place.rank,
                 "Run": run_link(place.run),
                 "Setting": row["title"],
-                "Input": "faces" if row["faces"] else "whole frames",
-                "Validation": row["val_accuracy"],
+                "Verdict": "first" if place.rank == 1 else "within noise" if place.noise else "behind",
+                "Validation": 100 * row["val_accuracy"],
                 "95 % interval": interval(row["val_accuracy_interval"]),
                 "Behind the first": None if place.difference is None else 100 * place.difference,
                 "Its interval": "–"
                 if place.interval is None
                 else f"{100 * place.interval[0]:.1f} – {100 * place.interval[1]:.1f}",
                 "p": "–" if place.p is None else "< 0.001" if place.p < 0.001 else f"{place.p:.3f}",
-                "Verdict": "first" if place.rank == 1 else "within noise" if place.noise else "behind",
                 "Folds": row["folds"],
                 "Seeds": len(row["seeds"]),
                 "No face": row["missing_faces"],
@@ -61,7 +60,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
         hide_index=True,
         column_config={
             "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
-            "Validation": st.column_config.NumberColumn("Validation", format="percent"),
+            "Validation": st.column_config.NumberColumn("Validation", format=PERCENT),
             "Behind the first": st.column_config.NumberColumn(
                 "Behind the first", format="%.1f points", help="The first one's lead on the same images"
             ),

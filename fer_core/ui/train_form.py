@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +15,7 @@ from ..errors import DataError
 from ..jobs import executors
 from ..jobs.queue import submit_together
 from ..models.backbones import BACKBONES, PACKAGED, can_download, weight_status
+from ..models.naming import family
 from ..planning import (
     faces_config,
     most_blocks_first,
@@ -32,12 +35,20 @@ from .widgets import run_link
 WEIGHTS = ("imagenet", "none")
 UNFREEZE = ("1", "2", "3")
 
+#: State of weights with which a run can start -> how it is said.
+GOOD_WEIGHTS = {
+    "here": (st.success, "Pretrained weights are on this machine", ":material/download_done:"),
+    "download": (st.info, "Pretrained weights are downloaded first", ":material/download:"),
+    "none": (st.warning, "Random weights, as asked: nothing is transferred", ":material/casino:"),
+}
+
 
 def form(lab: Lab) -> list[RunConfig]:
     """Draw the form and return the runs it stands for: every n of every backbone, input and recipe."""
+    _start_with(lab)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        first, second = st.columns(2)
+        first, second = st.columns([2, 1])
         backbones = first.multiselect(
             "Backbones",
             list(BACKBONES),
@@ -53,6 +64,11 @@ def form(lab: Lab) -> list[RunConfig]:
             bind="query-params",
             help="imagenet: pretrained; none: random, explicitly",
         )
+        if st.session_state.get("stands_in") and backbones == [PACKAGED]:
+            papers = BACKBONES[next(iter(BACKBONES))].title.split(" (")[0]
+            st.caption(
+                f"The paper's {papers} needs weights that are not here: choose it to see how to bring them."
+            )
         unfreeze = st.pills(
             "Unfreeze the last n blocks (one run each)",
             UNFREEZE,
@@ -124,41 +140,63 @@ def _folds_problem(_dataset: Dataset, protocol: ProtocolConfig, fingerprint: str
 def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     """Say where the weights are before anything is queued; False when a run could only fail."""
     models = {config.transfer.backbone: config.transfer for config in configs}
-    ready = [_weights_ready(lab, model) for model in models.values()]  # each says where its weights are
-    if not all(ready):
+    found: dict[str, list[str]] = {}  # what is said of several backbones alike is said once
+    for model in models.values():
+        state = _state(model, lab.settings.weights_dir)
+        if state in ("away", "missing"):
+            st.error(_how_to_bring(model.backbone, lab.settings.weights_dir), icon=":material/cloud_off:")
+        found.setdefault(state, []).append(BACKBONES[model.backbone].title)
+    for state, (draw, words, icon) in GOOD_WEIGHTS.items():
+        if state in found:
+            draw(f"{words}: {', '.join(found[state])}.", icon=icon)
+    bad = found.keys() - GOOD_WEIGHTS.keys()
+    if bad:
         st.button(
             f"Take {BACKBONES[PACKAGED].title}, whose weights came with the installation",
             icon=":material/swap_horiz:",
             on_click=_take_packaged,
         )
-    return all(ready)
+    return not bad
+
+
+def _state(model: TransferConfig, weights_dir: Path) -> str:
+    """Return `WeightStatus.state`, with 'away' for a download that can't be made and 'missing' for no source."""
+    state = weight_status(model.backbone, model.weights, weights_dir, model.weights_file).state
+    if state == "download" and not _answers(model.backbone):
+        return "away"
+    return "missing" if state == "bring" else state
+
+
+def _how_to_bring(name: str, weights_dir: Path) -> str:
+    row = BACKBONES[name]
+    if row.weights is None:
+        return (
+            f"**{row.title}** has no pretrained weights. Choose *none* under *Weights*, or another backbone."
+        )
+    if not row.weights.url:
+        package = row.weights.package[0] if row.weights.package else ""
+        return f"**{row.title}**: its weights come in the Python package {package}, which is not installed."
+    host = urlsplit(row.weights.url).netloc
+    return (
+        f"**{row.title}**: its pretrained weights are not on this machine, and {host} does not answer from here. "
+        f"Download [{row.weights.file}]({row.weights.url}) elsewhere and put it into `{weights_dir}` "
+        "(FER_WEIGHTS_DIR), or choose another backbone."
+    )
 
 
 def _take_packaged() -> None:
     st.session_state.update(backbone=[PACKAGED], weights="imagenet")
 
 
-def _weights_ready(lab: Lab, model: TransferConfig) -> bool:
-    status = weight_status(model.backbone, model.weights, lab.settings.weights_dir, model.weights_file)
-    if status.state in ("here", "none"):
-        (st.success if status.state == "here" else st.warning)(
-            status.message, icon=":material/download_done:"
-        )
-        return True
-    if status.state == "download" and _answers(model.backbone):
-        st.info(status.message, icon=":material/download:")
-        return True
-    source = BACKBONES[model.backbone].weights
-    fix = (
-        f"Put {source.file} into {lab.settings.weights_dir} (FER_WEIGHTS_DIR)"
-        if source
-        else "Choose random weights"
-    )
-    st.error(
-        f"{status.message} The host does not answer from here. {fix}, or take another backbone.",
-        icon=":material/cloud_off:",
-    )
-    return False
+def _start_with(lab: Lab) -> None:
+    """Start the form with a backbone that can train: the paper's, or the packaged one where its weights are away."""
+    if "backbone" in st.session_state or "backbone" in st.query_params:
+        return
+    papers = next(iter(BACKBONES))
+    model = TransferConfig(backbone=papers, weights=st.query_params.get("weights", "imagenet"))
+    if _state(model, lab.settings.weights_dir) == "away":
+        st.session_state.update(backbone=[PACKAGED])
+        st.session_state["stands_in"] = True
 
 
 @st.cache_data(ttl=60, show_spinner="Asking whether the weights can be downloaded ...")
@@ -177,12 +215,12 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
         run = known.get(config.key())
         rows.append(
             {
-                **({"Backbone": row.title} if several else {}),
+                **({"Backbone": family(config.transfer)} if several else {}),
                 "n": config.transfer.unfreeze,
                 **({"Recipe": described(config.training) or "paper"} if recipes else {}),
                 "Trains": " + ".join(row.unfreeze[config.transfer.unfreeze]),
                 "Trainable": row.trainable[config.transfer.unfreeze],
-                "Share": row.trainable[config.transfer.unfreeze] / row.parameters,
+                "Share": 100 * row.trainable[config.transfer.unfreeze] / row.parameters,
                 "Input": EXTRACTION[config.faces.extract],
                 "State": run.status if run else "new",
                 "Run": run_link(run) if run else None,
@@ -193,7 +231,7 @@ def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
         hide_index=True,
         column_config={
             "Trainable": st.column_config.NumberColumn("Trainable parameters", format="localized"),
-            "Share": st.column_config.NumberColumn("of all", format="percent"),
+            "Share": st.column_config.NumberColumn("of all", format="%.2f %%"),
             "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
         },
         placeholder="",

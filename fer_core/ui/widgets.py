@@ -32,6 +32,7 @@ PERCENT = "%.1f %%"
 RUN_COLUMNS = {
     "link": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})", help="Open the run"),
     "title": st.column_config.TextColumn("Setting"),
+    "data": st.column_config.TextColumn("Data set"),
     "protocol": st.column_config.TextColumn("Protocol", help="How folds are drawn"),
     "leaks": st.column_config.CheckboxColumn("Leaks", help="Film frames of one shot may lie on both sides"),
     "folds": st.column_config.NumberColumn("Folds"),
@@ -80,9 +81,19 @@ def run_link(run: StoredRun) -> str:
 
 def run_status(run: StoredRun, place: int | None) -> None:
     """Draw a run's state: badge, place in the queue or progress of its step, what went wrong."""
+    status_badge(run, place)
+    progress(run)
+
+
+def status_badge(run: StoredRun, place: int | None) -> None:
+    """Draw a run's status and, while it waits, its place in the queue."""
     icon, colour = STATUS_BADGES[run.status]
     text = f"queued, number {place} in line" if place else run.status
     st.badge(text, icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def progress(run: StoredRun) -> None:
+    """Draw how far a running run's step is, or what went wrong with one that has ended."""
     if run.status == "running" and run.step_total:
         share = min(1.0, run.step_done / run.step_total)
         st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}{_pace(run)}")

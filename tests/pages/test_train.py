@@ -195,10 +195,39 @@ def test_where_weights_are_out_of_reach_one_click_takes_what_is_here(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
     monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _: False)
     train_form._answers.clear()
-    shown = page("pages/train.py", tmp_path / "home")
+    shown = page("pages/train.py", tmp_path / "home", backbone="resnet18")
     assert "does not answer from here" in shown.error[0].value
     assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
     shown = click(shown, "Take EfficientNet-Lite0, whose weights came with the installation")
     assert not shown.error
     assert shown.multiselect(key="backbone").value == [LITE]
     assert not next(button for button in shown.button if button.label == "Train 3 runs").disabled
+
+
+def test_the_form_starts_with_a_backbone_that_can_train(
+    page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
+    for reachable, usual in ((False, LITE), (True, "resnet18")):
+        monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _, answer=reachable: answer)
+        shown = page("pages/train.py", tmp_path / "home")
+        assert shown.multiselect(key="backbone").value == [usual]
+        assert not shown.error
+        assert ("The paper's ResNet-18 needs weights" in words(shown)) == (not reachable)
+
+
+def test_weights_of_several_backbones_are_told_of_once(page: Open, store: Store, tmp_path: Path) -> None:
+    shown = page("pages/train.py", tmp_path / "home", backbone=["vgg16", "resnet18_plain"], weights="none")
+    told = [one.value for one in shown.warning if "Random weights" in one.value]
+    assert len(told) == 1
+    assert "VGG-16, ResNet-18 without shortcuts" in told[0]
+    shown = page("pages/train.py", tmp_path / "home", backbone="resnet18_plain")
+    assert "has no pretrained weights. Choose *none*" in shown.error[0].value
+
+
+def test_all_of_a_queue_is_cancelled_at_once(
+    page: Open, store: Store, launched: list[object], tmp_path: Path
+) -> None:
+    shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE), "Train 3 runs")
+    shown = click(shown, "Cancel 3 runs")
+    assert {run.status for run in store.runs()} == {"cancelled"}
