@@ -15,6 +15,7 @@ from ..config import DataConfig
 from ..datasets.base import Dataset
 from ..datasets.fingerprint import data_config
 from ..datasets.open import open_dataset
+from ..jobs.holding import plain
 from ..settings import Settings
 from ..shared_artifacts import artifacts_of
 from ..store import Store
@@ -87,14 +88,8 @@ def note(text: str) -> None:
 
 
 def print_json(document: object) -> None:
-    """Print the one JSON document of a command; NaN and numpy scalars become plain values."""
-    print(json.dumps(document, default=_plain, indent=2))
-
-
-def _plain(value: Any) -> object:
-    if hasattr(value, "item"):
-        return value.item()
-    return str(value)
+    """Print the one JSON document of a command: null for NaN and infinities, text for what JSON has no form for."""
+    print(json.dumps(plain(document), default=str, indent=2, allow_nan=False))
 
 
 def print_table(
