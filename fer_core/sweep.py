@@ -24,7 +24,7 @@ class Place:
         difference: the first one's accuracy minus this one's, on the images both were judged on; with its
             95 % interval (paired bootstrap, by movie or person where known) and the p-value of McNemar's exact
             test on the first seed. None for the first one itself.
-        noise: whether that interval holds 0: the two can't be told apart here.
+        noise: whether that interval holds 0, or there is none (one movie): the two can't be told apart here.
     """
 
     rank: int
@@ -66,7 +66,8 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
     for number, run in enumerate(ordered[1:], 2):
         other = predictions(run)
         gap, low, high = _behind(other, best)
-        places.append(Place(number, run, gap, (low, high), _p(other, best), low <= 0 <= high))
+        apart = low > 0 or high < 0
+        places.append(Place(number, run, gap, (low, high), _p(other, best), not apart))
     return places
 
 

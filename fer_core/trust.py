@@ -21,8 +21,8 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """Return an interval of shares as percentages; a dash for None."""
-    if not bounds or None in bounds:
+    """Return an interval of shares as percentages; a dash for None and NaN."""
+    if not bounds or any(bound is None or bound != bound for bound in bounds):
         return "–"
     return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
 

@@ -38,6 +38,15 @@ def test_runs_are_ranked_and_told_apart_where_images_allow() -> None:
     assert places[0].difference is None
 
 
+def test_runs_on_one_movie_are_not_told_apart() -> None:
+    """The interval draws whole movies, and there is none of a single one."""
+    best = np.arange(IMAGES) < 150
+    runs = [run(best), run(best & (np.arange(IMAGES) < 50))]
+    places = rank(runs, lambda one: one.predictions.assign(group="the only movie"))
+    assert np.isnan(places[1].interval).all()  # type: ignore[arg-type]
+    assert places[1].noise
+
+
 def test_a_sweep_of_nothing_has_no_places() -> None:
     assert rank([], lambda one: one.predictions) == []
 

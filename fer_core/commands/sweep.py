@@ -29,7 +29,7 @@ COLUMNS = {
     "val_accuracy": percent,
     "val_accuracy_interval": percent_interval,
     "behind": lambda value: f"{100 * value:.1f} points",
-    "p": "{:.3f}".format,
+    "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
     "verdict": None,
     "seconds": "{:.0f}".format,
     "run_id": None,

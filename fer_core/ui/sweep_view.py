@@ -46,9 +46,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
                 "Validation": 100 * row["val_accuracy"],
                 "95 % interval": interval(row["val_accuracy_interval"]),
                 "Behind the first": None if place.difference is None else 100 * place.difference,
-                "Its interval": "–"
-                if place.interval is None
-                else f"{100 * place.interval[0]:.1f} – {100 * place.interval[1]:.1f}",
+                "Its interval": interval(place.interval).removesuffix(" %"),
                 "p": "–" if place.p is None else "< 0.001" if place.p < 0.001 else f"{place.p:.3f}",
                 "Folds": row["folds"],
                 "Seeds": len(row["seeds"]),

@@ -15,6 +15,7 @@ def test_shares_and_intervals_are_percentages_and_a_dash_where_unknown() -> None
     assert widgets.percent(0.4567) == "45.7 %"
     assert widgets.percent(None) == widgets.percent(float("nan")) == "–"
     assert widgets.interval((0.1, 0.25)) == "10.0 – 25.0 %"
+    assert widgets.interval((float("nan"), float("nan"))) == "–"
     assert widgets.interval(None) == widgets.interval([None, None]) == "–"  # type: ignore[list-item]
 
 
