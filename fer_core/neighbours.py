@@ -12,6 +12,7 @@ from torch import nn
 
 from .artifacts import Artifacts
 from .config import CLASSES, RunConfig
+from .datasets.base import known_clips
 from .errors import NotFoundError
 from .faces.extraction import Crops, read_crops
 from .features.prefix import forward
@@ -157,7 +158,7 @@ def bank(
         )
     crops = read_crops(artifacts.open("crops", config.crops_key()))
     used = crops.used()
-    clips = list(used["clip"].where(used["clip"] != used["name"], ""))
+    clips = known_clips(used["name"], used["clip"])
     labels, groups, splits = used["label"].to_numpy(copy=True), list(used["group"]), list(used["split"])
     folds = {(fold.seed, fold.fold): fold for fold in draw(config.protocol, labels, groups, clips, splits)}
     trained = np.zeros((len(members), len(used)), bool)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from .artifacts import Artifacts
 from .config import CLASSES, RunConfig, TransferConfig
-from .datasets.base import Dataset
+from .datasets.base import Dataset, known_clips
 from .datasets.fingerprint import fingerprint
 from .datasets.open import open_dataset
 from .datasets.table_rows import LAYOUT
@@ -93,7 +93,7 @@ def run(
             inputs = descriptors(config, inputs, artifacts, report)
     labels = used["label"].to_numpy(copy=True)
     groups = list(used["group"])
-    clips = list(used["clip"].where(used["clip"] != used["name"], ""))  # a clip of its own name is unknown
+    clips = known_clips(used["name"], used["clip"])
     folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
     report.log(f"{len(used)} images, {len(folds)} folds, on {device}")
     held = held_together(config.protocol.name, groups, clips)
@@ -152,7 +152,7 @@ def measure_leaks(
         if movies is not None:
             places = zip(used["group"], used["clip"], used["name"], strict=True)
             known = [group_of(*place) in movies for place in places]
-    groups, clips = list(used["group"]), list(used["clip"])
+    groups, clips = list(used["group"]), known_clips(used["name"], used["clip"])
     return {"leakage": leakage(folds, groups, clips, epochs=config.epochs, detector=known), **tuned}
 
 

@@ -21,7 +21,7 @@ from .config import (
     TransferConfig,
     parse,
 )
-from .datasets.base import Dataset
+from .datasets.base import Dataset, known_clips
 from .datasets.roots import require_inside
 from .errors import ConfigError, WeightsError
 from .faces.crops import Box
@@ -69,7 +69,7 @@ def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
         protocol,
         np.array([sample.label for sample in samples], dtype=np.intp),
         [sample.group for sample in samples],
-        [sample.clip if sample.clip != sample.name else "" for sample in samples],
+        known_clips((sample.name for sample in samples), (sample.clip for sample in samples)),
         [sample.split for sample in samples],
     )
 
@@ -103,7 +103,7 @@ def whole_numbers(text: str, what: str, *, repeats: bool = False) -> tuple[int, 
         ConfigError: something else is in it.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdigit() for part in parts):
+    if not parts or not all(part.isdecimal() for part in parts):
         raise ConfigError(
             f"{what} must be whole numbers with commas", got=repr(text), fix="For example: 1,2,3"
         )

@@ -219,6 +219,11 @@ def test_a_detector_trained_on_the_same_data_is_counted_as_a_leak(generated: Pat
     assert "detector_data" not in plain
     assert plain["leakage"] == found["leakage"] | {"detector": None}
 
+    # An image's own name stands for its clip where none is known: it has no relatives to look for.
+    alone = measure_leaks(config, used.assign(clip=used["name"]), folds, artifacts)["leakage"]
+    assert alone["clip"] is None
+    assert alone["group"] == found["leakage"]["group"]
+
     artifacts.delete("detectors", "a" * 16)
     about["data"]["fingerprint"] = "f" * 16
     artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)

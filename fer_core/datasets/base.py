@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class Sample:
     split: str | None = None
     group: str = ""
     clip: str = ""
+
+
+def known_clips(names: Iterable[str], clips: Iterable[str]) -> list[str]:
+    """Return the clips of images, "" where none is known: there the image's own name stands for it."""
+    return ["" if clip == name else clip for name, clip in zip(names, clips, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
