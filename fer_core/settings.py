@@ -94,7 +94,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     weights = environment.get("FER_WEIGHTS_DIR")
     device = environment.get("FER_DEVICE") or "auto"
     if device not in ("auto", "cpu", "cuda") and not (
-        device.startswith("cuda:") and device.removeprefix("cuda:").isdigit()
+        device.startswith("cuda:") and device.removeprefix("cuda:").isdecimal()
     ):
         raise ConfigError(
             "FER_DEVICE must be auto, cpu, cuda or cuda:<index>", got=repr(device), fix="Unset it for auto"
@@ -103,7 +103,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     if executor not in EXECUTORS:
         raise ConfigError(f"FER_EXECUTOR must be one of {', '.join(EXECUTORS)}", got=repr(executor))
     threads = environment.get("FER_THREADS") or "0"
-    if not threads.isdigit():
+    if not threads.isdecimal():
         raise ConfigError("FER_THREADS must be a whole number, 0 for automatic", got=repr(threads))
     limit = environment.get("FER_DISK_LIMIT")
     return Settings(

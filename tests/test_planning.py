@@ -34,7 +34,7 @@ def test_seeds_are_a_number_of_them_or_a_list(text: str, found: tuple[int, ...])
     assert seeds(text) == found
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,b", "-1", "1.5"])
+@pytest.mark.parametrize("text", ["", "a", "1,b", "-1", "1.5", "²"])
 def test_what_is_no_whole_number_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="whole numbers"):
         whole_numbers(text, "seeds")

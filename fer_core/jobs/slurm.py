@@ -75,7 +75,7 @@ class JobSettings:
             given = environment.get(f"FER_SLURM_{name.upper()}")
             if not given:
                 continue
-            if isinstance(default, int) and not given.isdigit():
+            if isinstance(default, int) and not given.isdecimal():
                 raise ConfigError(f"FER_SLURM_{name.upper()} must be a whole number", got=repr(given))
             values[name] = type(default)(given)
         found = cls(**values)
@@ -257,7 +257,9 @@ def _submit(store: Store, settings: Settings, wanted: JobSettings, run_id: str, 
     with _exported(settings):
         job = executor.submit(Job(run_id))
     record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs}
-    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    partial = folder / f".{RECORD}.partial"
+    partial.write_text(json.dumps(record), encoding="utf-8")
+    partial.replace(folder / RECORD)  # `cancel` reads it without the lock
 
 
 @contextmanager
