@@ -22,8 +22,6 @@ import math
 import os
 import random
 import re
-import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -43,11 +41,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.parts.process import ROOT, answers, free_port, launch
 from fer_core import settings
 from fer_core.commands.serve import LEAN
 from fer_core.store import Store, StoredRun
 
-ROOT = Path(__file__).resolve().parents[1]
 THINK = (2.0, 6.0)
 PATIENCE = 120.0
 #: Action -> page; about two actions in seven are predictions.
@@ -294,39 +292,15 @@ def main() -> None:
 
 def serve_and_load(home: Path, run: StoredRun, visitors: int, seconds: float, log: Path) -> dict[str, object]:
     """Start a demo server on the state folder, load it, and stop it whatever happens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-    environment = LEAN | os.environ | {"FER_HOME": str(home), "FER_DEMO": "1"}
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [*command, "--server.address", "127.0.0.1"],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    port = free_port()
+    server = launch(log, LEAN | os.environ | {"FER_HOME": str(home), "FER_DEMO": "1"}, port)
     try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        if not answers(server, port, PATIENCE):
+            raise SystemExit("the server did not answer")
         return asyncio.run(load(port, server.pid, run, frame_of(run, home), visitors, seconds))
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        server.terminate()
         server.wait(timeout=30)
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise SystemExit("the server did not answer")
 
 
 def frame_of(run: StoredRun, home: Path) -> bytes:

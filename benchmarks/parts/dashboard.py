@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -16,16 +14,14 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-ROOT = Path(__file__).resolve().parents[2]
+from .process import free_port, launch
 
 
 class Dashboard:
     """A Streamlit server on a free port of the loopback, with one visitor who looks at the Train page all the time."""
 
     def __init__(self, home: Path, data: str) -> None:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self._port = found.getsockname()[1]
+        self._port = free_port()
         self._home, self._query = home, urlencode({"data": data})
         self._left = threading.Event()
         self.process = self._start()
@@ -36,19 +32,8 @@ class Dashboard:
         self._visitor.start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            str(ROOT / "app.py"),
-            "--server.address",
-            "127.0.0.1",
-        ]
-        command += ["--server.port", str(self._port), "--server.headless", "true"]
         environment = os.environ | {"FER_HOME": str(self._home), "FER_DEVICE": "cpu"}
-        with (self._home / "server.log").open("ab") as output:
-            return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        return launch(self._home / "server.log", environment, self._port)
 
     def restart(self) -> None:
         """Kill it with -9 and start it again; returns at once."""

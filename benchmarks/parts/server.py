@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,7 +12,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-ROOT = Path(__file__).resolve().parents[2]
+from .process import answers, free_port, launch
 
 #: Seconds for which a server, or a page, is waited for.
 PATIENCE = 300.0
@@ -40,35 +36,15 @@ class Server:
     """
 
     def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self._place = f"127.0.0.1:{found.getsockname()[1]}"
-        command = [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            str(ROOT / "app.py"),
-            "--server.headless",
-            "true",
-        ]
-        command += ["--server.address", "127.0.0.1", "--server.port", self._place.partition(":")[2]]
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output
-            )
+        port = free_port()
+        self._place = f"127.0.0.1:{port}"
+        self._process = launch(log, os.environ | environment, port)
+        if not answers(self._process, port, PATIENCE):
+            self.__exit__()
+            raise SystemExit("the server did not answer")
 
     def __enter__(self) -> Server:
-        end = time.monotonic() + PATIENCE
-        while self._process.poll() is None and time.monotonic() < end:
-            try:
-                urllib.request.urlopen(f"http://{self._place}/_stcore/health", timeout=5).close()
-            except OSError:
-                time.sleep(0.2)
-            else:
-                return self
-        self.__exit__()
-        raise SystemExit("the server did not answer")
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
