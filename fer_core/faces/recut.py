@@ -15,7 +15,7 @@ import numpy as np
 from ..artifacts import Artifacts
 from ..config import FacesConfig, RunConfig
 from ..datasets.base import Sample
-from ..errors import NotFoundError, StoreError
+from ..errors import StoreError
 from .crops import Box, Faces
 from .extraction import CROPS, TABLE, Progress, crop_all, crop_one
 from .manual import read_boxes
@@ -34,7 +34,7 @@ def nearest(artifacts: Artifacts, config: RunConfig) -> tuple[Path, set[str]] | 
     for key in artifacts.keys("crops"):
         try:
             other = artifacts.read_config("crops", key)
-        except NotFoundError:  # deleted at this moment
+        except StoreError:  # deleted at this moment, or damaged
             continue
         if other.get("data") != config.data.hashed():
             continue

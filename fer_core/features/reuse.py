@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..artifacts import Artifacts
-from ..errors import NotFoundError
+from ..errors import StoreError
 
 MARKS = "marks.npy"
 
@@ -98,7 +98,8 @@ def _earlier(
                 continue
             folder = artifacts.open(kind, key)
             yield np.load(folder / name, mmap_mode="r"), np.load(folder / MARKS)
-        except (NotFoundError, FileNotFoundError):  # deleted at this moment, or made before there were marks
+        except (StoreError, OSError, ValueError):
+            # Deleted at this moment, damaged, or made before there were marks: then there is that much more to compute.
             continue
 
 

@@ -19,6 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ..errors import ConfigError
 from ..settings import Settings
+from .widgets import plain
 
 Role = Literal["runner", "viewer", "visitor"]
 
@@ -123,7 +124,7 @@ def role_of(user: Mapping[str, Any], roles: Mapping[str, Any]) -> Role | None:
 def account(access: Access) -> None:
     """Draw who is signed in and the way out."""
     if access.person:
-        st.caption(f"Signed in as {access.person.replace('_', chr(92) + '_')}, {access.role}")
+        st.caption(f"Signed in as {plain(access.person)}, {access.role}")
         st.button("Sign out", on_click=st.logout, icon=":material/logout:", type="tertiary")
 
 

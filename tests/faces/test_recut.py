@@ -154,6 +154,18 @@ def test_only_crops_of_the_same_settings_and_data_serve(
     assert nearest(artifacts, resized) is None
 
 
+def test_damaged_crops_are_passed_over(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path / "artifacts")
+    config = definition(artifacts, {})
+    described = {"faces": config.faces.hashed(), "data": config.data.hashed()}
+    for key in ("a" * 16, "b" * 16):
+        artifacts.ensure("crops", key, described, lambda folder: None)
+    (artifacts.path("crops", "a" * 16) / "config.json").write_text("{")
+    found = nearest(artifacts, config)
+    assert found is not None
+    assert found[0].name == "b" * 16
+
+
 def test_the_nearest_crops_are_taken_and_a_bound_is_kept(
     samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
 ) -> None:

@@ -91,6 +91,19 @@ def test_one_changed_crop_is_one_image_through_the_prefix(
         assert (here / file).read_bytes() == (anew / file).read_bytes(), file
 
 
+@pytest.mark.parametrize("damaged", ["config.json", MARKS, prefix.FILE])
+def test_damaged_activations_are_passed_over(
+    damaged: str, crops: np.ndarray, tmp_path: Path, passed: list[int]
+) -> None:
+    config = run_config("efficientnet_lite0", 1, "imagenet")
+    made(config, crops, tmp_path)
+    (file,) = (tmp_path / "activations").glob(f"*/{damaged}")
+    file.write_bytes(file.read_bytes()[:20])
+    passed.clear()
+    made(other_crops(config), redrawn(crops), tmp_path)
+    assert sum(passed) == len(crops)
+
+
 def test_changed_and_mirrored_views_are_reused_alike(
     crops: np.ndarray, tmp_path: Path, passed: list[int]
 ) -> None:
