@@ -20,7 +20,7 @@ from . import downloads, resources
 from .compare_view import labels
 from .gallery import Tile, grid
 from .linked import linked
-from .widgets import percent, plain
+from .widgets import frame_link, percent, plain
 
 MOST_IMAGES = 24
 
@@ -174,7 +174,7 @@ def _tile(run: StoredRun, row: dict[Hashable, Any], wrong: str, places: dict[str
         f"{true} → {taken}",
         row["name"].rpartition("/")[2],
         f"{true} face that the other took for {taken}",
-        f"./faces?image={row['name']}",
+        frame_link(run, row["name"]),
     )
 
 

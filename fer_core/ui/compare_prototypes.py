@@ -22,7 +22,7 @@ from .compare_pair import crop_rows
 from .compare_view import labels
 from .gallery import Tile, grid
 from .linked import linked
-from .widgets import percent
+from .widgets import frame_link, percent
 
 SHOWN = 8
 
@@ -160,5 +160,5 @@ def _tile(run: StoredRun, label_name: str, row: dict[Hashable, Any], places: dic
         f"{row['distance']:.2f}",
         row["name"].rpartition("/")[2],
         f"{label_name} face, distance {row['distance']:.2f}",
-        f"./faces?image={row['name']}",
+        frame_link(run, row["name"]),
     )

@@ -15,7 +15,7 @@ from ..results import title
 from ..store import StoredRun
 from . import resources
 from .setup import Lab
-from .widgets import interval, percent
+from .widgets import interval, percent, run_link
 
 #: The newest finished runs that are shown.
 RUNS = 20
@@ -57,7 +57,7 @@ def _row(run: StoredRun) -> dict[str, Any]:
     by_status = run.summary.get("by_status", {})
     protocol = PROTOCOLS[run.config.protocol.name]
     return {
-        "Run": f"./train?run={run.id}",
+        "Run": run_link(run),
         "Setting": title(run),
         "Protocol": protocol.name + (" (leaks)" if protocol.leaks else ""),
         "With a face": _share(run.summary["found"]),

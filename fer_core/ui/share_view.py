@@ -11,7 +11,7 @@ from ..report import imported_note, report
 from ..store import StoredRun
 from . import resources
 from .setup import Lab
-from .widgets import plain
+from .widgets import plain, run_link
 
 #: A larger archive is not held in the server's memory for a download.
 MOST_BYTES = 500_000_000
@@ -67,5 +67,6 @@ def importer(lab: Lab) -> None:
             found = import_run(file, lab.store, resources.artifacts())
             words = "Imported" if found.new else "Here already:"
             st.success(
-                f"{words} [run {found.run_id[:8]}](./train?run={found.run_id})", icon=":material/check:"
+                f"{words} [run {found.run_id[:8]}]({run_link(lab.store.run(found.run_id))})",
+                icon=":material/check:",
             )

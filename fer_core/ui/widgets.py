@@ -75,8 +75,16 @@ def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: st
 
 def run_link(run: StoredRun) -> str:
     """Return the link of a run, with its data set."""
-    query = {"run": run.id} | ({} if run.data_source in ("demo", "") else {"data": run.data_source})
-    return "./train?" + urlencode(query)
+    return "./train?" + urlencode({"run": run.id} | _data(run))
+
+
+def frame_link(run: StoredRun, name: str) -> str:
+    """Return the link of a frame of a run's data set."""
+    return "./faces?" + urlencode({"frame": name} | _data(run))
+
+
+def _data(run: StoredRun) -> dict[str, str]:
+    return {} if run.data_source in ("demo", "") else {"data": run.data_source}
 
 
 def run_status(run: StoredRun, place: int | None) -> None:

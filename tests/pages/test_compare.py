@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -120,10 +123,17 @@ def test_only_so_many_runs_are_read_and_the_page_says_so(
     assert len(app.dataframe[0].value) == 5
 
 
-def test_two_runs_are_compared_on_the_same_images(compare: Open) -> None:
+def test_two_runs_are_compared_on_the_same_images(compare: Open, home: Path) -> None:
     app = compare(view="Two runs", protocol="group")
     assert {"Second minus first", "McNemar's p"} <= {metric.label for metric in app.metric}
     assert "on these 42 images" in shown(app) + "".join(one.value for one in app.success)
+    drawn = "".join(one.proto.body for one in app.get("html"))
+    links = [parse_qs(unescape(query)) for query in re.findall(r'href="\./faces\?([^"]*)"', drawn)]
+    assert links, "each image is a link"
+    names = {sample.name for sample in open_dataset(home / "frames").samples}
+    for link in links:
+        assert link["frame"][0] in names
+        assert link["data"] == [str(home / "frames")]
 
 
 def test_runs_under_different_folds_are_compared_with_a_warning(compare: Open) -> None:

@@ -16,6 +16,7 @@ from fer_core.jobs import holding
 from fer_core.jobs.queue import claim, submit
 from fer_core.reporting import RunResult
 from fer_core.store import Store
+from fer_core.ui.widgets import run_link
 
 Open = Callable[..., AppTest]
 
@@ -159,7 +160,7 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     )
     assert table.to_dict("records") == [
         {
-            "Run": f"./train?run={run_id}",
+            "Run": run_link(store.run(run_id)),
             "Setting": table["Setting"][0],
             "Protocol": "stratified (leaks)",
             "With a face": "75.0 % (30.1 – 95.4 %), 4 frames",
