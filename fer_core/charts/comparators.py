@@ -238,7 +238,7 @@ def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
     base = alt.Chart(table).encode(y=y, color=color)
     x = alt.X(
         "accuracy:Q",
-        title="Validation accuracy",
+        title="Validation accuracy (%)",
         axis=alt.Axis(format=".0%", tickCount=6),
         scale=alt.Scale(domainMin=0),
     )
@@ -263,5 +263,5 @@ def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(x="chance:Q")
     )
     told = "; ".join(f"{row['title']} {percent(row['accuracy'])}" for row in table.to_dict("records"))
-    chart = alt.layer(chance, bars, dots).properties(height=52 * len(order), width="container")
+    chart = alt.layer(chance, bars, dots).properties(height=max(52 * len(order), 110), width="container")
     return finish_altair(chart, f"Accuracy of one model under several protocols: {told}.")

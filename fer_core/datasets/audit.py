@@ -265,7 +265,8 @@ def _grouping(samples: Sequence[Sample]) -> Iterator[Finding]:
     groups = {sample.group for sample in samples if sample.group}
     if not groups:
         detail = (
-            "Each image counts as a group of its own; a CSV with a group column, or a group pattern, tells."
+            "Each image counts as a group of its own, and one person may be on both sides of a fold. A CSV with a "
+            "group column tells them apart, or --group-pattern on the command line."
         )
         yield Finding("note", "no_groups", "No movies or persons are known", detail)
         return

@@ -63,9 +63,10 @@ class FineTuned:
 
     @property
     def label(self) -> str:
-        """What people choose it by."""
-        drawn = " (generated, not photographs)" if self.generated else ""
-        return f"Fine-tuned on {self.data}{drawn}: {self.epochs} epochs, seed {self.seed}, {self.key[:6]}"
+        """What people choose it by: short enough for a list, what tells two apart first."""
+        drawn = ", drawn" if self.generated else ""
+        epochs = f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
+        return f"{self.key[:6]}: {epochs} on {self.data}{drawn}, seed {self.seed}"
 
 
 def detector_key(data: DataConfig, truth: str, config: FineTuneConfig) -> str:

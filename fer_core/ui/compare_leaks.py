@@ -94,8 +94,7 @@ def _meter(config: RunConfig, protocol: str) -> str:
 
 
 def _name(run: StoredRun) -> str:
-    recipe = f"{run.config.epochs} epochs, " if run.config.epochs > 1 else ""
-    return f"{title(run)} · {recipe}{run.config.protocol.folds} folds"
+    return f"{title(run)} · {run.config.protocol.folds} folds"
 
 
 def _row(run: StoredRun) -> dict[str, object]:
@@ -122,7 +121,8 @@ def _words(table: pd.DataFrame) -> None:
     """Say how much of the most optimistic figure is leak, and whether that is more than noise."""
     fair = table[~table["leaks"].astype(bool)]
     if fair.empty or len(table) < 2:
-        st.info("Run it by movie as well: the gap to random folds is the leak.", icon=":material/water_drop:")
+        other = "by movie" if fair.empty else "with random folds"
+        st.info(f"Run it {other} as well: the gap between both is the leak.", icon=":material/water_drop:")
         return
     honest, best = fair.iloc[0], table.iloc[int(table["accuracy"].to_numpy().argmax())]
     gap = best["accuracy"] - honest["accuracy"]

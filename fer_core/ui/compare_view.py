@@ -116,8 +116,9 @@ def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
     last = next(
         (i for i in range(longest - first) if len({own[-1 - i] for own in words}) > 1), longest - first
     )
-    shared = words[0][:first] + words[0][len(words[0]) - last :]
-    return " ".join(shared).strip(" ,"), [" ".join(own[first : len(own) - last]).strip(" ,") for own in words]
+    ends = " ".join(words[0][:first]), " ".join(words[0][len(words[0]) - last :])
+    shared = ", ".join(end.strip(" ,") for end in ends if end)
+    return shared, [" ".join(own[first : len(own) - last]).strip(" ,") for own in words]
 
 
 def curves(runs: list[StoredRun]) -> None:

@@ -80,7 +80,7 @@ def figures(report: AuditReport) -> None:
     """Draw how many images, groups, clips, and files with something wrong a data set has."""
     cells = (
         ("Images", report.images, "labelled frames, readable or not"),
-        ("Movies or persons", report.groups or "unknown", "what must not straddle a fold"),
+        ("Movies or persons", report.groups or "–", "what must not straddle a fold; – where none is known"),
         ("Clips", report.clips, "frames of one shot are near copies of each other"),
         ("Unreadable", len(report.unreadable), "listed, never dropped unseen"),
         ("Duplicate sets", len(report.duplicates), "byte-identical files"),
@@ -101,7 +101,9 @@ def classes(dataset: Dataset) -> None:
     table = pd.DataFrame(
         [{"class": name, "part": part, "images": images} for (name, part), images in counts.items()]
     )
-    st.markdown(f"**Images per class and {'split' if splits else 'movie or person'}**")
+    groups = any(sample.group for sample in dataset.samples)
+    by = " and split" if splits else " and movie or person" if groups else ""
+    st.markdown(f"**Images per class{by}**")
     downloads.figure(resources.chart("class_bars", table), table, "images-per-class")
 
 
@@ -109,7 +111,7 @@ def sheet(dataset: Dataset) -> None:
     """Draw a feature table: its rows by class, and what is odd in it."""
     first, second, third = st.columns(3)
     first.metric("Rows", f"{len(dataset):,}", help="figures in place of images")
-    second.metric("Movies", len({sample.group for sample in dataset.samples} - {""}) or "unknown")
+    second.metric("Movies", len({sample.group for sample in dataset.samples} - {""}) or "–")
     third.metric("Odd rows", len(dataset.problems))
     classes(dataset)
     st.caption(

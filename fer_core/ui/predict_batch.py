@@ -46,10 +46,10 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
     table = whole_table(models, found, below)
     first = ["run"] * (len(models) > 1) + [
         "image",
-        "face",
         "label",
-        "unsure",
         "confidence",
+        "unsure",
+        "face",
         "agreement",
         "status",
     ]
@@ -63,6 +63,7 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
         key="faces-table",
         height=min(38 + 35 * len(table), 420),
         column_config={
+            "image": st.column_config.TextColumn(width=160),  # on a phone the answer stands beside it
             **dict.fromkeys(percents, st.column_config.NumberColumn(format=PERCENT)),
             "confidence": st.column_config.ProgressColumn(format=PERCENT, min_value=0, max_value=100),
             "unsure": st.column_config.CheckboxColumn(),

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ..config import RunConfig, TrainingConfig
 from ..planning import Cost, prefix_cost
 from ..recipes import RECIPES, SELECTIONS, described, training_config
+from ..sizes import size_text
 from .linked import linked
 
 OWN = "own"
@@ -157,18 +158,23 @@ def trade(configs: Sequence[RunConfig], images: int) -> None:
     ]
     if not changed:
         return
-    st.caption(f"Frozen part of the network: {_cost(changed, images)}.")
+    chosen = changed[0].training.augmentation
+    named = _views(chosen.views) if chosen.active else "The flip at test"
+    st.caption(f"**{named}**: {_cost(changed, images)}.")
     if not changed[0].training.augmentation.active:
         return
     views = 0 if changed[0].training.augmentation.views else 8
     other = changed[0].training.augmentation.model_copy(update={"views": views})
     training = changed[0].training.model_copy(update={"augmentation": other})
     instead = [config.model_copy(update={"training": training}) for config in changed]
-    name = f"{views} fixed views" if views else "Changed anew each epoch"
-    st.caption(f"{name} would be {_cost(instead, images)}.")
+    st.caption(f"{_views(views)} instead: {_cost(instead, images)}.")
+
+
+def _views(views: int) -> str:
+    return f"{views} fixed views of each image" if views else "Images changed anew each epoch"
 
 
 def _cost(configs: Sequence[RunConfig], images: int) -> str:
     found = [prefix_cost(config, images) for config in configs]
     whole = Cost(sum(one.stored for one in found), sum(one.passes for one in found))
-    return f"{whole.stored / 1e6:,.0f} MB of activations kept, {whole.passes:,} passes of an image"
+    return f"{size_text(whole.stored)} of activations kept, {whole.passes:,} images through the frozen blocks"

@@ -45,14 +45,14 @@ GOOD_WEIGHTS = {
 
 def form(lab: Lab) -> list[RunConfig]:
     """Draw the form and return the runs it stands for: every n of every backbone, input and recipe."""
-    _start_with(lab)
+    usual = _usual(lab)
     left, right = st.columns([3, 2], gap="large")
     with left:
         first, second = st.columns([2, 1])
         backbones = first.multiselect(
             "Backbones",
             list(BACKBONES),
-            default=[next(iter(BACKBONES))],
+            default=[usual],
             key=linked("backbone", list(BACKBONES)),
             bind="query-params",
             help="Several make a sweep. Blocks and weights are below.",
@@ -64,7 +64,7 @@ def form(lab: Lab) -> list[RunConfig]:
             bind="query-params",
             help="imagenet: pretrained; none: random, explicitly",
         )
-        if st.session_state.get("stands_in") and backbones == [PACKAGED]:
+        if usual != next(iter(BACKBONES)) and backbones == [usual]:
             papers = BACKBONES[next(iter(BACKBONES))].title.split(" (")[0]
             st.caption(
                 f"The paper's {papers} needs weights that are not here: choose it to see how to bring them."
@@ -188,15 +188,16 @@ def _take_packaged() -> None:
     st.session_state.update(backbone=[PACKAGED], weights="imagenet")
 
 
-def _start_with(lab: Lab) -> None:
-    """Start the form with a backbone that can train: the paper's, or the packaged one where its weights are away."""
-    if "backbone" in st.session_state or "backbone" in st.query_params:
-        return
-    papers = next(iter(BACKBONES))
-    model = TransferConfig(backbone=papers, weights=st.query_params.get("weights", "imagenet"))
-    if _state(model, lab.settings.weights_dir) == "away":
-        st.session_state.update(backbone=[PACKAGED])
-        st.session_state["stands_in"] = True
+def _usual(lab: Lab) -> str:
+    """Return the backbone that the form starts with: the paper's, or the packaged one where its weights are away.
+
+    It stays the same for a visit: the choice is kept in the URL only where it differs.
+    """
+    if "usual-backbone" not in st.session_state:
+        papers = next(iter(BACKBONES))
+        away = _state(TransferConfig(backbone=papers), lab.settings.weights_dir) == "away"
+        st.session_state["usual-backbone"] = PACKAGED if away else papers
+    return str(st.session_state["usual-backbone"])
 
 
 @st.cache_data(ttl=60, show_spinner="Asking whether the weights can be downloaded ...")

@@ -186,10 +186,10 @@ def age(moment: float) -> str:
 
 def plain(text: object) -> str:
     """Return text from a data set safe inside markdown and HTML."""
-    shown = escape(str(text))
+    shown = str(text)
     for sign in "\\`*_{}[]()#+-!|~:$":
         shown = shown.replace(sign, "\\" + sign)
-    return shown
+    return escape(shown)  # last: the signs are also in its own "&#x27;"
 
 
 def empty(title: str, text: str, page: str | None = None, label: str = "") -> None:

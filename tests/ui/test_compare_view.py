@@ -15,7 +15,7 @@ from fer_core.ui.compare_view import labels, split_common
     ("names", "shared", "short"),
     [
         (["ResNet-18 n=1", "ResNet-18 n=2"], "ResNet-18", ["n=1", "n=2"]),
-        (["A n=1, 2 epochs", "A n=2, 2 epochs"], "A 2 epochs", ["n=1", "n=2"]),
+        (["A n=1, 2 epochs", "A n=2, 2 epochs"], "A, 2 epochs", ["n=1", "n=2"]),
         (["A n=1", "A n=1, whole frames"], "A", ["n=1", "n=1, whole frames"]),
         (["BDNN (pixels)", "ResNet-18 n=2"], "", ["BDNN (pixels)", "ResNet-18 n=2"]),
         (["A n=1"], "", ["A n=1"]),
