@@ -64,7 +64,7 @@ class FineTuned:
     @property
     def label(self) -> str:
         """What people choose it by: short enough for a list, what tells two apart first."""
-        drawn = ", drawn" if self.generated else ""
+        drawn = " (generated)" if self.generated else ""
         epochs = f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
         return f"{self.key[:6]}: {epochs} on {self.data}{drawn}, seed {self.seed}"
 

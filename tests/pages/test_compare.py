@@ -145,7 +145,7 @@ def test_the_paper_view_offers_what_is_missing_and_keeps_its_numbers(compare: Op
     app = compare(view="Paper")
     assert any(button.label.startswith("Run the missing") for button in app.button)
     second = app.table[0].value
-    assert {"26.51 %", "43.24 %", "14.42 %"} <= set(second["Paper"])
+    assert {"26.51\u00a0%", "43.24\u00a0%", "14.42\u00a0%"} <= set(second["Paper"])
     assert any("chance" in words for words in second["Verdict"])
 
 

@@ -61,7 +61,7 @@ def test_a_fine_tuned_detector_is_offered_with_its_data_and_is_not_the_default(
     pretrained, tuned = choices(app)
     assert "pretrained" in pretrained
     assert "my films" in tuned
-    assert ("generated, not photographs" in tuned) is generated
+    assert ("generated" in tuned) is generated
     box = next(box for box in app.selectbox if box.label == "R- and O-Net")
     assert box.value == ""
     assert app.metric, "the detection without it is shown as before"
