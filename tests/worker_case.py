@@ -11,7 +11,7 @@ from fer_core.config import DataConfig, RunConfig
 from fer_core.reporting import EpochRecord, Report, RunResult
 from fer_core.settings import Settings
 
-LEASE = 1.0
+LEASE = 2.0
 EPOCHS = 3
 
 
@@ -37,7 +37,7 @@ def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
     return result()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until the condition holds; fail when it doesn't come."""
     end = time.monotonic() + seconds
     while not condition():
