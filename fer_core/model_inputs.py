@@ -90,6 +90,12 @@ def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.
         )
     if dataset.layout == LAYOUT:
         place = {name: row for row, name in enumerate(row_names(sheet))}
+        if not place.keys() >= {sample.name for sample in dataset.samples}:
+            raise DataError(
+                "a data set that is a feature table must be the very table that is read",
+                got=f"{inputs.file} beside {dataset.source}",
+                fix="Give both the same file",
+            )
         rows = np.array([place[sample.name] for sample in dataset.samples], dtype=np.intp)
         samples = np.arange(len(dataset))
     else:

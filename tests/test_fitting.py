@@ -164,6 +164,13 @@ def test_a_sheet_is_a_data_set_of_its_own(tmp_path: Path, artifacts: Artifacts) 
     assert len(carry_out(dataset, lpq, artifacts)[1].predictions) == 84
 
 
+def test_a_sheet_beside_another_sheet_is_refused(tmp_path: Path, artifacts: Artifacts) -> None:
+    dataset = open_dataset(generate_table(tmp_path / "sheet.xlsx", rows=84))
+    other = generate_table(tmp_path / "other.xlsx", rows=42, seed=1)
+    with pytest.raises(DataError, match="the very table"):
+        carry_out(dataset, MlpConfig(**SMALL | {"inputs": inputs_of("table", other)}), artifacts)
+
+
 def test_a_sheet_is_joined_to_images_by_stem(frames: Dataset, tmp_path: Path, artifacts: Artifacts) -> None:
     rng = np.random.default_rng(0)
     chosen = [sample for index, sample in enumerate(frames.samples) if index % 8]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..config import CLASSES
-from .base import Dataset, Sample
+from .base import Dataset, Sample, known_clips
 from .images import ImageFacts, inspect_all
 
 #: Short side in pixels below which no face can be found (MTCNN's smallest is 20), and below which few can.
@@ -63,7 +63,7 @@ class AuditReport:
         classes: images per class, zeros included.
         splits: split ('' for none) -> images per class.
         groups: number of known groups (movies, persons); images of no known group are not counted.
-        clips: number of clips.
+        clips: number of known clips; an image of which none is known is not counted.
         class_groups: known groups per class.
         unreadable: (name, reason) of samples that can't be decoded.
         problems: (name, reason) of files and rows that are no samples.
@@ -112,6 +112,7 @@ def audit(
     """
     facts = inspect_all(dataset.samples, cache=cache, progress=progress)
     samples = dataset.samples
+    names = [sample.name for sample in samples]
     groups = {sample.group for sample in samples if sample.group}
     duplicates = _duplicates(samples, facts)
     findings = [
@@ -131,7 +132,7 @@ def audit(
         classes=dataset.class_counts(),
         splits=_splits(samples),
         groups=len(groups),
-        clips=len({sample.clip for sample in samples}),
+        clips=len(set(known_clips(names, (sample.clip for sample in samples))) - {""}),
         class_groups={name: len(found) for name, found in _class_groups(samples).items()},
         unreadable=tuple((name, one.reason) for name, one in facts.items() if one.reason is not None),
         problems=tuple((problem.name, problem.reason) for problem in dataset.problems),

@@ -131,7 +131,12 @@ def _walk(
         name, path = prefix + entry.name, folder / entry.name
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             continue
-        if entry.is_dir():
+        try:
+            leads_on = entry.is_dir()
+        except OSError as error:  # a link onto itself
+            problems.append(Problem(_readable(name), f"can't be looked at: {error.strerror}"))
+            continue
+        if leads_on:
             identity = _identity(path)
             if identity in above:
                 problems.append(Problem(_readable(name) + "/", "a link to a folder above it"))

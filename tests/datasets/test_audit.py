@@ -158,6 +158,7 @@ def test_unbalanced_and_empty_classes(tmp_path: Path) -> None:
     assert finding(report, "imbalance").title == "Classes are unbalanced: 6 of happy, 2 of fear"
     assert set(finding(report, "empty_class").names) == {"angry", "disgust", "neutral", "surprise"}
     assert finding(report, "empty_class").title == "4 classes without an image"
+    assert (report.groups, report.clips) == (0, 0)
     assert finding(report, "no_groups").severity == "note"
     (tmp_path / "happy/5.png").unlink()
     assert "imbalance" not in codes(audit(read_folder(tmp_path)))

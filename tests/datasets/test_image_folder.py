@@ -131,12 +131,14 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
     (root / "happy").symlink_to(elsewhere)
     (root / "sad" / "again").symlink_to(root)
     (root / "sad" / "dead.png").symlink_to(tmp_path / "gone.png")
+    (root / "sad" / "itself.png").symlink_to("itself.png")
     os.mkfifo(root / "sad" / "pipe.png")
     dataset = read_folder(root)
     assert [sample.name for sample in dataset.samples] == ["happy/a.png", "sad/b.png"]
     assert {problem.name: problem.reason for problem in dataset.problems} == {
         "sad/again/": "a link to a folder above it",
         "sad/dead.png": "a dead link",
+        "sad/itself.png": "can't be looked at: Too many levels of symbolic links",
         "sad/pipe.png": "not a regular file",
     }
 
