@@ -81,7 +81,11 @@ def figures(report: AuditReport) -> None:
     cells = (
         ("Images", report.images, "labelled frames, readable or not"),
         ("Movies or persons", report.groups or "–", "what must not straddle a fold; – where none is known"),
-        ("Clips", report.clips or "–", "frames of one shot are near copies of each other; – where none is known"),
+        (
+            "Clips",
+            report.clips or "–",
+            "frames of one shot are near copies of each other; – where none is known",
+        ),
         ("Unreadable", len(report.unreadable), "listed, never dropped unseen"),
         ("Duplicate sets", len(report.duplicates), "byte-identical files"),
         ("Left-out files", len(report.problems), "images or rows without a usable label"),

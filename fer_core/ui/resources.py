@@ -133,9 +133,13 @@ def crops(config: RunConfig) -> Crops | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
+def _detections(key: str) -> dict[str, Faces]:
+    return read_detections(artifacts().open("detections", key))
+
+
 def detections(key: str) -> dict[str, Faces]:
-    """Return every frame's faces under a detection's key; empty when no detection was made."""
-    return read_detections(artifacts().open("detections", key)) if artifacts().has("detections", key) else {}
+    """Return every frame's faces under a detection's key; empty while no detection has been made."""
+    return _detections(key) if artifacts().has("detections", key) else {}
 
 
 @st.cache_data(max_entries=20_000, show_spinner=False)
