@@ -151,18 +151,17 @@ def cut(image: np.ndarray, chosen: Chosen, config: FacesConfig) -> np.ndarray:
         aspect, as `facenet_pytorch.extract_face` does; with `config.align` and landmarks at hand, the face
         is turned and scaled to the five-point template instead.
     """
-    frame = Image.fromarray(image)
     size = (config.size, config.size)
-    if not config.extract or chosen.box is None:
-        return np.asarray(frame.resize(size, Image.Resampling.BILINEAR))
-    if config.align and chosen.landmarks is not None:
-        matrix = _from_template(chosen.landmarks, config)
-        return np.asarray(
-            frame.transform(size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC)
-        )
-    return np.asarray(
-        frame.crop(clipped(chosen.box, frame.size, config)).resize(size, Image.Resampling.BILINEAR)
-    )
+    if config.extract and chosen.box is not None:
+        if config.align and chosen.landmarks is not None:
+            matrix = _from_template(chosen.landmarks, config)
+            turned = Image.fromarray(image).transform(
+                size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC
+            )
+            return np.asarray(turned)
+        left, top, right, bottom = clipped(chosen.box, (image.shape[1], image.shape[0]), config)
+        image = image[top:bottom, left:right]
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def clipped(box: Box, frame: tuple[int, int], config: FacesConfig) -> tuple[int, int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +55,11 @@ def windows(start: _Ints, length: _Ints, bins: int) -> tuple[np.ndarray, np.ndar
     return start + i * length // bins, start - -(i + 1) * length // bins
 
 
+@lru_cache(maxsize=128)  # a frame's levels are those of the next frame of its size
+def _whole(length: int, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    return windows(0, length, bins)
+
+
 class IntegralImages:
     """Integral images of several frames of any sizes in one buffer, read by levels and by crops.
 
@@ -93,8 +99,8 @@ class IntegralImages:
             `interpolate(mode="area")`, as long as a window's sum is below 2^24.
         """
         h, w = (int(side) for side in self.sizes[first])
-        top, bottom = (edges[rows] for edges in windows(0, h, size[0]))
-        left, right = windows(0, w, size[1])
+        top, bottom = (edges[rows] for edges in _whole(h, size[0]))
+        left, right = _whole(w, size[1])
         tables = self._sums[self._base[first] : self._base[last]].view(last - first, h + 1, w + 1, 4)
         across = _take(tables, bottom, 1).sub_(_take(tables, top, 1))
         sums = _take(across, right, 2).sub_(_take(across, left, 2))
