@@ -52,7 +52,7 @@ def propose(
                     stages.propose(images.level(lo, hi, size, rows))
                     for rows in _strips(size[0], stages.pass_pixels // size[1])
                 ]
-                levels.add(lo, index, torch.cat(strips, dim=2))
+                levels.add(lo, index, torch.cat(strips, dim=2) if strips[1:] else strips[0])
     boxes, scores, offsets, level, best_boxes, best = levels.candidates(threshold)
 
     proposals = []
@@ -129,7 +129,7 @@ class _Levels:
     def add(self, frame: int, index: int, maps: Tensor) -> None:
         """Note the (n, 6, rows, columns) maps of level `index` of n frames from `frame` on."""
         levels = [int(self._first[frame + k]) + index for k in range(len(maps))]
-        self._maps.append(maps.transpose(0, 1).reshape(6, -1))
+        self._maps.append(maps.permute(0, 2, 3, 1).reshape(-1, 6))  # no copy of maps with channels last
         self._levels += levels
         self._columns[levels] = maps.shape[3]
         self._cells[levels] = maps.shape[2] * maps.shape[3]
@@ -147,13 +147,13 @@ class _Levels:
         order = np.array(self._levels)  # the level of each map in the order they were noted
         lengths = self._cells[order]
         starts = np.cumsum([0, *lengths])
-        cells = torch.cat(self._maps, dim=1)
-        margin = cells[1] - cells[0]  # the logit of the probability
+        cells = torch.cat(self._maps)
+        margin = cells[:, 1] - cells[:, 0]  # the logit of the probability
         near = (margin >= float(np.log(threshold / (1 - threshold))) - _LOGIT_SLACK).nonzero()[:, 0]
         top = torch.stack([part.argmax() for part in margin.split(lengths.tolist())])
         top += torch.from_numpy(starts[:-1]).to(top.device)
         where = torch.cat([top, near])
-        values = cells.index_select(1, where).T.cpu()
+        values = cells.index_select(0, where).cpu()
         scores = torch.softmax(values[:, :2], dim=1)[:, 1].numpy()
         index = where.cpu().numpy()
         position = np.searchsorted(starts, index, side="right") - 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
@@ -14,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from fer_core.errors import WeightsError
+from fer_core.faces.packed_pnet import PackedPNet, heads_of, parameters
 
-_MEAN, _SCALE = 127.5, 0.0078125  # the weights were trained on (pixels - 127.5) / 128
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
 _CPU_PASS, _ACCELERATOR_PASS = 160_000, 1 << 21
@@ -32,6 +31,10 @@ class _Layer:
     pool: int
 
 
+def _on_onednn(device: torch.device) -> bool:
+    return device.type == "cpu" and torch.backends.mkldnn.is_available()
+
+
 class _Convolutions:
     """A net's convolutional layers with the pixels' normalisation folded into the first.
 
@@ -41,14 +44,11 @@ class _Convolutions:
     """
 
     def __init__(self, layers: list[tuple[nn.Conv2d, nn.PReLU | None, int]], device: torch.device) -> None:
-        self._blocked = device.type == "cpu" and torch.backends.mkldnn.is_available()
+        self._blocked = _on_onednn(device)
         self._layers: list[_Layer] = []
         self._channels = layers[-1][0].out_channels
         for index, (conv, prelu, pool) in enumerate(layers):
-            weight, bias = conv.weight.detach(), cast(Tensor, conv.bias).detach()
-            if index == 0:
-                weight = weight * _SCALE
-                bias = bias - _MEAN * weight.sum((1, 2, 3), dtype=torch.float64).to(bias.dtype)
+            weight, bias = parameters(conv, reads_pixels=index == 0)
             slope = None if prelu is None else prelu.weight.detach()
             if self._blocked:
                 more = -len(weight) % _BLOCK
@@ -94,13 +94,14 @@ class Stages:
         if weights is not None:
             _replace(refiners, weights)
         refiners.to(device)
-        heads = nn.Conv2d(32, 6, 1)
-        heads.weight = nn.Parameter(torch.cat([p.conv4_1.weight, p.conv4_2.weight]))
-        heads.bias = nn.Parameter(torch.cat([p.conv4_1.bias, p.conv4_2.bias]))
         self._rnet, self._onet = r, o
-        self._p = _Convolutions(
-            [(p.conv1, p.prelu1, 2), (p.conv2, p.prelu2, 0), (p.conv3, p.prelu3, 0), (heads, None, 0)], device
-        )
+        layers = [
+            (p.conv1, p.prelu1, 2),
+            (p.conv2, p.prelu2, 0),
+            (p.conv3, p.prelu3, 0),
+            (heads_of(p), None, 0),
+        ]
+        self._p = PackedPNet(p) if _on_onednn(device) else _Convolutions(layers, device)
         self._r = _Convolutions(
             [(r.conv1, r.prelu1, 3), (r.conv2, r.prelu2, 3), (r.conv3, r.prelu3, 0)], device
         )
