@@ -10,7 +10,6 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from fer_core.errors import WeightsError
 from fer_core.faces.packed_pnet import PackedPNet, heads_of, parameters
@@ -18,7 +17,6 @@ from fer_core.faces.packed_pnet import PackedPNet, heads_of, parameters
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
 _CPU_PASS, _ACCELERATOR_PASS = 160_000, 1 << 21
-_BLOCK = 8  # channels that oneDNN's layout keeps together
 
 
 @dataclass(frozen=True)
@@ -39,27 +37,18 @@ class _Convolutions:
     """A net's convolutional layers with the pixels' normalisation folded into the first.
 
     On a CPU the layers stay in oneDNN's blocked layout from end to end: PReLU and pooling are 3 to 20 times faster
-    in it than in torch's. It keeps channels by the eight; with their number filled up by channels that are nought
-    throughout, PReLU and pooling need no special case for the last of them and take a third less.
+    in it than in torch's.
     """
 
     def __init__(self, layers: list[tuple[nn.Conv2d, nn.PReLU | None, int]], device: torch.device) -> None:
         self._blocked = _on_onednn(device)
         self._layers: list[_Layer] = []
-        self._channels = layers[-1][0].out_channels
         for index, (conv, prelu, pool) in enumerate(layers):
             weight, bias = parameters(conv, reads_pixels=index == 0)
-            slope = None if prelu is None else prelu.weight.detach()
-            if self._blocked:
-                more = -len(weight) % _BLOCK
-                more_in = self._layers[-1].bias.shape[0] - weight.shape[1] if index else 0
-                weight = pad(weight, (0, 0, 0, 0, 0, more_in, 0, more))
-                bias = pad(bias, (0, more))
-                slope = None if slope is None else pad(slope, (0, more))
+            slope = None if prelu is None else self._place(prelu.weight.detach(), device)
             weight = self._place(weight, device)
             if self._blocked:  # once here, not in every call: a third of the time of a small level
                 weight = torch.ops.aten.mkldnn_reorder_conv2d_weight(weight, [0, 0], [1, 1], [1, 1], 1)
-            slope = None if slope is None else self._place(slope, device)
             self._layers.append(_Layer(weight, self._place(bias, device), slope, pool))
 
     def _place(self, values: Tensor, device: torch.device) -> Tensor:
@@ -73,7 +62,7 @@ class _Convolutions:
                 x = torch.prelu(x, layer.slope)
             if layer.pool:
                 x = torch.max_pool2d(x, layer.pool, 2, ceil_mode=True)
-        return x.to_dense()[:, : self._channels] if self._blocked else x
+        return x.to_dense() if self._blocked else x
 
 
 class Stages:
