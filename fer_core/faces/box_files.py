@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -65,7 +66,7 @@ class _Refused(Exception):
 
     def __init__(self, rule: str, got: object, fix: str) -> None:
         super().__init__(rule)
-        self.rule, self.got, self.fix = rule, repr(got), fix
+        self.rule, self.got, self.fix = rule, repr(got)[:200], fix
 
 
 def to_csv(records: Iterable[BoxRecord]) -> str:
@@ -148,11 +149,16 @@ def _csv_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
             got=f"none called {', '.join(missing)}",
             fix="Give it that header, or export one to see the form",
         )
-    for row in reader:
-        name = armed(row["name"] or "")
-        corners = [(row[column] or "").replace("−", "-") for column in COLUMNS[1:5]]
-        who, when = armed(row.get("author") or ""), row.get("created") or ""
-        yield f"line {reader.line_num}", name, {"corners": corners, "author": who, "created": when}
+    try:
+        for row in reader:
+            name = armed(row["name"] or "")
+            corners = [(row[column] or "").replace("−", "-") for column in COLUMNS[1:5]]
+            who, when = armed(row.get("author") or ""), row.get("created") or ""
+            yield f"line {reader.line_num}", name, {"corners": corners, "author": who, "created": when}
+    except csv.Error as error:
+        raise DataError(
+            "a CSV of boxes must be readable as a table", got=f"line {reader.line_num}: {error}"
+        ) from error
 
 
 def _coco_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -168,12 +174,14 @@ def _coco_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         ) from error
     for number, annotation in enumerate(annotations, start=1):
         entry = annotation if isinstance(annotation, dict) else {}
-        name = names.get(entry.get("image_id"), "")
+        image = entry.get("image_id")
+        name = names.get(image, "") if isinstance(image, str | int) else ""
         box = entry.get("bbox")
         corners: Sequence[Any] = box if isinstance(box, list) else ()
         if len(corners) == 4 and all(isinstance(value, int | float) for value in corners):
-            x, y, wide, high = corners
-            corners = [x, y, round(x + wide, DIGITS), round(y + high, DIGITS)]
+            with suppress(OverflowError):  # a whole number too large for a float: `_checked` tells
+                x, y, wide, high = map(float, corners)
+                corners = [x, y, round(x + wide, DIGITS), round(y + high, DIGITS)]
         attributes = entry.get("attributes")
         about = attributes if isinstance(attributes, dict) else {}
         yield (
@@ -193,7 +201,7 @@ def _checked(name: str, values: Mapping[str, Any], frames: Mapping[str, tuple[in
     corners = values["corners"]
     try:
         x1, y1, x2, y2 = (float(value) for value in corners)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _Refused("a box is four numbers", corners, "Write pixels with a point, no units") from None
     if not all(math.isfinite(value) for value in (x1, y1, x2, y2)):
         raise _Refused("a box is four finite numbers", corners, "Correct the row")

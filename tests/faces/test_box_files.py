@@ -99,12 +99,15 @@ def test_coco_of_other_tools_is_read_row_by_row() -> None:
             {"image_id": "b", "bbox": [1, 2, 3, 4]},
             {"image_id": "a", "bbox": [1, 2]},
             "nonsense",
+            {"image_id": ["a"], "bbox": [1, 2, 3, 4]},
+            {"image_id": "a", "bbox": [1, 2.5, 10**400, 4]},
+            {"image_id": "a", "bbox": [1, 2, 3, 10**400]},
             {"image_id": "a", "bbox": [1, 2, 3, 4], "attributes": {"created": "yesterday"}},
         ],
     }
     found = read_boxes_file(json.dumps(document).encode(), FRAMES)
     assert [record.box for record in found.records] == [(1.0, 2.0, 4.0, 6.0)]
-    assert [problem.place for problem in found.problems] == [f"annotation {n}" for n in (2, 3, 4, 5)]
+    assert [problem.place for problem in found.problems] == [f"annotation {n}" for n in range(2, 9)]
     assert "ISO 8601" in found.problems[-1].rule
 
 
@@ -119,6 +122,7 @@ def test_spreadsheets_own_separators_and_marks_are_read() -> None:
         (b"\xff\xfe\x00", "UTF-8"),
         (b"path,left\na,1\n", "columns name"),
         (b"", "columns name"),
+        (b"name,x1,y1,x2,y2\n" + b"a" * 200_000 + b",1,2,3,4\n", "readable as a table"),
         (b"{", "COCO"),
         (b'{"images": 3}', "COCO"),
         (b'{"images": [{}], "annotations": []}', "COCO"),
