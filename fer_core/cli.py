@@ -23,6 +23,7 @@ from .errors import FerError
 from .predictions import UNSURE_BELOW
 from .recipes import RECIPES
 
+PROTOCOLS = ("stratified", "group", "clip", "spi", "reshuffle", "fixed")
 LAYOUTS = ("auto", "sfew1", "sfew2", "folder", "csv", "table")
 WEIGHTS_HELP = "imagenet, none (random, explicit) or a weights file (default: imagenet)"
 DATA_HELP = (
@@ -154,7 +155,7 @@ def _protocol(command: argparse.ArgumentParser) -> None:
     protocol.add_argument(
         "--protocol",
         default="stratified",
-        choices=["stratified", "group", "clip", "spi", "reshuffle", "fixed"],
+        choices=PROTOCOLS,
         help="how folds are drawn; stratified and reshuffle leak where frames come from films",
     )
     protocol.add_argument("--folds", type=int, default=5, metavar="K")
@@ -292,7 +293,7 @@ def _reproduce(commands: argparse._SubParsersAction) -> None:
 def _compare(commands: argparse._SubParsersAction) -> None:
     compare = _command(commands, "compare", "compare:compare", "list what has been run, best first")
     compare.add_argument("--data", default=None, metavar="PATH", help="only runs on this data set")
-    compare.add_argument("--protocol", default=None, metavar="NAME", help="only runs under this protocol")
+    compare.add_argument("--protocol", choices=PROTOCOLS, help="only runs under this protocol")
     compare.add_argument(
         "--paper",
         action="store_true",

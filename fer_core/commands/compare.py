@@ -26,6 +26,10 @@ def compare(options: argparse.Namespace) -> int:
         print_json(rows)
     elif rows:
         print_table(rows, {"data": None, **COLUMNS, "leaks": lambda leaks: "LEAKS" if leaks else ""})
+    elif context.store.runs(status=["done"], goal="train", limit=1):
+        print(
+            "No finished training is on this data set and under this protocol. Without the options all are listed."
+        )
     else:
         print("Nothing has been trained yet. Start with: python -m fer_core demo")
     return 0

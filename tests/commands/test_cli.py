@@ -89,6 +89,11 @@ def test_compare_lists_what_was_trained_best_first(
     assert {row["run_id"] for row in rows} == {row["run_id"] for row in trained}
     accuracies = [row["val_accuracy"] for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
+    assert main(["compare", "--protocol", "spi"]) == 0
+    assert "No finished training" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "--protocol", "groups"])
+    assert "invalid choice: 'groups'" in capsys.readouterr().err
 
 
 def test_predict_gives_probabilities_per_face_and_names_bad_images(
