@@ -18,7 +18,8 @@ from ..config import RunConfig
 from ..datasets.audit import audit
 from ..devices import present, resolve
 from ..jobs.executors import every_device
-from ..jobs.fleet import run_fleet
+from ..jobs.fleet import GRACE_SECONDS, run_fleet
+from ..jobs.processes import end_all
 from ..jobs.queue import submit
 from .context import Bar, Context, note
 from .train import finish, raise_failed
@@ -58,10 +59,7 @@ def serve(options: argparse.Namespace) -> int:
     try:
         return processes[-1].wait()
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(timeout=30)
+        end_all(processes, GRACE_SECONDS)
 
 
 def _environment(settings: settings_module.Settings) -> dict[str, str]:

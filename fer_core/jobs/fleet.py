@@ -14,6 +14,7 @@ from pathlib import Path
 from ..settings import Settings
 from ..store import Store
 from . import registry
+from .processes import end_all
 from .worker import ending_orderly_on_sigterm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,14 +53,7 @@ def run_fleet(
                         due[device] = time.monotonic() + PAUSE_SECONDS
                 stop.wait(0.2)
     finally:
-        for process in workers.values():
-            process.terminate()
-        for process in workers.values():
-            try:
-                process.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_all(workers.values(), GRACE_SECONDS)
         store.close()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +54,19 @@ class Process:
             while self.lives() and time.monotonic() < until:
                 time.sleep(0.02)
         return not self.lives()
+
+
+def end_all(processes: Iterable[subprocess.Popen[bytes]], grace: float) -> None:
+    """End child processes together: each has `grace` seconds to end orderly before it is killed."""
+    processes, until = list(processes), time.monotonic() + grace
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _state(pid: int) -> tuple[str, int] | None:
