@@ -4,7 +4,7 @@ import streamlit as st
 
 from fer_core.ui import overview, resources
 from fer_core.ui.setup import setup
-from fer_core.ui.widgets import empty, generated_note, runs_dataframe
+from fer_core.ui.widgets import empty, generated_note, listed, runs_dataframe
 
 with setup("Overview") as lab:
     st.write(
@@ -31,7 +31,7 @@ with setup("Overview") as lab:
     runs = lab.store.runs(data=data.fingerprint, goal="train", limit=20)
     if runs:
         columns = ("link", "title", "protocol", "leaks", "val", "interval", "missing_faces", "status")
-        runs_dataframe(runs, columns=columns, key="runs")
+        runs_dataframe(listed(runs), columns=columns, key="runs")
     else:
         empty(
             "Nothing has been trained on this data set yet",

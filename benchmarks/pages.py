@@ -316,6 +316,8 @@ def visit_all(kind: str, url: URL, home: Path, options: argparse.Namespace) -> l
         for name, visit in visits_of_frames(home / "many", many).items()
     }
     with Server(home / "server.log", dict(os.environ)) as running:
+        running.visit("", {})
+        running.settle()
         rows = []
         for name, (where, query) in (timed | frames).items():
             if re.search(options.pages, name):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from .config import (
     DataConfig,
@@ -225,7 +224,7 @@ def absent_protocols(dataset: Dataset, folds: int) -> dict[str, str]:
             f"Fewer than {folds} movies or persons are known by name, or a class is in one of them alone, so "
             "nothing can be held out group-wise."
         )
-    if {sample.split for sample in dataset.samples} != {"set1", "set2"}:
+    if {split for _, split, _ in dataset.tally} != {"set1", "set2"}:
         absent["spi"] = (
             "This data set is not divided into set1 and set2, so SFEW's two-set protocol can't be run on it."
         )
@@ -234,12 +233,12 @@ def absent_protocols(dataset: Dataset, folds: int) -> dict[str, str]:
 
 def fair_protocol(dataset: Dataset, folds: int) -> bool:
     """Return whether whole movies or persons can be held out: enough of them, each class in two or more."""
-    groups = np.array([sample.group for sample in dataset.samples])
-    labels = np.array([sample.label for sample in dataset.samples])
-    known = groups != ""
-    if len(set(groups[known].tolist())) < folds:
+    groups: dict[int, set[str]] = defaultdict(set)
+    for label, _, group in dataset.tally:
+        groups[label].add(group)
+    if len(set().union(*groups.values()) - {""}) < folds:
         return False
-    return all(len(set(groups[labels == label].tolist())) > 1 for label in np.unique(labels))
+    return all(len(own) > 1 for own in groups.values())
 
 
 def leak_protocols(dataset: Dataset, folds: int) -> tuple[str, ...]:

@@ -24,7 +24,6 @@ from .config import (
 from .datasets.base import Dataset, known_clips
 from .datasets.roots import require_inside
 from .errors import ConfigError, WeightsError
-from .faces.crops import Box
 from .faces.finetuned import weights_of
 from .faces.manual import freeze_boxes
 from .models.backbones import BACKBONES
@@ -40,19 +39,10 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
         NotFoundError: there is no fine-tuned detector of the key given.
     """
     if values.get("extract", True) and values.get("no_face") == "manual":
-        values = values | {"manual_boxes": freeze_boxes(artifacts, drawn_boxes(store, data))}
+        values = values | {"manual_boxes": freeze_boxes(artifacts, store.drawn_boxes(data.fingerprint))}
     config = parse(FacesConfig, values)
     weights_of(artifacts, config.detector)
     return config
-
-
-def drawn_boxes(store: Store, data: DataConfig) -> dict[str, Box]:
-    """Return the newest hand-drawn box of each image that has one, in source pixels."""
-    table = store.manual_boxes(data.fingerprint).dropna(subset=["x1"])
-    corners = table[["x1", "y1", "x2", "y2"]].to_numpy(float).tolist()
-    return {
-        str(name): (x1, y1, x2, y2) for name, (x1, y1, x2, y2) in zip(table["name"], corners, strict=True)
-    }
 
 
 def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
+CORNERS = ("x1", "y1", "x2", "y2")
 
+RUN = "SELECT * FROM runs WHERE id = :id"
 RUNS = """
     SELECT * FROM runs {where}
     ORDER BY created DESC, id DESC
@@ -159,11 +161,7 @@ class Store(Database):
     def run(self, run_id: str) -> StoredRun:
         """Return one run. Raises NotFoundError."""
         with self.read() as connection:
-            row = (
-                connection.execute(text("SELECT * FROM runs WHERE id = :id"), {"id": run_id})
-                .mappings()
-                .first()
-            )
+            row = connection.execute(text(RUN), {"id": run_id}).mappings().first()
         if row is None:
             raise NotFoundError(
                 "No run has this id", got=repr(run_id), fix="Choose one from the list of runs"
@@ -192,8 +190,7 @@ class Store(Database):
             boxes: only those cut with this set of hand-drawn boxes, as `FacesConfig.manual_boxes` names it.
             before: continues after the last run of the page before.
         """
-        if limit is None:
-            limit = 200 if ids is None else len(ids)
+        most = 200 if ids is None else len(ids)
         asked = {
             "ids": ids,
             "status": status,
@@ -209,10 +206,10 @@ class Store(Database):
         query = text(RUNS.format(where=where and f"WHERE {where}"))
         lists = [name for name in ("ids", "status") if name in given]
         query = query.bindparams(*(bindparam(name, expanding=True, type_=Text) for name in lists))
-        values = given | {name: list(given[name]) for name in lists} | {"limit": limit}
+        values = given | {name: list(given[name]) for name in lists}
+        bounds = {"limit": most if limit is None else limit, "before_id": before and before.id}
         with self.read() as connection:
-            rows = connection.execute(query, values | {"before_id": before and before.id}).mappings()
-            return [_stored_run(row) for row in rows]
+            return [_stored_run(row) for row in connection.execute(query, values | bounds).mappings()]
 
     def sweep(self, name: str) -> list[StoredRun]:
         """Return the runs of a sweep in the order they were asked for. Raises NotFoundError."""
@@ -270,8 +267,7 @@ class Store(Database):
         """
         losses = ("train_loss", "val_loss", "train_reverse_loss", "val_reverse_loss")
         figures = (*losses, "train_accuracy", "val_accuracy", "lr", "seconds", "written")
-        table = self._frame(EPOCHS, {"id": run_id, "since": since})
-        return table.astype(dict.fromkeys(figures, "float64"))
+        return self._frame(EPOCHS, {"id": run_id, "since": since}).astype(dict.fromkeys(figures, "float64"))
 
     def predictions(self, run_id: str) -> pd.DataFrame:
         """Return a finished run's held-out predictions: `RunResult.predictions`, sorted."""
@@ -290,9 +286,13 @@ class Store(Database):
 
         Boxes are in source pixels; the four are NaN where the newest entry says that there is none.
         """
-        return self._frame(NEWEST_BOXES, {"data": data}).astype(
-            dict.fromkeys(("x1", "y1", "x2", "y2"), "float64")
-        )
+        return self._frame(NEWEST_BOXES, {"data": data}).astype(dict.fromkeys(CORNERS, "float64"))
+
+    def drawn_boxes(self, data: str) -> dict[str, Box]:
+        """Return the newest box of each image that has one, in source pixels, by the names in their order."""
+        with self.read() as connection:
+            rows = connection.execute(text(NEWEST_BOXES), {"data": data}).all()
+        return {row.name: (row.x1, row.y1, row.x2, row.y2) for row in rows if row.x1 is not None}
 
     def add_manual_box(
         self, data: str, name: str, box: Box | None, *, author: str = "", created: float | None = None
@@ -303,7 +303,7 @@ class Store(Database):
         """
         if box is not None and not (box[0] < box[2] and box[1] < box[3]):
             raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
-        corners = dict(zip(("x1", "y1", "x2", "y2"), box or (None,) * 4, strict=True))
+        corners = dict(zip(CORNERS, box or (None,) * 4, strict=True))
         moment = self.now() if created is None else created
         entry = {"data": data, "name": name, "author": author, "created": moment, **corners}
         self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
@@ -318,8 +318,8 @@ class Store(Database):
 
         A box drawn after an undo ends that: the entries undone before it stay in the history alone.
         """
-        place = {"data": data, "name": name}
-        return self.write(lambda connection: connection.execute(text(REDO_BOX), place).rowcount > 0)
+        entry = {"data": data, "name": name}
+        return self.write(lambda connection: connection.execute(text(REDO_BOX), entry).rowcount > 0)
 
     def manual_box_history(self, data: str, name: str) -> pd.DataFrame:
         """Return all entries of one image, the oldest first: version, x1, y1, x2, y2, author, created, undone.
@@ -327,8 +327,8 @@ class Store(Database):
         `undone` is when an entry was undone, NaN while it counts. One that was undone can be redone while no entry
         with a higher version counts.
         """
-        kinds = dict.fromkeys(("x1", "y1", "x2", "y2", "created", "undone"), "float64")
-        return self._frame(BOX_HISTORY, {"data": data, "name": name}).astype(kinds)
+        table = self._frame(BOX_HISTORY, {"data": data, "name": name})
+        return table.astype(dict.fromkeys((*CORNERS, "created", "undone"), "float64"))
 
     def _frame(self, query: str, values: Mapping[str, Any]) -> pd.DataFrame:
         import pandas as pd

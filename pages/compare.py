@@ -18,9 +18,10 @@ VIEWS = ["All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prot
 
 with setup("Compare") as lab:
     data = resources.data_config(lab.source)
-    runs, more = resources.trained(data.fingerprint)
+    known = resources.trained(data.fingerprint)
+    runs = list(known.runs)
     generated_note(lab.dataset)
-    if more:
+    if known.more:
         st.caption(f"Of this data set's runs the newest {len(runs):,} are compared.")
     view = st.segmented_control(
         "View",
@@ -32,7 +33,7 @@ with setup("Compare") as lab:
         label_visibility="collapsed",
     )
     if view == "Paper":
-        compare_paper.view(lab, runs)
+        compare_paper.view(lab, known)
         st.stop()
     if not runs:
         empty(
@@ -43,16 +44,16 @@ with setup("Compare") as lab:
         )
         st.stop()
     if view != "Leak meter":
-        runs = compare_view.filters(runs)
+        runs = compare_view.filters(known)
     if not runs:
         st.info("No run passes these filters.", icon=":material/filter_alt_off:")
     elif view == "Learning curves":
-        compare_view.curves(runs)
+        compare_view.curves(known, runs)
     elif view == "Two runs":
-        compare_pair.view(runs)
+        compare_pair.view(known, runs)
     elif view == "Leak meter":
-        compare_leaks.view(lab, runs)
+        compare_leaks.view(lab, known)
     elif view == "Prototypes":
         compare_prototypes.view(runs)
     else:
-        compare_view.table(runs)
+        compare_view.table(known, runs)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from fer_core.ui import boxes_view, faces_view
+from fer_core.ui import boxes_view, faces_view, resources
 from fer_core.ui.detection_settings import settings_form
 from fer_core.ui.faces_filters import filters
 from fer_core.ui.found_accuracy import found_accuracy
@@ -20,9 +20,10 @@ with setup("Faces") as lab:
         faces_view.detection(lab, config)
         st.stop()
     name = st.query_params.get("frame")
-    faces_view.counts(crops.table, brief=bool(name))
+    facts = resources.crop_facts(config.crops_key())
+    faces_view.counts(facts, brief=bool(name))
     if name:
-        faces_view.frame(lab, config, crops, name)
+        faces_view.frame(lab, config, facts, name)
     else:  # no st.stop() after a frame: it drops what a fragment was sent meanwhile
         with bar:
             boxes_view.files(lab, config, crops.table)
@@ -39,7 +40,7 @@ with setup("Faces") as lab:
         )
         table = crops.table
         if view == "failed":
-            table = faces_view.failed(table)
-            faces_view.failure_shares(crops.table)
+            table = facts.failed
+            faces_view.failure_shares(facts)
             found_accuracy(lab)
-        faces_view.gallery(filters(table, crops), config)
+        faces_view.gallery(filters(table, facts), facts)

@@ -16,6 +16,8 @@ from .process import answers, free_port, launch
 
 #: Seconds for which a server, or a page, is waited for.
 PATIENCE = 300.0
+#: CPU seconds that a server at rest uses in a second, at most.
+RESTING = 0.05
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ class Server:
         The clock is the one that clock_getcpuclockid(3) names; Python has no call for another process's.
         """
         return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def settle(self) -> None:
+        """Wait until the server rests: its first visitor has it load a model ahead, in a thread no page waits for."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            used = self.cpu()
+            time.sleep(1.0)
+            if self.cpu() - used < RESTING:
+                return
 
     def visit(self, page: str, query: dict[str, str]) -> Visit:
         """Open a page in a new session, wait until all of it is sent, and leave.

@@ -75,13 +75,17 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
     return finish(figure, alt, height=108 + ROW * max(1, len(table)), legend=True, top=54)
 
 
-def paper_vs_here(figures: pd.DataFrame, measure: Literal["accuracy", "loss"] = "accuracy") -> go.Figure:
+def paper_vs_here(
+    figures: pd.DataFrame, measure: Literal["accuracy", "loss"] = "accuracy", stand_in: str = ""
+) -> go.Figure:
     """Draw what the paper reports beside what was measured here, a row per setting and a dot per protocol.
 
     Args:
         figures: a row per setting and protocol: system, reported (NaN: not reported), measured, low, high (NaN where
             not known), protocol (`ProtocolConfig.name`), leaks; accuracies in 0..1, losses in nats.
         measure: sets the axis.
+        stand_in: what was measured in place of ResNet18, for the axis: in the figure itself, as it is saved and passed
+            on.
     """
     import plotly.graph_objects as go
 
@@ -147,6 +151,7 @@ def paper_vs_here(figures: pd.DataFrame, measure: Literal["accuracy", "loss"] = 
         _chance(figure)
     _rows(figure, systems, WIDE_ROW)
     title = "Accuracy (%)" if measure == "accuracy" else "Cross-entropy loss (nats)"
+    title += f"; here {stand_in} for ResNet18" if stand_in else ""
     figure.update_xaxes(
         title_text=title,
         showgrid=True,

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..config import parse
 from ..faces.finetuned import KIND, FineTuneConfig
-from ..planning import drawn_boxes
 from .context import Bar, Context, note, percent, percent_interval, print_json, print_table
 
 #: The rows of the table: title, figure before, figure after.
@@ -24,7 +23,7 @@ def train(options: argparse.Namespace) -> int:
     context = Context.open()
     dataset, data = context.dataset(options)
     config = parse(FineTuneConfig, {"epochs": options.epochs, "seed": options.seed})
-    drawn = drawn_boxes(context.store, data)
+    drawn = context.store.drawn_boxes(data.fingerprint)
     from ..faces.finetune import fine_tune
 
     with _Steps() as told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ..config import CLASSES
@@ -91,7 +92,14 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @cached_property
+    def tally(self) -> Counter[tuple[int, str | None, str]]:
+        """The number of samples by label, split and group, counted once: of 100 000 that takes a while."""
+        return Counter((sample.label, sample.split, sample.group) for sample in self.samples)
+
     def class_counts(self) -> dict[str, int]:
         """Return the number of samples per class, in the order of `CLASSES`, zeros included."""
-        counts = Counter(sample.label for sample in self.samples)
-        return {name: counts[index] for index, name in enumerate(CLASSES)}
+        counts = dict.fromkeys(CLASSES, 0)
+        for (label, _, _), images in self.tally.items():
+            counts[CLASSES[label]] += images
+        return counts

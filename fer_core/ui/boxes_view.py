@@ -90,7 +90,8 @@ def editor(lab: Lab, config: RunConfig, row: Mapping) -> None:
 
 def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
     name = row["name"]
-    entry = _entry(lab, config, name)
+    history = lab.store.manual_box_history(config.data.fingerprint, name)
+    entry = _newest(history)
     if lab.demo:
         st.caption(f"{lab.closed}: {OFF}")
     elif not _editable(lab, config):
@@ -110,13 +111,15 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
             box=saved,
             key=f"box-{name}-{version}",
         )
-        _buttons(lab, config, name, saved, box)
-    _history(lab.store.manual_box_history(config.data.fingerprint, name))
+        _buttons(lab, config, name, saved, box, steps(history))
+    _history(history)
 
 
-def _buttons(lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box | None) -> None:
+def _buttons(
+    lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box | None, able: tuple[bool, bool]
+) -> None:
     data = config.data.fingerprint
-    undoable, redoable = steps(lab.store.manual_box_history(data, name))
+    undoable, redoable = able
     with st.container(horizontal=True):
         if st.button(
             "Save box",
@@ -157,10 +160,10 @@ def _buttons(lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box
             _follow(lab, config, "Removed: what the detector found is used again.")
 
 
-def _entry(lab: Lab, config: RunConfig, name: str) -> dict | None:
-    table = lab.store.manual_boxes(config.data.fingerprint)
-    rows = table[table["name"] == name].to_dict("records")
-    return rows[0] if rows else None
+def _newest(history: pd.DataFrame) -> dict | None:
+    """Return a frame's newest entry that is not undone."""
+    counting = history[history["undone"].isna()].to_dict("records")
+    return counting[-1] if counting else None
 
 
 def _box(entry: Mapping | None) -> Box | None:
@@ -182,14 +185,13 @@ def steps(history: pd.DataFrame) -> tuple[bool, bool]:
 
 def _history(history: pd.DataFrame) -> None:
     """Say who drew what counts now, and list every entry where there are more."""
-    counting = history[history["undone"].isna()].to_dict("records")
-    if counting:
-        entry = counting[-1]
+    entry = _newest(history)
+    if entry:
         st.caption(
             f"{_what(entry)} by **{plain(entry['author'] or 'unknown')}**, {age(entry['created'])} "
             f"({_day(entry['created'])}); entry {entry['version']} of this frame."
         )
-    if len(history) < 2 and len(counting) == len(history):
+    if len(history) < 2 and history["undone"].isna().all():
         return
     with st.popover("History", icon=":material/history:"), st.container(width=480):
         rows = [

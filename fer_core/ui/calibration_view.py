@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from .. import charts
 from ..store import StoredRun
 from ..trust import calibration_words, reliability_tables
 from . import downloads, resources
@@ -15,9 +14,8 @@ def calibration(run: StoredRun) -> None:
     """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
     st.markdown("**Calibration: what a confidence is worth**")
     table, scaled = reliability_tables(run, resources.finished_predictions(run.id, run.attempts))
-    downloads.figure(
-        charts.reliability(table, scaled), _both(table, scaled), "reliability", key=f"reliability-{run.id}"
-    )
+    figure = resources.chart("reliability", table, scaled)
+    downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
     st.caption(
         f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "
         "the model is too sure of itself. Bars: 95 % Wilson intervals."

@@ -14,40 +14,26 @@ from ..results import title
 from ..store import StoredRun
 from ..trust import detector_leak
 from . import downloads, missing_runs, resources
+from .compared import Compared
 from .linked import linked
 from .setup import Lab
 from .widgets import percent, plain
 
 
-def view(lab: Lab, runs: list[StoredRun]) -> None:
+def view(lab: Lab, compared: Compared) -> None:
     """Draw one model under the reshuffle, random folds, by clip and by movie, and queue what is missing."""
-    protocols = {
-        folds: leak_protocols(lab.dataset, folds) for folds in {run.config.protocol.folds for run in runs}
-    }
-    # Runs that differ in the protocol alone share their meter: under one and the same they would be one run.
-    meters: dict[str, list[StoredRun]] = {}
-    for run in runs:
-        names = protocols[run.config.protocol.folds]
-        meters.setdefault(_meter(run.config, names[-1]), []).append(run)
-
-    def measured(own: list[StoredRun]) -> int:
-        return sum(run.protocol in protocols[run.config.protocol.folds] for run in own)
-
-    shown = {key: own for key, own in meters.items() if measured(own)}
-    if not shown:
+    fingerprint = resources.data_config(lab.source).fingerprint
+    named = resources.of_trained(models, compared, lab.source, fingerprint)
+    if not named:
         st.info(
             "No run here was trained under one of the meter's protocols; a data set's own split is not one of them.",
             icon=":material/water_drop:",
         )
         return
-    named: dict[str, StoredRun] = {}
-    for key, own in sorted(shown.items(), key=lambda item: -measured(item[1])):
-        name = _name(own[0])
-        named[f"{name} ({key[:8]})" if name in named else name] = own[0]
-    run = named[st.selectbox("Model", list(named), key=linked("model", list(named)), bind="query-params")]
-    configs = leak_meter(run.config, protocols[run.config.protocol.folds])
-    done = {other.id: other for other in runs}
-    rows = [_row(done[config.key()]) for config in configs if config.key() in done]
+    model = st.selectbox("Model", list(named), key=linked("model", list(named)), bind="query-params")
+    run, protocols = named[model]
+    configs = {config.key(): config for config in leak_meter(run.config, protocols)}
+    rows = [_row(compared.by_id[run_id]) for run_id in configs if run_id in compared.by_id]
     table = pd.DataFrame(rows)
     downloads.figure(resources.chart("protocol_ladder", table), table, "leak-meter")
     st.caption(
@@ -77,7 +63,7 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
         },
         alt="Accuracy and leakage under each protocol",
     )
-    tuned = [done[config.key()] for config in configs if config.key() in done]
+    tuned = [compared.by_id[run_id] for run_id in configs if run_id in compared.by_id]
     if tuned and "detector_data" in tuned[0].summary:
         shares = "; ".join(f"{PROTOCOLS[run.protocol].title}: {detector_leak(run.summary)}" for run in tuned)
         st.warning(
@@ -85,6 +71,32 @@ def view(lab: Lab, runs: list[StoredRun]) -> None:
             f"their faces found better than unseen ones would. {plain(shares)}.",
             icon=":material/water_drop:",
         )
+
+
+def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple[StoredRun, tuple[str, ...]]]:
+    """Return, by name, one run of each model and the protocols of its meter; those measured under most come first.
+
+    `fingerprint` renews them when the data set changes.
+    """
+    runs, dataset = compared.runs, resources.dataset(source)
+    protocols = {
+        folds: leak_protocols(dataset, folds) for folds in {run.config.protocol.folds for run in runs}
+    }
+    # Runs that differ in the protocol alone share their meter: under one and the same they would be one run.
+    meters: dict[str, list[StoredRun]] = {}
+    for run in runs:
+        names = protocols[run.config.protocol.folds]
+        meters.setdefault(_meter(run.config, names[-1]), []).append(run)
+
+    def measured(own: list[StoredRun]) -> int:
+        return sum(run.protocol in protocols[run.config.protocol.folds] for run in own)
+
+    shown = {key: own for key, own in meters.items() if measured(own)}
+    named: dict[str, StoredRun] = {}
+    for key, own in sorted(shown.items(), key=lambda item: -measured(item[1])):
+        name = _name(own[0])
+        named[f"{name} ({key[:8]})" if name in named else name] = own[0]
+    return {name: (run, protocols[run.config.protocol.folds]) for name, run in named.items()}
 
 
 @lru_cache(maxsize=4096)  # as many as are compared, and again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from . import downloads, resources
-from .compare_view import labels
+from .compared import Compared
 from .gallery import Tile, grid
 from .linked import linked
 from .widgets import frame_link, percent, plain
@@ -25,12 +26,21 @@ from .widgets import frame_link, percent, plain
 MOST_IMAGES = 24
 
 
-def view(runs: list[StoredRun]) -> None:
+@dataclass(frozen=True)
+class Pair:
+    """What tells two runs apart: `side_by_side`, `metrics.compare` over all images, `by_class`."""
+
+    both: pd.DataFrame
+    test: dict[str, Any]
+    classes: pd.DataFrame
+
+
+def view(compared: Compared, runs: list[StoredRun]) -> None:
     """Draw the choice of two runs and everything that tells them apart."""
     if len(runs) < 2:
         st.info("Two runs are needed; loosen the filters or train another.", icon=":material/compare:")
         return
-    known = labels(runs)
+    known = compared.named(runs)
     names = list(known)
     one, other = _first_choice(list(known.values()))
     left, right = st.columns(2)
@@ -40,20 +50,18 @@ def view(runs: list[StoredRun]) -> None:
     if a.id == b.id:
         st.info("Choose two different runs.", icon=":material/compare:")
         return
-    both = side_by_side(
-        resources.finished_predictions(a.id, a.attempts), resources.finished_predictions(b.id, b.attempts)
-    )
-    if both.empty:
+    pair = resources.of_trained(paired, compared, a.id, b.id)
+    if pair is None:
         st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
         return
     _warn(a, b)
-    _test(a, b, both)
+    _test(a, b, pair)
     st.subheader("Class by class")
-    table = by_class(both)
-    downloads.figure(resources.chart("class_differences", table), table, "class-differences")
+    downloads.figure(resources.chart("class_differences", pair.classes), pair.classes, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")
+    both = pair.both
     left, right = st.columns(2, gap="large")
     with left:
         _images(a, both[both["right_a"] & ~both["right_b"]], f"Only {title(a)} right", "b")
@@ -66,8 +74,19 @@ def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
     alike: dict[ProtocolConfig, list[int]] = defaultdict(list)
     for index in sorted(range(len(runs)), key=lambda index: PROTOCOLS[runs[index].protocol].leaks):
         alike[runs[index].config.protocol].append(index)
+        if len(next(iter(alike.values()))) > 1:
+            break  # no later run can stand before these
     one, other = next((found[:2] for found in alike.values() if len(found) > 1), (0, 1))
     return one, other
+
+
+def paired(compared: Compared, one: str, other: str) -> Pair | None:
+    """Return what tells two runs apart, by their ids; None where no image was held out in both."""
+    runs = (compared.by_id[run_id] for run_id in (one, other))
+    both = side_by_side(*(resources.finished_predictions(run.id, run.attempts) for run in runs))
+    if both.empty:
+        return None
+    return Pair(both, compare(both["right_a"], both["right_b"], _groups(both)), by_class(both))
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -119,8 +138,8 @@ def _warn(a: StoredRun, b: StoredRun) -> None:
         )
 
 
-def _test(a: StoredRun, b: StoredRun, both: pd.DataFrame) -> None:
-    found = compare(both["right_a"], both["right_b"], _groups(both))
+def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
+    both, found = pair.both, pair.test
     low, high = found["interval"]
     columns = st.columns(4)
     columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
@@ -170,7 +189,7 @@ def _images(run: StoredRun, rows: pd.DataFrame, heading: str, wrong: str) -> Non
 def _tile(run: StoredRun, row: dict[Hashable, Any], wrong: str, places: dict[str, int]) -> Tile:
     true, taken = CLASSES[row["label"]], CLASSES[row[f"guess_{wrong}"]]
     return Tile(
-        resources.crop_jpeg(run.config.crops_key(), places[row["name"]]),
+        resources.crop_facts(run.config.crops_key()).jpeg(places[row["name"]]),
         f"{true} → {taken}",
         row["name"].rpartition("/")[2],
         f"{true} face that the other took for {taken}",

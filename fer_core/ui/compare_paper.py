@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from .. import charts, paper
+from .. import paper
 from ..comparison import Plan, choose_backbone, paper_plan
-from ..config import TransferConfig
+from ..config import FacesConfig, RunConfig
 from ..config_comparators import BdnnConfig
 from ..datasets.base import generated_words
 from ..datasets.table_rows import LAYOUT
@@ -33,12 +34,14 @@ from ..replication import (
     noise,
 )
 from ..statements import check_statements
-from ..store import StoredRun
 from . import downloads, missing_runs, resources
+from .compared import Compared
 from .linked import linked
 from .setup import Lab
 
 MARKS = {HOLDS: "✓ holds", FAILS: "✗ does not hold", NOISE: "≈ within noise", DIFFERS: "✗ differs"}
+#: Weights that are no file.
+PRETRAINED = ("imagenet", "none")
 MEASURES = {
     "train_accuracy": "training accuracy",
     "val_accuracy": "validation accuracy",
@@ -70,55 +73,69 @@ TABLES = (
 )
 
 
-def view(lab: Lab, runs: list[StoredRun]) -> None:
+@dataclass(frozen=True)
+class Judged:
+    """The paper beside the runs here: the runs it calls for by id, its figures and statements, the BDNN's settings."""
+
+    plan: Plan
+    configs: dict[str, RunConfig]
+    stand_in: str
+    figures: list[Checked]
+    statements: pd.DataFrame
+    settings: pd.DataFrame
+
+
+def view(lab: Lab, compared: Compared) -> None:
     """Draw everything the paper reports beside what was measured here."""
-    backbone, weights = (None, "imagenet") if lab.dataset.layout == LAYOUT else _network(runs)
+    backbone, weights = (None, "imagenet") if lab.dataset.layout == LAYOUT else _network(compared)
     if lab.dataset.generated:
         st.warning(
             f"{generated_words(lab.dataset.layout)[0]} can neither confirm nor refute the paper. Point FER Lab at SFEW "
             "for that; here the same tables show how it would be told.",
             icon=":material/draw:",
         )
-    plan = _plan(lab, backbone, weights)
+    data = resources.data_config(lab.source)
+    # On the faces as their hand-drawn boxes are now.
+    faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual"})
+    found = resources.of_trained(
+        judged,
+        compared,
+        lab.source,
+        data.fingerprint,
+        faces.model_dump_json(),
+        backbone,
+        weights,
+        _file(weights),
+    )
     missing_runs.offer(
         lab,
-        plan.configs,
+        found.configs,
         "the paper's tables call for (20 epochs, 5 folds)",
-        (*plan.notes, *plan.absent.values()),
+        (*found.plan.notes, *found.plan.absent.values()),
     )
-    found = Runs(
-        runs,
-        plan.backbone,
-        resources.epochs,
-        lambda run: resources.finished_predictions(run.id, run.attempts),
-        plan.weights,
-        plan.absent,
-    )
-    figures = check_figures(found)
-    _overall(figures)
-    _figure(figures, found.stand_in)
+    _overall(found.figures)
+    _figure(found.figures, found.stand_in)
     for source, heading, note in TABLES:
         st.markdown(f"**{heading}**")
-        own = [one for one in figures if one.reported.source == source]
+        own = [one for one in found.figures if one.reported.source == source]
         st.table(pd.DataFrame([_row(one) for one in own]).set_index("Figure"))
         st.caption(note)
     st.markdown("**Table 1: settings of the BDNN**")
-    st.table(_settings(found).set_index("Setting"))
+    st.table(found.settings)
     _statements(found)
     _against_itself()
 
 
-def _network(runs: Sequence[StoredRun]) -> tuple[str, str]:
+def _network(compared: Compared) -> tuple[str, str]:
     """Draw the choice of what stands beside the paper's ResNet18: backbone, and weights as `paper_plan` takes them.
 
     Random weights can be chosen before anything ran with them; what was pretrained stands first.
     """
-    models = [run.config.model for run in runs if isinstance(run.config.model, TransferConfig)]
     # Weights from a file are looked for there again, to plan what is missing.
     known = {
-        (model.backbone, model.weights_file or model.weights)
-        for model in models
-        if not model.weights_file or Path(model.weights_file).is_file()
+        (backbone, weights)
+        for backbone, weights in compared.networks
+        if weights in PRETRAINED or Path(weights).is_file()
     }
     usual = choose_backbone(None, resources.settings())[0]
     offered = sorted({*known, (usual, "imagenet"), ("resnet18", "none")}, key=_papers_first)
@@ -148,15 +165,52 @@ def _papers_first(network: tuple[str, str]) -> tuple[bool, bool, str]:
 
 
 def _name(backbone: str, weights: str) -> str:
-    file = f" ({Path(weights).name})" if weights not in ("imagenet", "none") else ""
+    file = f" ({Path(weights).name})" if weights not in PRETRAINED else ""
     return f"{backbone}{weights_words(weights)}{file}"
 
 
-def _plan(lab: Lab, backbone: str | None, weights: str) -> Plan:
-    """Return the runs that the paper's tables call for, on the faces as their hand-drawn boxes are now."""
-    data = resources.data_config(lab.source)
-    faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual"})
-    return paper_plan(lab.dataset, data, faces, lab.settings, backbone=backbone, weights=weights)
+def _file(weights: str) -> tuple[int, int] | None:
+    """Return what tells that a file of weights has changed: its size and time; None for no file."""
+    if weights in PRETRAINED:
+        return None
+    found = Path(weights).stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def judged(
+    compared: Compared,
+    source: str,
+    fingerprint: str,
+    faces_json: str,
+    backbone: str | None,
+    weights: str,
+    file: tuple[int, int] | None,
+) -> Judged:
+    """Set the paper beside the runs of a data set; `fingerprint` and `file` renew it when a file changes."""
+    plan = paper_plan(
+        resources.dataset(source),
+        resources.data_config(source),
+        FacesConfig.model_validate_json(faces_json),
+        resources.settings(),
+        backbone=backbone,
+        weights=weights,
+    )
+    runs = Runs(
+        compared.runs,
+        plan.backbone,
+        resources.epochs,
+        lambda run: resources.finished_predictions(run.id, run.attempts),
+        plan.weights,
+        plan.absent,
+    )
+    return Judged(
+        plan,
+        {config.key(): config for config in plan.configs},
+        runs.stand_in,
+        check_figures(runs),
+        _judgements(runs),
+        _settings(runs).set_index("Setting"),
+    )
 
 
 def _overall(figures: Sequence[Checked]) -> None:
@@ -192,10 +246,7 @@ def _figure(figures: Sequence[Checked], stand_in: str) -> None:
                 }
             )
     table = pd.DataFrame(rows)
-    figure = charts.paper_vs_here(table)
-    if stand_in:  # in the figure itself, as it is saved and passed on
-        figure.update_xaxes(title_text=f"Accuracy (%); here {stand_in} for ResNet18")
-    downloads.figure(figure, table, "paper-and-here")
+    downloads.figure(resources.chart("paper_vs_here", table, "accuracy", stand_in), table, "paper-and-here")
 
 
 def _row(one: Checked) -> dict[str, str]:
@@ -248,16 +299,20 @@ def _settings(found: Runs) -> pd.DataFrame:
     )
 
 
-def _statements(found: Runs) -> None:
-    st.subheader("What the paper says of them")
-    if found.stand_in:
-        st.caption(f"Judged here with {found.stand_in} in place of the paper's ResNet18.")
+def _judgements(runs: Runs) -> pd.DataFrame:
     rows: dict[str, dict[str, str]] = {}
-    for one in check_statements(found):
+    for one in check_statements(runs):
         row = rows.setdefault(one.statement, {"Statement": f"{one.statement} ({one.source})"})
         column = "Here, by movie or person" if one.protocol == "group" else "Here, as the paper"
         row[column] = f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}"
-    st.table(pd.DataFrame(list(rows.values())).set_index("Statement"))
+    return pd.DataFrame(list(rows.values())).set_index("Statement")
+
+
+def _statements(found: Judged) -> None:
+    st.subheader("What the paper says of them")
+    if found.stand_in:
+        st.caption(f"Judged here with {found.stand_in} in place of the paper's ResNet18.")
+    st.table(found.statements)
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % bootstrap over movies or persons; "
         "'within noise' means that the interval holds zero. 'As the paper' is its reshuffle, or random folds "

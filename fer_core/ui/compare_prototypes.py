@@ -19,7 +19,7 @@ from ..store import StoredRun
 from ..training.fitted import FittedFold, read_folds
 from . import downloads, resources
 from .compare_pair import crop_rows
-from .compare_view import labels
+from .compared import labels
 from .gallery import Tile, grid
 from .linked import linked
 from .widgets import frame_link, percent
@@ -61,7 +61,7 @@ def view(runs: list[StoredRun]) -> None:
     labels_of = dict(zip(predictions["name"], predictions["label"], strict=True))
     table = held_out_distances(own, names, labels_of)
     means = charts.distance_table(_values(table), table["label"].to_numpy())
-    downloads.figure(charts.distance_map(means), means, "prototype-distances")
+    downloads.figure(resources.chart("distance_map", means), means, "prototype-distances")
     nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
     st.caption(
         "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
@@ -109,7 +109,7 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
         )
         return
     table = charts.profile_table(prototypes)
-    downloads.figure(charts.profiles(table), table, "prototypes")
+    downloads.figure(resources.chart("profiles", table), table, "prototypes")
 
 
 def faces(prototypes: np.ndarray, side: int, size: int = 160) -> list[np.ndarray]:
@@ -156,7 +156,7 @@ def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
 
 def _tile(run: StoredRun, label_name: str, row: dict[Hashable, Any], places: dict[str, int]) -> Tile:
     return Tile(
-        resources.crop_jpeg(run.config.crops_key(), places[row["name"]]),
+        resources.crop_facts(run.config.crops_key()).jpeg(places[row["name"]]),
         f"{row['distance']:.2f}",
         row["name"].rpartition("/")[2],
         f"{label_name} face, distance {row['distance']:.2f}",

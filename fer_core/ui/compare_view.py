@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from .. import charts
 from ..config import CLASSES
 from ..config_comparators import BdnnConfig
-from ..models.naming import family
 from ..protocols import PROTOCOLS
 from ..results import run_table, title
 from ..store import StoredRun
 from . import downloads, resources
+from .compared import Compared, label
 from .linked import linked
 from .widgets import runs_dataframe
 
 COLUMNS = (
-    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "train_accuracy"),
+    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "training"),
     *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
 )
 #: Runs drawn at a time.
@@ -28,62 +28,51 @@ PER_PAGE = 40
 ORDERS = ("validation accuracy", "newest first", "system")
 
 
-def label(run: StoredRun) -> str:
-    """Return a run's name where several of one system stand together: with its protocol and k."""
-    return f"{title(run)} · {run.protocol}, {run.config.protocol.folds} folds"
-
-
-def labels(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:
-    """Return runs by a name that no other has and that stays the same, as the URL keeps it.
-
-    Eight digits of the id end it; runs of one name that share those have all sixteen.
-    """
-    short = {run.id: f"{label(run)} ({run.id[:8]})" for run in runs}
-    times = Counter(short.values())
-    return {short[run.id] if times[short[run.id]] == 1 else f"{label(run)} ({run.id})": run for run in runs}
-
-
-def filters(runs: list[StoredRun]) -> list[StoredRun]:
+def filters(known: Compared) -> list[StoredRun]:
     """Draw the filters and return the runs that pass; their values are in the URL."""
     left, middle, right = st.columns([3, 3, 2])
-    families = sorted({family(run.config.model) for run in runs})
+    families = sorted(set(known.families.values()))
     systems = left.multiselect("System", families, key=linked("system", families), bind="query-params")
-    known = sorted({run.protocol for run in runs})
+    names = sorted({run.protocol for run in known.runs})
     protocols = middle.multiselect(
         "Protocol",
-        known,
-        key=linked("protocol", known),
+        names,
+        key=linked("protocol", names),
         bind="query-params",
         help="; ".join(
             f"{name}: {one.title}" + (" (leaks)" if one.leaks else "") for name, one in PROTOCOLS.items()
         ),
     )
     order = right.selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
-    runs = [run for run in runs if not protocols or run.protocol in protocols]
-    runs = [run for run in runs if not systems or family(run.config.model) in systems]
+    runs = [run for run in known.runs if not protocols or run.protocol in protocols]
+    runs = [run for run in runs if not systems or known.families[run.id] in systems]
     if order == ORDERS[0]:
         runs.sort(key=lambda run: -run.summary["val_accuracy"])
     elif order == ORDERS[2]:
-        runs.sort(key=lambda run: (title(run), run.protocol))
+        titles = dict(zip(known.table.index, known.table["title"], strict=True))
+        runs.sort(key=lambda run: (titles[run.id], run.protocol))
     return runs
 
 
-def table(runs: list[StoredRun]) -> None:
+def table(known: Compared, runs: list[StoredRun]) -> None:
     """Draw the runs as a table and, so many at a time, as dots with intervals; the CSV has all of them."""
-    runs_dataframe(runs, columns=COLUMNS, key="runs")
+    listed = known.rows(runs)
+    runs_dataframe(listed, columns=COLUMNS, key="runs")
     start = PER_PAGE * (_page(len(runs)) - 1)
-    rows = run_table(runs[start : start + PER_PAGE])
-    folds = rows["folds"].astype(int).astype(str)
-    rows = rows.assign(
-        system=rows["title"],
-        accuracy=rows["val_accuracy"],
-        label=rows["title"] + " · " + rows["protocol"] + ", k = " + folds,
-        seeds=rows["seeds"].map(len),
+    rows = listed.iloc[start : start + PER_PAGE]
+    named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
+    folds = (", k = " + rows["folds"].astype(int).astype(str)).to_numpy()
+    fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed"]).to_numpy()
+    drawn = pd.DataFrame(
+        {
+            "system": rows["title"],
+            "accuracy": rows["val_accuracy"],
+            "label": np.where(fixed, named, named + folds),
+            "seeds": rows["seeds"].map(len),
+            **{name: rows[name] for name in ("protocol", "leaks", "low", "high", "folds", "images")},
+        }
     )
-    rows.loc[rows["protocol"].isin(["reshuffle", "spi", "fixed"]), "label"] = (
-        rows["title"] + " · " + rows["protocol"]
-    )
-    downloads.figure(resources.chart("accuracy_intervals", rows), lambda: run_table(runs), "all-runs")
+    downloads.figure(resources.chart("accuracy_intervals", drawn), lambda: run_table(runs), "all-runs")
     st.caption(
         "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
         f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
@@ -121,9 +110,9 @@ def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
     return shared, [" ".join(own[first : len(own) - last]).strip(" ,") for own in words]
 
 
-def curves(runs: list[StoredRun]) -> None:
+def curves(compared: Compared, runs: list[StoredRun]) -> None:
     """Draw learning curves of up to six runs (the paper's figure 4), and the BDNN's two losses (figure 5)."""
-    known = labels([run for run in runs if run.config.epochs > 1])
+    known = compared.named([run for run in runs if run.config.epochs > 1])
     names = {run.id: name for name, run in known.items()}
     deep = sorted(
         (run for run in runs if run.unfreeze and run.config.faces.extract),
@@ -164,10 +153,10 @@ def curves(runs: list[StoredRun]) -> None:
     if not both:
         return
     st.subheader("Both directions of the BDNN")
-    bdnns = labels(both)
+    bdnns = compared.named(both)
     chosen_one = st.selectbox("BDNN", list(bdnns), key=linked("bdnn", list(bdnns)), bind="query-params")
     losses = charts.direction_losses(resources.epochs(bdnns[chosen_one]))
-    downloads.figure(charts.two_directions(losses), losses, "bdnn-losses")
+    downloads.figure(resources.chart("two_directions", losses), losses, "bdnn-losses")
     st.caption(
         "As the paper's figure 5: one set of weights, forward to the classes and in reverse to the inputs. The reverse "
         "error is in standard units; 1 is what always giving back the mean reaches. Bands span the folds."

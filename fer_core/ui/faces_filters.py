@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ..config import CLASSES
-from ..faces.crops import STATUSES
 from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
+from .crop_facts import CropFacts
 from .linked import linked
 
 ORDERS = ("name", "probability", "face size")
 
 
-def filters(table: pd.DataFrame, crops: Crops) -> pd.DataFrame:
+def filters(table: pd.DataFrame, facts: CropFacts) -> pd.DataFrame:
     """Draw the filters and return the rows of `table` that pass, in the chosen order.
 
     Args:
         table: the rows to choose from: `Crops.table` or a part of it.
-        crops: all of them, which say what there is to choose, whatever part is looked at.
+        facts: of all crops, which say what there is to choose, whatever part is looked at.
     """
-    whole = crops.table
     top = st.columns([1.7, 1.7, 1.7, 1.3, 1.6], vertical_alignment="bottom")
-    present = [status for status in STATUSES if (whole["status"] == status).any()]
+    present, known = list(facts.statuses), facts.groups
     statuses = top[0].multiselect("Status", present, key=linked("status", present), bind="query-params")
     classes = top[1].multiselect("Class", CLASSES, key=linked("class", CLASSES), bind="query-params")
-    known = sorted(set(whole["group"].unique()) - {""})
     groups = top[2].multiselect("Movie or person", known, key=linked("group", known), bind="query-params")
     order = top[3].selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
     if statuses:
@@ -37,15 +34,14 @@ def filters(table: pd.DataFrame, crops: Crops) -> pd.DataFrame:
     if groups:
         table = table[table["group"].isin(groups)]
     with top[4].popover("More filters", width="stretch"):
-        table, narrowed = _rarer(table, crops)
+        table, narrowed = _rarer(table, facts)
     if narrowed:
         st.caption("Narrowed by " + ", ".join(narrowed) + " (More filters).")
-    return _ordered(_rescued(table, whole), order, crops)
+    return _ordered(_rescued(table, list(facts.rescued)), order, facts.crops)
 
 
-def _rescued(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+def _rescued(table: pd.DataFrame, present: list[str]) -> pd.DataFrame:
     """Draw the choice of second looks where any found a face."""
-    present = [name for name in POLICIES if (whole["rescued_by"] == name).any()]
     if not present:
         return table
     chosen = st.pills(
@@ -59,13 +55,13 @@ def _rescued(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     return table[table["rescued_by"].isin(chosen)] if chosen else table
 
 
-def _rarer(table: pd.DataFrame, crops: Crops) -> tuple[pd.DataFrame, list[str]]:
+def _rarer(table: pd.DataFrame, facts: CropFacts) -> tuple[pd.DataFrame, list[str]]:
     """Draw the rarer filters; return the rows that pass and the filters in use.
 
     A range that is narrowed leaves out frames without a face.
     """
     narrowed = []
-    splits = sorted(crops.table["split"].dropna().unique())
+    splits = facts.splits
     if splits:
         chosen = st.multiselect("Split", splits, key=linked("split", splits), bind="query-params")
         if chosen:
@@ -77,12 +73,12 @@ def _rarer(table: pd.DataFrame, crops: Crops) -> tuple[pd.DataFrame, list[str]]:
     if likely != (0.0, 1.0):
         table = table[pd.to_numeric(table["probability"]).between(*likely)]
         narrowed.append(f"probability {likely[0]:.2f} to {likely[1]:.2f}")
-    largest = int(np.ceil(np.nanmax(np.append(crops.sides, 10.0)) / 10.0)) * 10
+    largest = facts.largest
     between = st.slider(
         "Face size (shorter side, pixels)", 0, largest, (0, largest), 5, key="size", bind="query-params"
     )
     if between != (0, largest):
-        table = table[crops.sides[table.index].between(*between)]
+        table = table[facts.crops.sides[table.index].between(*between)]
         narrowed.append(f"face size {between[0]} to {between[1]} pixels")
     return table, narrowed
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from functools import cache
+from urllib.parse import quote_plus, urlencode
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ..config import CLASSES, RunConfig
-from ..faces.crops import FAILED, STATUSES
+from ..faces.crops import STATUSES
 from ..faces.drawing import CHOSEN, DRAWN, OTHER, annotate
-from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
 from ..jobs import executors
 from ..jobs.queue import submit
-from ..metrics import wilson_intervals
 from ..store import StoredRun
 from . import bench_view, boxes_view, downloads, queue_view, resources, trace_view
+from .crop_facts import CropFacts
 from .gallery import PAGE_SIZE, Tile, encode, grid
 from .linked import linked
 from .setup import Lab
-from .widgets import PERCENT, interval, plain, run_status
+from .widgets import PERCENT, plain, run_status
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -79,23 +79,21 @@ def _progress(lab: Lab, config: RunConfig, before: str) -> None:
         st.rerun()
 
 
-def counts(table: pd.DataFrame, *, brief: bool = False) -> None:
+def counts(facts: CropFacts, *, brief: bool = False) -> None:
     """Draw the number of frames per status, on one line when `brief`."""
-    found = table["status"].value_counts()
     if brief:
-        parts = (f"{status} **{found[status]}**" for status in STATUSES if status in found)
-        st.caption(f"{len(table):,} frames: " + " · ".join(parts))
+        parts = (f"{status} **{count}**" for status, count in facts.statuses.items())
+        st.caption(f"{len(facts.crops.table):,} frames: " + " · ".join(parts))
         return
     with st.container(horizontal=True):
         for status in STATUSES:
-            st.metric(status.capitalize(), int(found.get(status, 0)), help=STATUS_HELP[status], width=128)
-    rescued = table["rescued_by"].value_counts()
-    if len(rescued):
-        parts = (f"**{count}** by “{POLICIES[str(name)].title}”" for name, count in rescued.items())
+            st.metric(status.capitalize(), facts.statuses.get(status, 0), help=STATUS_HELP[status], width=128)
+    if facts.rescued:
+        parts = (f"**{count}** by “{POLICIES[name].title}”" for name, count in facts.rescued.items())
         st.caption("Found on a second look: " + ", ".join(parts))
 
 
-def gallery(table: pd.DataFrame, config: RunConfig) -> None:
+def gallery(table: pd.DataFrame, facts: CropFacts) -> None:
     """Draw one page of crops, each a link to its frame."""
     if table.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
@@ -104,37 +102,35 @@ def gallery(table: pd.DataFrame, config: RunConfig) -> None:
     page = (
         st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params") if pages > 1 else 1
     )
-    key = config.crops_key()
     chosen = table.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    grid(_tile(row, key) for row in chosen.to_dict("records"))
+    query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
+    link = "./faces?" + urlencode([*query.items(), ("frame", "")], doseq=True)
+    grid(_tile(row, facts, link) for row in chosen.to_dict("records"))
     st.caption(f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is.")
 
 
-def _tile(row: dict, key: str) -> Tile:
+def _tile(row: dict, facts: CropFacts, link: str) -> Tile:
     label = CLASSES[row["label"]]
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
         note += f", {row['rescued_by']}"
-    jpeg = resources.crop_jpeg(key, row["row"]) if row["row"] >= 0 else _blank()
-    query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
-    link = "./faces?" + urlencode({**query, "frame": row["name"]}, doseq=True)
-    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link)
+    jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
+    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link + quote_plus(row["name"]))
 
 
-@st.cache_data
+@cache
 def _blank() -> bytes:
     return encode(np.full((160, 160, 3), 128, np.uint8))
 
 
-def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
+def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     """Draw one frame close up: every face found, the chosen one, the crop, and what became of it."""
-    rows = crops.table[crops.table["name"] == name]
-    _steps(crops.table, name)
-    if rows.empty:
+    row = known.row(name)
+    _steps(known.failed_names, name)
+    if row is None:
         st.warning(f"The data set has no frame named {name!r}.", icon=":material/search_off:")
         return
-    row = rows.iloc[0].to_dict()
     left, right = st.columns([3, 1])
     with left:
         if row["status"] == "unreadable":
@@ -150,7 +146,7 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
     with right:
         if row["row"] >= 0:
             st.image(
-                resources.crop_jpeg(config.crops_key(), row["row"]),
+                known.jpeg(row["row"]),
                 caption="What the network sees",
                 alt=f"Crop of {name}",
                 width=CROP_WIDTH,
@@ -168,13 +164,13 @@ def frame(lab: Lab, config: RunConfig, crops: Crops, name: str) -> None:
         st.caption(row["name"])
     if row["status"] != "unreadable":
         trace_view.explain(lab, config, row)
-        bench_view.bench(lab, config, crops, row)
+        bench_view.bench(lab, config, known.crops, row)
 
 
-def _steps(table: pd.DataFrame, name: str) -> None:
+def _steps(failed: list[str], name: str) -> None:
     """Draw the ways out of a frame: to the gallery, and to the failed frame that comes next by name."""
-    names = list(failed(table)["name"])
-    later = [other for other in names if other > name] or [other for other in names if other != name]
+    first = next((other for other in failed if other != name), None)
+    later = next((other for other in failed if other > name), first)
     with st.container(horizontal=True):
         if st.button("Back to the gallery", icon=":material/arrow_back:"):
             del st.query_params["frame"]
@@ -182,10 +178,10 @@ def _steps(table: pd.DataFrame, name: str) -> None:
         if st.button(
             "Next failed frame",
             icon=":material/skip_next:",
-            disabled=not later,
-            help=f"{len(names)} frames rest on no trustworthy face",
+            disabled=later is None,
+            help=f"{len(failed)} frames rest on no trustworthy face",
         ):
-            st.query_params["frame"] = later[0]
+            st.query_params["frame"] = str(later)
             st.rerun()
 
 
@@ -212,36 +208,19 @@ def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> b
     return encode(annotate(image, boxes, labels=labels, colours=colours, landmarks=points))
 
 
-def failed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the frames whose crop rests on no trustworthy face."""
-    return table[table["status"].isin(FAILED)]
-
-
-def failure_shares(table: pd.DataFrame) -> None:
+def failure_shares(facts: CropFacts) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
-    counts = table.assign(**{"class": table["label"].map(CLASSES.__getitem__)})
-    counted = counts.groupby(["class", "status"]).size().reset_index(name="images")
     st.markdown("**What became of the frames, per class**")
     with st.container(key="shares"):
-        downloads.figure(resources.chart("status_bars", counted), counted, "detection-per-class")
+        downloads.figure(
+            resources.chart("status_bars", facts.by_class), facts.by_class, "detection-per-class"
+        )
     st.markdown("**Failed share per movie or person**")
-    named = table[table["group"] != ""]
-    if named.empty:
+    if facts.by_group.empty:
         st.caption("This data set names no movies or persons.")
         return
-    by_group = named["status"].isin(FAILED).groupby(named["group"]).agg(["size", "sum"])
-    bounds = zip(*wilson_intervals(by_group["sum"], by_group["size"]), strict=True)
-    shares = pd.DataFrame(
-        {
-            "Movie or person": by_group.index,
-            "Frames": by_group["size"].to_numpy(),
-            "Failed": by_group["sum"].to_numpy(),
-            "Share": (100 * by_group["sum"] / by_group["size"]).to_numpy(),
-            "95 % interval": [interval(found) for found in bounds],
-        }
-    )
     st.dataframe(
-        shares.sort_values("Share", ascending=False),
+        facts.by_group,
         hide_index=True,
         column_config={"Share": st.column_config.ProgressColumn("Share", format=PERCENT, max_value=100)},
         alt="Share of failed detections per movie or person, with intervals",

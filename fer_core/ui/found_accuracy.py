@@ -24,7 +24,7 @@ RUNS = 20
 def found_accuracy(lab: Lab) -> None:
     """Draw the table over the finished runs of this data set; says what to do while there are none."""
     fingerprint = resources.data_config(lab.source).fingerprint
-    runs, _ = resources.trained(fingerprint)
+    runs = resources.trained(fingerprint).runs
     rows = [_row(run) for run in islice(filter(_looked, runs), RUNS)]
     st.markdown("**Accuracy with and without a face**")
     if not rows:

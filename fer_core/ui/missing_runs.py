@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -18,21 +18,22 @@ from .widgets import plain, run_link
 ACTIVE = ("queued", "running")
 
 
-def offer(lab: Lab, configs: Sequence[RunConfig], about: str, notes: Sequence[str] = ()) -> None:
+def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequence[str] = ()) -> None:
     """Draw which of these runs are not done, a button that starts them, and how those started go on.
 
     Draws nothing where all are done; reruns the page when one of them ends.
 
     Args:
+        configs: by their ids.
         about: what calls for them, to stand after 'of the 20 runs that'.
         notes: sentences below it.
     """
-    ids = [config.key() for config in configs]
+    ids = list(configs)
     known = {run.id: run for run in lab.store.runs(ids=ids)}
-    missing = [config for config in configs if config.key() not in known or not _done(known[config.key()])]
+    missing = [run_id for run_id in ids if run_id not in known or not _done(known[run_id])]
     if not missing:
         return
-    idle = [config for config in missing if config.key() not in known or known[config.key()].ended]
+    idle = [configs[run_id] for run_id in missing if run_id not in known or known[run_id].ended]
     with st.container(border=True):
         st.markdown(f"**{len(missing)} of the {len(configs)} runs that {about} are not here yet.**")
         for line in notes:

@@ -97,15 +97,14 @@ def figures(report: AuditReport) -> None:
 
 def classes(dataset: Dataset) -> None:
     """Draw the images per class, by split where the data set has one, else by movie."""
-    splits = {sample.split for sample in dataset.samples} - {None}
-    counts = Counter(
-        (CLASSES[sample.label], (sample.split or "no split") if splits else (sample.group or "unknown"))
-        for sample in dataset.samples
-    )
+    splits = {split for _, split, _ in dataset.tally} - {None}
+    counts: Counter[tuple[str, str]] = Counter()
+    for (label, split, group), images in dataset.tally.items():
+        counts[CLASSES[label], (split or "no split") if splits else (group or "unknown")] += images
     table = pd.DataFrame(
         [{"class": name, "part": part, "images": images} for (name, part), images in counts.items()]
     )
-    groups = any(sample.group for sample in dataset.samples)
+    groups = any(group for _, _, group in dataset.tally)
     by = " and split" if splits else " and movie or person" if groups else ""
     st.markdown(f"**Images per class{by}**")
     downloads.figure(resources.chart("class_bars", table), table, "images-per-class")
@@ -115,7 +114,7 @@ def sheet(dataset: Dataset) -> None:
     """Draw a feature table: its rows by class, and what is odd in it."""
     first, second, third = st.columns(3)
     first.metric("Rows", f"{len(dataset):,}", help="figures in place of images")
-    second.metric("Movies", len({sample.group for sample in dataset.samples} - {""}) or "–")
+    second.metric("Movies", len({group for _, _, group in dataset.tally} - {""}) or "–")
     third.metric("Odd rows", len(dataset.problems))
     classes(dataset)
     st.caption(

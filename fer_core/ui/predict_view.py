@@ -53,7 +53,7 @@ def asked() -> list[str]:
 
 def choose(runs: list[StoredRun]) -> list[Model]:
     """Draw the choice of a finished run, of its folds and of a second run; return one model or two."""
-    by_id = {run.id: run for run in runs}
+    by_id, titles = {run.id: run for run in runs}, {run.id: _title(run) for run in runs} | {NONE: NONE}
     for unknown in [run_id for run_id in asked() if run_id not in by_id]:
         st.warning(
             f"The link asks for run `{plain(unknown[:40])}`, which is no finished run with networks here: another is "
@@ -62,7 +62,7 @@ def choose(runs: list[StoredRun]) -> list[Model]:
         )
     left, middle, right = st.columns([5, 2, 5])
     with left:
-        run = by_id[_bound("Finished run", "run", list(by_id), lambda key: _title(by_id[key]))]
+        run = by_id[_bound("Finished run", "run", list(by_id), titles.__getitem__)]
     with middle:
         members = _members(run)
         names = [ALL, *(f"{seed}.{fold}" for seed, fold in members)]
@@ -75,13 +75,7 @@ def choose(runs: list[StoredRun]) -> list[Model]:
         )
     with right:
         others = [NONE, *(key for key in by_id if key != run.id)]
-        against = _bound(
-            "Compare with",
-            "against",
-            others,
-            lambda key: key if key == NONE else _title(by_id[key]),
-            default=NONE,
-        )
+        against = _bound("Compare with", "against", others, titles.__getitem__, default=NONE)
     models = [Model(run, None if fold == ALL else members[names.index(fold) - 1])]
     if against != NONE:
         models.append(Model(by_id[against]))

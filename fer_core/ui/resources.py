@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,13 +35,18 @@ from ..settings import Settings
 from ..shared_artifacts import artifacts_of
 from ..store import Store, StoredRun
 from ..sweep import Place, rank
-from .gallery import encode
+from .compared import Compared
+from .crop_facts import CropFacts
+from .full_collections import keep_short
 from .loaded import Loaded
 from .memory_uploads import keep_in_memory
 from .public_store import PublicStore
+from .ready import ready
 
 if TYPE_CHECKING:
     from ..predict import Predictor
+
+T = TypeVar("T")
 
 #: Finished runs of one data set that are compared at most: the newest.
 MOST_RUNS = 2000
@@ -142,10 +147,10 @@ def detections(key: str) -> dict[str, Faces]:
     return _detections(key) if artifacts().has("detections", key) else {}
 
 
-@st.cache_data(max_entries=20_000, show_spinner=False)
-def crop_jpeg(key: str, row: int) -> bytes:
-    """Return one crop as JPEG."""
-    return encode(crops_by_key(key).images[row])
+@st.cache_resource(max_entries=8, show_spinner=False)
+def crop_facts(key: str) -> CropFacts:
+    """Return what is said of all crops under a key, and each of them as JPEG."""
+    return CropFacts(crops_by_key(key))
 
 
 def frame_array(source: str, name: str) -> np.ndarray:
@@ -202,18 +207,39 @@ def trial(
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
-def _trained(data: str, finished: tuple[int, float]) -> tuple[list[StoredRun], int]:
+def _trained(data: str, finished: tuple[int, float]) -> Compared:
     found = training_runs(store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS))
-    return found, finished[0]
+    more = len(found) == MOST_RUNS and finished[0] > MOST_RUNS
+    return Compared(data, finished, tuple(found), more)
 
 
-def trained(data: str) -> tuple[list[StoredRun], bool]:
-    """Return the newest `MOST_RUNS` finished trainings on a data set, and whether there may be more.
+def trained(data: str) -> Compared:
+    """Return the newest `MOST_RUNS` finished trainings on a data set; they are read again once one was added."""
+    return _trained(data, store().finished(data))
 
-    They are read again once one was added; a list of its own each time, of runs that are shared.
+
+def of_trained(make: Callable[..., T], compared: Compared, *key: Any) -> T:
+    """Return `make(compared, *key)`, once for all visitors until a run is added.
+
+    Args:
+        make: a module's function, by whose name what it made is found again.
+        key: what else decides: a fingerprint for a data set, an id for a run.
     """
-    found, done = _trained(data, store().finished(data))
-    return list(found), len(found) == MOST_RUNS and done > MOST_RUNS
+    name = f"{make.__module__}.{make.__qualname__}"
+    found: T = _of_trained(name, compared.data, compared.finished, key, make, compared)
+    return found
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _of_trained(
+    name: str,
+    data: str,
+    finished: tuple[int, float],
+    key: tuple[Any, ...],
+    _make: Callable[..., Any],
+    _compared: Compared,
+) -> Any:
+    return _make(_compared, *key)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -239,7 +265,17 @@ def chart(kind: str, *data: Any) -> Any:
 
     All visitors share it, so it stays as it is.
     """
-    return getattr(charts, kind)(*data)
+    return ready(getattr(charts, kind)(*data))
+
+
+def picture(make: Callable[[], bytes], *key: str) -> bytes:
+    """Return an encoded picture as `make` draws it, once for equal keys: they say all that decides it."""
+    return _picture(key, make)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:
+    return _make()
 
 
 def ranking(runs: Sequence[StoredRun]) -> list[Place]:
@@ -261,9 +297,10 @@ def loaded() -> Loaded:
 
 @st.cache_resource(show_spinner=False)
 def started() -> bool:
-    """Do once for a server what must be done before its first visitor: uploads in memory, a model loaded ahead."""
+    """Do once for a server what its first visitor needs: uploads in memory, short collections, a model loaded ahead."""
     if st.runtime.exists():
         keep_in_memory()
+        keep_short()
         loaded().warm(store())
     return True
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from .setup import Lab
-from .widgets import empty, runs_dataframe
+from .widgets import empty, listed, runs_dataframe
 
 PAGE = 50
 COLUMNS = (
-    *("link", "title", "status", "data", "protocol", "leaks", "val", "interval", "train_accuracy"),
+    *("link", "title", "status", "data", "protocol", "leaks", "val", "interval", "training"),
     "missing_faces",
 )
 
@@ -23,7 +23,7 @@ def newest_first(lab: Lab) -> None:
     before = st.query_params.get("before")
     runs = lab.store.runs(goal="train", limit=PAGE, before=lab.store.run(before) if before else None)
     if runs:
-        runs_dataframe(runs, columns=COLUMNS, key="runs")
+        runs_dataframe(listed(runs), columns=COLUMNS, key="runs")
     elif before:
         st.info("There are no older runs.", icon=":material/history:")
     else:

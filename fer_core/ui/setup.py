@@ -49,6 +49,7 @@ STYLE = """
 [data-testid="stMainBlockContainer"] {padding-top: 2.6rem; max-width: 1280px;}
 [data-testid="stSidebarUserContent"] h3 {padding-top: 0;}
 h1 {padding-top: 0;}
+.run-note {font-size: .875rem; opacity: .7;}
 a.run {color: inherit; font-weight: 600;} /* a browser's own blue is too dark on a dark page */
 .st-key-shares {overflow-x: auto;} /* wide panels scroll on a phone, not the page */
 /* A table's own CSV would hand a spreadsheet names that it runs as formulas: files come from defused tables alone. */

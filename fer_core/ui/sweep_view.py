@@ -9,7 +9,16 @@ from ..protocols import PROTOCOLS
 from ..sweep import Place
 from . import queue_view, resources
 from .setup import Lab
-from .widgets import PERCENT, generated_note, interval, plain, protocol_note, run_link, runs_dataframe
+from .widgets import (
+    PERCENT,
+    generated_note,
+    interval,
+    listed,
+    plain,
+    protocol_note,
+    run_link,
+    runs_dataframe,
+)
 
 
 def sweep_view(lab: Lab, name: str) -> None:
@@ -24,7 +33,7 @@ def sweep_view(lab: Lab, name: str) -> None:
     broken = [run for run in runs if run.status in ("failed", "cancelled")]
     if broken:
         st.subheader("Not finished")
-        runs_dataframe(broken, columns=("link", "title", "protocol", "status"), key="broken")
+        runs_dataframe(listed(broken), columns=("link", "title", "protocol", "status"), key="broken")
         for run in broken:
             if run.error:
                 st.error(f"{plain(queue_view.name_of(run))}: {plain(run.error)}", icon=":material/error:")

@@ -68,14 +68,21 @@ def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
 
 @st.fragment
 def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    trace = resources.trace(lab.source, config.data.fingerprint, row["name"], _first_look(config))
+    key = lab.source, config.data.fingerprint, row["name"], _first_look(config)
+    trace = resources.trace(*key)
     image = resources.frame_array(lab.source, row["name"])
     found = resources.detections(config.detections_key()).get(row["name"])
-    draw(row["name"], trace, image, config.faces, row, found)
+    draw(row["name"], trace, image, config.faces, row, found, key)
 
 
 def draw(
-    name: str, trace: Trace, image: np.ndarray, faces: FacesConfig, row: Mapping, found: Faces | None
+    name: str,
+    trace: Trace,
+    image: np.ndarray,
+    faces: FacesConfig,
+    row: Mapping,
+    found: Faces | None,
+    key: tuple[str, ...] = (),
 ) -> None:
     """Draw the stages of one frame, one at a time.
 
@@ -85,18 +92,19 @@ def draw(
         faces: the settings of the detection.
         row: status, probability, rescued_by and box, as a row of `Crops.table` has them.
         found: the faces that are left; None for none.
+        key: all that decides the trace; without it no picture is kept, as of what a visitor brings.
     """
     said = [why(trace, faces.min_face_size, min(image.shape[:2])), *_afterwards(trace, faces, row)]
     st.markdown(" ".join(said))
-    chosen, key = st.query_params.get(linked("stage", STAGES)), f"stage-{name}"
+    chosen, widget = st.query_params.get(linked("stage", STAGES)), f"stage-{name}"
     stage = st.segmented_control(
         "Stage",
         STAGES,
         default=chosen if chosen in STAGES else _telling(trace),
         required=True,
-        key=key,
+        key=widget,
         on_change=_remember,
-        args=(key,),
+        args=(widget,),
         label_visibility="collapsed",
     )
     if stage == "Pyramid":
@@ -105,7 +113,7 @@ def draw(
     elif stage == "Faces":
         _faces(found, row, image)
     else:
-        _candidates(trace, stage, image)
+        _candidates(trace, stage, image, key)
 
 
 def _remember(key: str) -> None:
@@ -179,14 +187,18 @@ def _pyramid(trace: Trace, image: np.ndarray) -> None:
     )
 
 
-def _candidates(trace: Trace, name: str, image: np.ndarray) -> None:
+def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[str, ...]) -> None:
     stage = NETS[name]
     part = getattr(trace, stage)
     seen = counts(trace, stage, image.shape[1], image.shape[0])
     marked, label = _marked(trace, stage)
+
+    def drawn() -> bytes:
+        return encode(draw_fates(image, part.boxes, part.fates, marked=marked, label=label))
+
     left, right = st.columns([5, 2], gap="medium")
     left.image(
-        encode(draw_fates(image, part.boxes, part.fates, marked=marked, label=label)),
+        resources.picture(drawn, *key, name) if key else drawn(),
         alt=f"{name}: {seen.seen} seen, {seen.below} below the threshold, {seen.suppressed} merged, "
         f"{seen.kept} kept",
         width="stretch",

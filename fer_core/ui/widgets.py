@@ -39,7 +39,7 @@ RUN_COLUMNS = {
     "seeds": st.column_config.ListColumn("Seeds"),
     "val": st.column_config.NumberColumn("Validation", format=PERCENT),
     "interval": st.column_config.TextColumn("95 % interval"),
-    "train_accuracy": st.column_config.NumberColumn("Training", format=PERCENT),
+    "training": st.column_config.NumberColumn("Training", format=PERCENT),
     "macro_f1": st.column_config.NumberColumn("Macro F1", format="%.3f"),
     "images": st.column_config.NumberColumn("Images"),
     "missing_faces": st.column_config.NumberColumn("No face", help="Frames used whole for want of a face"),
@@ -56,20 +56,26 @@ def generated_note(data: Dataset | DataConfig) -> None:
         st.info(f"**{what}**: {rest}", icon=":material/draw:")
 
 
-def runs_dataframe(runs: Sequence[StoredRun], *, columns: Sequence[str], key: str) -> None:
-    """Draw a table of runs with links to each."""
+def listed(runs: Sequence[StoredRun]) -> pd.DataFrame:
+    """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval."""
     table = run_table(runs)
-    table["link"] = [run_link(run) for run in runs]
-    table["val"] = 100 * table["val_accuracy"].astype(float)
-    table["train_accuracy"] = 100 * table["train_accuracy"].astype(float)
-    table["interval"] = table["val_accuracy_interval"].map(interval)
+    return table.assign(
+        link=[run_link(run) for run in runs],
+        val=100 * table["val_accuracy"].astype(float),
+        training=100 * table["train_accuracy"].astype(float),
+        interval=table["val_accuracy_interval"].map(interval),
+    )
+
+
+def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str) -> None:
+    """Draw a table of runs, as `listed` gives them, with links to each."""
     st.dataframe(
         table[list(columns)],
         column_config={name: RUN_COLUMNS[name] for name in columns},
         hide_index=True,
         key=key,
         placeholder="–",
-        alt=f"Table of {len(runs)} runs",
+        alt=f"Table of {len(table)} runs",
     )
 
 

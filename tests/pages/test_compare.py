@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from fer_core.comparison import inputs_of, paper_plan
@@ -64,8 +67,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compare(home: Path, page: Callable[..., AppTest]) -> Open:
     """Return a function that opens the Compare page on the drawn frames, or on another `data`."""
 
-    def open_compare(**query: str) -> AppTest:
-        return page("pages/compare.py", home / "home", **{"data": str(home / "frames")} | query)
+    def open_compare(state: Path = home / "home", **query: str) -> AppTest:
+        return page("pages/compare.py", state, **{"data": str(home / "frames")} | query)
 
     return open_compare
 
@@ -226,3 +229,58 @@ def test_a_generated_sheet_is_labelled_where_its_figures_are(
     ):
         app = page(name, home / "home", data=sheet, **query)
         assert any("Generated figures" in one.value for one in app.info), (name, query)
+
+
+COPY_RUN = """
+    INSERT INTO runs (id, config, extra, goal, data, data_name, data_source, backbone, unfreeze, protocol, status,
+                      created, queued, started, finished, attempts, max_attempts, seconds, summary, environment)
+    SELECT :id, :config, extra, goal, data, data_name, data_source, backbone, unfreeze, protocol, status,
+           created + 1, queued, started, finished + 1, attempts, max_attempts, seconds, :summary, environment
+    FROM runs WHERE id = :from
+"""
+COPY_ROWS = """
+    INSERT INTO predictions (run_id, seed, fold, name, label, "group", face_status, p0, p1, p2, p3, p4, p5, p6)
+    SELECT :id, seed, fold, name, label, "group", face_status, p0, p1, p2, p3, p4, p5, p6
+    FROM predictions WHERE run_id = :from
+"""
+
+
+def add_a_run(store: Store, source: Path, run_id: str) -> None:
+    """Add a copy of the newest BDNN run on a data set under other seeds and with an accuracy of its own."""
+    data = data_config(open_dataset(source)).fingerprint
+    found = next(run for run in store.runs(status=["done"], data=data) if run.config.model.kind == "bdnn")
+    entry = {
+        "id": run_id,
+        "from": found.id,
+        "config": found.config_json.replace('"seeds":[0]', '"seeds":[7]'),
+        "summary": json.dumps({**found.summary, "val_accuracy": 0.98765}),
+    }
+    for statement in (COPY_RUN, COPY_ROWS):
+        store.write(lambda connection, statement=statement: connection.execute(text(statement), entry))
+
+
+def test_a_run_that_ends_is_in_every_view_the_next_time(compare: Open, home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "home", tmp_path / "home")
+    table = {"All runs": "dataframe", "Two runs": "a", "Leak meter": "model"}
+    apps = {view: compare(tmp_path / "home", view=view) for view in table}
+    paper = compare(tmp_path / "home", view="Paper", data=str(home / "sheet.xlsx"))
+
+    def seen() -> dict[str, int]:
+        """Count what each view offers, drawn anew with its caches as they are."""
+        for app in (*apps.values(), paper):
+            assert not app.run().exception
+        listed = len(apps["All runs"].dataframe[0].value)
+        chosen = {view: len(apps[view].selectbox(key=table[view]).options) for view in list(table)[1:]}
+        return {
+            "All runs": listed,
+            **chosen,
+            "Paper": sum("98.8 %" in str(one.value.to_dict()) for one in paper.table),
+        }
+
+    before = seen()
+    assert before == seen()
+    store = Store(tmp_path / "home" / "fer.sqlite")
+    add_a_run(store, home / "frames", "f" * 16)
+    add_a_run(store, home / "sheet.xlsx", "e" * 16)
+    store.close()
+    assert seen() == {view: count + 1 for view, count in before.items()}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from fer_core.config import DataConfig, RunConfig
-from fer_core.ui.compare_view import labels, split_common
+from fer_core.ui.compare_view import split_common
+from fer_core.ui.compared import labels
 
 
 @pytest.mark.parametrize(
