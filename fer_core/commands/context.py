@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import text
 
 from .. import settings as settings_module
 from ..artifacts import Artifacts
@@ -34,6 +37,18 @@ class Context:
         """Open them as FER_* say."""
         settings = settings_module.load()
         return cls(settings, Store(settings.database), artifacts_of(settings))
+
+    def run_id(self, given: str) -> str:
+        """Return the whole id of the one run that an id, or its first four digits or more, names.
+
+        What names none, or several, is returned as it is: no run has it as its id, and whoever asks is told so.
+        """
+        if not re.fullmatch("[0-9a-f]{4,15}", given):
+            return given
+        query = text("SELECT id FROM runs WHERE id LIKE :start LIMIT 2")
+        with self.store.read() as connection:
+            found = list(connection.execute(query, {"start": f"{given}%"}).scalars())
+        return str(found[0]) if len(found) == 1 else given
 
     def dataset(self, options: argparse.Namespace) -> tuple[Dataset, DataConfig]:
         """Open the data set that `--data`, `--layout` and `--label-codes` name, with its identity."""

@@ -63,6 +63,7 @@ def jobs(options: argparse.Namespace) -> int:
 def cancel(options: argparse.Namespace) -> int:
     """Carry out `cancel`."""
     context = Context.open()
+    options.run_id = context.run_id(options.run_id)
     if not executors.cancel(context.settings, context.store, options.run_id):
         status = context.store.run(options.run_id).status
         raise ConfigError("A run that is cancelled must wait or go on", got=status)
@@ -72,6 +73,7 @@ def cancel(options: argparse.Namespace) -> int:
 def retry(options: argparse.Namespace) -> int:
     """Carry out `retry`."""
     context = Context.open()
+    options.run_id = context.run_id(options.run_id)
     if not queue.retry(context.store, options.run_id):
         status = context.store.run(options.run_id).status
         raise ConfigError("A run that is tried again must have failed or been cancelled", got=status)

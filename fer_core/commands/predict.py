@@ -33,7 +33,7 @@ ZIP_LIMITS = Limits(
 def predict(options: argparse.Namespace) -> int:
     """Carry out `predict`; 1 when an image could not be read."""
     context = Context.open()
-    run = _run(context, options.run_id)
+    run = _run(context, context.run_id(options.run_id))
     from ..predict import Predictor
 
     predictor = Predictor.load(run.id, run.config, context.settings)

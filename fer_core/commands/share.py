@@ -46,7 +46,7 @@ def report(options: argparse.Namespace) -> int:
     """Carry out `report`."""
     from ..report import write_report
 
-    context = Context.open()
+    context = _opened(options)
     path = write_report(context.store, options.run_id, _place(options, "html"))
     return _said(options, {"run": options.run_id, "report": str(path), "bytes": path.stat().st_size})
 
@@ -55,7 +55,8 @@ def export(options: argparse.Namespace) -> int:
     """Carry out `export`; a file that could not be finished is taken away again."""
     from ..exchange.runs import export_run
 
-    context, path = Context.open(), _place(options, "zip")
+    context = _opened(options)
+    path = _place(options, "zip")
     partial = path.with_name(path.name + ".partial")
     try:
         export_run(context.store, context.artifacts, options.run_id, partial, origin=options.origin)
@@ -69,7 +70,7 @@ def export_model(options: argparse.Namespace) -> int:
     """Carry out `export-model`."""
     from ..exchange.model import export_model as write
 
-    context = Context.open()
+    context = _opened(options)
     folder = Path(options.out or f"fer-{options.run_id}-model").expanduser()
     files = write(
         context.store, context.artifacts, context.settings, options.run_id, folder, onnx=options.onnx
@@ -89,6 +90,13 @@ def take_in(options: argparse.Namespace) -> int:
     context = Context.open()
     found = import_run(Path(options.file).expanduser(), context.store, context.artifacts)
     return _said(options, {"run": found.run_id, "new": found.new, "origin": found.origin})
+
+
+def _opened(options: argparse.Namespace) -> Context:
+    """Open the installation and make the run's id in the options a whole one."""
+    context = Context.open()
+    options.run_id = context.run_id(options.run_id)
+    return context
 
 
 def _place(options: argparse.Namespace, suffix: str) -> Path:

@@ -12,7 +12,7 @@ import streamlit as st
 from ..config import CLASSES, FacesConfig, RunConfig, digest
 from ..faces.crops import FAILED, Chosen, Faces, choose, cut
 from ..faces.drawing import CHOSEN, DRAWN, OTHER, annotate
-from ..faces.explanation import shown
+from ..faces.explanation import shown, why
 from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
 from ..faces.trial import OUTCOMES
@@ -22,6 +22,7 @@ from . import resources
 from .detection_settings import TRY
 from .gallery import Tile, encode, grid
 from .setup import Lab
+from .trace_view import first_look
 from .widgets import interval
 
 #: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each
@@ -130,6 +131,9 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
         _side("Now", image, old, was, crop)
     with after:
         _side("With these settings", image, new, becomes, cut(image, becomes, faces))
+        if becomes.status == "none":
+            trace = resources.trace(lab.source, config.data.fingerprint, name, first_look(faces))
+            st.caption(f"Why: {why(trace, faces.min_face_size, min(image.shape[:2]))}")
         if was.status == "manual":
             st.caption("The hand-drawn box is used in any case.")
 

@@ -57,7 +57,9 @@ a.run {color: inherit; font-weight: 600;} /* a browser's own blue is too dark on
 [data-testid="stVegaLiteChart"] {max-width: 100%; overflow-x: auto;}
 @media (hover: none) { /* toolbars that are always there must not lie over legends and what is above a table */
   .modebar-container {display: none;}
-  [data-testid="stFullScreenFrame"]:has(> div [data-testid="stDataFrame"]) {margin-top: 1.8rem;}
+  [data-testid="stElementContainer"]:has(> [data-testid="stFullScreenFrame"] > [data-testid="stDataFrame"]) {
+    margin-top: 1.9rem;
+  }
 }
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>

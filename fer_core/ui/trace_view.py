@@ -68,7 +68,7 @@ def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
 
 @st.fragment
 def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    key = lab.source, config.data.fingerprint, row["name"], _first_look(config)
+    key = lab.source, config.data.fingerprint, row["name"], first_look(config.faces)
     trace = resources.trace(*key)
     image = resources.frame_array(lab.source, row["name"])
     found = resources.detections(config.detections_key()).get(row["name"])
@@ -121,9 +121,8 @@ def _remember(key: str) -> None:
     st.query_params["stage"] = st.session_state[key]
 
 
-def _first_look(config: RunConfig) -> str:
+def first_look(faces: FacesConfig) -> str:
     """Return the settings that decide the first look alone, so that others share what it saw."""
-    faces = config.faces
     fields = ("thresholds", "min_face_size", "factor", "detector")
     return type(faces)(**{name: getattr(faces, name) for name in fields}).model_dump_json()
 

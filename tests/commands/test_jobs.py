@@ -75,3 +75,14 @@ def test_jobs_are_a_table_for_people(store: Store, capsys: pytest.CaptureFixture
     run_id, _ = submit(store, config())
     assert main(["jobs"]) == 0
     assert run_id in capsys.readouterr().out
+
+
+def test_the_first_digits_of_an_id_name_its_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pages show eight digits of an id."""
+    run_id, _ = submit(store, config())
+    code, said = run(capsys, "cancel", "--run", run_id[:8])
+    assert (code, said["run_id"], said["status"]) == (0, run_id, "cancelled")
+    for wrong in (run_id[:3], "ffff0000", "%%%%", f"{run_id[:8]}_"):
+        code, said = run(capsys, "cancel", "--run", wrong)
+        assert code == 2
+        assert wrong in said["error"]

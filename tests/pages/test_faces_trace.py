@@ -100,6 +100,7 @@ def test_the_bench_compares_and_keeps(opened: Open) -> None:
     app = opened(frame=NONE, try_pnet="0.9", try_margin="16")
     assert "**Now**: none" in said(app)
     assert "**With these settings**: none" in said(app)
+    assert any(text.value.startswith("Why: P-Net gave") for text in app.caption)
     button = next(button for button in app.button if button.label == "Keep these settings")
     assert not button.disabled
     button.click().run()
