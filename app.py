@@ -4,7 +4,7 @@ import streamlit as st
 
 from fer_core.ui import overview, resources
 from fer_core.ui.setup import setup
-from fer_core.ui.widgets import empty, generated_note, listed, runs_dataframe
+from fer_core.ui.widgets import empty, generated_note, listed, plain, runs_dataframe
 
 with setup("Overview") as lab:
     st.write(
@@ -14,7 +14,7 @@ with setup("Overview") as lab:
     overview.tour(lab.closed)
 
     dataset, data = lab.dataset, resources.data_config(lab.source)
-    st.header(dataset.name, divider="gray")
+    st.header(plain(dataset.name), divider="gray")
     generated_note(dataset)
     if dataset.layout == "table":
         overview.sheet(dataset)

@@ -46,7 +46,7 @@ def detection(lab: Lab, config: RunConfig) -> None:
         what = "have not been" if state in ("", "failed", "cancelled", "done") else "are being"
         st.markdown(f"#### Faces {what} looked for with these settings")
         st.write(
-            f"MTCNN goes through the {config.data.images:,} frames of **{lab.dataset.name}**; the frames, faces "
+            f"MTCNN goes through the {config.data.images:,} frames of **{plain(lab.dataset.name)}**; the frames, faces "
             "and failures then show here. It goes on when you close this tab."
         )
         if lab.demo:
@@ -134,7 +134,7 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     left, right = st.columns([3, 1])
     with left:
         if row["status"] == "unreadable":
-            st.error(row["reason"], icon=":material/broken_image:")
+            st.error(plain(row["reason"]), icon=":material/broken_image:")
         else:
             if not boxes_view.stands_in(lab, config, row):
                 st.image(

@@ -148,7 +148,7 @@ def _about(model: Model) -> None:
         else f"seed {model.member[0]}, fold {model.member[1]}"
     )
     st.caption(
-        f"**{title(run)}**, trained on {trained}: {percent(figures['val_accuracy'])} of held-out images right "
+        f"**{title(run)}**, trained on {plain(trained)}: {percent(figures['val_accuracy'])} of held-out images right "
         f"({interval(figures['val_accuracy_interval'])}; {_protocol(run)}, {figures['folds']} folds, seeds "
         f"{', '.join(map(str, figures['seeds']))}; "
         f"{'faces not looked for' if missing is None else f'{missing} frames without a face'}); {voting}. "

@@ -21,6 +21,7 @@ from ..store import Store
 from . import resources
 from .access import Access, account, enter, visitor
 from .linked import notices
+from .widgets import plain
 
 log = logging.getLogger("fer_core.ui")
 
@@ -123,7 +124,7 @@ def _errors_shown(title: str) -> Iterator[None]:
     try:
         yield
     except FerError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")  # it repeats what a link or a file says
     except Exception:
         ticket = secrets.token_hex(4)
         log.exception("error %s on page %s", ticket, title)

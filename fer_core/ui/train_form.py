@@ -30,7 +30,7 @@ from . import queue_view, recipe_form, resources
 from .form_fields import EXTRACTION, no_face_choice, protocol_choice
 from .linked import linked
 from .setup import Lab
-from .widgets import run_link
+from .widgets import plain, run_link
 
 WEIGHTS = ("imagenet", "none")
 UNFREEZE = ("1", "2", "3")
@@ -124,7 +124,7 @@ def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     data = resources.data_config(lab.source)
     problem = _folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
     if problem:
-        st.error(problem, icon=":material/rule:")
+        st.error(plain(problem), icon=":material/rule:")
     return not problem
 
 

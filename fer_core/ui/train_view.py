@@ -14,14 +14,14 @@ from . import downloads, queue_view, resources, share_view
 from .calibration_view import calibration
 from .setup import Lab
 from .two_sets_view import two_sets_figures
-from .widgets import age, generated_note, honesty, protocol_note, run_status, summary_figures
+from .widgets import age, generated_note, honesty, plain, protocol_note, run_status, summary_figures
 
 
 def run_view(lab: Lab, run_id: str) -> None:
     """Draw one run: its progress while it goes on, its figures once it is done."""
     run = lab.store.run(run_id)
     st.subheader(title(run) if run.config.goal == "train" else "Face detection")
-    st.caption(f"Run {run.id} on {run.data_name} · submitted {age(run.created)}")
+    st.caption(f"Run {run.id} on {plain(run.data_name)} · submitted {age(run.created)}")
     generated_note(run.config.data)
     if run.ended:
         _body(lab, run)

@@ -112,7 +112,7 @@ def progress(run: StoredRun) -> None:
         share = min(1.0, run.step_done / run.step_total)
         st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}{_pace(run)}")
     if run.error:
-        st.error(run.error, icon=":material/error:")
+        st.error(plain(run.error), icon=":material/error:")
 
 
 def _pace(run: StoredRun) -> str:

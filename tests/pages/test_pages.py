@@ -84,6 +84,13 @@ def test_an_unknown_run_is_an_error_with_the_fix(page: Open, trained: Path) -> N
     assert "list of runs" in shown.error[0].value
 
 
+def test_an_error_draws_nothing_that_a_link_brings_along(page: Open, trained: Path) -> None:
+    shown = page("pages/train.py", trained, run="![](https://elsewhere.test/a.png)<b>")
+    assert "elsewhere.test" in shown.error[0].value
+    assert "![](" not in shown.error[0].value
+    assert "<b>" not in shown.error[0].value
+
+
 def test_the_form_says_where_weights_are_before_anything_is_queued(
     page: Open, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
