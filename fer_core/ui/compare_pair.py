@@ -145,7 +145,11 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
     columns[1].metric(plain(title(b)), percent(both["right_b"].mean()))
     columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
-    columns[2].caption(f"95 % from {100 * low:+.1f} to {100 * high:+.1f}")
+    columns[2].caption(
+        "no interval: all images are of one movie or person"
+        if low != low
+        else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}"
+    )
     columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
     columns[3].caption("exact, two-sided; frames taken as independent")
     if low > 0 or high < 0:

@@ -43,7 +43,7 @@ def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequenc
                 st.error(f"{plain(title(run))}, {run.protocol}: {plain(run.error)}", icon=":material/error:")
         if len(idle) < len(missing):
             ended = sum(run.ended for run in known.values())
-            _watch(lab, [run.id for run in known.values() if not run.ended], ids, ended)
+            _watch(lab, ids, ended)
         if idle and not lab.demo and st.button(f"Run the missing {len(idle)}", icon=":material/play_arrow:"):
             for config in most_blocks_first(idle):
                 submit(lab.store, config)
@@ -56,17 +56,18 @@ def _done(run: StoredRun) -> bool:
 
 
 @st.fragment(run_every=1.0)
-def _watch(lab: Lab, started: list[str], ids: list[str], ended: int) -> None:
+def _watch(lab: Lab, ids: list[str], ended: int) -> None:
     """Draw how far the started runs are, once a second; `ended` is how many of `ids` had ended before."""
     runs = lab.store.runs(ids=ids)
     if sum(run.ended for run in runs) != ended:
         st.rerun()
     now = [run for run in runs if run.status == "running"]
     queued = sum(run.status == "queued" for run in runs)
+    done = sum(map(_done, runs))
     share = sum(run.step_done / run.step_total for run in now if run.step_total)
     st.progress(
-        min(1.0, (len(ids) - len(started) + share) / len(ids)),
-        text=f"{sum(map(_done, runs))} of {len(ids)} done, {len(now)} running, {queued} waiting",
+        min(1.0, (done + share) / len(ids)),
+        text=f"{done} of {len(ids)} done, {len(now)} running, {queued} waiting",
     )
     for run in now:
         step = f": {run.step}, {run.step_done} of {run.step_total}" if run.step_total else ""
