@@ -10,6 +10,7 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from fer_core.errors import WeightsError
 from fer_core.faces.packed_pnet import PackedPNet, heads_of, parameters
@@ -17,6 +18,7 @@ from fer_core.faces.packed_pnet import PackedPNet, heads_of, parameters
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
 _CPU_PASS, _ACCELERATOR_PASS = 160_000, 1 << 21
+_RNET_WORTH, _ONET_WORTH = 7, 2  # crops that take as long as a pass does besides them
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Stages:
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net over float32 (n, 3, 24, 24) crops, 0 to 255: face probability (n,), offsets (n, 4)."""
         net = self._rnet
-        x = torch.cat([_flatten(self._r(crops[lo:hi])) for lo, hi in self._passes(crops)])
+        x = self._features(self._r, crops, _RNET_WORTH)
         x = net.prelu4(net.dense4(x))
         return net.softmax5_1(net.dense5_1(x))[:, 1], net.dense5_2(x)
 
@@ -125,12 +127,19 @@ class Stages:
             Face probability (n,), offsets (n, 4), landmarks (n, 10): five x, then five y, in box sides.
         """
         net = self._onet
-        x = torch.cat([_flatten(self._o(crops[lo:hi])) for lo, hi in self._passes(crops)])
+        x = self._features(self._o, crops, _ONET_WORTH)
         x = net.prelu5(net.dense5(x))
         return net.softmax6_1(net.dense6_1(x))[:, 1], net.dense6_2(x), net.dense6_3(x)
 
-    def _passes(self, crops: Tensor) -> Iterator[tuple[int, int]]:
-        return passes(0, max(len(crops), 1), self.pass_pixels // (crops.shape[2] * crops.shape[3]))
+    def _features(self, net: _Convolutions, crops: Tensor, worth: int) -> Tensor:
+        """A net's last maps of each crop as a row, from passes of few lengths: the last is filled up if that pays."""
+        count = len(crops)
+        more = (-count % (1 << bits) for bits in range(count.bit_length() + 1))
+        fill = min(more, key=lambda m: m + worth * (count + m).bit_count())
+        crops = pad(crops, (0, 0, 0, 0, 0, 0, 0, fill)) if fill else crops
+        most = self.pass_pixels // (crops.shape[2] * crops.shape[3])
+        found = [_flatten(net(crops[lo:hi])) for lo, hi in passes(0, max(len(crops), 1), most)]
+        return torch.cat(found)[:count]
 
 
 def passes(first: int, last: int, most: int) -> Iterator[tuple[int, int]]:

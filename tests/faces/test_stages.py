@@ -55,7 +55,7 @@ def test_pnet(layout: str, nets: dict[str, nn.Module], count: int, size: tuple[i
     close(found[:, 2:], offsets)
 
 
-@pytest.mark.parametrize("count", [0, 1, 7])
+@pytest.mark.parametrize("count", [0, 1, 7, 29])
 def test_rnet_and_onet(layout: str, nets: dict[str, nn.Module], count: int) -> None:
     ready = Stages(torch.device("cpu"))
     with torch.inference_mode():
