@@ -12,7 +12,8 @@ from .. import charts
 from ..config import CLASSES
 from ..faces.crops import FAILED, Box
 from ..prediction_files import annotated
-from . import downloads, predict_results, trace_view
+from ..results import title
+from . import downloads, predict_results, resources, trace_view
 from .box_editor import box_editor, shown
 from .gallery import encode
 from .predict_inputs import Item
@@ -39,6 +40,8 @@ def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]]
     columns = st.columns(len(answers), gap="large") if len(answers) > 1 else [st.container()]
     for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
         with column:
+            if len(answers) > 1:
+                st.markdown(f"**{plain(title(model.run))}**, run {model.run.id[:8]}")
             _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
     model, faces = answers[0]
     if model.run.config.faces.extract:
@@ -69,6 +72,12 @@ def _answer(
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
+        learnt = model.run.config.data.fingerprint
+        if item.source and resources.data_config(item.source).fingerprint == learnt:
+            st.caption(
+                ":material/school: From the run's own data: the networks of all folds that did not hold it out were "
+                "trained on it, so a right answer says little."
+            )
         if not boxed:
             _whole_image(model)
     with right:

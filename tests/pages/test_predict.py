@@ -1,0 +1,30 @@
+"""The Predict page: whose answer stands where, and which images a run has been trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from fer_core.store import Store
+
+Open = Callable[..., AppTest]
+OWN = "From the run's own data"
+
+
+def captions(shown: AppTest) -> str:
+    return "\n".join(one.value for one in shown.caption)
+
+
+def test_two_runs_are_named_over_their_answers(page: Open, trained: Path) -> None:
+    shown = page("pages/predict.py", trained, **{"from": "sample"})
+    assert not shown.exception
+    assert captions(shown).count(OWN) == 1
+    other = next(box for box in shown.selectbox if box.label == "Compare with")
+    shown = other.select_index(1).run()
+    assert not shown.exception
+    named = [one.value for one in shown.markdown if ", run " in one.value]
+    runs = Store(trained / "fer.sqlite").runs(status=["done"], goal="train")
+    assert {name.rsplit(" ", 1)[1] for name in named} == {run.id[:8] for run in runs}
+    assert captions(shown).count(OWN) == 2
