@@ -129,7 +129,7 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     row = known.row(name)
     _steps(known.failed_names, name)
     if row is None:
-        st.warning(f"The data set has no frame named {name!r}.", icon=":material/search_off:")
+        st.warning(f"The data set has no frame named {plain(repr(name))}.", icon=":material/search_off:")
         return
     left, right = st.columns([3, 1])
     with left:
@@ -161,7 +161,7 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
         if row["box"]:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
         st.markdown("  \n".join(f"{what}: **{plain(value)}**" for what, value in facts.items()))
-        st.caption(row["name"])
+        st.caption(plain(row["name"]))
     if row["status"] != "unreadable":
         trace_view.explain(lab, config, row)
         bench_view.bench(lab, config, known.crops, row)

@@ -61,6 +61,12 @@ def shown(app: AppTest) -> str:
     return "\n".join(caption.value for caption in app.caption)
 
 
+def test_a_frame_that_is_not_there_is_named_as_text(opened: Open) -> None:
+    app = opened(frame="![](https://elsewhere.test/a.png)")
+    assert "elsewhere.test" in app.warning[0].value
+    assert "![](" not in app.warning[0].value
+
+
 def test_a_link_names_its_view_and_filters_however_they_are_written(opened: Open) -> None:
     app = opened(view="failed", status="NONE", **{"class": ["Happy", "nobody"]})
     assert not app.exception
