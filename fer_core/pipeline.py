@@ -95,7 +95,6 @@ def run(
     groups = list(used["group"])
     clips = known_clips(used["name"], used["clip"])
     folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
-    report.log(f"{len(used)} images, {len(folds)} folds, on {device}")
     held = held_together(config.protocol.name, groups, clips)
     work = Work(
         config=config,
@@ -108,6 +107,10 @@ def run(
         report=report,
         settings=settings,
         device=device,
+    )
+    together = config.trains_backbone and len(FITTERS["transfer"].apart(work)) < len(folds)
+    report.log(
+        f"{len(used)} images, {len(folds)} folds, on {device}" + ", their heads side by side" * together
     )
     results = fit(work, engine.fit)
     predictions = held_out(used, results)

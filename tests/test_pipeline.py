@@ -93,6 +93,7 @@ def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings
     assert (summary["images"], summary["folds"], summary["unreadable"]) == (48, 2, 0)
     assert summary["leakage"]["group"] == 0
     assert len(watcher.epochs) == 4
+    assert "48 images, 2 folds, on cpu, their heads side by side" in watcher.lines
     last = [record.train_loss for record in watcher.epochs if record.epoch == 2]
     assert summary["train_loss"] == pytest.approx(sum(last) / 2)
     assert result.environment["device"] == "cpu"
@@ -107,6 +108,7 @@ def test_another_setting_uses_the_same_crops(generated: Path, settings: Settings
     assert "detecting faces" not in watcher.names()
     assert "cutting crops" not in watcher.names()
     assert "activations" in watcher.names()
+    assert "48 images, 2 folds, on cpu" in watcher.lines, "whole blocks train a fold at a time"
 
 
 def test_the_same_definition_gives_the_same_bits(generated: Path, settings: Settings, tmp_path: Path) -> None:
