@@ -115,12 +115,18 @@ def visits_of_frames(folder: Path, frame: str) -> Visits:
 
 
 def train_one(home: Path) -> Path:
-    """Train a run for real on a small generated set, faces included; return the set's folder."""
+    """Train a run for real on a small generated set, faces included; return the set's folder.
+
+    Its seed is new each time: what has been trained in a home is not trained again, and leaves no epochs in a database
+    that is.
+    """
     data = generate(
         GeneratedConfig(seed=5, ordinary=42, hard=6, movies=6, width=320, height=256), home / "set", workers=1
     )
     words = ["train", "--data", str(data), "--backbone", "efficientnet_lite0", "--unfreeze", "1", "--json"]
-    code = fer([*words, "--protocol", "group", "--folds", "2", "--epochs", "2"])
+    code = fer(
+        [*words, "--protocol", "group", "--folds", "2", "--epochs", "2", "--seeds", f"{int(time.time())},"]
+    )
     assert code == 0, "the run failed"
     return data
 
@@ -128,7 +134,7 @@ def train_one(home: Path) -> Path:
 def fill(store: Store, run: StoredRun, runs: int, rows: int) -> None:
     """Copy a run: `runs` rows of runs, and of the newest so many epochs and predictions that both have `rows`."""
     epochs, predictions = len(store.epochs(run.id)), len(store.predictions(run.id))
-    seeds = '"seeds":[0]'
+    seeds = f'"seeds":{json.dumps(run.config.protocol.seeds)}'
     assert seeds in run.config_json
     entries = [
         {

@@ -72,27 +72,33 @@ def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
     shown = found[:MOST]
     runs, places = {run.id: run for run in lab.store.runs(ids=shown)}, lab.store.queue_places(shown)
     for run_id in shown:
-        with st.container(border=True):
-            _card(lab, runs[run_id], places.get(run_id))
+        _card(lab, runs[run_id], places.get(run_id))
     if len(found) > MOST:
         st.caption(f"{len(found) - MOST:,} more wait.")
 
 
 def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        # Markdown's own links open a tab, and a page link to the page one is on leaves the address as it was. Both
-        # lines are one element: each costs every viewer of a long queue its share of every second.
-        st.html(
-            f'<a class="run" href="{escape(run_link(run))}" target="_self">{escape(name_of(run))}</a>'
-            f'<div class="run-note">{escape(run.data_name)} · {escape(run.protocol)}</div>',
-            width="content",
-        )
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            status_badge(run, place)
-            cancel_button(lab, run)
-    progress(run)
-    if run.status == "running":
-        figures(run, lab.store.epochs(run.id), curve=True)
+    """Draw a card of as few elements as will do: of a long queue each viewer is sent all of them every second."""
+    if run.status == "queued" and not run.error:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            _head(lab, run, place)
+        return
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _head(lab, run, place)
+        progress(run)
+        if run.status == "running":
+            figures(run, lab.store.epochs(run.id), curve=True)
+
+
+def _head(lab: Lab, run: StoredRun, place: int | None) -> None:
+    # Markdown's own links open a tab, and a page link to the page one is on leaves the address as it was.
+    st.html(
+        f'<a class="run" href="{escape(run_link(run))}" target="_self">{escape(name_of(run))}</a>'
+        f'<div class="run-note">{escape(run.data_name)} · {escape(run.protocol)}</div>'
+    )
+    status_badge(run, place)
+    cancel_button(lab, run)
 
 
 def where(lab: Lab) -> None:
