@@ -29,6 +29,8 @@ CHANCE = 1 / len(CLASSES)
 #: Frames of SFEW: how many images the paper's accuracies rest on.
 PAPER_IMAGES = 675
 LEVEL, Z = 0.95, 1.96
+#: Epochs that its accuracies of the transferred network are means over.
+PAPER_EPOCHS = 20
 #: Points (as a share) within which two accuracies count as similar; a wider interval tells nothing of the kind.
 CLOSE = 0.05
 
@@ -129,6 +131,9 @@ def _check(figure: Reported, runs: Runs) -> Checked:
     verdict, words = _compare(figure, like, runs)
     if runs.stand_in and figure.model == "resnet18" and (like or by_group):
         words += f" Here: {runs.stand_in}."
+    odd = sorted({found.run.config.epochs for found in (like, by_group) if found} - {PAPER_EPOCHS})
+    if odd and figure.over == f"{PAPER_EPOCHS} epochs":
+        words += f" Here over {' and '.join(map(str, odd))} epochs, not {PAPER_EPOCHS}."
     if figure.measure == "val_accuracy" and abs(figure.value - CHANCE) <= noise(figure.value):
         words += f" The paper's {figure.printed} % is itself within noise of chance (1/7 = 14.29 %)."
     return Checked(figure, like, by_group, verdict, words)

@@ -194,3 +194,13 @@ def test_one_row_a_system_with_what_was_published() -> None:
     assert (rows["ResNet-18 n=2"]["group"], rows["ResNet-18 n=2"]["stratified"]) == (0.3, 0.4)
     assert rows["ResNet-18 n=2"]["paper"] == pytest.approx(0.4324)
     assert rows["PHOG + SVM"]["paper"] == pytest.approx(0.4628)
+
+
+def test_a_figure_over_other_epochs_than_the_paper_s_says_so() -> None:
+    model = TransferConfig(unfreeze=2)
+    usual = made(model, "reshuffle", 0.43)
+    short = made(model, "group", 0.4)
+    training = short.config.training.model_copy(update={"epochs": 2})
+    short.config = short.config.model_copy(update={"training": training})
+    assert "epochs" not in figure(check_figures(runs(usual)), "ResNet18, n = 2").words
+    assert "Here over 2 epochs, not 20." in figure(check_figures(runs(usual, short)), "ResNet18, n = 2").words
