@@ -129,13 +129,27 @@ def _groups(both: pd.DataFrame) -> list[str]:
     return [group or name for group, name in zip(both["group"], both["name"], strict=True)]
 
 
-def _warn(a: StoredRun, b: StoredRun) -> None:
-    if a.config.protocol != b.config.protocol:
-        st.warning(
-            f"The folds differ ({a.protocol} with k = {a.config.protocol.folds} against {b.protocol} with "
-            f"k = {b.config.protocol.folds}), so this compares the protocols as much as the systems.",
-            icon=":material/rule:",
+def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
+    """Return how the folds of two runs differ, in words; nothing where they are the same folds."""
+    if first.hashed() == second.hashed():
+        return ""
+    seeds = [", ".join(map(str, each.seeds)) for each in (first, second)]
+    if first.hashed() | {"seeds": second.hashed()["seeds"]} == second.hashed():
+        return (
+            f"The folds were drawn with other seeds ({seeds[0]} against {seeds[1]}), so a part of the difference is "
+            "that of the draw."
         )
+    ways = [
+        each.name + (f" with k = {each.folds}" if "folds" in each.hashed() else "")
+        for each in (first, second)
+    ]
+    return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
+
+
+def _warn(a: StoredRun, b: StoredRun) -> None:
+    said = fold_difference(a.config.protocol, b.config.protocol)
+    if said:
+        st.warning(said, icon=":material/rule:")
 
 
 def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:

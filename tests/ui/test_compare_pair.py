@@ -1,4 +1,4 @@
-"""Which two runs stand beside each other before anyone has chosen."""
+"""Which two runs stand beside each other before anyone has chosen, and how their folds differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fer_core.config import ProtocolConfig
-from fer_core.ui.compare_pair import _first_choice
+from fer_core.ui.compare_pair import _first_choice, fold_difference
 
 
 def run(protocol: str, folds: int = 5) -> Any:
@@ -29,3 +29,23 @@ def run(protocol: str, folds: int = 5) -> Any:
 )
 def test_two_runs_in_the_same_folds_are_shown_first(runs: list[Any], expected: tuple[int, int]) -> None:
     assert _first_choice(runs) == expected
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({}, ""),
+        ({"seeds": (1, 2)}, "other seeds (0 against 1, 2)"),
+        ({"folds": 10}, "(group with k = 5 against group with k = 10)"),
+        ({"name": "fixed"}, "(group with k = 5 against fixed)"),
+    ],
+)
+def test_what_differs_about_the_folds_is_named(second: dict[str, Any], said: str) -> None:
+    first = ProtocolConfig(name="group")
+    found = fold_difference(first, first.model_copy(update=second))
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+def test_k_is_no_difference_where_the_data_set_fixes_the_split() -> None:
+    assert fold_difference(ProtocolConfig(name="fixed"), ProtocolConfig(name="fixed", folds=10)) == ""
