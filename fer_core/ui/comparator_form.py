@@ -17,7 +17,7 @@ from ..models.naming import COLUMNS, INPUTS, system
 from ..planning import faces_config, seeds, settings_of, whole_numbers
 from . import resources
 from .form_fields import EXTRACTION, no_face_choice, protocol_choice
-from .linked import linked
+from .linked import SWITCH, in_range, linked
 from .setup import Lab
 from .widgets import run_link
 
@@ -55,7 +55,7 @@ def form(lab: Lab) -> list[RunConfig]:
         name = protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)
-        folds = first.number_input("Folds k", 2, 100, 5, key="folds", bind="query-params")
+        folds = first.number_input("Folds k", value=5, **in_range("folds", 2, 100))
         sown = second.text_input(
             "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"
         )
@@ -83,7 +83,7 @@ def _image_inputs() -> list[Inputs]:
     with st.popover("Descriptors", icon=":material/tune:"):
         st.caption("PHOG: Bosch et al. 2007; LPQ: Ojansivu and Heikkilä 2008.")
         one, two, three = st.columns(3)
-        side = one.number_input("Pixels: side", 4, 160, 32, key="side", bind="query-params")
+        side = one.number_input("Pixels: side", value=32, **in_range("side", 4, 160))
         levels = one.selectbox("PHOG: levels", [3, 4], key=linked("levels", [3, 4]), bind="query-params")
         bins = two.selectbox("PHOG: bins", [8, 16], key=linked("bins", [8, 16]), bind="query-params")
         degrees = two.selectbox(
@@ -134,23 +134,20 @@ def _dense_settings() -> dict[str, dict[str, Any]]:
     with st.popover("BDNN and MLP", icon=":material/tune:", width="stretch"):
         st.caption("Table 1 of the paper: Adam at 0.03, 200 iterations. It states no layer sizes.")
         one, two = st.columns(2)
-        epochs = one.number_input("Iterations", 1, 10_000, 200, key="iterations", bind="query-params")
+        epochs = one.number_input("Iterations", value=200, **in_range("iterations", 1, 10_000))
         lr = two.number_input(
-            "Learning rate", 1e-5, 10.0, 0.03, format="%g", step=1e-3, key="dense_lr", bind="query-params"
+            "Learning rate", value=0.03, format="%g", step=1e-3, **in_range("dense_lr", 1e-5, 10.0)
         )
         hidden = one.text_input("Three hidden layers", "64,32,16", key="hidden", bind="query-params")
         alternate = two.number_input(
             "BDNN: steps before turning round",
-            0,
-            1000,
-            0,
-            key="alternate",
-            bind="query-params",
+            value=0,
+            **in_range("alternate", 0, 1000),
             help="m forward steps take turns with m reverse ones; 0: both directions in each step",
         )
         mean = st.checkbox(
             "BDNN: an output for the mean of the inputs",
-            key="mean_node",
+            key=linked("mean_node", SWITCH),
             bind="query-params",
             help="Makes the map invertible (Nejad and Gedeon 1995)",
         )

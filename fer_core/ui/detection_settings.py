@@ -12,7 +12,7 @@ from ..faces.finetuned import FineTuned, available
 from ..faces.rescue import POLICIES
 from ..planning import faces_config
 from . import resources
-from .linked import linked
+from .linked import SWITCH, in_range, linked
 from .setup import Lab
 
 DEFAULT = FacesConfig()
@@ -34,9 +34,9 @@ def settings_form(lab: Lab) -> RunConfig:
     with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
         values = {"choice": choice(), "no_face": no_face(), "margin": margin()}
         values["doubtful_below"] = round(
-            st.slider("Trusted from probability", 0.5, 1.0, 0.9, 0.01, key="trusted", bind="query-params"), 2
+            st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0)), 2
         )
-        values["align"] = st.toggle("Align eyes and mouth", key="align", bind="query-params")
+        values["align"] = st.toggle("Align eyes and mouth", key=linked("align", SWITCH), bind="query-params")
         st.markdown("**Detector**")
         values["detector"] = detector(available(resources.artifacts()))
         values |= pyramid() | {"thresholds": thresholds(), "rescue": rescues()}
@@ -92,12 +92,9 @@ def margin(prefix: str = "", start: FacesConfig = DEFAULT) -> int:
     """Draw the margin of the crop."""
     return st.slider(
         "Margin around the face (pixels of the crop)",
-        0,
-        64,
-        start.margin,
-        4,
-        key=f"{prefix}margin",
-        bind="query-params",
+        value=start.margin,
+        step=4,
+        **in_range(f"{prefix}margin", 0, 64),
     )
 
 
@@ -110,12 +107,9 @@ def thresholds(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[float, .
     ):
         chosen = column.slider(
             title,
-            0.05,
-            0.99,
-            value,
-            0.01,
-            key=f"{prefix}{name}",
-            bind="query-params",
+            value=value,
+            step=0.01,
+            **in_range(f"{prefix}{name}", 0.05, 0.99),
             help=f"Least probability of a face at {title}; MTCNN's own is {usual:.2f}",
         )
         found.append(round(chosen, 2))
@@ -127,23 +121,17 @@ def pyramid(prefix: str = "", start: FacesConfig = DEFAULT) -> dict[str, Any]:
     left, right = st.columns(2)
     least = left.slider(
         "Smallest face (pixels)",
-        12,
-        120,
-        start.min_face_size,
-        4,
-        key=f"{prefix}min_face",
-        bind="query-params",
+        value=start.min_face_size,
+        step=4,
+        **in_range(f"{prefix}min_face", 12, 120),
         help="Smaller finds smaller faces and takes longer",
     )
     factor = right.slider(
         "Pyramid factor",
-        0.5,
-        0.9,
-        start.factor,
-        0.001,
+        value=start.factor,
+        step=0.001,
         format="%.3f",
-        key=f"{prefix}factor",
-        bind="query-params",
+        **in_range(f"{prefix}factor", 0.5, 0.9),
         help="Size of each scale over the one before; closer to 1 is finer and slower",
     )
     return {"min_face_size": least, "factor": round(factor, 3)}

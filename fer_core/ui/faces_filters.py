@@ -9,7 +9,7 @@ from ..config import CLASSES
 from ..faces.extraction import Crops
 from ..faces.rescue import POLICIES
 from .crop_facts import CropFacts
-from .linked import linked
+from .linked import in_range, linked
 
 ORDERS = ("name", "probability", "face size")
 
@@ -68,14 +68,20 @@ def _rarer(table: pd.DataFrame, facts: CropFacts) -> tuple[pd.DataFrame, list[st
             table = table[table["split"].isin(chosen)]
             narrowed.append("split")
     likely = st.slider(
-        "Probability of the face", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability", bind="query-params"
+        "Probability of the face",
+        value=(0.0, 1.0),
+        step=0.01,
+        **in_range("probability", 0.0, 1.0, pair=True),
     )
     if likely != (0.0, 1.0):
         table = table[pd.to_numeric(table["probability"]).between(*likely)]
         narrowed.append(f"probability {likely[0]:.2f} to {likely[1]:.2f}")
     largest = facts.largest
     between = st.slider(
-        "Face size (shorter side, pixels)", 0, largest, (0, largest), 5, key="size", bind="query-params"
+        "Face size (shorter side, pixels)",
+        value=(0, largest),
+        step=5,
+        **in_range("size", 0, largest, pair=True),
     )
     if between != (0, largest):
         table = table[facts.crops.sides[table.index].between(*between)]

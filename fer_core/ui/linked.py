@@ -1,7 +1,8 @@
-"""Choices that the URL holds: what a link names is taken however it is written, and what it can't mean is told."""
+"""Values that the URL holds: what a link names is taken however it is written, and what it can't mean is told."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from .widgets import plain
 
 #: A notice names so many of the values that there are.
 NAMED = 12
+#: What a toggle may be in the URL.
+SWITCH = ("true", "false")
 #: What the session keeps: the notices to give, and whether the page is being drawn anew with a corrected URL.
 NOTICES, AGAIN = "link-notices", "link-again"
 
@@ -35,17 +38,43 @@ def linked(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) 
     meant = [_meant(value, options, texts) for value in given]
     if meant != given:
         st.query_params[key] = meant
-        st.session_state[AGAIN] = True
-        st.rerun()  # the widget would go by the URL as it was when this run of the script began
+        _anew()
     unknown = [value for value in meant if value not in texts]
     for value in unknown:
-        notices = st.session_state.setdefault(NOTICES, [])
-        notices.append(f"**{plain(key)}**: “{plain(value[:60])}” is not one of {_listed(options, texts)}.")
+        _tell(key, value, f"is not one of {_listed(options, texts)}")
     if len(unknown) == len(meant):
         del st.query_params[key]
     elif unknown:
         st.query_params[key] = [value for value in meant if value in texts]
     return key
+
+
+def in_range(key: str, low: float, high: float, *, pair: bool = False) -> dict[str, Any]:
+    """Return what a number input or a slider takes to be bound to a query parameter, whose value is put right first.
+
+    Streamlit takes a number out of its range for none at all, and the whole part of one that must be whole; it says
+    nothing. Here a notice says so, and the widget starts as if the link named nothing.
+
+    Args:
+        key: of the query parameter and the widget.
+        low, high: the least and the largest number; both int where it must be whole.
+        pair: whether it is a slider with two ends, which a link names one after the other.
+
+    Returns:
+        min_value, max_value, key and bind.
+    """
+    whole = isinstance(low, int) and isinstance(high, int)
+    given = [value for value in st.query_params.get_all(key) if value]
+    if given and key not in st.session_state and not _in_range(given, low, high, whole, pair):
+        what = (
+            ("two rising " if pair else "a ")
+            + ("whole " if whole else "")
+            + ("numbers" if pair else "number")
+        )
+        _tell(key, ", ".join(given), f"is not {what} from {low:g} to {high:g}")
+        del st.query_params[key]
+        _anew()
+    return {"min_value": low, "max_value": high, "key": key, "bind": "query-params"}
 
 
 @contextmanager
@@ -58,6 +87,30 @@ def notices() -> Iterator[None]:
         if not st.session_state[AGAIN]:
             for text in st.session_state.pop(NOTICES, []):
                 st.toast(text, icon=":material/link_off:", duration="long")
+
+
+def _tell(key: str, value: str, wrong: str) -> None:
+    told = st.session_state.setdefault(NOTICES, [])
+    told.append(f"**{plain(key)}**: “{plain(value[:60])}” {wrong}.")
+
+
+def _anew() -> None:
+    """Draw the page anew: a widget would go by the URL as it was when this run of the script began."""
+    st.session_state[AGAIN] = True
+    st.rerun()
+
+
+def _in_range(given: Sequence[str], low: float, high: float, whole: bool, pair: bool) -> bool:
+    try:
+        numbers = [float(value) for value in given]
+    except ValueError:
+        return False
+    if not pair:
+        numbers = numbers[-1:]  # the one that Streamlit takes
+    elif len(numbers) != 2 or numbers[0] > numbers[1]:
+        return False
+    fit = all(math.isfinite(number) and low <= number <= high for number in numbers)
+    return fit and (not whole or all(number.is_integer() for number in numbers))
 
 
 def _meant(value: str, options: Sequence[Any], texts: Sequence[str]) -> str:

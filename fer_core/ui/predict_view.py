@@ -13,7 +13,7 @@ from ..protocols import PROTOCOLS
 from ..results import title
 from ..store import StoredRun
 from . import resources
-from .linked import linked
+from .linked import in_range, linked
 from .widgets import interval, percent, plain
 
 if TYPE_CHECKING:
@@ -93,12 +93,9 @@ def unsure_below() -> float:
     return float(
         st.slider(
             "Unsure below",
-            0.0,
-            1.0,
-            UNSURE_BELOW,
-            0.05,
-            key="unsure",
-            bind="query-params",
+            value=UNSURE_BELOW,
+            step=0.05,
+            **in_range("unsure", 0.0, 1.0),
             help="An answer whose highest probability is lower is called unsure. Seven classes by chance: 0.14.",
         )
     )

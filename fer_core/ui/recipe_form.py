@@ -12,7 +12,7 @@ from ..config import RunConfig, TrainingConfig
 from ..planning import Cost, prefix_cost
 from ..recipes import RECIPES, SELECTIONS, described, training_config
 from ..sizes import size_text
-from .linked import linked
+from .linked import SWITCH, in_range, linked
 
 OWN = "own"
 SAMPLERS = ("balanced", "shuffled")
@@ -70,42 +70,31 @@ def _fields() -> dict[str, Any]:
         "schedule": right.selectbox(
             "Schedule", SCHEDULES, key=linked("schedule", SCHEDULES), bind="query-params"
         ),
-        "warmup_epochs": left.number_input("Warm-up epochs", 0, 100, 0, key="warmup", bind="query-params"),
+        "warmup_epochs": left.number_input("Warm-up epochs", value=0, **in_range("warmup", 0, 100)),
         "weight_decay": right.number_input(
-            "Weight decay (AdamW)", 0.0, 1.0, 0.0, step=0.01, key="decay", bind="query-params"
+            "Weight decay (AdamW)", value=0.0, step=0.01, **in_range("decay", 0.0, 1.0)
         ),
         "label_smoothing": left.number_input(
-            "Label smoothing", 0.0, 0.9, 0.0, step=0.05, key="smoothing", bind="query-params"
+            "Label smoothing", value=0.0, step=0.05, **in_range("smoothing", 0.0, 0.9)
         ),
         "rate_factor": right.number_input(
             "Rate factor per block",
-            0.01,
-            1.0,
-            1.0,
+            value=1.0,
             step=0.1,
-            key="rate_factor",
-            bind="query-params",
+            **in_range("rate_factor", 0.01, 1.0),
             help="a block's rate over the next one's, towards the head",
         ),
         "thaw_every": left.number_input(
             "Epochs per thawed block",
-            0,
-            100,
-            0,
-            key="thaw",
-            bind="query-params",
+            value=0,
+            **in_range("thaw", 0, 100),
             help="above 0: the head first, then a block more each time",
         ),
-        "mixup": right.number_input(
-            "Mixup alpha", 0.0, 10.0, 0.0, step=0.1, key="mixup", bind="query-params"
-        ),
+        "mixup": right.number_input("Mixup alpha", value=0.0, step=0.1, **in_range("mixup", 0.0, 10.0)),
         "patience": left.number_input(
             "Patience (early stopping)",
-            0,
-            100,
-            0,
-            key="patience",
-            bind="query-params",
+            value=0,
+            **in_range("patience", 0, 100),
             help="epochs without a lower loss on an inner split of the training part; 0: never",
         ),
         "selection": right.selectbox(
@@ -115,16 +104,16 @@ def _fields() -> dict[str, Any]:
             bind="query-params",
         ),
         "inner_share": left.number_input(
-            "Inner split's share", 0.05, 0.5, 0.2, step=0.05, key="inner", bind="query-params"
+            "Inner split's share", value=0.2, step=0.05, **in_range("inner", 0.05, 0.5)
         ),
         "class_weights": left.toggle(
             "Class weights",
-            key="weighted",
+            key=linked("weighted", SWITCH),
             bind="query-params",
             help="weighted loss; with the shuffled sampler",
         ),
-        "calibrate": right.toggle("Fit a temperature", key="calibrate", bind="query-params"),
-        "flip_at_test": left.toggle("Test-time flip", key="test_flip", bind="query-params"),
+        "calibrate": right.toggle("Fit a temperature", key=linked("calibrate", SWITCH), bind="query-params"),
+        "flip_at_test": left.toggle("Test-time flip", key=linked("test_flip", SWITCH), bind="query-params"),
     }
     if fields["selection"] == "best_on_validation":
         st.warning(
@@ -133,18 +122,15 @@ def _fields() -> dict[str, Any]:
     st.markdown("**Augmentation**")
     left, right = st.columns(2)
     fields["augmentation"] = {
-        "flip": left.toggle("Flip", key="flip", bind="query-params"),
-        "crop": right.number_input("Crop jitter", 0.0, 0.5, 0.0, step=0.05, key="crop", bind="query-params"),
-        "colour": left.number_input("Colour", 0.0, 1.0, 0.0, step=0.1, key="colour", bind="query-params"),
-        "erase": right.number_input("Erasing", 0.0, 1.0, 0.0, step=0.05, key="erase", bind="query-params"),
-        "randaugment": left.number_input("RandAugment", 0, 30, 0, key="randaugment", bind="query-params"),
+        "flip": left.toggle("Flip", key=linked("flip", SWITCH), bind="query-params"),
+        "crop": right.number_input("Crop jitter", value=0.0, step=0.05, **in_range("crop", 0.0, 0.5)),
+        "colour": left.number_input("Colour", value=0.0, step=0.1, **in_range("colour", 0.0, 1.0)),
+        "erase": right.number_input("Erasing", value=0.0, step=0.05, **in_range("erase", 0.0, 1.0)),
+        "randaugment": left.number_input("RandAugment", value=0, **in_range("randaugment", 0, 30)),
         "views": right.number_input(
             "Views",
-            0,
-            64,
-            8,
-            key="views",
-            bind="query-params",
+            value=8,
+            **in_range("views", 0, 64),
             help="fixed ways each image is changed, computed once; 0: anew each time",
         ),
     }

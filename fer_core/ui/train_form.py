@@ -28,7 +28,7 @@ from ..recipes import described
 from ..sweep import sweep_name
 from . import queue_view, recipe_form, resources
 from .form_fields import EXTRACTION, no_face_choice, protocol_choice
-from .linked import linked
+from .linked import in_range, linked
 from .setup import Lab
 from .widgets import plain, run_link
 
@@ -88,11 +88,11 @@ def form(lab: Lab) -> list[RunConfig]:
         name = protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)
-        folds = first.number_input("Folds k", 2, 100, 5, key="folds", bind="query-params")
-        epochs = second.number_input("Epochs", 1, 1000, 20, key="epochs", bind="query-params")
-        batch = first.number_input("Batch size", 2, 1024, 32, key="batch", bind="query-params")
+        folds = first.number_input("Folds k", value=5, **in_range("folds", 2, 100))
+        epochs = second.number_input("Epochs", value=20, **in_range("epochs", 1, 1000))
+        batch = first.number_input("Batch size", value=32, **in_range("batch", 2, 1024))
         lr = second.number_input(
-            "Learning rate", 1e-6, 1.0, 1e-3, format="%g", step=1e-4, key="lr", bind="query-params"
+            "Learning rate", value=1e-3, format="%g", step=1e-4, **in_range("lr", 1e-6, 1.0)
         )
         sown = first.text_input(
             "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"

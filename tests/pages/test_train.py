@@ -231,3 +231,13 @@ def test_all_of_a_queue_is_cancelled_at_once(
     shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE), "Train 3 runs")
     shown = click(shown, "Cancel 3 runs")
     assert {run.status for run in store.runs()} == {"cancelled"}
+
+
+def test_numbers_of_a_link_that_a_field_cannot_have_are_told(page: Open, tmp_path: Path) -> None:
+    shown = page("pages/train.py", tmp_path / "home", epochs="5000", folds="x", batch="64")
+    assert not shown.exception
+    told = "\n".join(toast.value for toast in shown.toast)
+    assert "“5000” is not a whole number from 1 to 1000" in told
+    assert "“x” is not a whole number from 2 to 100" in told
+    taken = {field.key: field.value for field in shown.number_input}
+    assert (taken["epochs"], taken["folds"], taken["batch"]) == (20, 5, 64)

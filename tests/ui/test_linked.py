@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+from typing import Any
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 def page() -> None:
     import streamlit as st
 
-    from fer_core.ui.linked import linked, notices
+    from fer_core.ui.linked import SWITCH, in_range, linked, notices
 
     views = {"all": "All frames", "failed": "Failed detections"}
     names = ["found", "none", "None"]
@@ -25,6 +29,11 @@ def page() -> None:
         )
         st.multiselect("Status", names, key=linked("status", names), bind="query-params")
         st.pagination(4, key=linked("page", range(1, 5)), bind="query-params")
+        st.number_input("Epochs", value=20, **in_range("epochs", 1, 1000))
+        st.number_input("Rate", value=0.1, format="%g", step=0.1, **in_range("rate", 1e-6, 1.0))
+        st.slider("Margin", value=8, step=4, **in_range("margin", 0, 64))
+        st.slider("Size", value=(0, 90), step=5, **in_range("size", 0, 90, pair=True))
+        st.toggle("Flip", key=linked("flip", SWITCH), bind="query-params")
         st.button("Again")
 
 
@@ -45,11 +54,16 @@ def opened(**query: str | list[str]) -> AppTest:
         ("view", "FAILED detections", "failed"),
         ("status", ["FOUND", "none"], ["found", "none"]),
         ("page", "3", 3),
+        ("epochs", "300", 300),
+        ("epochs", "300.0", 300),
+        ("rate", "1e-5", 1e-5),
+        ("margin", "12", 12),
+        ("size", ["20", "45"], (20, 45)),
+        ("flip", "true", True),
+        ("flip", "True", True),
     ],
 )
-def test_an_option_is_meant_however_it_is_written(
-    key: str, given: str | list[str], value: str | list[str] | int
-) -> None:
+def test_an_option_is_meant_however_it_is_written(key: str, given: str | list[str], value: Any) -> None:
     test = opened(**{key: given})
     assert test.session_state[key] == value
     assert not test.toast
@@ -61,10 +75,19 @@ def test_an_option_is_meant_however_it_is_written(
         ("view", "*lost*", "all", r"**view**: “\*lost\*” is not one of All frames, Failed detections."),
         ("status", ["found", "NONE"], ["found"], "“NONE”"),
         ("page", "9", 1, "is not one of 1 to 4."),
+        ("epochs", "5000", 20, "**epochs**: “5000” is not a whole number from 1 to 1000."),
+        ("epochs", "*x*", 20, r"**epochs**: “\*x\*” is not a whole number from 1 to 1000."),
+        ("epochs", "2.5", 20, "“2.5” is not a whole number"),
+        ("epochs", "nan", 20, "“nan” is not a whole number"),
+        ("rate", "0", 0.1, "**rate**: “0” is not a number from 1e-06 to 1."),
+        ("margin", "-4", 8, "**margin**: “\\-4” is not a whole number from 0 to 64."),
+        ("size", ["45", "20"], (0, 90), "**size**: “45, 20” is not two rising whole numbers from 0 to 90."),
+        ("size", "45", (0, 90), "“45” is not two rising whole numbers"),
+        ("flip", "yes", False, "**flip**: “yes” is not one of true, false."),
     ],
 )
 def test_what_no_option_is_named_like_is_told(
-    key: str, given: str | list[str], value: str | list[str] | int, said: str
+    key: str, given: str | list[str], value: Any, said: str
 ) -> None:
     test = opened(**{key: given})
     assert test.session_state[key] == value
@@ -78,3 +101,19 @@ def test_a_notice_outlives_the_correction_of_another_value() -> None:
     test = opened(view="lost", page="two", status="FOUND")
     assert test.session_state["status"] == ["found"]
     assert [toast.value.partition("”")[0] for toast in test.toast] == ["**view**: “lost", "**page**: “two"]
+
+
+def test_whatever_the_url_holds_is_looked_at_first() -> None:
+    """Only a text is nothing but itself."""
+    root = Path(__file__).resolve().parents[2]
+    bound = [
+        (path.name, node)
+        for path in [*(root / "fer_core" / "ui").glob("*.py"), *(root / "pages").glob("*.py")]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and any(keyword.arg == "bind" for keyword in node.keywords)
+    ]
+    assert bound
+    for name, call in bound:
+        key = next(keyword.value for keyword in call.keywords if keyword.arg == "key")
+        checked = isinstance(key, ast.Call) and ast.unparse(key.func) == "linked"
+        assert checked or ast.unparse(call.func).endswith("text_input"), f"{name}:{call.lineno}"
