@@ -29,6 +29,7 @@ from .grouping import IMAGE_SUFFIXES, groups_and_clips
 from .labels import is_number, parse_label
 
 COMPONENTS = 5
+#: Rows that a sheet may have, blank ones included:. Columns that are read of it.
 MAX_ROWS, MAX_COLUMNS = 100_000, 64
 UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, csv.Error, zipfile.BadZipFile, InvalidFileException)
 Columns = Literal["lpq", "phog", "both"]

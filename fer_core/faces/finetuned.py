@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ..artifacts import Artifacts
 from ..config import Config, DataConfig, digest
+from ..errors import NotFoundError, StoreError
 
 KIND = "detectors"
 WEIGHTS = "weights.safetensors"
@@ -99,11 +100,16 @@ def trained_on(artifacts: Artifacts, key: str, data: DataConfig) -> tuple[str, f
     return about["data"]["name"], frozenset(about["training_groups"]) if same else None
 
 
-def available(artifacts: Artifacts) -> list[FineTuned]:
-    """Return the fine-tuned detectors, by key."""
-    found = []
+def available(artifacts: Artifacts) -> tuple[list[FineTuned], list[str]]:
+    """Return the fine-tuned detectors, by key, and the keys of those whose config.json does not say what they are."""
+    found, damaged = [], []
     for key in artifacts.keys(KIND):
-        about: dict[str, Any] = artifacts.read_config(KIND, key)
-        data, own = about["data"], about["settings"]
-        found.append(FineTuned(key, data["name"], data["generated"], own["seed"], own["epochs"]))
-    return found
+        try:
+            about: dict[str, Any] = artifacts.read_config(KIND, key)
+            data, own = about["data"], about["settings"]
+            found.append(FineTuned(key, data["name"], data["generated"], own["seed"], own["epochs"]))
+        except NotFoundError:  # deleted since the keys were listed
+            continue
+        except (StoreError, KeyError, TypeError):
+            damaged.append(key)
+    return found, damaged

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from ..errors import DataError
 from .extraction import Progress, frames
 from .finetuned import FineTuneConfig
 from .known_faces import KnownFrame
@@ -69,11 +70,16 @@ def collect(
     Args:
         proposer: detector with lowered thresholds, whose trace holds the boxes that the stage looks at.
         pretrained: at its usual thresholds, says where faces may be in frames that are not complete.
+
+    Raises:
+        DataError: none of the frames can be read.
     """
-    parts = []
+    parts, reason = [], ""
     of = {frame.sample.name: frame for frame in known}
     for done, (sample, image) in enumerate(frames([frame.sample for frame in known]), start=1):
-        if not isinstance(image, str):
+        if isinstance(image, str):
+            reason = reason or f": {sample.name}: {image}"
+        else:
             frame = of[sample.name]
             trace = proposer.detect([image])[0].trace
             assert trace is not None
@@ -94,6 +100,12 @@ def collect(
             parts.append((crops.round().to(torch.uint8), kinds[rows], offsets[rows], points[rows]))
         if progress:
             progress(done, len(known))
+    if not parts:
+        raise DataError(
+            "A detector is fine-tuned on frames that are readable",
+            got=f"none of {len(known)} frames{reason}",
+            fix="See `python -m fer_core data audit`, and bring the files back",
+        )
     crops_of, *rest = zip(*parts, strict=True)
     kinds, offsets, points = (np.concatenate(arrays) for arrays in rest)
     return StageSamples(

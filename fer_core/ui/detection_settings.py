@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ..config import RESCUES, FacesConfig, RunConfig
-from ..faces.finetuned import FineTuned, available
+from ..faces.finetuned import KIND, FineTuned, available
 from ..faces.rescue import POLICIES
 from ..planning import faces_config
 from . import resources
@@ -38,7 +38,13 @@ def settings_form(lab: Lab) -> RunConfig:
         )
         values["align"] = st.toggle("Align eyes and mouth", key=linked("align", SWITCH), bind="query-params")
         st.markdown("**Detector**")
-        values["detector"] = detector(available(resources.artifacts()))
+        tuned, damaged = available(resources.artifacts())
+        values["detector"] = detector(tuned)
+        if damaged:
+            st.caption(
+                f"Left out, since the config.json is damaged: {', '.join(key[:6] for key in damaged)}. Delete the "
+                f"folder below artifacts/{KIND} and fine-tune again."
+            )
         values |= pyramid() | {"thresholds": thresholds(), "rescue": rescues()}
     data = resources.data_config(lab.source)
     faces = faces_config(lab.store, resources.artifacts(), data, values)

@@ -178,6 +178,12 @@ def test_both_nets_see_background(dataset: Dataset) -> None:
         assert made.points[made.kinds != NEGATIVE].isfinite().all()
 
 
+def test_frames_that_cannot_be_read_give_no_samples_and_an_error_says_so() -> None:
+    proposer = MTCNN()
+    with pytest.raises(DataError, match=r"readable.*got none of 2 frames: -1\.png: no such file"):
+        collect("rnet", [frame([[0, 0, 9, 9]])] * 2, proposer, proposer, CONFIG, np.random.default_rng(0))
+
+
 def test_a_movie_is_on_one_side_only_and_the_seed_chooses() -> None:
     known = [frame([[0, 0, 9, 9]], group=f"movie{i % 7}") for i in range(30)]
     seen = set()
@@ -258,9 +264,10 @@ def test_the_artifact_holds_trained_nets_that_the_detector_takes(
     assert not set(about["training_groups"]) & set(about["held_out_groups"])
     assert about["figures"]["faces"] + about["figures"]["empty"] == about["figures"]["frames"] > 0
     assert about["figures"]["found_before"]["interval"]
-    (one,) = available(artifacts)
+    (one,), damaged = available(artifacts)
     assert one.key == key
-    assert "generated, not photographs" in one.label
+    assert "(generated)" in one.label
+    assert not damaged
 
 
 def test_the_same_seed_gives_the_same_weights(

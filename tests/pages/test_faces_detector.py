@@ -11,7 +11,7 @@ from faces_case import detect, make_frames
 from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
-from fer_core.artifacts import Artifacts
+from fer_core.artifacts import CONFIG, Artifacts
 from fer_core.config import FacesConfig, RunConfig
 from fer_core.faces.finetuned import KIND, WEIGHTS
 
@@ -67,6 +67,21 @@ def test_a_fine_tuned_detector_is_offered_with_its_data_and_is_not_the_default(
     assert app.metric, "the detection without it is shown as before"
 
 
+@pytest.mark.parametrize("content", ["{half", "{}", '{"data": 1, "settings": 2}'])
+def test_a_damaged_detector_is_left_out_and_named(
+    page: Callable[..., AppTest], frames: Path, tmp_path: Path, content: str
+) -> None:
+    home = tmp_path / "home"
+    detect(frames, home)
+    keep_detector(home, generated=False)
+    other = home / "artifacts" / KIND / ("cd" * 8)
+    other.mkdir()
+    (other / CONFIG).write_text(content, encoding="utf-8")
+    app = page("pages/faces.py", home, data=str(frames))
+    assert [option[:6] for option in choices(app)] == ["MTCNN ", KEY[:6]]
+    assert [caption.value for caption in app.caption if "cdcdcd" in caption.value]
+
+
 def test_a_frame_is_looked_at_with_the_chosen_detector(
     page: Callable[..., AppTest], frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +93,7 @@ def test_a_frame_is_looked_at_with_the_chosen_detector(
     page("app.py", home, data=str(frames))
     from fer_core.ui import resources, trace_view
 
-    first = FacesConfig.model_validate(json.loads(trace_view._first_look(tuned)))
+    first = FacesConfig.model_validate(json.loads(trace_view.first_look(tuned.faces)))
     assert first.detector == KEY
     asked: list[Path | None] = []
     monkeypatch.setattr("fer_core.faces.rescue.detectors", lambda *_, weights, trace: asked.append(weights))
