@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import CONFIG, Artifacts
-from .errors import ConfigError, StoreError
+from .errors import ConfigError, NotFoundError, StoreError
 from .settings import Settings
 
 
@@ -66,7 +66,9 @@ class SharedArtifacts(Artifacts):
             NotFoundError: it is neither here nor in the store.
             StoreError: the store doesn't answer.
         """
-        if not self._here(kind, key) and self._shared(kind, key):
+        if self._use(kind, key):  # noted as used in the same breath: `discard` leaves it alone from here on
+            return self.path(kind, key)
+        if self._shared(kind, key):
             config = self.read_config(kind, key)
             return super().ensure(kind, key, config, lambda folder: self._download(kind, key, folder))
         return super().open(kind, key)
@@ -93,8 +95,11 @@ class SharedArtifacts(Artifacts):
 
     def read_config(self, kind: str, key: str) -> dict[str, Any]:
         """Return the config that an artifact was made with, without downloading the rest of it."""
-        if self._here(kind, key) or not self._shared(kind, key):
+        try:
             return super().read_config(kind, key)
+        except NotFoundError:
+            if not self._shared(kind, key):
+                raise
         with self._errors():
             return json.loads(self._files.cat_file(f"{self._at(kind, key)}/{CONFIG}"))
 

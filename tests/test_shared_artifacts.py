@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,27 @@ def test_a_cut_off_download_leaves_nothing_that_looks_whole(
     assert not list((tmp_path / "other").glob("crops/k1"))
     monkeypatch.setattr(other._files, "get_file", get)
     assert contents(other.open("crops", "k1")) == contents(made)
+
+
+@pytest.mark.parametrize("read", ["open", "read_config"])
+def test_a_copy_that_is_let_go_while_it_is_asked_for_is_no_missing_artifact(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    one, other = host(tmp_path, "one", url), host(tmp_path, "other", url)
+    made = one.ensure("crops", "k1", {"a": 1}, build)
+    os.utime(other.open("crops", "k1") / CONFIG, (1.0, 1.0))
+    here = other._here
+
+    def then_collected(kind: str, key: str) -> bool:
+        there = here(kind, key)
+        Artifacts(tmp_path / "other").discard(kind, key)
+        return there
+
+    monkeypatch.setattr(other, "_here", then_collected)
+    if read == "open":
+        assert contents(other.open("crops", "k1")) == contents(made)
+    else:
+        assert other.read_config("crops", "k1") == {"a": 1}
 
 
 def test_deleting_deletes_everywhere_that_is_asked_later(tmp_path: Path, url: str) -> None:

@@ -12,7 +12,7 @@ import io
 import math
 import zipfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -29,8 +29,8 @@ from .grouping import IMAGE_SUFFIXES, groups_and_clips
 from .labels import is_number, parse_label
 
 COMPONENTS = 5
-#: Rows that a sheet may have, blank ones included:. Columns that are read of it.
-MAX_ROWS, MAX_COLUMNS = 100_000, 64
+#: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
+MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
 UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, csv.Error, zipfile.BadZipFile, InvalidFileException)
 Columns = Literal["lpq", "phog", "both"]
 
@@ -111,7 +111,7 @@ def read_feature_table(path: Path) -> FeatureTable:
         path: .xlsx (first sheet) or .csv (comma, semicolon or tab; UTF-8 or Windows-1252).
 
     Raises:
-        DataError: the file can't be read, is of another type or holds no row of figures.
+        DataError: the file can't be read, is of another type, too long or holds no row of figures.
     """
     readers = {".xlsx": _xlsx_cells, ".csv": _csv_cells}
     if path.suffix.lower() not in readers:
@@ -188,8 +188,8 @@ def _posix(names: Sequence[str]) -> list[str]:
 def _xlsx_cells(path: Path) -> list[list[str]]:
     book = load_workbook(path, read_only=True, data_only=True)
     try:
-        rows = book.worksheets[0].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
-        return [["" if value is None else str(value).strip() for value in row] for row in rows]
+        rows = book.worksheets[0].iter_rows(max_row=EXCEL_ROWS, max_col=MAX_COLUMNS, values_only=True)
+        return _bounded(["" if value is None else str(value).strip() for value in row] for row in rows)
     finally:
         book.close()
 
@@ -202,7 +202,22 @@ def _csv_cells(path: Path) -> list[list[str]]:
         text = content.decode("cp1252", errors="replace")
     delimiter = max(",;\t", key=text.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [[value.strip() for value in row] for row, _ in zip(rows, range(MAX_ROWS), strict=False)]
+    return _bounded([value.strip() for value in row] for row in rows)
+
+
+def _bounded(rows: Iterable[list[str]]) -> list[list[str]]:
+    """Return the rows up to the limit; blank ones beyond it, which a spreadsheet may leave behind, go unsaid."""
+    found: list[list[str]] = []
+    for row in rows:
+        if len(found) < MAX_ROWS:
+            found.append(row)
+        elif any(row):
+            raise DataError(
+                f"A feature table may have {MAX_ROWS:,} rows",
+                got="more",
+                fix="Leave out the rows that no image of the data set belongs to, or split the sheet",
+            )
+    return found
 
 
 def _number(cell: str) -> float:

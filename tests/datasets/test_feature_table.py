@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from fer_core.config import CLASSES
 from fer_core.datasets.base import Sample
@@ -67,6 +67,29 @@ def test_labels_count_from_1_in_the_order_of_the_classes(tmp_path: Path) -> None
     rows = [[f"m_{code}.png", str(code), *["1"] * 10] for code in range(1, 8)]
     table = read_feature_table(write(tmp_path / "t.csv", rows))
     assert [CLASSES[label] for label in table.labels] == list(CLASSES)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_sheet_over_the_limit_is_refused_not_cut(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.datasets.feature_table.MAX_ROWS", 4)
+
+    def sheet(rows: list[list[str]]) -> Path:
+        if suffix == ".csv":
+            return write(tmp_path / "t.csv", rows)
+        book = Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.active.cell(len(rows), 20).number_format = "0.00"  # a cell that is kept without a value
+        book.save(tmp_path / "t.xlsx")
+        return tmp_path / "t.xlsx"
+
+    rows = [[f"m_{number}.png", "1", *["0.5"] * 10] for number in range(4)]
+    blank = [""] * 12
+    assert len(read_feature_table(sheet([*rows, blank, blank]))) == 4
+    with pytest.raises(DataError, match="may have 4 rows; got more"):
+        read_feature_table(sheet([*rows, blank, rows[0]]))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
