@@ -79,22 +79,21 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     import altair as alt
 
     order = [name for name in CLASSES if name in set(table["class"])]
-    base = alt.Chart(table).encode(
+    sides = ["difference", "low", "high"]
+    base = alt.Chart(table.assign(**{side: 100 * table[side] for side in sides})).encode(
         y=alt.Y("class:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=8))
     )
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q")
     x = alt.X(
         "difference:Q",
         title="Second minus first: share of the class recognised (points)",
-        axis=alt.Axis(format="+.0%", tickCount=7),
+        axis=alt.Axis(labelExpr="datum.value ? format(datum.value, '+~g') : '0'", tickCount=7),
     )
     dots = base.mark_point(filled=True, size=90, color=BLUE, opacity=1).encode(
         x=x,
         tooltip=[
             "class",
-            alt.Tooltip("difference:Q", format="+.1%"),
-            alt.Tooltip("low:Q", format="+.1%"),
-            alt.Tooltip("high:Q", format="+.1%"),
+            *(alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides),
             "images",
         ],
     )

@@ -68,6 +68,7 @@ def learning_curves(epochs: pd.DataFrame, measures: tuple[str, ...] = ("loss", "
         title, ticks = MEASURES[measure]
         columns = [f"{short}_{measure}" for short in PARTS.values()]
         highest = np.nanmax([table[columns].max().max(), CHANCE * 1.5])
+        ticks = "~s" if highest >= 1000 else ticks  # a loss that has run away
         figure.update_yaxes(tickformat=ticks, range=[0, 1.06 * highest], row=row)
         figure.update_yaxes(title_text=title, row=row, col=1)
     if len(systems) > 1:

@@ -50,8 +50,11 @@ class Loaded:
             return self._kept[key]
 
     def warm(self, store: Store) -> threading.Thread:
-        """Load the run that the Predict page offers first, in a thread that keeps no page waiting."""
-        thread = threading.Thread(target=self._warm, args=(store,), name="warm-up", daemon=True)
+        """Load the run that the Predict page offers first, in a thread that keeps no page waiting.
+
+        The process waits for it when it ends: a daemon thread would be torn out of torch's C++ frames, which aborts.
+        """
+        thread = threading.Thread(target=self._warm, args=(store,), name="warm-up")
         thread.start()
         return thread
 

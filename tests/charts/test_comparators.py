@@ -75,6 +75,11 @@ def test_every_figure_renders_and_says_what_it_shows(name: str) -> None:
     assert len(charts.describe(figure)) > 30
 
 
+def test_differences_are_drawn_in_points() -> None:
+    svg = vl_convert.vegalite_to_svg(charts.on_page(drawn()["differences"], "light").to_dict())
+    assert all(f">{sign}<" in svg for sign in ("−10", "0", "+10", "+20"))
+
+
 def test_losses_are_means_of_the_folds_with_their_extremes() -> None:
     table = charts.direction_losses(epochs())
     forward = table[(table["part"] == "training") & table["direction"].str.startswith("forward")]
