@@ -38,9 +38,8 @@ with setup("Faces") as lab:
             bind="query-params",
             label_visibility="collapsed",
         )
-        table = crops.table
-        if view == "failed":
-            table = facts.failed
+        failed = view == "failed"
+        faces_view.gallery(filters(facts.failed if failed else crops.table, facts), facts)
+        if failed:
             faces_view.failure_shares(facts)
             found_accuracy(lab)
-        faces_view.gallery(filters(table, facts), facts)
