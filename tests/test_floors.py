@@ -120,6 +120,18 @@ def test_only_the_ui_imports_streamlit() -> None:
     assert knows <= {"ui"}
 
 
+def test_streamlit_caches_in_one_module_only() -> None:
+    pages = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
+    caching = {
+        path.relative_to(ROOT).as_posix()
+        for path in [*SOURCES, *pages]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute | ast.alias)
+        and (node.attr if isinstance(node, ast.Attribute) else node.name) in ("cache_data", "cache_resource")
+    }
+    assert caching == {"fer_core/ui/resources.py"}
+
+
 def test_the_pipeline_does_not_know_the_store() -> None:
     assert not [name for name in imported(PACKAGE / "pipeline.py") if name.startswith("fer_core.store")]
 

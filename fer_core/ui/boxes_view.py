@@ -104,7 +104,13 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
         saved = _box(entry)
         version = 0 if entry is None else int(entry["version"])
         box = box_editor(
-            _shown(lab.source, config.data.fingerprint, name),
+            resources.picture(
+                lambda: shown(resources.frame_array(lab.source, name)),
+                "to draw on",
+                lab.source,
+                config.data.fingerprint,
+                name,
+            ),
             (int(row["width"]), int(row["height"])),
             name,
             faces=resources.detections(config.detections_key()).get(name),
@@ -214,12 +220,6 @@ def _what(entry: Mapping) -> str:
 
 def _day(moment: float) -> str:
     return pd.Timestamp(moment, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _shown(source: str, fingerprint: str, name: str) -> bytes:
-    """Return a frame as the editor shows it; `fingerprint` renews it when a file changes."""
-    return shown(resources.frame_array(source, name))
 
 
 def _follow(lab: Lab, config: RunConfig, said: str) -> None:

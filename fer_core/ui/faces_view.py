@@ -137,8 +137,9 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
             st.error(plain(row["reason"]), icon=":material/broken_image:")
         else:
             if not boxes_view.stands_in(lab, config, row):
+                keys = (lab.source, config.crops_key(), config.detections_key(), name)
                 st.image(
-                    _annotated(lab.source, config.crops_key(), config.detections_key(), name),
+                    resources.picture(lambda: _annotated(*keys), "annotated", *keys),
                     alt=f"Frame {name} with {row['faces']} faces boxed",
                     width="stretch",
                 )
@@ -185,7 +186,6 @@ def _steps(failed: list[str], name: str) -> None:
             st.rerun()
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
 def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:
     """Return the frame with every face boxed, as JPEG."""
     image = resources.frame_array(source, name)

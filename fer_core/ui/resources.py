@@ -1,4 +1,4 @@
-"""The only Streamlit caches: handles for the life of the server, tables and thumbnails within bounds."""
+"""The only Streamlit caches: handles for the life of the server, tables and pictures within bounds."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ import streamlit as st
 from .. import charts
 from .. import settings as settings_module
 from ..artifacts import Artifacts
-from ..config import DataConfig, FacesConfig, RunConfig
+from ..config import DataConfig, FacesConfig, ProtocolConfig, RunConfig
 from ..datasets.audit import AuditReport
 from ..datasets.audit import audit as audit_dataset
 from ..datasets.base import Dataset
 from ..datasets.fingerprint import data_config as describe
 from ..datasets.images import load_rgb
 from ..datasets.open import open_dataset
-from ..errors import NotFoundError, StoreError
+from ..errors import DataError, NotFoundError, StoreError
 from ..faces.crops import Faces
 from ..faces.extraction import Crops, Progress, read_crops, read_detections
 from ..faces.rescue import DetectorOf
 from ..faces.trace import Trace
 from ..faces.trial import attempt, look, pick
 from ..jobs.collection import KindUse, by_kind, free_bytes, stored
+from ..models.backbones import can_download
+from ..planning import require_folds
 from ..results import training_runs
 from ..settings import Settings
 from ..shared_artifacts import artifacts_of
@@ -273,9 +275,25 @@ def picture(make: Callable[[], bytes], *key: str) -> bytes:
     return _picture(key, make)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=400, show_spinner=False)
 def _picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:
     return _make()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def folds_problem(_dataset: Dataset, protocol: ProtocolConfig, fingerprint: str) -> str:
+    """Return why a data set can't be folded so, '' where it can; `fingerprint` renews it when a file changes."""
+    try:
+        require_folds(_dataset, protocol)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+@st.cache_data(ttl=60, show_spinner="Asking whether the weights can be downloaded ...")
+def reachable(backbone: str) -> bool:
+    """Return whether the host that has a backbone's weights answers."""
+    return can_download(backbone)
 
 
 def ranking(runs: Sequence[StoredRun]) -> list[Place]:

@@ -10,16 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from ..config import ProtocolConfig, RunConfig, TransferConfig, parse
-from ..datasets.base import Dataset
-from ..errors import DataError
 from ..jobs import executors
 from ..jobs.queue import submit_together
-from ..models.backbones import BACKBONES, PACKAGED, can_download, weight_status
+from ..models.backbones import BACKBONES, PACKAGED, weight_status
 from ..models.naming import family
 from ..planning import (
     faces_config,
     most_blocks_first,
-    require_folds,
     seeds,
     settings_of,
     transfer_configs,
@@ -122,19 +119,10 @@ def form(lab: Lab) -> list[RunConfig]:
 def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     """Say why folds can't be drawn on this data set before anything is queued; False where they can't."""
     data = resources.data_config(lab.source)
-    problem = _folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
+    problem = resources.folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
     if problem:
         st.error(plain(problem), icon=":material/rule:")
     return not problem
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _folds_problem(_dataset: Dataset, protocol: ProtocolConfig, fingerprint: str) -> str:
-    try:
-        require_folds(_dataset, protocol)
-    except DataError as error:
-        return str(error)
-    return ""
 
 
 def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
@@ -162,7 +150,7 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
 def _state(model: TransferConfig, weights_dir: Path) -> str:
     """Return `WeightStatus.state`, with 'away' for a download that can't be made and 'missing' for no source."""
     state = weight_status(model.backbone, model.weights, weights_dir, model.weights_file).state
-    if state == "download" and not _answers(model.backbone):
+    if state == "download" and not resources.reachable(model.backbone):
         return "away"
     return "missing" if state == "bring" else state
 
@@ -198,11 +186,6 @@ def _usual(lab: Lab) -> str:
         away = _state(TransferConfig(backbone=papers), lab.settings.weights_dir) == "away"
         st.session_state["usual-backbone"] = PACKAGED if away else papers
     return str(st.session_state["usual-backbone"])
-
-
-@st.cache_data(ttl=60, show_spinner="Asking whether the weights can be downloaded ...")
-def _answers(backbone: str) -> bool:
-    return can_download(backbone)
 
 
 def plan_table(lab: Lab, configs: list[RunConfig]) -> None:

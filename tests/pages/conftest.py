@@ -13,8 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch, generated: Path) -> Iterator[Callable[..., AppTest]]:
-    """Return a function that opens a page of a home with query parameters, on the small set."""
+def page(
+    monkeypatch: pytest.MonkeyPatch, generated: Path, caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[..., AppTest]]:
+    """Return a function that opens a page of a home with query parameters, on the small set.
+
+    Whatever is cached by a table must be hashable: Streamlit pickles what isn't on every visit, and logs it.
+    """
     monkeypatch.chdir(ROOT)
 
     def open_page(name: str, home: Path, **query: str) -> AppTest:
@@ -30,5 +35,6 @@ def page(monkeypatch: pytest.MonkeyPatch, generated: Path) -> Iterator[Callable[
         return test.run()
 
     yield open_page
+    assert "hashing method failed" not in "\n".join(one.getMessage() for one in caplog.get_records("call"))
     st.cache_data.clear()
     st.cache_resource.clear()

@@ -95,7 +95,7 @@ def test_the_form_says_where_weights_are_before_anything_is_queued(
     page: Open, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _: False)
+    monkeypatch.setattr("fer_core.ui.resources.can_download", lambda _: False)
     shown = page("pages/train.py", trained, backbone="resnet18")
     assert "resnet18-f37072fd.pth" in shown.error[0].value
     assert "FER_WEIGHTS_DIR" in shown.error[0].value

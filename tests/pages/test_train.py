@@ -15,7 +15,7 @@ from fer_core.jobs import holding
 from fer_core.jobs.queue import claim, submit_together
 from fer_core.store import Store
 from fer_core.sweep import sweep_name
-from fer_core.ui import train_form
+from fer_core.ui import resources
 from fer_core.ui.queue_view import MOST
 from fer_core.ui.run_list import PAGE
 
@@ -193,8 +193,8 @@ def test_where_weights_are_out_of_reach_one_click_takes_what_is_here(
     page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
-    monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _: False)
-    train_form._answers.clear()
+    monkeypatch.setattr("fer_core.ui.resources.can_download", lambda _: False)
+    resources.reachable.clear()
     shown = page("pages/train.py", tmp_path / "home", backbone="resnet18")
     assert "does not answer from here" in shown.error[0].value
     assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
@@ -209,7 +209,7 @@ def test_the_form_starts_with_a_backbone_that_can_train(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
     for reachable, usual in ((False, LITE), (True, "resnet18")):
-        monkeypatch.setattr("fer_core.ui.train_form.can_download", lambda _, answer=reachable: answer)
+        monkeypatch.setattr("fer_core.ui.resources.can_download", lambda _, answer=reachable: answer)
         shown = page("pages/train.py", tmp_path / "home")
         assert shown.multiselect(key="backbone").value == [usual]
         assert not shown.error
