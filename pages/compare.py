@@ -10,7 +10,7 @@ from fer_core.ui import (
     compare_view,
     resources,
 )
-from fer_core.ui.linked import linked
+from fer_core.ui.linked import linked, stop
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty, generated_note
 
@@ -34,7 +34,7 @@ with setup("Compare") as lab:
     )
     if view == "Paper":
         compare_paper.view(lab, known)
-        st.stop()
+        stop()
     if not runs:
         empty(
             "Nothing to compare yet",
@@ -42,7 +42,7 @@ with setup("Compare") as lab:
             "pages/train.py",
             "Train",
         )
-        st.stop()
+        stop()
     if view != "Leak meter":
         runs = compare_view.filters(known)
     if not runs:

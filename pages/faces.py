@@ -6,7 +6,7 @@ from fer_core.ui import boxes_view, faces_view, resources
 from fer_core.ui.detection_settings import settings_form
 from fer_core.ui.faces_filters import filters
 from fer_core.ui.found_accuracy import found_accuracy
-from fer_core.ui.linked import linked
+from fer_core.ui.linked import linked, stop
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import generated_note
 
@@ -18,7 +18,7 @@ with setup("Faces") as lab:
     crops = boxes_view.crops(lab, config)
     if crops is None:
         faces_view.detection(lab, config)
-        st.stop()
+        stop()
     name = st.query_params.get("frame")
     facts = resources.crop_facts(config.crops_key())
     faces_view.counts(facts, brief=bool(name))

@@ -1,8 +1,7 @@
 """Predict: bring images, see the faces found, what finished runs make of them, and why."""
 
-import streamlit as st
-
 from fer_core.ui import predict_batch, predict_detail, predict_inputs, predict_results, predict_view
+from fer_core.ui.linked import stop
 from fer_core.ui.loaded import offered
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import empty
@@ -18,12 +17,12 @@ with setup("Predict") as lab:
             "pages/train.py",
             "Runs" if lab.closed else "Train",
         )
-        st.stop()
+        stop()
     models = predict_view.choose(runs)
     items, below = predict_inputs.take(lab, models[0])
     if not items:
         predict_inputs.nothing_yet()
-        st.stop()
+        stop()
     found = predict_results.classify(lab, models, items)
     shown = predict_batch.overview(models, found, below) if len(items) > 1 else items[0]
     index = items.index(shown)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from fer_core.ui import comparator_form, queue_view, run_list, share_view, sweep_view, train_form, train_view
+from fer_core.ui.linked import stop
 from fer_core.ui.setup import setup
 from fer_core.ui.widgets import generated_note
 
@@ -17,7 +18,7 @@ with setup("Train") as lab:
             train_view.run_view(lab, run_id)
         else:
             sweep_view.sweep_view(lab, sweep)
-        st.stop()
+        stop()
 
     generated_note(lab.dataset)
     if lab.demo:

@@ -85,8 +85,18 @@ def notices() -> Iterator[None]:
         yield
     finally:
         if not st.session_state[AGAIN]:
-            for text in st.session_state.pop(NOTICES, []):
-                st.toast(text, icon=":material/link_off:", duration="long")
+            _give()
+
+
+def stop() -> None:
+    """End a page here, as `st.stop` does; its notices are given first, since nothing that is drawn later is sent."""
+    _give()
+    st.stop()
+
+
+def _give() -> None:
+    for text in st.session_state.pop(NOTICES, []):
+        st.toast(text, icon=":material/link_off:", duration="long")
 
 
 def _tell(key: str, value: str, wrong: str) -> None:

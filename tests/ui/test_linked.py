@@ -117,3 +117,10 @@ def test_whatever_the_url_holds_is_looked_at_first() -> None:
         key = next(keyword.value for keyword in call.keywords if keyword.arg == "key")
         checked = isinstance(key, ast.Call) and ast.unparse(key.func) == "linked"
         assert checked or ast.unparse(call.func).endswith("text_input"), f"{name}:{call.lineno}"
+
+
+def test_pages_end_early_in_the_way_that_gives_notices() -> None:
+    root = Path(__file__).resolve().parents[2]
+    for page in (root / "pages").glob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(page.read_text())) if isinstance(node, ast.Call)]
+        assert "st.stop" not in {ast.unparse(call.func) for call in calls}, page.name
