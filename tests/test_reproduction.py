@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fer_core.config import DataConfig, FacesConfig
-from fer_core.datasets.base import Dataset
+from fer_core.datasets.base import Dataset, Sample
 from fer_core.planning import transfer_configs
 from fer_core.reproduction import NO_GROUPS, by_setting, grid, table_2, table_3
 
@@ -14,11 +15,11 @@ DATA = DataConfig(fingerprint="0" * 16)
 
 
 def dataset(groups: int) -> Dataset:
-    samples = [
-        SimpleNamespace(name=f"{i}", label=i % 7, group=f"film {i % groups}" if groups else "")
+    samples = tuple(
+        Sample(str(i), Path(str(i)), i % 7, None, f"film {i % groups}" if groups else "", str(i))
         for i in range(70)
-    ]
-    return SimpleNamespace(samples=samples)  # type: ignore[return-value]
+    )
+    return Dataset("films", "films", "folder", Path("films"), samples)
 
 
 def made(groups: int) -> Any:
