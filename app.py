@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from fer_core.ui import overview, resources
-from fer_core.ui.setup import setup
-from fer_core.ui.widgets import empty, generated_note, listed, plain, runs_dataframe
+from fer_core.ui import overview
+from fer_core.ui.cache import resources
+from fer_core.ui.parts.widgets import empty, generated_note, listed, plain, runs_dataframe
+from fer_core.ui.shell.setup import setup
 
 with setup("Overview") as lab:
     st.write(

@@ -28,13 +28,13 @@ from skimage.feature import canny
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fer_core.config import ProtocolConfig
-from fer_core.config_comparators import BdnnConfig, LpqConfig, PhogConfig
-from fer_core.features import lpq
-from fer_core.features.descriptors import LUMA, describe
-from fer_core.models.bdnn_training import fit_folds
-from fer_core.protocols import draw
-from fer_core.reporting import EpochRecord
+from fer_core.config.comparators import BdnnConfig, LpqConfig, PhogConfig
+from fer_core.config.run import ProtocolConfig
+from fer_core.evaluation.protocols import draw
+from fer_core.learning.comparators import lpq
+from fer_core.learning.comparators.bdnn_training import fit_folds
+from fer_core.learning.comparators.descriptors import LUMA, describe
+from fer_core.learning.reporting import EpochRecord
 
 EPOCHS, FOLDS = 20, 10
 

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.parts.long_detection import Memory, watch  # noqa: E402
-from fer_core.faces.mtcnn import MTCNN, Detection  # noqa: E402
+from fer_core.faces.mtcnn.detector import MTCNN, Detection  # noqa: E402
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}

@@ -27,15 +27,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from postgresql import server  # noqa: E402
 
-from fer_core.config import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig  # noqa: E402
+from fer_core.config.run import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig  # noqa: E402
+from fer_core.config.settings import Settings, load  # noqa: E402
 from fer_core.datasets.fingerprint import data_config  # noqa: E402
+from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
 from fer_core.datasets.open import open_dataset  # noqa: E402
-from fer_core.datasets.synthetic import GeneratedConfig, generate  # noqa: E402
-from fer_core.jobs import executors  # noqa: E402
-from fer_core.jobs.on_ray import cluster  # noqa: E402
-from fer_core.jobs.queue import submit  # noqa: E402
-from fer_core.settings import Settings, load  # noqa: E402
-from fer_core.store import Store  # noqa: E402
+from fer_core.runs.jobs import executors  # noqa: E402
+from fer_core.runs.jobs.on_ray import cluster  # noqa: E402
+from fer_core.runs.jobs.queue import submit  # noqa: E402
+from fer_core.storage.store import Store  # noqa: E402
 
 
 def content(path: Path) -> bytes:

@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.parts.dashboard import Dashboard  # noqa: E402
-from fer_core.config import (  # noqa: E402
+from fer_core.config.run import (  # noqa: E402
     DataConfig,
     FacesConfig,
     ProtocolConfig,
@@ -43,21 +43,21 @@ from fer_core.config import (  # noqa: E402
     TransferConfig,
 )
 from fer_core.datasets.fingerprint import data_config  # noqa: E402
+from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
 from fer_core.datasets.open import open_dataset  # noqa: E402
-from fer_core.datasets.synthetic import GeneratedConfig, generate  # noqa: E402
-from fer_core.jobs.queue import BURIED, cancel, retry, submit  # noqa: E402
-from fer_core.store import Store  # noqa: E402
+from fer_core.runs.jobs.queue import BURIED, cancel, retry, submit  # noqa: E402
+from fer_core.storage.store import Store  # noqa: E402
 
 WORKER = """
 from fer_core import settings
-from fer_core.jobs.worker import run_worker
+from fer_core.runs.jobs.worker import run_worker
 run_worker(settings.load(), poll=0.1, lease_seconds={lease})
 """
 SUBMITTER = """
 import sys, threading
-from fer_core.config import RunConfig
-from fer_core.jobs.queue import submit
-from fer_core.store import Store
+from fer_core.config.run import RunConfig
+from fer_core.runs.jobs.queue import submit
+from fer_core.storage.store import Store
 store, config = Store(sys.argv[1]), RunConfig.model_validate_json(sys.argv[2])
 created = []
 def work(): created.append(submit(store, config)[1])

@@ -42,9 +42,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.parts.process import ROOT, answers, free_port, launch
-from fer_core import settings
-from fer_core.commands.serve import LEAN
-from fer_core.store import Store, StoredRun
+from fer_core.cli.serve import LEAN
+from fer_core.config import settings
+from fer_core.storage.store import Store, StoredRun
 
 THINK = (2.0, 6.0)
 PATIENCE = 120.0

@@ -36,16 +36,16 @@ from postgresql import installed, server  # noqa: E402
 from sqlalchemy import URL, Connection, text  # noqa: E402
 
 from benchmarks.parts.server import Server  # noqa: E402
-from fer_core import settings  # noqa: E402
-from fer_core.artifacts import Artifacts  # noqa: E402
-from fer_core.cli import main as fer  # noqa: E402
-from fer_core.config import RunConfig  # noqa: E402
+from fer_core.cli.main import main as fer  # noqa: E402
+from fer_core.config import settings  # noqa: E402
+from fer_core.config.run import RunConfig  # noqa: E402
 from fer_core.datasets.audit import audit  # noqa: E402
 from fer_core.datasets.fingerprint import data_config  # noqa: E402
+from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
 from fer_core.datasets.open import open_dataset  # noqa: E402
-from fer_core.datasets.synthetic import GeneratedConfig, generate  # noqa: E402
 from fer_core.faces.extraction import CROPS, DETECTIONS, TABLE  # noqa: E402
-from fer_core.store import Store, StoredRun  # noqa: E402
+from fer_core.storage.artifacts import Artifacts  # noqa: E402
+from fer_core.storage.store import Store, StoredRun  # noqa: E402
 
 LIMIT_MS = 200.0
 DATA_SETS = 20

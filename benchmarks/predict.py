@@ -30,11 +30,11 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fer_core.config import CLASSES, DataConfig, FacesConfig, RunConfig, TransferConfig  # noqa: E402
-from fer_core.models.transfer import build, reset_head  # noqa: E402
-from fer_core.predict import Predictor  # noqa: E402
-from fer_core.settings import load  # noqa: E402
-from fer_core.training import checkpoints  # noqa: E402
+from fer_core.config.run import CLASSES, DataConfig, FacesConfig, RunConfig, TransferConfig  # noqa: E402
+from fer_core.config.settings import load  # noqa: E402
+from fer_core.learning.networks.transfer import build, reset_head  # noqa: E402
+from fer_core.learning.training import checkpoints  # noqa: E402
+from fer_core.prediction.predictor import Predictor  # noqa: E402
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 

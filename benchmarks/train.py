@@ -34,16 +34,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from baselines.usual_loop import Clock, draw_frames, load, usual_epoch
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import RunConfig, parse
-from fer_core.features.prefix import take
-from fer_core.features.views import Inputs, prepare
-from fer_core.models.transfer import build
-from fer_core.protocols import Fold
-from fer_core.recipes import RECIPES
-from fer_core.reporting import EpochRecord
-from fer_core.training.loop import train
-from fer_core.training.precision import native_bf16
+from fer_core.config.recipes import RECIPES
+from fer_core.config.run import RunConfig, parse
+from fer_core.evaluation.protocols import Fold
+from fer_core.learning.inputs.prefix import take
+from fer_core.learning.inputs.views import Inputs, prepare
+from fer_core.learning.networks.transfer import build
+from fer_core.learning.reporting import EpochRecord
+from fer_core.learning.training.loop import train
+from fer_core.learning.training.precision import native_bf16
+from fer_core.storage.artifacts import Artifacts
 
 CPU, FOLDS, EPOCHS = torch.device("cpu"), 5, 20
 NO_BF16 = "not measured: this CPU has neither AMX nor AVX512-BF16, and would only imitate it"

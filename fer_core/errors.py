@@ -50,3 +50,15 @@ class BusyError(FerError):
 
 class Cancelled(Exception):
     """Raised inside a run when its user asked for it to stop; not a failure."""
+
+
+class LeaseLost(Cancelled):
+    """Another worker holds this run now, so nothing more of this attempt may be written."""
+
+
+class WorkerStopped(Cancelled):
+    """The worker was asked to end; the run goes back to the queue and loses nothing."""
+
+
+class AttemptLost(Exception):
+    """A process or host that computed for the run is gone; another attempt goes on from the last checkpoint."""

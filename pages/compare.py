@@ -2,17 +2,12 @@
 
 import streamlit as st
 
-from fer_core.ui import (
-    compare_leaks,
-    compare_pair,
-    compare_paper,
-    compare_prototypes,
-    compare_view,
-    resources,
-)
-from fer_core.ui.linked import linked, stop
-from fer_core.ui.setup import setup
-from fer_core.ui.widgets import empty, generated_note
+from fer_core.ui.cache import resources
+from fer_core.ui.compare import leaks, pair, paper, prototypes
+from fer_core.ui.compare import view as compare_view
+from fer_core.ui.parts.url import linked, stop
+from fer_core.ui.parts.widgets import empty, generated_note
+from fer_core.ui.shell.setup import setup
 
 VIEWS = ["All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prototypes"]
 
@@ -33,7 +28,7 @@ with setup("Compare") as lab:
         label_visibility="collapsed",
     )
     if view == "Paper":
-        compare_paper.view(lab, known)
+        paper.view(lab, known)
         stop()
     if not runs:
         empty(
@@ -50,10 +45,10 @@ with setup("Compare") as lab:
     elif view == "Learning curves":
         compare_view.curves(known, runs)
     elif view == "Two runs":
-        compare_pair.view(known, runs)
+        pair.view(known, runs)
     elif view == "Leak meter":
-        compare_leaks.view(lab, known)
+        leaks.view(lab, known)
     elif view == "Prototypes":
-        compare_prototypes.view(runs)
+        prototypes.view(runs)
     else:
         compare_view.table(known, runs)

@@ -2,20 +2,22 @@
 
 import streamlit as st
 
-from fer_core.ui import boxes_view, faces_view, resources
-from fer_core.ui.detection_settings import settings_form
-from fer_core.ui.faces_filters import filters
-from fer_core.ui.found_accuracy import found_accuracy
-from fer_core.ui.linked import linked, stop
-from fer_core.ui.setup import setup
-from fer_core.ui.widgets import generated_note
+from fer_core.ui.cache import resources
+from fer_core.ui.faces import boxes
+from fer_core.ui.faces import view as faces_view
+from fer_core.ui.faces.accuracy import found_accuracy
+from fer_core.ui.faces.filters import filters
+from fer_core.ui.faces.settings import settings_form
+from fer_core.ui.parts.url import linked, stop
+from fer_core.ui.parts.widgets import generated_note
+from fer_core.ui.shell.setup import setup
 
 with setup("Faces") as lab:
     generated_note(lab.dataset)
     bar = st.container(horizontal=True)
     with bar:
         config = settings_form(lab)
-    crops = boxes_view.crops(lab, config)
+    crops = boxes.crops(lab, config)
     if crops is None:
         faces_view.detection(lab, config)
         stop()
@@ -26,7 +28,7 @@ with setup("Faces") as lab:
         faces_view.frame(lab, config, facts, name)
     else:  # no st.stop() after a frame: it drops what a fragment was sent meanwhile
         with bar:
-            boxes_view.files(lab, config, crops.table)
+            boxes.files(lab, config, crops.table)
 
         view = st.segmented_control(
             "View",

@@ -1,10 +1,11 @@
 """Predict: bring images, see the faces found, what finished runs make of them, and why."""
 
-from fer_core.ui import predict_batch, predict_detail, predict_inputs, predict_results, predict_view
-from fer_core.ui.linked import stop
-from fer_core.ui.loaded import offered
-from fer_core.ui.setup import setup
-from fer_core.ui.widgets import empty
+from fer_core.ui.cache.predictors import offered
+from fer_core.ui.parts.url import stop
+from fer_core.ui.parts.widgets import empty
+from fer_core.ui.predict import batch, detail, inputs, results
+from fer_core.ui.predict import models as predict_view
+from fer_core.ui.shell.setup import setup
 
 with setup("Predict") as lab:
     runs = offered(lab.store, predict_view.asked())
@@ -19,14 +20,12 @@ with setup("Predict") as lab:
         )
         stop()
     models = predict_view.choose(runs)
-    items, below = predict_inputs.take(lab, models[0])
+    items, below = inputs.take(lab, models[0])
     if not items:
-        predict_inputs.nothing_yet()
+        inputs.nothing_yet()
         stop()
-    found = predict_results.classify(lab, models, items)
-    shown = predict_batch.overview(models, found, below) if len(items) > 1 else items[0]
+    found = results.classify(lab, models, items)
+    shown = batch.overview(models, found, below) if len(items) > 1 else items[0]
     index = items.index(shown)
-    predict_detail.draw(
-        lab, shown, [(model, own[index][1]) for model, own in zip(models, found, strict=True)], below
-    )
-    predict_batch.downloads(models, found, below)
+    detail.draw(lab, shown, [(model, own[index][1]) for model, own in zip(models, found, strict=True)], below)
+    batch.downloads(models, found, below)

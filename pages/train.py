@@ -2,20 +2,21 @@
 
 import streamlit as st
 
-from fer_core.ui import comparator_form, queue_view, run_list, share_view, sweep_view, train_form, train_view
-from fer_core.ui.linked import stop
-from fer_core.ui.setup import setup
-from fer_core.ui.widgets import generated_note
+from fer_core.ui.parts.url import stop
+from fer_core.ui.parts.widgets import generated_note
+from fer_core.ui.shell.setup import setup
+from fer_core.ui.train import comparator_form, form, queue, run, run_list, share
+from fer_core.ui.train import sweep as sweep_view
 
 with setup("Train") as lab:
-    queue_view.announce(lab)
+    queue.announce(lab)
     run_id, sweep = st.query_params.get("run"), st.query_params.get("sweep")
     if run_id or sweep:
         if st.button("All runs", icon=":material/arrow_back:"):
             del st.query_params["run" if run_id else "sweep"]
             st.rerun()
         if run_id:
-            train_view.run_view(lab, run_id)
+            run.run_view(lab, run_id)
         else:
             sweep_view.sweep_view(lab, sweep)
         stop()
@@ -28,22 +29,22 @@ with setup("Train") as lab:
         )
     else:
         comparators = comparator_form.chosen(lab)
-        view = comparator_form if comparators else train_form
+        view = comparator_form if comparators else form
         configs = view.form(lab)
         if not configs:
             st.info(
                 "Choose at least one of what is trained, and one kind of input.", icon=":material/touch_app:"
             )
         else:
-            ready = train_form.folds_ready(lab, configs)
-            ready = (comparators or train_form.weights_ready(lab, configs)) and ready
+            ready = form.folds_ready(lab, configs)
+            ready = (comparators or form.weights_ready(lab, configs)) and ready
             view.plan_table(lab, configs)
             label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
-                train_form.launch(lab, configs)
-    queue_view.active(lab)
-    queue_view.where(lab)
+                form.launch(lab, configs)
+    queue.active(lab)
+    queue.where(lab)
 
     st.subheader("Runs")
-    share_view.importer(lab)
+    share.importer(lab)
     run_list.newest_first(lab)

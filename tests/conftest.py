@@ -12,7 +12,8 @@ from sqlalchemy import URL
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ROOT = Path(__file__).resolve().parents[1]
+from fer_core import ROOT
+
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 
 
@@ -51,7 +52,7 @@ def photos() -> list[Path]:
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small generated data set: 42 ordinary and 6 hard frames of 6 movies."""
-    from fer_core.datasets.synthetic import GeneratedConfig, generate
+    from fer_core.datasets.generated.frames import GeneratedConfig, generate
 
     config = GeneratedConfig(seed=5, ordinary=42, hard=6, movies=6, width=320, height=256)
     return generate(config, tmp_path_factory.mktemp("data") / "generated", workers=1)
@@ -60,7 +61,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a home in which the paper's first two settings have been trained on the small set."""
-    from fer_core.cli import main
+    from fer_core.cli.main import main
 
     home = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
@@ -96,7 +97,7 @@ def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a home with one finished run on whole frames of the small set: two folds of two epochs, n = 1."""
-    from fer_core.cli import main
+    from fer_core.cli.main import main
 
     home = tmp_path_factory.mktemp("shared")
     with pytest.MonkeyPatch.context() as patch:

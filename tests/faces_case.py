@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import FacesConfig, RunConfig
+from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import detect_all, read_detections
 from fer_core.faces.recut import write_crops
+from fer_core.storage.artifacts import Artifacts
 
 WIDTH, HEIGHT = 320, 240
 

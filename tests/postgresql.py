@@ -96,7 +96,7 @@ class Server:
 
     def make_template(self) -> None:
         """Make the database that others are copied from."""
-        from fer_core.store import Store
+        from fer_core.storage.store import Store
 
         self.execute(f"CREATE DATABASE {TEMPLATE}")
         Store(self.url(TEMPLATE)).close()

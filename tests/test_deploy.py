@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.cli import parser
+from fer_core import ROOT
+from fer_core.cli.main import parser
 
-DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
+DEPLOY = ROOT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import fields
-from pathlib import Path
 
-from fer_core.limits import Limits, load
-
-ROOT = Path(__file__).resolve().parents[1]
+from fer_core import ROOT
+from fer_core.prediction.limits import Limits, load
 
 
 def text(name: str) -> str:

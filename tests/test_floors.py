@@ -1,157 +1,93 @@
-"""The floors of the design hold: who may import whom, who knows Streamlit, what stays torch-free."""
+"""The walls of the design: levels, no circles, pages apart, small folders; who knows Streamlit and the environment."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
+from fer_core import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fer_core"
-
-FLOORS: dict[int, tuple[str, ...]] = {
-    0: (
-        "config",
-        "settings",
-        "errors",
-        "reporting",
-        "paper",
-        "config_base",
-        "config_comparators",
-        "config_training",
-        "recipes",
-        "limits",
-        "fair_queue",
-        "spreadsheets",
-        "sizes",
-    ),
-    1: (
-        "datasets",
-        "faces",
-        "protocols",
-        "metrics",
-        "transforms",
-        "store",
-        "database",
-        "migrations",
-        "artifacts",
-        "shared_artifacts",
-        "uploads",
-        "devices",
-        "environment",
-        "tensor_files",
-    ),
-    2: (
-        "training",
-        "features",
-        "models",
-    ),
-    3: (
-        "pipeline",
-        "fitting",
-        "engine",
-        "folds",
-        "sweep",
-        "reproduction",
-        "model_inputs",
-        "comparison",
-        "replication",
-        "statements",
-        "planning",
-        "pace",
-        "results",
-        "trust",
-        "predict",
-        "predictions",
-        "prediction_files",
-        "neighbours",
-        "explain",
-        "charts",
-    ),
-    4: ("ui", "jobs", "report", "exchange"),
-    5: ("cli", "commands", "__main__"),
+PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
 }
-FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+TEXT = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+#: From the bottom; a module imports from its own level and those below.
+LEVELS = (
+    "errors",
+    "config",
+    "evaluation storage datasets",
+    "faces learning",
+    "runs prediction results",
+    "ui",
+    "cli",
+)
+LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()} | {"": 0, "__main__": 6}
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a file imports, relative ones made absolute."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file imports, function by function too, relative names made absolute."""
+    package, found = path.relative_to(ROOT).parts[:-1], set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            stem = ".".join(part for part in (base, node.module or "") if part)
-            yield stem
-            yield from (f"{stem}.{alias.name}" for alias in node.names)
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            stem = ".".join([*base, *filter(None, [node.module])])
+            names = [f"{stem}.{alias.name}" for alias in node.names]
+            found |= {name if name in MODULES else stem for name in names}
+    return found
 
 
-def floor_of(dotted: str) -> int | None:
-    parts = dotted.split(".")
-    return FLOOR_OF.get(parts[1]) if parts[0] == "fer_core" and len(parts) > 1 else None
+IMPORTS = {name: imported(path) for name, path in MODULES.items()}
+INSIDE = {name: {other for other in used if other in MODULES} for name, used in IMPORTS.items()}
 
 
-def test_every_module_has_a_floor() -> None:
-    top = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in SOURCES} - {"__init__"}
-    assert top <= set(FLOOR_OF), f"name a floor for {sorted(top - set(FLOOR_OF))}"
+def room(dotted: str) -> str:
+    return f"{dotted}.".split(".")[1]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_come_from_the_same_or_lower_floors(path: Path) -> None:
-    own = floor_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    if own is None:
-        return
-    higher = {name for name in imported(path) if (floor := floor_of(name)) is not None and floor > own}
-    assert not higher, f"floor {own} imports from above: {sorted(higher)}"
+def test_no_import_leads_upward_and_none_in_a_circle() -> None:
+    upward = [(a, b) for a, used in INSIDE.items() for b in used if LEVEL[room(b)] > LEVEL[room(a)]]
+    assert not upward
+    list(TopologicalSorter(INSIDE).static_order())  # raises CycleError and names the circle
+    rooms: dict[str, set[str]] = {room(name): set() for name in MODULES}
+    for name, used in INSIDE.items():
+        rooms[room(name)] |= {room(other) for other in used} - {room(name)}
+    list(TopologicalSorter(rooms).static_order())
 
 
-def test_only_the_ui_imports_streamlit() -> None:
-    knows = {
-        path.relative_to(PACKAGE).parts[0]
-        for path in SOURCES
-        if any(name.split(".")[0] == "streamlit" for name in imported(path))
+def test_pages_are_short_and_no_pages_folder_imports_anothers() -> None:
+    assert not [page.name for page in PAGES if len(page.read_text(encoding="utf-8").splitlines()) > 60]
+    folders = [f"fer_core.ui.{name}" for name in ("faces", "train", "compare", "predict")]
+    of = {name: next((f for f in folders if f"{name}.".startswith(f"{f}.")), None) for name in MODULES}
+    assert not [(a, b) for a, used in INSIDE.items() for b in used if of[a] and of[b] and of[a] != of[b]]
+
+
+def test_folders_are_small() -> None:
+    for folder in {path.parent for path in MODULES.values()}:
+        assert len([entry for entry in folder.iterdir() if entry.name != "__pycache__"]) <= 14, folder
+
+
+def test_who_knows_streamlit_its_caches_the_store_and_the_environment() -> None:
+    assert {room(name) for name, used in IMPORTS.items() for u in used if u.split(".")[0] == "streamlit"} == {
+        "ui"
     }
-    assert knows <= {"ui"}
-
-
-def test_streamlit_caches_in_one_module_only() -> None:
-    pages = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
-    caching = {
-        path.relative_to(ROOT).as_posix()
-        for path in [*SOURCES, *pages]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute | ast.alias)
-        and (node.attr if isinstance(node, ast.Attribute) else node.name) in ("cache_data", "cache_resource")
-    }
-    assert caching == {"fer_core/ui/resources.py"}
-
-
-def test_the_pipeline_does_not_know_the_store() -> None:
-    assert not [name for name in imported(PACKAGE / "pipeline.py") if name.startswith("fer_core.store")]
+    assert not [a for a in TEXT if "st.cache_" in TEXT[a] and not a.startswith("fer_core.ui.cache")]
+    assert not [
+        a for a in INSIDE if a.startswith("fer_core.runs.pipeline") and "fer_core.storage.store" in INSIDE[a]
+    ]
+    assert not [
+        a for a in TEXT if room(a) != "config" and ("os.environ[" in TEXT[a] or "environ.get" in TEXT[a])
+    ]
 
 
 def test_what_pages_import_leaves_torch_out() -> None:
-    pages = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
-    names = sorted({name for page in pages for name in imported(page) if name.startswith("fer_core")})
-    code = (
-        "import importlib, sys\n"
-        f"for name in {names!r}:\n"
-        "    try: importlib.import_module(name)\n"
-        "    except ModuleNotFoundError: getattr(importlib.import_module(name.rpartition('.')[0]), "
-        "name.rpartition('.')[2])\n"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert names
+    names = sorted({name for page in PAGES for name in imported(page) if name.startswith("fer_core")})
+    code = f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-def test_pages_are_short_and_know_no_torch() -> None:
-    for page in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]:
-        assert len(page.read_text(encoding="utf-8").splitlines()) <= 80, f"{page.name} is over 80 lines"
-        assert not [name for name in imported(page) if name.split(".")[0] == "torch"]

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import RunConfig, parse
+from fer_core.config.run import RunConfig, parse
 from fer_core.errors import Cancelled
-from fer_core.features.views import prepare
-from fer_core.models.transfer import Chain, build
-from fer_core.protocols import Fold
-from fer_core.reporting import EpochRecord
-from fer_core.training.loop import FoldResult, train
+from fer_core.evaluation.protocols import Fold
+from fer_core.learning.inputs.views import prepare
+from fer_core.learning.networks.transfer import Chain, build
+from fer_core.learning.reporting import EpochRecord
+from fer_core.learning.training.loop import FoldResult, train
+from fer_core.storage.artifacts import Artifacts
 
 IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fer_core.config import DataConfig, RunConfig
-from fer_core.reporting import EpochRecord, Report, RunResult
-from fer_core.settings import Settings
+from fer_core.config.run import DataConfig, RunConfig
+from fer_core.config.settings import Settings
+from fer_core.learning.reporting import EpochRecord, Report, RunResult
 
 LEASE = 2.0
 EPOCHS = 3
@@ -48,8 +48,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 CHILD = """
 import sys, time
 from fer_core import settings
-from fer_core.jobs.worker import run_worker
-from fer_core.reporting import EpochRecord
+from fer_core.runs.jobs.worker import run_worker
+from fer_core.learning.reporting import EpochRecord
 
 def slow(config, report, settings):
     for number in range(1, 1000):

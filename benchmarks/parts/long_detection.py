@@ -12,12 +12,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from fer_core import pipeline, settings
-from fer_core.artifacts import Artifacts
-from fer_core.config import CLASSES, FacesConfig, RunConfig
+from fer_core.config import settings
+from fer_core.config.run import CLASSES, FacesConfig, RunConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
-from fer_core.reporting import EpochRecord
+from fer_core.learning.reporting import EpochRecord
+from fer_core.runs.pipeline import run
+from fer_core.storage.artifacts import Artifacts
 
 
 @dataclass(frozen=True)
@@ -98,5 +99,5 @@ def watch(images: Sequence[Image.Image], frames: int, device: str, times: int = 
         dataset = open_dataset(str(data))
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig())
         noted, here = Watch(times), settings.load({"FER_HOME": str(home), "FER_DEVICE": device})
-        pipeline.run(config, dataset, Artifacts(here.artifacts), noted, here)
+        run.run(config, dataset, Artifacts(here.artifacts), noted, here)
         return noted.rows

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import CLASSES
+from fer_core.config.run import CLASSES
+
 from .base import Dataset, Sample, known_clips
 from .images import ImageFacts, inspect_all
 

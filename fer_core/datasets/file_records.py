@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..config import digest
+from fer_core.config.run import digest
+
 from .base import Sample
 
 #: Raised when the meaning of a record changes, so that older caches are ignored.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..config import DataConfig, digest
+from fer_core.config.run import DataConfig, digest
+
 from .base import Dataset
 from .file_records import file_records
 

@@ -14,7 +14,8 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from ..errors import DataError
+from fer_core.errors import DataError
+
 from .base import Sample
 from .file_records import file_records
 

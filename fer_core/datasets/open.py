@@ -9,15 +9,17 @@ from typing import Protocol
 
 from PIL import Image
 
-from .. import settings
-from ..errors import DataError
+from fer_core.config import settings
+from fer_core.config.allowed_folders import require_inside
+from fer_core.datasets.readers.csv_table import read_csv
+from fer_core.datasets.readers.image_folder import read_folder
+from fer_core.datasets.readers.labels import first_code
+from fer_core.datasets.readers.sfew import read_sfew1, read_sfew2, recognise
+from fer_core.datasets.readers.table_rows import read_table_rows
+from fer_core.errors import DataError
+
 from .base import GENERATED_NOTICE, Dataset
-from .csv_table import read_csv
-from .image_folder import read_folder
-from .labels import first_code
-from .roots import require_inside, within
-from .sfew import read_sfew1, read_sfew2, recognise
-from .table_rows import read_table_rows
+from .roots import within
 
 #: The source that stands for the generated set.
 DEMO = "demo"
@@ -149,7 +151,10 @@ def _drawn(dataset: Dataset) -> bool:
 
 
 def _demo(root: Path, progress: Progress | None) -> Dataset:
-    from .synthetic import GeneratedConfig, generate  # draws with scipy: only where a set is made or opened
+    from fer_core.datasets.generated.frames import (  # draws with scipy: only where a set is made or opened
+        GeneratedConfig,
+        generate,
+    )
 
     config = GeneratedConfig()
     dataset = read_generated(generate(config, root / f"generated-{config.key()}", progress=progress))

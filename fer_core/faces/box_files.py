@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..errors import DataError
-from ..spreadsheets import armed, defused
+from fer_core.errors import DataError
+from fer_core.storage.spreadsheets import armed, defused
+
 from .crops import Box
 
 COLUMNS = ("name", "x1", "y1", "x2", "y2", "author", "created")

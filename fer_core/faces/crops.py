@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..config import FacesConfig
+from fer_core.config.run import FacesConfig
 
 #: What becomes of a frame in detection, in the order pages list it.
 STATUSES: tuple[str, ...] = ("found", "several", "low-confidence", "none", "manual", "unreadable")

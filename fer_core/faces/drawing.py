@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from .trace import Fate
+from fer_core.faces.mtcnn.trace import Fate
 
 #: Okabe and Ito's colours, told apart by colour-blind readers: the chosen face, other faces, a drawn box.
 CHOSEN, OTHER, DRAWN = "#009e73", "#e69f00", "#cc79a7"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .trace import Failure, Fate, Stage, StageTrace, Trace
+from fer_core.faces.mtcnn.trace import Failure, Fate, Stage, StageTrace, Trace
 
 STAGE_NAMES: dict[Stage, str] = {"pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net"}
 

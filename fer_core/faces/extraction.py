@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from ..config import FacesConfig
-from ..datasets.base import Sample
-from ..datasets.images import load_rgb
-from ..errors import DataError, StoreError
+from fer_core.config.run import FacesConfig
+from fer_core.datasets.base import Sample
+from fer_core.datasets.images import load_rgb
+from fer_core.errors import DataError, StoreError
+
 from .crops import Box, Chosen, Faces, choose, cut
 
 DETECTIONS = "detections.jsonl"

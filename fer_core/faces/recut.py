@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artifacts import Artifacts
-from ..config import FacesConfig, RunConfig
-from ..datasets.base import Sample
-from ..errors import StoreError
+from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.datasets.base import Sample
+from fer_core.errors import StoreError
+from fer_core.storage.artifacts import Artifacts
+
 from .crops import Box, Faces
+from .drawn_boxes import read_boxes
 from .extraction import CROPS, TABLE, Progress, crop_all, crop_one
-from .manual import read_boxes
 
 
 def nearest(artifacts: Artifacts, config: RunConfig) -> tuple[Path, set[str]] | None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..config import FacesConfig
+from fer_core.config.run import FacesConfig
+
 from .crops import Faces
 from .extraction import Detector
 
 if TYPE_CHECKING:
-    from .mtcnn import MTCNN
+    from fer_core.faces.mtcnn.detector import MTCNN
 
 #: How far the policy 'thresholds' lowers each of MTCNN's three, and the least they become.
 LOWERED_BY, LEAST_THRESHOLD = 0.2, 0.05
@@ -105,7 +106,7 @@ def detectors(
     Each is made at its first use and kept; `weights` is the file of the fine-tuned detector that the
     definition names (`finetuned.weights_of`); `trace` has them say what each stage saw.
     """
-    from .mtcnn import MTCNN
+    from fer_core.faces.mtcnn.detector import MTCNN
 
     @cache
     def detector_of(lowered: float) -> MTCNN:

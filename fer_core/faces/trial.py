@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..config import FacesConfig
-from ..datasets.base import Sample
+from fer_core.config.run import FacesConfig
+from fer_core.datasets.base import Sample
+
 from .crops import FAILED, Faces, choose, cut
 from .extraction import Progress, frames
 from .rescue import DetectorOf, rescue

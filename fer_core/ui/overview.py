@@ -7,13 +7,15 @@ from collections import Counter
 import pandas as pd
 import streamlit as st
 
-from ..config import CLASSES
-from ..datasets.audit import AuditReport
-from ..datasets.base import Dataset
-from ..jobs.collection import RUNS, KindUse
-from ..sizes import size_text
-from . import downloads, resources
-from .widgets import plain
+from fer_core.config.run import CLASSES
+from fer_core.config.sizes import size_text
+from fer_core.datasets.audit import AuditReport
+from fer_core.datasets.base import Dataset
+from fer_core.storage.disk import RUNS, KindUse
+from fer_core.ui.parts.widgets import plain
+
+from .cache import resources
+from .parts import figure
 
 TRAIN = (
     "pages/train.py",
@@ -107,7 +109,7 @@ def classes(dataset: Dataset) -> None:
     groups = any(group for _, _, group in dataset.tally)
     by = " and split" if splits else " and movie or person" if groups else ""
     st.markdown(f"**Images per class{by}**")
-    downloads.figure(resources.chart("class_bars", table), table, "images-per-class")
+    figure.figure(resources.chart("class_bars", table), table, "images-per-class")
 
 
 def sheet(dataset: Dataset) -> None:

@@ -16,8 +16,8 @@ from dashboards import ROOT, start
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from fer_core import settings
-from fer_core.store import Store
+from fer_core.config import settings
+from fer_core.storage.store import Store
 
 IMAGES = ROOT / "docs" / "images"
 WIDTH, MOST = 1280, 1500

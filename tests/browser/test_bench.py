@@ -12,16 +12,16 @@ import torch
 from dashboards import Server
 from playwright.sync_api import Page, expect
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import FacesConfig, RunConfig
+from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
-from fer_core.engine import LOCAL
 from fer_core.faces.extraction import read_crops, read_detections, write_detections
 from fer_core.faces.recut import write_crops
 from fer_core.faces.rescue import detectors
 from fer_core.faces.trial import attempt, pick
-from fer_core.settings import load
+from fer_core.runs.pipeline.engine import LOCAL
+from fer_core.storage.artifacts import Artifacts
 
 STRICT, LENIENT = (0.6, 0.7, 0.99), (0.6, 0.7, 0.9)
 

@@ -15,8 +15,8 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
-from fer_core.jobs.queue import submit
-from fer_core.store import Store
+from fer_core.runs.jobs.queue import submit
+from fer_core.storage.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from dashboards import Server
 from playwright.sync_api import Page, expect
 
-from fer_core.store import Store
+from fer_core.storage.store import Store
 
 CHANGES = re.compile(r"^(Train \d|Detect faces|Import|Cancel|Try again|Run the|Run them|Save box)")
 

@@ -10,12 +10,12 @@ import pytest
 from dashboards import Server
 from playwright.sync_api import Page, expect
 
-from fer_core.config import ProtocolConfig, RunConfig
+from fer_core.config.run import ProtocolConfig, RunConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
-from fer_core.jobs.queue import cancel, submit
-from fer_core.store import Store
-from fer_core.ui.run_list import PAGE
+from fer_core.runs.jobs.queue import cancel, submit
+from fer_core.storage.store import Store
+from fer_core.ui.train.run_list import PAGE
 
 OLDER = 5
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, expect
 
-from fer_core.report import write_report
-from fer_core.store import Store
+from fer_core.results.sharing.report import write_report
+from fer_core.storage.store import Store
 
 
 def test_a_report_draws_its_figures_with_the_network_off(

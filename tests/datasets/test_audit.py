@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from trees import plant, png
 
-from fer_core.config import CLASSES
+from fer_core.config.run import CLASSES
 from fer_core.datasets.audit import AuditReport, Finding, audit
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.image_folder import read_folder
 from fer_core.datasets.open import open_dataset
+from fer_core.datasets.readers.image_folder import read_folder
 
 
 def film(movie: str, shot: int, frame: int) -> str:

@@ -16,8 +16,8 @@ from trees import plant
 from fer_core.datasets import fingerprint as module
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config, fingerprint
-from fer_core.datasets.image_folder import read_folder
 from fer_core.datasets.images import inspect_all
+from fer_core.datasets.readers.image_folder import read_folder
 
 NAMES = ["happy/a.png", "sad/b.png", "sad/c.png"]
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from trees import plant
 
-from fer_core.datasets import synthetic
+from fer_core import ROOT
 from fer_core.datasets.fingerprint import data_config
-from fer_core.datasets.generated_table import generate_table
-from fer_core.datasets.movie_plan import GeneratedConfig
+from fer_core.datasets.generated import frames
+from fer_core.datasets.generated.movie_plan import GeneratedConfig
+from fer_core.datasets.generated.table import generate_table
 from fer_core.datasets.open import LAYOUTS, open_dataset
 from fer_core.errors import DataError
 
@@ -113,8 +114,8 @@ def test_the_demo_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             )
         return folder
 
-    monkeypatch.setattr(synthetic, "GeneratedConfig", lambda: small)
-    monkeypatch.setattr(synthetic, "generate", generate)
+    monkeypatch.setattr(frames, "GeneratedConfig", lambda: small)
+    monkeypatch.setattr(frames, "generate", generate)
     dataset = open_dataset("demo", demo_root=tmp_path)
     assert (dataset.name, dataset.source, dataset.layout) == ("Generated faces", "demo", "generated")
     assert dataset.generated
@@ -152,13 +153,10 @@ def test_the_photographs_open_as_a_plain_folder(photos: list[Path]) -> None:
 def test_no_torch_is_loaded() -> None:
     code = (
         "import sys, fer_core.datasets.open, fer_core.datasets.audit, fer_core.datasets.fingerprint;"
-        "import fer_core.artifacts;"
+        "import fer_core.storage.artifacts;"
         "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'pandas', 'streamlit')))"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_copy_of_generated_images_is_still_known_as_generated(generated: Path, awkward: Path) -> None:

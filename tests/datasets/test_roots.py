@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from fer_core.comparison import inputs_of
-from fer_core.config import TransferConfig
-from fer_core.datasets.generated_table import generate_table
+from fer_core.config.run import TransferConfig
+from fer_core.config.settings import load
+from fer_core.datasets.generated.table import generate_table
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError, WeightsError
-from fer_core.models.weights import load_weights
-from fer_core.planning import weights_values
-from fer_core.settings import load
+from fer_core.learning.networks.weights import load_weights
+from fer_core.runs.plans.comparison import inputs_of
+from fer_core.runs.plans.requests import weights_values
 
 
 @pytest.fixture

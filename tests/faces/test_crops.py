@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_core.config import FacesConfig
+from fer_core.config.run import FacesConfig
 from fer_core.faces.crops import TEMPLATE, Chosen, Faces, choose, clipped, cut
 
 

@@ -9,8 +9,8 @@ from facenet_pytorch.models.mtcnn import PNet
 
 from fer_core.faces.drawing import FATES, draw_fates, draw_pyramid
 from fer_core.faces.explanation import counts, levels, lineage, why
-from fer_core.faces.mtcnn import MTCNN
-from fer_core.faces.trace import Fate, Stage, StageTrace, Trace
+from fer_core.faces.mtcnn.detector import MTCNN
+from fer_core.faces.mtcnn.trace import Fate, Stage, StageTrace, Trace
 
 
 def stage(name: Stage, threshold: float, scores: list[float], fates: list[Fate]) -> StageTrace:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_core.config import FacesConfig
+from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
 from fer_core.errors import StoreError
 from fer_core.faces import extraction

@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 import torch
 
-from fer_core import settings as settings_module
-from fer_core.artifacts import Artifacts
-from fer_core.config import FacesConfig, RunConfig
+from fer_core import ROOT
+from fer_core.config import settings as settings_module
+from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.faces import extraction
 from fer_core.faces.extraction import CROPS, DETECTIONS, TABLE
-from fer_core.faces.mtcnn import MTCNN
-from fer_core.pipeline import run
+from fer_core.faces.mtcnn.detector import MTCNN
+from fer_core.runs.pipeline.run import run
+from fer_core.storage.artifacts import Artifacts
 
-ROOT = Path(__file__).resolve().parents[2]
 CHILD = """
 import sys
 from pathlib import Path

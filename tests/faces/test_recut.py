@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import DataConfig, FacesConfig, RunConfig
+from fer_core.config.run import DataConfig, FacesConfig, RunConfig
 from fer_core.datasets.base import Sample
 from fer_core.errors import StoreError
 from fer_core.faces import extraction
 from fer_core.faces.crops import Box, Faces
+from fer_core.faces.drawn_boxes import freeze_boxes
 from fer_core.faces.extraction import CROPS, TABLE, read_crops
-from fer_core.faces.manual import freeze_boxes
 from fer_core.faces.recut import ensure_recut, nearest, recut, write_crops
+from fer_core.storage.artifacts import Artifacts
 
 DATA = DataConfig(fingerprint="0123456789abcdef")
 

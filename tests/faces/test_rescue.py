@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from fer_core.artifacts import Artifacts
-from fer_core.cli import parser
-from fer_core.commands.train import faces_values
-from fer_core.config import RESCUES, DataConfig, FacesConfig, RunConfig, parse
+from fer_core.cli.main import parser
+from fer_core.cli.train import faces_values
+from fer_core.config.run import RESCUES, DataConfig, FacesConfig, RunConfig, parse
+from fer_core.config.settings import load
 from fer_core.datasets.base import Sample
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
@@ -23,18 +23,9 @@ from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import DETECTIONS, crop_all, detect_all, read_crops, read_detections
-from fer_core.faces.rescue import (
-    POLICIES,
-    detectors,
-    lower,
-    map_boxes,
-    map_points,
-    rescue,
-    rescuer,
-    turned,
-)
-from fer_core.pipeline import extract_faces, faces_summary
-from fer_core.settings import load
+from fer_core.faces.rescue import POLICIES, detectors, lower, map_boxes, map_points, rescue, rescuer, turned
+from fer_core.runs.pipeline.run import extract_faces, faces_summary
+from fer_core.storage.artifacts import Artifacts
 
 RUN = RunConfig(data=DataConfig(fingerprint="0123456789abcdef"))
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_core.config import FacesConfig
+from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
 from fer_core.faces.crops import Faces
 from fer_core.faces.trial import attempt, overlap, pick

@@ -12,16 +12,16 @@ import streamlit as st
 from streamlit.runtime.secrets import Secrets
 from streamlit.testing.v1 import AppTest
 
-from fer_core import limits
-from fer_core.config import DataConfig, RunConfig
+from fer_core import ROOT
+from fer_core.config.run import DataConfig, RunConfig
 from fer_core.errors import ConfigError, NotFoundError, StoreError
-from fer_core.jobs.queue import submit
-from fer_core.store import Store
-from fer_core.ui import resources
-from fer_core.ui.access import Access, role_of
-from fer_core.ui.public_store import PublicStore
+from fer_core.prediction import limits
+from fer_core.runs.jobs.queue import submit
+from fer_core.storage.public_store import PublicStore
+from fer_core.storage.store import Store
+from fer_core.ui.cache import resources
+from fer_core.ui.shell.access import Access, role_of
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
 ROLES = {"runner": ["Ada@Lab.org"], "viewer": "@anu.edu.au"}
 AUTH = {
@@ -162,7 +162,7 @@ def test_a_demo_shows_no_run_on_photographs(shared_home: Path, monkeypatch: pyte
     store = PublicStore(shared_home / "fer.sqlite", read_only=True)
     (run,) = store.runs()
     assert store.run(run.id) == run
-    monkeypatch.setattr("fer_core.ui.public_store._public", lambda run: False)
+    monkeypatch.setattr("fer_core.storage.public_store._public", lambda run: False)
     assert store.runs() == []
     with pytest.raises(NotFoundError):
         store.run(run.id)
@@ -202,7 +202,7 @@ def test_predictions_are_counted_and_take_turns(
         turns.append(visitor)
         yield
 
-    monkeypatch.setattr("fer_core.limits.device_turn", turn)
+    monkeypatch.setattr("fer_core.prediction.limits.device_turn", turn)
     shown = page("pages/predict.py", shared_home, sample="true")
     assert not shown.exception
     assert not shown.error

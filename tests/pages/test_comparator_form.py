@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config import RunConfig
-from fer_core.config_comparators import BdnnConfig, LpqConfig, MlpConfig, PhogConfig, SvmConfig, TableConfig
-from fer_core.datasets.generated_table import generate_table
-from fer_core.store import Store
-from fer_core.ui.comparator_form import OTHER
+from fer_core.config.comparators import BdnnConfig, LpqConfig, MlpConfig, PhogConfig, SvmConfig, TableConfig
+from fer_core.config.run import RunConfig
+from fer_core.datasets.generated.table import generate_table
+from fer_core.storage.store import Store
+from fer_core.ui.train.comparator_form import OTHER
 
 Open = Callable[..., AppTest]
 
 
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer_core.jobs.executors.launch", lambda settings: None)
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", lambda settings: None)
 
 
 def train(app: AppTest, home: Path) -> list[RunConfig]:

@@ -14,17 +14,17 @@ import pytest
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
-from fer_core.comparison import inputs_of, paper_plan
-from fer_core.config import FacesConfig, Model, ProtocolConfig, RunConfig
-from fer_core.config_comparators import BdnnConfig, MlpConfig, PhogConfig, PixelsConfig, SvmConfig
+from fer_core.config.comparators import BdnnConfig, MlpConfig, PhogConfig, PixelsConfig, SvmConfig
+from fer_core.config.run import FacesConfig, Model, ProtocolConfig, RunConfig
+from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
-from fer_core.datasets.generated_table import generate_table
+from fer_core.datasets.generated.frames import GeneratedConfig, generate
+from fer_core.datasets.generated.table import generate_table
 from fer_core.datasets.open import open_dataset
-from fer_core.datasets.synthetic import GeneratedConfig, generate
-from fer_core.jobs.queue import cancel, submit
-from fer_core.jobs.worker import run_worker
-from fer_core.settings import load
-from fer_core.store import Store
+from fer_core.runs.jobs.queue import cancel, submit
+from fer_core.runs.jobs.worker import run_worker
+from fer_core.runs.plans.comparison import inputs_of, paper_plan
+from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
 VIEWS = ("All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prototypes")
@@ -110,7 +110,7 @@ def test_filters_come_from_the_url(compare: Open) -> None:
 
 def test_many_runs_are_drawn_page_by_page(compare: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Drawn below" not in shown(compare())
-    monkeypatch.setattr("fer_core.ui.compare_view.PER_PAGE", 3)
+    monkeypatch.setattr("fer_core.ui.compare.view.PER_PAGE", 3)
     app = compare(page="3")
     assert not app.error, app.error[0].value
     assert "Drawn below: 7 to 8 of 8 runs" in shown(app)
@@ -120,7 +120,7 @@ def test_many_runs_are_drawn_page_by_page(compare: Open, monkeypatch: pytest.Mon
 def test_only_so_many_runs_are_read_and_the_page_says_so(
     compare: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.ui.resources.MOST_RUNS", 5)
+    monkeypatch.setattr("fer_core.ui.cache.resources.MOST_RUNS", 5)
     app = compare()
     assert "the newest 5 are compared" in shown(app)
     assert len(app.dataframe[0].value) == 5
@@ -161,7 +161,7 @@ def test_the_paper_s_missing_runs_are_queued_by_their_button_and_watched(
     compare: Open, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
-    monkeypatch.setattr("fer_core.jobs.executors.launch", started.append)
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", started.append)
     sheet = home / "sheet.xlsx"
     dataset = open_dataset(sheet)
     plan = paper_plan(dataset, data_config(dataset), WHOLE, load())

@@ -9,17 +9,17 @@ import pytest
 from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import FacesConfig, ProtocolConfig, RunConfig
-from fer_core.config_comparators import PixelsConfig, SvmConfig
+from fer_core.config.comparators import PixelsConfig, SvmConfig
+from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig
+from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.generated.frames import GeneratedConfig, generate
 from fer_core.datasets.open import open_dataset
-from fer_core.datasets.synthetic import GeneratedConfig, generate
-from fer_core.faces.finetuned import KIND, WEIGHTS
-from fer_core.jobs.queue import submit
-from fer_core.jobs.worker import run_worker
-from fer_core.settings import load
-from fer_core.store import Store
+from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
+from fer_core.runs.jobs.queue import submit
+from fer_core.runs.jobs.worker import run_worker
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
 
 HERE, ELSEWHERE = "ab" * 8, "cd" * 8
 WARNING = "The face detector was fine-tuned"

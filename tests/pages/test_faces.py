@@ -9,10 +9,10 @@ import pytest
 from faces_case import FRAMES, detect, frame_name, make_frames, shown_publicly
 from streamlit.testing.v1 import AppTest
 
-from fer_core.artifacts import Artifacts
-from fer_core.config import RunConfig
-from fer_core.jobs.queue import submit
-from fer_core.store import Store
+from fer_core.config.run import RunConfig
+from fer_core.runs.jobs.queue import submit
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
 

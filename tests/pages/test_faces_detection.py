@@ -9,9 +9,9 @@ import pytest
 from faces_case import FRAMES, make_frames
 from streamlit.testing.v1 import AppTest
 
-from fer_core.jobs import holding
-from fer_core.jobs.queue import claim
-from fer_core.store import Store
+from fer_core.runs.jobs import held_run
+from fer_core.runs.jobs.queue import claim
+from fer_core.storage.store import Store
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def opened(
 ) -> Callable[[], AppTest]:
     """Return a function that opens the page on frames in which no face was looked for; no worker is started."""
     frames = make_frames(tmp_path / "small")
-    monkeypatch.setattr("fer_core.jobs.executors.launch", lambda settings: None)
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", lambda settings: None)
 
     def open_page() -> AppTest:
         app = page("pages/faces.py", tmp_path / "home", data=str(frames))
@@ -57,13 +57,13 @@ def test_a_detection_is_started_once_watched_and_cancelled(
     store = Store(tmp_path / "home" / "fer.sqlite")
     held = claim(store, "here")
     assert held is not None
-    holding.write_progress(store, held, "detecting faces", 3, len(FRAMES))
+    held_run.write_progress(store, held, "detecting faces", 3, len(FRAMES))
     app = opened()
     assert [one.proto.text for one in app.get("progress")] == [f"detecting faces: 3 of {len(FRAMES)}"]
     assert "Detect faces" not in buttons(app)
 
     press(app, "Cancel")
-    holding.cancelled(store, held, 1.0)
+    held_run.cancelled(store, held, 1.0)
     app = opened()
     assert "have not been looked for" in said(app)
     assert "Detect faces" in buttons(app)

@@ -11,9 +11,9 @@ from faces_case import detect, make_frames
 from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
-from fer_core.artifacts import CONFIG, Artifacts
-from fer_core.config import FacesConfig, RunConfig
-from fer_core.faces.finetuned import KIND, WEIGHTS
+from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
+from fer_core.storage.artifacts import CONFIG, Artifacts
 
 KEY = "ab" * 8
 
@@ -91,7 +91,8 @@ def test_a_frame_is_looked_at_with_the_chosen_detector(
     tuned = config.model_copy(update={"faces": config.faces.model_copy(update={"detector": KEY})})
     assert tuned.crops_key() != config.crops_key()
     page("app.py", home, data=str(frames))
-    from fer_core.ui import resources, trace_view
+    from fer_core.ui.cache import resources
+    from fer_core.ui.panels import trace as trace_view
 
     first = FacesConfig.model_validate(json.loads(trace_view.first_look(tuned.faces)))
     assert first.detector == KEY

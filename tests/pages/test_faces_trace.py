@@ -11,12 +11,12 @@ import torch
 from faces_case import detect, frame_name, make_frames
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config import RunConfig
-from fer_core.jobs import holding
-from fer_core.jobs.queue import claim, submit
-from fer_core.reporting import RunResult
-from fer_core.store import Store
-from fer_core.ui.widgets import run_link
+from fer_core.config.run import RunConfig
+from fer_core.learning.reporting import RunResult
+from fer_core.runs.jobs import held_run
+from fer_core.runs.jobs.queue import claim, submit
+from fer_core.storage.store import Store
+from fer_core.ui.parts.widgets import run_link
 
 Open = Callable[..., AppTest]
 
@@ -155,7 +155,7 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     none = {"images": 0, "accuracy": float("nan"), "interval": [0.0, 1.0]}
     shares = {"found": share, "not_found": none, "by_status": {"several": share}}
     summary = {"val_accuracy": 0.75, "missing_faces": 3, **shares}
-    holding.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
+    held_run.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
     table = next(
         element.value for element in opened(view="Failed detections").dataframe if "Run" in element.value
     )

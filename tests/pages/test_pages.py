@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.sizes import size_text
-from fer_core.store import Store
+from fer_core.config.sizes import size_text
+from fer_core.storage.store import Store
 
 PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
 Open = Callable[..., AppTest]
@@ -95,7 +95,7 @@ def test_the_form_says_where_weights_are_before_anything_is_queued(
     page: Open, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("fer_core.ui.resources.can_download", lambda _: False)
+    monkeypatch.setattr("fer_core.ui.cache.resources.can_download", lambda _: False)
     shown = page("pages/train.py", trained, backbone="resnet18")
     assert "resnet18-f37072fd.pth" in shown.error[0].value
     assert "FER_WEIGHTS_DIR" in shown.error[0].value

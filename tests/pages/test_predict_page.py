@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from fer_core.store import Store
+from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
 OWN = "From the run's own data"

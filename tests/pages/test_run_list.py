@@ -21,7 +21,7 @@ def press(page: AppTest, label: str) -> AppTest:
 def test_older_runs_are_a_page_further_at_their_own_link(
     page: Callable[..., AppTest], trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.ui.run_list.PAGE", 1)
+    monkeypatch.setattr("fer_core.ui.train.run_list.PAGE", 1)
     first = page("pages/train.py", trained, backbone="efficientnet_lite0")
     assert "Newest runs" not in [button.label for button in first.button]
     newest = shown_run(first)

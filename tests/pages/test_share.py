@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.artifacts import Artifacts
-from fer_core.exchange.runs import export_run
-from fer_core.store import Store
+from fer_core.results.sharing.runs import export_run
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
 

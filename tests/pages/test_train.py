@@ -11,13 +11,13 @@ from streamlit.testing.v1 import AppTest
 from worker_case import record
 
 import fer_core.store
-from fer_core.jobs import holding
-from fer_core.jobs.queue import claim, submit_together
-from fer_core.store import Store
-from fer_core.sweep import sweep_name
-from fer_core.ui import resources
-from fer_core.ui.queue_view import MOST
-from fer_core.ui.run_list import PAGE
+from fer_core.runs.jobs import held_run
+from fer_core.runs.jobs.queue import claim, submit_together
+from fer_core.runs.plans.requests import sweep_name
+from fer_core.storage.store import Store
+from fer_core.ui.cache import resources
+from fer_core.ui.train.queue import MOST
+from fer_core.ui.train.run_list import PAGE
 
 Open = Callable[..., AppTest]
 LITE = "efficientnet_lite0"
@@ -27,7 +27,7 @@ LITE = "efficientnet_lite0"
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Keep launches: no worker starts."""
     calls: list[object] = []
-    monkeypatch.setattr("fer_core.ui.train_form.executors.launch", calls.append)
+    monkeypatch.setattr("fer_core.ui.train.form.executors.launch", calls.append)
     return calls
 
 
@@ -94,9 +94,9 @@ def test_a_card_tells_pace_device_and_memory(
     assert held is not None
     for number in range(1, 5):
         monkeypatch.setattr(Store, "now", lambda _, n=number: 9e9 + 2.0 * n)
-        holding.write_epochs(store, held, [replace(record(number), val_accuracy=0.1 * number)])
-    holding.write_progress(store, held, "train", 4, 10)
-    holding.heartbeat(
+        held_run.write_epochs(store, held, [replace(record(number), val_accuracy=0.1 * number)])
+    held_run.write_progress(store, held, "train", 4, 10)
+    held_run.heartbeat(
         store, held, {"device": "cuda:1", "pid": 7, "host": "h", "memory": 3e9, "gpu_memory": 1.5e9}
     )
     monkeypatch.undo()
@@ -116,7 +116,7 @@ def test_an_end_is_announced_once(page: Open, store: Store, launched: list[objec
     held = claim(store, "w")
     assert held is not None
     assert not [toast for toast in shown.run().toast if "failed" in toast.value]
-    holding.fail(store, held, "no memory", 1.0)
+    held_run.fail(store, held, "no memory", 1.0)
     toasts = [toast.value for toast in shown.run().toast]
     assert len(toasts) == 1
     assert toasts[0].endswith("failed.")
@@ -161,7 +161,7 @@ def test_a_long_queue_is_not_read_to_draw_its_head(
     submit_together(store, configs, sweep="long")
     rows: list[object] = []
     parse_row = fer_core.store._stored_run
-    monkeypatch.setattr("fer_core.store._stored_run", lambda row: rows.append(row) or parse_row(row))
+    monkeypatch.setattr("fer_core.storage.store._stored_run", lambda row: rows.append(row) or parse_row(row))
     shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
     assert f"{243 - MOST} more wait." in words(shown)
     assert len([button for button in shown.button if button.label == "Cancel"]) == MOST
@@ -193,7 +193,7 @@ def test_where_weights_are_out_of_reach_one_click_takes_what_is_here(
     page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
-    monkeypatch.setattr("fer_core.ui.resources.can_download", lambda _: False)
+    monkeypatch.setattr("fer_core.ui.cache.resources.can_download", lambda _: False)
     resources.reachable.clear()
     shown = page("pages/train.py", tmp_path / "home", backbone="resnet18")
     assert "does not answer from here" in shown.error[0].value
@@ -209,7 +209,7 @@ def test_the_form_starts_with_a_backbone_that_can_train(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
     for reachable, usual in ((False, LITE), (True, "resnet18")):
-        monkeypatch.setattr("fer_core.ui.resources.can_download", lambda _, answer=reachable: answer)
+        monkeypatch.setattr("fer_core.ui.cache.resources.can_download", lambda _, answer=reachable: answer)
         shown = page("pages/train.py", tmp_path / "home")
         assert shown.multiselect(key="backbone").value == [usual]
         assert not shown.error

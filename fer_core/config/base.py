@@ -1,0 +1,96 @@
+"""What every definition is built on: frozen and validated fields, and the digest that is its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fer_core.errors import ConfigError
+
+#: The seven classes of SFEW in the order of its 1-7 codes; a label is an index into this tuple.
+CLASSES: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+KEY_LENGTH = 16
+
+#: Raised by one when the result of a step changes for the same settings: part of that step's key and of the keys of all
+#: that rests on it.
+STEP_VERSIONS: dict[str, int] = {"detections": 1, "crops": 1, "activations": 1, "descriptors": 1, "run": 1}
+
+T = TypeVar("T", bound="Config")
+
+
+def digest(value: Any) -> str:
+    """Return the key of a JSON-able value: the first 16 hex digits of SHA-256 over its canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def step(name: str, *before: str) -> list[Any]:
+    """Return what a key says of its step: name, version, and versions of the steps `before` it that aren't its parent.
+
+    Those count from 2 on: keys made while all were 1 don't name them, and runs stored under such keys keep their ids.
+    """
+    raised = {other: STEP_VERSIONS[other] for other in before if STEP_VERSIONS[other] > 1}
+    return [name, STEP_VERSIONS[name], *([raised] if raised else [])]
+
+
+def where(default: Any, **kwargs: Any) -> Any:
+    """Declare a field that says where something is or what people call it: stored, never hashed."""
+    return Field(default, json_schema_extra={"where": True}, **kwargs)
+
+
+def later(default: Any, **kwargs: Any) -> Any:
+    """Declare a field that joined after runs had been stored: at its default it stays out of every key.
+
+    The default must mean what the step did before the field was there, so that those runs keep their ids.
+    """
+    return Field(default, json_schema_extra={"later": True}, **kwargs)
+
+
+class Config(BaseModel):
+    """Base of every definition: immutable, no unknown fields, equal exactly when the fields are equal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def hashed(self) -> dict[str, Any]:
+        """Return the fields that decide the result, as plain JSON values."""
+        found: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            marks = extra if isinstance(extra, dict) else {}
+            value = getattr(self, name)
+            if marks.get("where") or (marks.get("later") and value == field.default):
+                continue
+            found[name] = value.hashed() if isinstance(value, Config) else _plain(value)
+        return found
+
+    def key(self) -> str:
+        """Return the identity of this definition, 16 hex digits."""
+        return digest(self.hashed())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def parse(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a definition from plain values.
+
+    Raises:
+        ConfigError: a field is unknown or out of range; the message names the field and the rule.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        raise ConfigError(
+            f"{place}: {first['msg'].removeprefix('Value error, ')}",
+            got=repr(first.get("input")),
+            fix="Change that value",
+        ) from error

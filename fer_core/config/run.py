@@ -1,0 +1,251 @@
+"""WHAT a run is: frozen, validated, hashable. Where it runs is `settings`, and is never hashed.
+
+Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its own settings, its
+parent's key and the versions of the steps (`config_base.step`), so that a change of any of them asks for new
+artifacts and nothing else does. Fields marked `where` (paths, names for people) stay out of every key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from fer_core.errors import ConfigError
+
+from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, digest, later, parse, step, where
+from .comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
+from .training import AugmentationConfig, TrainingConfig
+
+__all__ = [
+    "CLASSES",
+    "KEY_LENGTH",
+    "RESCUES",
+    "STEP_VERSIONS",
+    "AugmentationConfig",
+    "Config",
+    "DataConfig",
+    "FacesConfig",
+    "Model",
+    "ProtocolConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "TransferConfig",
+    "digest",
+    "parse",
+]
+
+#: Second looks at a frame with no face (`faces.rescue.POLICIES`).
+RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
+
+
+class DataConfig(Config):
+    """A data set as a run sees it: its fingerprint decides, its path and name only help people find it.
+
+    `fingerprint` is `Dataset.fingerprint()`: a hash over names, labels, splits, groups and file contents.
+    """
+
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
+    source: str = where("demo", description="'demo', or the path that was given")
+    layout: str = where("auto")
+    label_codes: str | None = where(None, description="how numeric labels count: '0-6', '1-7' or none")
+    group_pattern: str | None = where(None, description="regular expression that finds a name's group")
+    name: str = where("")
+    images: int = where(0, ge=0)
+    generated: bool = where(False, description="drawn by this project, not photographed")
+
+
+class FacesConfig(Config):
+    """How a frame becomes the network's input: detection, choice among faces, crop and no-face policy.
+
+    With `extract` off every frame is resized whole to `size` (the paper's table 3, right column) and the
+    other fields play no part. Thresholds, `min_face_size` (pixels) and `factor` are MTCNN's (Zhang et al.
+    2016) with facenet-pytorch's defaults; `margin` is in pixels of the crop, as there. A frame with no face
+    is resized whole (the paper, section 2.3), dropped, or, with 'manual', cut at its hand-drawn box and
+    resized whole where none was drawn; under 'manual' a drawn box also wins over a detected one. `detector`
+    names R- and O-Net fine-tuned by this project (`faces.finetuned`); '' is facenet-pytorch's.
+    """
+
+    extract: bool = True
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    min_face_size: int = Field(20, ge=12, le=1000)
+    factor: float = Field(0.709, ge=0.3, le=0.95)
+    size: int = Field(160, ge=32, le=512)
+    margin: int = Field(0, ge=0, le=128)
+    choice: Literal["largest", "most_probable", "central"] = "largest"
+    align: bool = False
+    doubtful_below: float = Field(0.9, ge=0.0, le=1.0)
+    no_face: Literal["resize", "drop", "manual"] = "resize"
+    manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
+    rescue: tuple[str, ...] = Field((), description="second looks at a frame with no face, in order")
+    detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
+
+    @model_validator(mode="after")
+    def _thresholds_are_probabilities(self) -> FacesConfig:
+        if not all(0.0 < value < 1.0 for value in self.thresholds):
+            raise ValueError("thresholds must lie between 0 and 1")
+        if self.margin >= self.size:
+            raise ValueError("margin must be smaller than the crop's size")
+        if self.manual_boxes and self.no_face != "manual":
+            raise ValueError("manual_boxes goes with no_face = 'manual'")
+        if len(set(self.rescue)) != len(self.rescue) or not set(self.rescue) <= set(RESCUES):
+            raise ValueError(f"rescue must hold different names among {', '.join(RESCUES)}")
+        return self
+
+    def hashed(self) -> dict[str, Any]:
+        """Return what decides the crops; without extraction only the size does."""
+        if not self.extract:
+            return {"extract": False, "size": self.size}
+        fields = super().hashed()
+        if self.no_face == "manual" and not self.manual_boxes:
+            fields["no_face"] = "resize"
+        if not self.rescue:
+            fields.pop("rescue")
+        return fields
+
+
+class TransferConfig(Config):
+    """A pretrained backbone whose last `unfreeze` blocks train (paper, section 2.2).
+
+    `weights` is 'imagenet', 'none' (random, explicit) or 'sha256:<64 hex digits>' of a file, whose place is
+    `weights_file`. What n = 1, 2, 3 unfreeze is the backbone's row in `models.backbones`.
+    """
+
+    kind: Literal["transfer"] = "transfer"
+    backbone: str = "resnet18"
+    weights: str = Field("imagenet", pattern=r"^(imagenet|none|sha256:[0-9a-f]{64})$")
+    weights_file: str | None = where(None)
+    unfreeze: int = Field(1, ge=1, le=3)
+
+
+class ProtocolConfig(Config):
+    """How folds are drawn; the names and which of them leak are `protocols.PROTOCOLS`."""
+
+    name: Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"] = "stratified"
+    folds: int = Field(5, ge=2, le=100)
+    seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> ProtocolConfig:
+        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("seeds must be different whole numbers, 0 or more")
+        return self
+
+    def hashed(self) -> dict[str, Any]:
+        """Return what decides the folds; k plays no part where the data set fixes the split."""
+        fields = super().hashed()
+        if self.name in ("spi", "fixed"):
+            fields.pop("folds")
+        return fields
+
+
+#: What can be trained; `kind` tells them apart.
+Model = Annotated[TransferConfig | SvmConfig | BdnnConfig | MlpConfig, Field(discriminator="kind")]
+
+
+class RunConfig(Config):
+    """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id.
+
+    With the goal 'faces' a run ends once the crops are there, and the fields after `faces` play no part.
+    `training` is the recipe of a transfer run; the other models carry their own.
+    """
+
+    goal: Literal["train", "faces"] = "train"
+    data: DataConfig
+    faces: FacesConfig = FacesConfig()
+    model: Model = TransferConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _inner_split_has_a_training_part(self) -> RunConfig:
+        if self.trains_backbone and self.training.inner and self.protocol.name == "reshuffle":
+            raise ValueError(
+                "the per-epoch reshuffle trains on every image in turn, so it has no inner split: leave out early "
+                "stopping, selection 'inner' and the temperature, or choose another protocol"
+            )
+        return self
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether this is a transfer run that trains, to which the recipe applies."""
+        return self.goal == "train" and isinstance(self.model, TransferConfig)
+
+    @property
+    def transfer(self) -> TransferConfig:
+        """The model of a transfer run. Raises ConfigError for any other."""
+        if not isinstance(self.model, TransferConfig):
+            raise ConfigError("the model must be a transferred backbone", got=self.model.kind)
+        return self.model
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the run trains; 1 for a model that is fitted at once."""
+        if isinstance(self.model, TransferConfig):
+            return self.training.epochs
+        return 1 if isinstance(self.model, SvmConfig) else self.model.epochs
+
+    def crops_key(self) -> str:
+        """Return the key of the crops: data fingerprint and all face settings."""
+        return digest(
+            {
+                "step": step("crops", *(["detections"] if self.faces.extract else [])),
+                "parent": self.data.key(),
+                "own": self.faces.hashed(),
+            }
+        )
+
+    def detections_key(self) -> str:
+        """Return the key of what is found: data fingerprint, thresholds, pyramid, second looks, detector."""
+        own: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
+        if self.faces.rescue:
+            own.append(list(self.faces.rescue))
+        if self.faces.detector:
+            own.append({"detector": self.faces.detector})
+        return digest(
+            {
+                "step": step("detections"),
+                "parent": self.data.key(),
+                "own": own,
+            }
+        )
+
+    def activations_key(self, block: str, view: dict[str, Any] | None = None) -> str:
+        """Return the key of the activations that enter `block`: crops, backbone, weights and, if any, view.
+
+        `view` is what was done to the crops (`features.views`); None for the crops as they are.
+        """
+        own: dict[str, Any] = {
+            "backbone": self.transfer.backbone,
+            "weights": self.transfer.weights,
+            "block": block,
+        }
+        if view is not None:
+            own["view"] = view
+        return digest(
+            {
+                "step": step("activations"),
+                "parent": self.crops_key(),
+                "own": own,
+            }
+        )
+
+    def _inputs_step(self) -> tuple[str, ...]:
+        """Return the step between the crops and what the model reads; none for a ready table."""
+        if isinstance(self.model, TransferConfig):
+            return ("activations",)
+        return () if isinstance(self.model.inputs, TableConfig) else ("descriptors",)
+
+    def key(self) -> str:
+        """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""
+        if self.goal == "faces":
+            return digest({"step": ["faces", STEP_VERSIONS["crops"]], "parent": self.crops_key()})
+        parts: dict[str, Any] = {
+            "step": step("run", *self._inputs_step()),
+            "parent": self.crops_key(),
+            "model": self.model.hashed(),
+            "protocol": self.protocol.hashed(),
+        }
+        if isinstance(self.model, TransferConfig):
+            parts["training"] = self.training.hashed()
+        return digest(parts)

@@ -1,0 +1,118 @@
+"""The recipe of a transfer run: the paper's by default, and what a user can add to it.
+
+Every field beyond the paper's five is declared `later`: left at its default it changes neither the training
+nor the run's key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Config, later
+
+
+class AugmentationConfig(Config):
+    """What training does to its crops; evaluation sees them as they are (`transforms.augment`, torchvision).
+
+    With `views` K > 0 each crop is changed in K ways fixed by their number, whose activations are computed
+    once and shared by all folds, epochs, seeds and settings; an epoch draws one of the K for each image. With 0 it
+    is changed anew each time it is met, and the whole network runs each time.
+    """
+
+    views: int = Field(8, ge=0, le=64)
+    flip: bool = Field(False, description="mirrored with probability 1/2")
+    crop: float = Field(0.0, ge=0.0, le=0.5, description="largest share of the side that is cut away")
+    colour: float = Field(0.0, ge=0.0, le=1.0, description="jitter of brightness, contrast, saturation")
+    randaugment: int = Field(0, ge=0, le=30, description="magnitude of two random operations; 0 is none")
+    erase: float = Field(0.0, ge=0.0, le=1.0, description="probability of blanking a rectangle")
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is done to a crop."""
+        return bool(self.operations())
+
+    def operations(self) -> dict[str, Any]:
+        """Return the fields that change pixels and are not off."""
+        return {name: value for name, value in self if name != "views" and value}
+
+    def hashed(self) -> dict[str, Any]:
+        """Return what decides the views; their number plays no part where nothing is done."""
+        operations = self.operations()
+        return {"views": self.views, **operations} if operations else {}
+
+
+class TrainingConfig(Config):
+    """The epoch loop: the paper's 20 epochs of Adam on cross-entropy, classes drawn evenly, and more.
+
+    The paper states neither batch size nor learning rate; 32 and 0.001 are Adam's and the field's defaults.
+
+    Attributes:
+        precision: 'auto' is bf16 where the device has it and it is faster there (`precision.resolve`); 'tf32'
+            lets a GPU round the factors of float32 products.
+        schedule: 'cosine' falls from `lr` along half a cosine, after `warmup_epochs` that rise evenly; one
+            rate an epoch (`schedules.rate`).
+        weight_decay: above 0 the optimiser is AdamW (Loshchilov and Hutter 2019).
+        class_weights: losses weighted by images / (classes * images of the class), in the training part.
+        rate_factor: a block's rate is the next block's (towards the head) times this; 1 trains all alike.
+        thaw_every: above 0 the head trains alone for so many epochs, then one more block joins each time
+            (Howard and Ruder 2018); a block that waits is in eval mode.
+        mixup: alpha of Beta(alpha, alpha); pairs within a batch are mixed at the boundary of the frozen prefix
+            (manifold mixup, Verma et al. 2019), so that no held-out image is ever mixed in.
+        patience: above 0 a fold stops after so many epochs without a lower loss on the inner split.
+        selection: which epoch's network is reported: the last, the one with the lowest loss on the inner
+            split, or, optimistic, the one with the best accuracy on the very fold that is reported.
+        calibrate: fit a temperature on the inner split.
+        inner_share: part of the training images held out as the inner split, where one is needed.
+        flip_at_test: average the probabilities of an image and its mirror image.
+    """
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    batch_size: int = Field(32, ge=2, le=4096)
+    lr: float = Field(1e-3, gt=0.0, le=10.0)
+    sampler: Literal["balanced", "shuffled"] = "balanced"
+    precision: Literal["float32", "tf32", "bf16", "auto"] = "float32"
+    schedule: Literal["constant", "cosine"] = later("constant")
+    warmup_epochs: int = later(0, ge=0, le=1000)
+    weight_decay: float = later(0.0, ge=0.0, le=1.0)
+    label_smoothing: float = later(0.0, ge=0.0, lt=1.0)
+    class_weights: bool = later(False)
+    rate_factor: float = later(1.0, gt=0.0, le=1.0)
+    thaw_every: int = later(0, ge=0, le=1000)
+    augmentation: AugmentationConfig = later(AugmentationConfig())
+    mixup: float = later(0.0, ge=0.0, le=10.0)
+    patience: int = later(0, ge=0, le=1000)
+    selection: Literal["last", "inner", "best_on_validation"] = later("last")
+    calibrate: bool = later(False)
+    inner_share: float = later(0.2, ge=0.05, le=0.5)
+    flip_at_test: bool = later(False)
+
+    @property
+    def inner(self) -> bool:
+        """Whether a part of the training images is held out of training, to decide by."""
+        return self.patience > 0 or self.selection == "inner" or self.calibrate
+
+    @property
+    def optimistic(self) -> bool:
+        """Whether the reported fold took part in the choice of the epoch that is reported."""
+        return self.selection == "best_on_validation"
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> TrainingConfig:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError("warmup_epochs must be fewer than epochs")
+        if self.class_weights and self.sampler == "balanced":
+            raise ValueError(
+                "class_weights goes with sampler = 'shuffled': classes drawn evenly need no weights"
+            )
+        return self
+
+    def hashed(self) -> dict[str, Any]:
+        """Return what decides the training; an inner split's size plays no part where there is none."""
+        fields = super().hashed()
+        if not self.inner:
+            fields.pop("inner_share", None)
+        if not self.augmentation.active:
+            fields.pop("augmentation", None)
+        return fields

@@ -1,0 +1,141 @@
+"""How a generated set is laid out: its config, and the movie, person and clip of each frame."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from fer_core.config.run import CLASSES
+from fer_core.datasets.base import GENERATED_MOVIE
+from fer_core.errors import ConfigError
+
+VERSION: Final = 2  # raise when any pixel or name that a config leads to changes
+HARD_KINDS: Final = ("hard-dark", "hard-blur", "hard-profile", "hard-covered", "hard-nobody", "hard-two")
+
+_WORDS = (
+    *("Harbour", "Orchard", "Lantern", "Glacier", "Meridian", "Foundry", "Saltmarsh", "Carousel", "Viaduct"),
+    *("Thistle", "Observatory", "Marigold", "Quarry", "Ferryman", "Atlas", "Cinder", "Monsoon", "Paperboat"),
+    *("Sundial", "Turnstile"),
+)
+MOVIES: Final = tuple(f"{GENERATED_MOVIE}{word}{part}" for part in ("", "Returns") for word in _WORDS)
+
+
+@dataclass(frozen=True)
+class GeneratedConfig:
+    """What is generated.
+
+    Attributes:
+        seed: of every random stream.
+        ordinary: frames with one face that a detector should find, spread evenly over the seven classes.
+        hard: frames made to defeat a detector, of six kinds in turn.
+        movies: how many movies (groups) the frames come from, 2 to 40.
+        width, height: frame size in pixels.
+    """
+
+    seed: int = 0
+    ordinary: int = 420
+    hard: int = 60
+    movies: int = 20
+    width: int = 720
+    height: int = 576
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError("seed must be 0 or more", got=self.seed)
+        if self.ordinary < len(CLASSES):
+            raise ConfigError("ordinary must be at least 7, one frame a class", got=self.ordinary)
+        if self.hard < 0:
+            raise ConfigError("hard must be 0 or more", got=self.hard)
+        if not 2 <= self.movies <= len(MOVIES):
+            raise ConfigError(f"movies must be from 2 to {len(MOVIES)}", got=self.movies)
+        if min(self.width, self.height) < 120:
+            raise ConfigError(
+                "width and height must be at least 120 pixels", got=f"{self.width}x{self.height}"
+            )
+
+    def key(self) -> str:
+        """The data set's identity: 16 hex digits over the config and the drawing's version."""
+        text = json.dumps({"step": "generated", "version": VERSION, **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame as planned: which class, movie, person and clip, and its place in the clip."""
+
+    label: str
+    kind: str
+    movie: int
+    slot: int
+    clip: int
+    place: int
+    stamp: str
+    number: int
+
+    @property
+    def clip_name(self) -> str:
+        return f"{MOVIES[self.movie]}_{self.stamp}"
+
+    @property
+    def path(self) -> str:
+        return f"{self.label}/{self.clip_name}_{self.number:08d}.png"
+
+
+@lru_cache(maxsize=8)
+def plan(config: GeneratedConfig) -> tuple[Shot, ...]:
+    """All frames in order, the ordinary ones first.
+
+    Each class has its favourite movies and each movie its favourite classes, as in SFEW, so that a model
+    which knows the movie's light and cast already guesses the class.
+    """
+    rng = np.random.default_rng([config.seed, 0])
+    taste = rng.gamma(0.7, size=(len(CLASSES), config.movies)) + 0.02
+    load = np.zeros(config.movies)
+    casts = [int(rng.integers(2, 5)) for _ in range(config.movies)]
+    stamps = [iter(rng.permutation(5400)) for _ in range(config.movies)]
+    shots: list[Shot] = []
+    clip = 0
+    for c, label in enumerate(CLASSES):
+        wanted = config.ordinary // len(CLASSES) + (c < config.ordinary % len(CLASSES))
+        sizes = _clip_sizes(rng, wanted)
+        visited: list[int] = []
+        for size in sizes:
+            weight = taste[c] / (1 + load / max(1.0, load.mean() + 1))
+            if len(visited) < min(len(sizes), (config.movies + 2) // 3):
+                weight = np.where(np.isin(np.arange(config.movies), visited), 0, weight)
+            movie = int(rng.choice(config.movies, p=weight / weight.sum()))
+            visited = sorted({*visited, movie})
+            load[movie] += size
+            slot, stamp, number = int(rng.integers(casts[movie])), _stamp(next(stamps[movie]), rng), 0
+            for place in range(size):
+                number += int(rng.integers(3, 9))
+                shots.append(Shot(label, "ordinary", movie, slot, clip, place, stamp, number))
+            clip += 1
+    for i in range(config.hard):
+        movie = int(rng.integers(config.movies))
+        slot, stamp = int(rng.integers(casts[movie])), _stamp(next(stamps[movie]), rng)
+        label, kind = CLASSES[i % len(CLASSES)], HARD_KINDS[i % len(HARD_KINDS)]
+        shots.append(Shot(label, kind, movie, slot, clip, 0, stamp, int(rng.integers(3, 60))))
+        clip += 1
+    return tuple(shots)
+
+
+def _clip_sizes(rng: np.random.Generator, frames: int) -> list[int]:
+    """`frames` cut into clips of two to four; a lone frame only where there is but one."""
+    sizes: list[int] = []
+    while frames:
+        size = frames if frames <= 4 else int(rng.integers(2, min(4, frames - 2) + 1))
+        sizes.append(size)
+        frames -= size
+    return sizes
+
+
+def _stamp(second: int, rng: np.random.Generator) -> str:
+    """SFEW's HHMMSScc0: hours, minutes, seconds, hundredths and a zero."""
+    hours, rest = divmod(int(second), 3600)
+    return f"{hours:02d}{rest // 60:02d}{rest % 60:02d}{int(rng.integers(100)):02d}0"

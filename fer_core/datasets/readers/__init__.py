@@ -1,0 +1,1 @@
+"""One file a layout of images and labels on disk."""

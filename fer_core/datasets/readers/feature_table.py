@@ -1,0 +1,302 @@
+"""SFEW as a sheet of figures: name, label 1-7, five LPQ and five PHOG principal components a row.
+
+The sheet goes round as .xlsx with two merged header rows and as .csv without them. What is odd in it is
+reported as problems and never stops the reading; a row leaves only when it has no name or no label.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from fer_core.config.run import CLASSES, KEY_LENGTH
+from fer_core.datasets.base import Problem, Sample
+from fer_core.errors import DataError
+
+from .grouping import IMAGE_SUFFIXES, groups_and_clips
+from .labels import is_number, parse_label
+
+COMPONENTS = 5
+#: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
+MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
+UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, csv.Error, zipfile.BadZipFile, InvalidFileException)
+Columns = Literal["lpq", "phog", "both"]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """A sheet as read.
+
+    Attributes:
+        names: one a row, as written, blanks around it removed.
+        labels: (N,) intp, indices into `CLASSES`.
+        lpq, phog: (N, 5) float64; NaN where the cell holds no number.
+        problems: what is odd, row numbers as a spreadsheet counts them.
+    """
+
+    names: tuple[str, ...]
+    labels: np.ndarray
+    lpq: np.ndarray
+    phog: np.ndarray
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def stems(self) -> tuple[str, ...]:
+        """Names without folder, extension and case: what rows and images are joined by."""
+        return tuple(stem_of(name) for name in self.names)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The movie of each row, '' where its name tells none."""
+        return tuple(group for group, _ in groups_and_clips(_posix(self.names)))
+
+    @cached_property
+    def clips(self) -> tuple[str, ...]:
+        """The shot of each row, its name where nothing is known."""
+        return tuple(clip for _, clip in groups_and_clips(_posix(self.names)))
+
+    def features(self, columns: Columns) -> np.ndarray:
+        """Return the chosen figures of every row: (N, 5 or 10) float64, LPQ first; NaN where missing."""
+        parts = {"lpq": [self.lpq], "phog": [self.phog], "both": [self.lpq, self.phog]}[columns]
+        return np.concatenate(parts, axis=1)
+
+    def complete(self, columns: Columns) -> np.ndarray:
+        """Return the indices of the rows whose chosen figures are all there: (M,) intp."""
+        return np.flatnonzero(np.isfinite(self.features(columns)).all(axis=1))
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits over names, labels and figures, in the order of the rows."""
+        digest = hashlib.sha256("\n".join(self.names).encode())
+        for part in (self.labels.astype("<i8"), self.features("both").astype("<f8")):
+            digest.update(part.tobytes())
+        return digest.hexdigest()[:KEY_LENGTH]
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """Rows and samples that are the same image.
+
+    Attributes:
+        rows, samples: (M,) intp, indices that belong together, by rising row.
+        problems: rows with no image, images with no row, and what could not be told apart.
+    """
+
+    rows: np.ndarray
+    samples: np.ndarray
+    problems: tuple[Problem, ...]
+
+
+def read_feature_table(path: Path) -> FeatureTable:
+    """Read a sheet.
+
+    Header rows are the leading ones with no figure in them, however many, blank or broken by newlines; where
+    they name LPQ and PHOG, those columns count, otherwise LPQ is taken to come first.
+
+    Args:
+        path: .xlsx (first sheet) or .csv (comma, semicolon or tab; UTF-8 or Windows-1252).
+
+    Raises:
+        DataError: the file can't be read, is of another type, too long or holds no row of figures.
+    """
+    readers = {".xlsx": _xlsx_cells, ".csv": _csv_cells}
+    if path.suffix.lower() not in readers:
+        raise DataError(
+            "A feature table must be .xlsx or .csv", got=repr(path.name), fix="Save the sheet as one of them"
+        )
+    try:
+        cells = readers[path.suffix.lower()](path)
+    except UNREADABLE as error:
+        raise DataError(
+            "A feature table must be readable",
+            got=f"{path.name}: {error}",
+            fix="Open it in a spreadsheet and save it again",
+        ) from error
+    first = next((index for index, row in enumerate(cells) if _is_data(row)), None)
+    if first is None or not any(_figures(row) >= COMPONENTS for row in cells[first:]):
+        raise DataError(
+            "A feature table must have rows of name, label 1-7, 5 LPQ and 5 PHOG figures",
+            got=f"{path.name}: no such row",
+            fix="Check that it is the right sheet, and the first one of its file",
+        )
+    lpq, phog = _columns(cells[:first])
+    return _assemble(cells, first, lpq, phog)
+
+
+def join(table: FeatureTable, samples: Sequence[Sample]) -> Join:
+    """Match rows with images by stem; a stem listed more than once also by label.
+
+    Where a single row and a single image share a stem but not the label, they are joined and reported.
+    """
+    images: dict[str, list[int]] = defaultdict(list)
+    for index, sample in enumerate(samples):
+        images[stem_of(sample.name)].append(index)
+    counts: dict[str, int] = defaultdict(int)
+    for stem in table.stems:
+        counts[stem] += 1
+    rows: list[int] = []
+    found: list[int] = []
+    problems: list[Problem] = []
+    for row, stem in enumerate(table.stems):
+        label = int(table.labels[row])
+        candidates = images.get(stem, [])
+        if counts[stem] > 1 or len(candidates) > 1:
+            candidates = [index for index in candidates if samples[index].label == label]
+        if len(candidates) != 1:
+            reason = "no image has this stem" if stem not in images else "no single image has stem and label"
+            problems.append(Problem(table.names[row], reason))
+            continue
+        image = samples[candidates[0]]
+        if image.label != label:
+            reason = f"labelled {CLASSES[label]} in the table and {CLASSES[image.label]} as an image"
+            problems.append(Problem(table.names[row], reason))
+        rows.append(row)
+        found.append(candidates[0])
+    joined = set(found)
+    problems += [
+        Problem(sample.name, "no row of the table belongs to this image")
+        for index, sample in enumerate(samples)
+        if index not in joined
+    ]
+    return Join(np.array(rows, dtype=np.intp), np.array(found, dtype=np.intp), tuple(problems))
+
+
+def stem_of(name: str) -> str:
+    """Return a name without folder, image extension and case."""
+    path = PurePosixPath(*_posix([name.strip()]))
+    return (path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name).casefold()
+
+
+def _posix(names: Sequence[str]) -> list[str]:
+    return [name.replace("\\", "/") for name in names]
+
+
+def _xlsx_cells(path: Path) -> list[list[str]]:
+    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        rows = book.worksheets[0].iter_rows(max_row=EXCEL_ROWS, max_col=MAX_COLUMNS, values_only=True)
+        return _bounded(["" if value is None else str(value).strip() for value in row] for row in rows)
+    finally:
+        book.close()
+
+
+def _csv_cells(path: Path) -> list[list[str]]:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    delimiter = max(",;\t", key=text.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return _bounded([value.strip() for value in row] for row in rows)
+
+
+def _bounded(rows: Iterable[list[str]]) -> list[list[str]]:
+    """Return the rows up to the limit; blank ones beyond it, which a spreadsheet may leave behind, go unsaid."""
+    found: list[list[str]] = []
+    for row in rows:
+        if len(found) < MAX_ROWS:
+            found.append(row)
+        elif any(row):
+            raise DataError(
+                f"A feature table may have {MAX_ROWS:,} rows",
+                got="more",
+                fix="Leave out the rows that no image of the data set belongs to, or split the sheet",
+            )
+    return found
+
+
+def _number(cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def _figures(row: list[str]) -> int:
+    return sum(math.isfinite(_number(cell)) for cell in row[2:])
+
+
+def _is_data(row: list[str]) -> bool:
+    return len(row) >= 2 and bool(row[0]) and (is_number(row[1]) or _figures(row) >= COMPONENTS)
+
+
+def _columns(header: list[list[str]]) -> tuple[int, int]:
+    """Return the first LPQ and the first PHOG column; a merged title stands over its first column."""
+    places: dict[str, int] = {}
+    for row in header:
+        for index, cell in enumerate(row):
+            for word in ("lpq", "phog"):
+                if word in cell.casefold() and index >= 2:
+                    places[word] = min(index, places.get(word, index))
+    lpq, phog = places.get("lpq", 2), places.get("phog", 2 + COMPONENTS)
+    return (lpq, phog) if abs(lpq - phog) >= COMPONENTS else (2, 2 + COMPONENTS)
+
+
+def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> FeatureTable:
+    names: list[str] = []
+    labels: list[int] = []
+    figures: list[list[float]] = []
+    problems: list[Problem] = []
+    labels_of: dict[str, set[int]] = defaultdict(set)
+    for number, row in enumerate(cells[first:], start=first + 1):
+        if not any(row):
+            continue
+        place = f"row {number}"
+        name, code = [*row, "", ""][:2]
+        label = parse_label(code, codes="1-7")
+        if not name or label is None:
+            problems.append(Problem(name or place, f"{place}: left out, " + _lack(name, code)))
+            continue
+        stem = stem_of(name)
+        if label in labels_of[stem]:
+            problems.append(Problem(name, f"{place}: left out, listed before with the same label"))
+            continue
+        labels_of[stem].add(label)
+        padded = [*row, *[""] * (max(lpq, phog) + COMPONENTS)]
+        values = []
+        for title, start in (("LPQ", lpq), ("PHOG", phog)):
+            texts = padded[start : start + COMPONENTS]
+            block = [_number(text) for text in texts]
+            missing = [text for text, value in zip(texts, block, strict=True) if math.isnan(value)]
+            if missing:
+                reason = (
+                    f"{place}: no number in {len(missing)} of {COMPONENTS} {title} cells ({missing[0]!r})"
+                )
+                problems.append(Problem(name, reason))
+            values += block
+        names.append(name)
+        labels.append(label)
+        figures.append(values)
+    for stem, found in labels_of.items():
+        if len(found) > 1:
+            listed = " and ".join(CLASSES[label] for label in sorted(found))
+            problems.append(Problem(stem, f"listed as {listed}; rows and images are told apart by label"))
+    table = np.array(figures, dtype=np.float64).reshape(-1, 2 * COMPONENTS)
+    return FeatureTable(
+        tuple(names),
+        np.array(labels, dtype=np.intp),
+        table[:, :COMPONENTS],
+        table[:, COMPONENTS:],
+        tuple(problems),
+    )
+
+
+def _lack(name: str, code: str) -> str:
+    return f"label {code!r} is none of 1-7" if name else "it has no name"

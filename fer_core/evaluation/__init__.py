@@ -1,0 +1,1 @@
+"""How a figure is obtained (protocols) and what it means (metrics)."""

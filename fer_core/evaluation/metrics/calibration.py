@@ -1,0 +1,110 @@
+"""Whether probabilities mean what they say: reliability, calibration error, temperature scaling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from fer_core.config.run import CLASSES
+
+from .intervals import wilson
+
+#: Temperatures that `fit_temperature` looks among.
+TEMPERATURES = (0.05, 20.0)
+
+
+def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> pd.DataFrame:
+    """Return what a reliability diagram shows, a row per bin of equal width that holds images.
+
+    Columns: lower, upper (edges), confidence (mean highest probability), accuracy, low, high (its 95 %
+    Wilson interval), images. A bin holds its upper edge.
+    """
+    values, truth = checked(probabilities, labels)
+    top, right = values.max(axis=1), values.argmax(axis=1) == truth
+    index = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
+    rows = []
+    for part in np.unique(index):
+        inside = index == part
+        low, high = wilson(right[inside].sum(), inside.sum())
+        rows.append(
+            {
+                "lower": part / bins,
+                "upper": (part + 1) / bins,
+                "confidence": float(top[inside].mean()),
+                "accuracy": float(right[inside].mean()),
+                "low": low,
+                "high": high,
+                "images": int(inside.sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+    """Return the expected calibration error, 0..1: |confidence - accuracy| over bins, weighted by images.
+
+    Bins of equal width (Guo et al. 2017).
+    """
+    table = reliability(probabilities, labels, bins)
+    gaps = (table["confidence"] - table["accuracy"]).abs()
+    return float((gaps * table["images"]).sum() / table["images"].sum())
+
+
+def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Return the temperature in `TEMPERATURES` with the least cross-entropy (Guo et al. 2017).
+
+    Fit it on images that neither trained the model nor are reported on.
+    """
+    from scipy.optimize import minimize_scalar
+
+    values, truth = checked(probabilities, labels)
+
+    def loss(log_temperature: float) -> float:
+        scaled = apply_temperature(values, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scaled[np.arange(len(truth)), truth], 1e-300)).mean())
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
+    """Return softmax(log p / T): above 1 softens, below 1 sharpens, the order of classes stays."""
+    from scipy.special import softmax
+
+    # The floor keeps a float32 probability of 0 finite; softmax makes logits of log p again up to a constant.
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), 1e-45))
+    return softmax(logs / temperature, axis=1)
+
+
+def cross_fit_temperature(
+    probabilities: ArrayLike, labels: ArrayLike, parts: ArrayLike
+) -> tuple[NDArray[np.float64], dict[int, float]]:
+    """Scale each part's probabilities with the temperature fitted on all other parts.
+
+    Args:
+        parts: (N,) whole numbers of at least two values: the fold in which an image was held out.
+
+    Returns:
+        (N, 7) scaled probabilities and the temperature per part.
+    """
+    values, truth = checked(probabilities, labels)
+    numbers = np.asarray(parts)
+    if len(np.unique(numbers)) < 2:
+        raise ValueError("temperatures are fitted on other folds, so there must be at least two")
+    scaled, temperatures = np.empty_like(values), {}
+    for part in np.unique(numbers):
+        inside = numbers == part
+        temperature = fit_temperature(values[~inside], truth[~inside])
+        scaled[inside] = apply_temperature(values[inside], temperature)
+        temperatures[int(part)] = temperature
+    return scaled, temperatures
+
+
+def checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    values, truth = np.asarray(probabilities, np.float64), np.asarray(labels, np.intp)
+    if not len(truth) or values.shape != (len(truth), len(CLASSES)):
+        raise ValueError(f"probabilities must be (N, {len(CLASSES)}) for N > 0 labels; got {values.shape}")
+    if not np.allclose(values.sum(axis=1), 1.0, atol=1e-3) or values.min() < 0:
+        raise ValueError("each row of probabilities must be 0 or more and sum to 1")
+    return values, truth

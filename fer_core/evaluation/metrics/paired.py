@@ -1,0 +1,94 @@
+"""Two systems on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from fer_core.config.run import CLASSES
+
+from .intervals import LEVEL, RESAMPLES, bootstrap, members_of
+
+
+def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> float:
+    """Return the exact two-sided p-value that two systems err equally often on the same N images."""
+    from statsmodels.stats.contingency_tables import mcnemar as test
+
+    a, b = _pair(a_correct, b_correct)
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(test([[0, only_a], [only_b, 0]], exact=True).pvalue)
+
+
+def compare(
+    a_correct: ArrayLike,
+    b_correct: ArrayLike,
+    groups: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Compare two systems on the same images, one prediction an image each.
+
+    Args:
+        a_correct, b_correct: (N,) truth values in the same order of images.
+        groups: (N,) names for the bootstrap by groups; without them every image is its own.
+
+    Returns:
+        images, both, only_a, only_b, neither (counts), difference (accuracy of b minus that of a, -1..1),
+        interval (paired bootstrap), p (McNemar, exact).
+    """
+    a, b = _pair(a_correct, b_correct)
+    gains = b.astype(np.float64) - a
+    members = members_of(groups if groups is not None else [""] * len(a))
+    return {
+        "images": len(a),
+        "both": int((a & b).sum()),
+        "only_a": int((a & ~b).sum()),
+        "only_b": int((b & ~a).sum()),
+        "neither": int((~a & ~b).sum()),
+        "difference": float(gains.mean()),
+        "interval": list(bootstrap(gains, members, seed, level, resamples)),
+        "p": mcnemar(a, b),
+    }
+
+
+def _pair(a_correct: ArrayLike, b_correct: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    a, b = np.asarray(a_correct, bool), np.asarray(b_correct, bool)
+    if a.shape != b.shape or a.ndim != 1 or not len(a):
+        raise ValueError(f"both systems must be judged on the same images; got {a.shape} and {b.shape}")
+    return a, b
+
+
+def _accuracies(predictions: pd.DataFrame) -> pd.Series:
+    return (_probabilities(predictions).argmax(axis=1) == predictions["label"]).astype(float)
+
+
+def _probabilities(predictions: pd.DataFrame) -> np.ndarray:
+    return predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy()
+
+
+def paired(
+    a: pd.DataFrame, b: pd.DataFrame, figure: Callable[[pd.DataFrame], pd.Series] = _accuracies
+) -> tuple[float, tuple[float, float], int]:
+    """Return the mean of b minus a over the images both were judged on, its 95 % interval, and their number.
+
+    The bootstrap draws whole groups where they are known; several seeds of an image count as one.
+
+    Args:
+        a, b: predictions as the store keeps them.
+        figure: what is compared, one value a row: right or wrong, or the log loss.
+    """
+    sides = [side.assign(figure=figure(side)).groupby(["name", "group"])["figure"].mean() for side in (a, b)]
+    both = pd.concat(sides, axis=1, keys=["a", "b"]).dropna().reset_index()
+    gains = (both["b"] - both["a"]).to_numpy()
+    if not len(gains):
+        return float("nan"), (float("nan"), float("nan")), 0
+    members = members_of(list(both["group"]), list(both["name"]))
+    return float(gains.mean()), bootstrap(gains, members, 0, LEVEL, RESAMPLES), len(gains)

@@ -1,0 +1,1 @@
+"""Fine-tuning MTCNN's R- and O-Net on known faces."""

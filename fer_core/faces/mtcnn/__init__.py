@@ -1,0 +1,1 @@
+"""MTCNN, stage by stage, with a trace of every candidate."""

@@ -1,0 +1,175 @@
+"""P-Net's proposals: candidates on every pyramid level of every frame, and what NMS leaves of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .nms import regress, square, suppress_iou
+from .pyramid import CELL, IntegralImages, level_size, pyramid_scales
+from .stages import Stages, passes
+from .trace import Fate, StageTrace
+
+_STRIDE = 2  # px of a level between P-Net's cells
+_LEVEL_NMS, _FRAME_NMS = 0.5, 0.7  # IoU, as in Zhang et al. 2016's code
+_LOGIT_SLACK = 1e-3  # cells this little below the threshold are kept until their probability is exact
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What P-Net hands to R-Net for one frame.
+
+    Attributes:
+        boxes: (n, 4) float32 squares x1, y1, x2, y2, source px, the highest score first.
+        trace: P-Net's candidates.
+        scales, best, best_boxes: see `trace.Trace`.
+    """
+
+    boxes: np.ndarray
+    trace: StageTrace
+    scales: np.ndarray
+    best: np.ndarray
+    best_boxes: np.ndarray
+
+
+def propose(
+    stages: Stages, images: IntegralImages, threshold: float, min_face_size: int, factor: float
+) -> list[Proposals]:
+    """Run P-Net over each frame's pyramid; see `mtcnn.MTCNN` for the settings."""
+    scales = [np.array(pyramid_scales(int(h), int(w), min_face_size, factor)) for h, w in images.sizes]
+    levels = _Levels(scales)
+    for first, last in _runs(images.sizes):
+        height, width = (int(side) for side in images.sizes[first])
+        for index, scale in enumerate(scales[first]):
+            size = level_size(height, width, scale)
+            for lo, hi in passes(first, last, stages.pass_pixels // (size[0] * size[1])):
+                strips = [
+                    stages.propose(images.level(lo, hi, size, rows))
+                    for rows in _strips(size[0], stages.pass_pixels // size[1])
+                ]
+                levels.add(lo, index, torch.cat(strips, dim=2) if strips[1:] else strips[0])
+    boxes, scores, offsets, level, best_boxes, best = levels.candidates(threshold)
+
+    proposals = []
+    first = 0
+    for own_scales in scales:
+        own_levels = slice(first, first + len(own_scales))
+        bounds = np.searchsorted(level, np.arange(own_levels.start, own_levels.stop + 1))
+        own = slice(bounds[0], bounds[-1])
+        fates, kept = _suppress(boxes[own], scores[own], bounds - bounds[0])
+        trace = StageTrace(
+            stage="pnet",
+            threshold=threshold,
+            boxes=boxes[own],
+            scores=scores[own],
+            fates=fates,
+            kept=kept,
+            scale=(level[own] - first).astype(np.uint16),
+        )
+        moved = square(regress(trace.boxes[kept], offsets[own][kept], inclusive=False))
+        proposals.append(Proposals(moved, trace, own_scales, best[own_levels], best_boxes[own_levels]))
+        first = own_levels.stop
+    return proposals
+
+
+def _suppress(boxes: np.ndarray, scores: np.ndarray, bounds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """NMS within each level, whose candidates lie between successive `bounds`, then over what is left.
+
+    Returns:
+        Fate of each candidate (n,) uint8, and the kept indices (m,) int64, the highest score first.
+    """
+    fates = np.full(len(boxes), Fate.SCALE_NMS, np.uint8)
+    in_level = [np.zeros(0, np.int64)]
+    for lo, hi in pairwise(bounds):
+        if hi > lo:
+            in_level.append(suppress_iou(boxes[lo:hi], scores[lo:hi], _LEVEL_NMS) + lo)
+    left = np.concatenate(in_level)
+    kept = left[suppress_iou(boxes[left], scores[left], _FRAME_NMS)]
+    fates[left] = Fate.NMS
+    fates[kept] = Fate.KEPT
+    return fates, kept
+
+
+def _runs(sizes: np.ndarray) -> list[tuple[int, int]]:
+    """First and past-the-end index of each run of frames of one size."""
+    changes = (np.diff(sizes, axis=0) != 0).any(axis=1).nonzero()[0] + 1
+    return list(pairwise([0, *changes.tolist(), len(sizes)]))
+
+
+def _strips(height: int, rows: int) -> Iterator[slice]:
+    """Rows of a level in strips of about `rows`, overlapping so that their cells are the whole level's."""
+    context = CELL - _STRIDE
+    rows = max(rows + rows % _STRIDE, 2 * context)
+    top = 0
+    while height - top > rows + context:
+        yield slice(top, top + rows)
+        top += rows - context
+    yield slice(top, height)
+
+
+class _Levels:
+    """P-Net's maps of all levels of all frames, and the candidates on them.
+
+    Levels are numbered frame by frame, each frame's from the largest.
+    """
+
+    def __init__(self, scales: list[np.ndarray]) -> None:
+        self._scales = np.concatenate(scales).astype(np.float32)
+        self._first = np.cumsum([0, *map(len, scales)])
+        self._maps: list[Tensor] = []
+        self._levels: list[int] = []
+        self._columns = np.zeros(len(self._scales), np.int64)
+        self._cells = np.zeros(len(self._scales), np.int64)
+
+    def add(self, frame: int, index: int, maps: Tensor) -> None:
+        """Note the (n, 6, rows, columns) maps of level `index` of n frames from `frame` on."""
+        levels = [int(self._first[frame + k]) + index for k in range(len(maps))]
+        self._maps.append(maps.permute(0, 2, 3, 1).reshape(-1, 6))  # no copy of maps with channels last
+        self._levels += levels
+        self._columns[levels] = maps.shape[3]
+        self._cells[levels] = maps.shape[2] * maps.shape[3]
+
+    def candidates(self, threshold: float) -> tuple[np.ndarray, ...]:
+        """Cells whose probability reaches the threshold, and each level's best cell.
+
+        Returns:
+            Of the n candidates, in order of level, row, column: boxes (n, 4), scores (n,), offsets (n, 4),
+            level (n,); of the levels: boxes (l, 4) and scores (l,) of the best cells.
+        """
+        if not self._maps:
+            none = np.zeros((0, 4), np.float32)
+            return none, none[:, 0], none, np.zeros(0, np.int64), none, none[:, 0]
+        order = np.array(self._levels)  # the level of each map in the order they were noted
+        lengths = self._cells[order]
+        starts = np.cumsum([0, *lengths])
+        cells = torch.cat(self._maps)
+        margin = cells[:, 1] - cells[:, 0]  # the logit of the probability
+        near = (margin >= float(np.log(threshold / (1 - threshold))) - _LOGIT_SLACK).nonzero()[:, 0]
+        top = torch.stack([part.argmax() for part in margin.split(lengths.tolist())])
+        top += torch.from_numpy(starts[:-1]).to(top.device)
+        where = torch.cat([top, near])
+        values = cells.index_select(0, where).cpu()
+        scores = torch.softmax(values[:, :2], dim=1)[:, 1].numpy()
+        index = where.cpu().numpy()
+        position = np.searchsorted(starts, index, side="right") - 1
+        level = order[position]
+        y, x = np.divmod(index - starts[position], self._columns[level])
+        corner = np.stack([x, y], axis=1).astype(np.float32) * _STRIDE
+        scale = self._scales[level][:, None]
+        boxes = np.concatenate([np.floor((corner + 1) / scale), np.floor((corner + CELL) / scale)], axis=1)
+        passed = len(order) + (scores[len(order) :] >= np.float32(threshold)).nonzero()[0]
+        passed = passed[np.argsort(level[passed], kind="stable")]
+        tops = np.argsort(order)
+        return (
+            boxes[passed],
+            scores[passed],
+            values[:, 2:].numpy()[passed],
+            level[passed],
+            boxes[tops],
+            scores[tops],
+        )

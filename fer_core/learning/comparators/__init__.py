@@ -1,0 +1,1 @@
+"""What transfer learning is compared with: BDNN, MLP and SVM on descriptors."""

@@ -1,0 +1,259 @@
+"""Training the BDNN and its plain control: full batches, all folds side by side under one optimiser.
+
+An epoch is one step on the whole training part: the paper counts 100 and 200 'iterations' in its text and
+`Num_Epoch` 200 in table 1, which are the same thing then. Every fold's step sees every image, weighted by 1
+in its training part and 0 elsewhere; folds share no parameter, so each trains as it would alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Adam
+
+from fer_core.config.comparators import BdnnConfig, MlpConfig
+from fer_core.config.run import CLASSES
+from fer_core.errors import TrainingError
+from fer_core.learning.networks.reproducible import deterministic
+from fer_core.learning.reporting import BdnnEpoch, Report
+
+from .bdnn import Bdnn, distances, prototypes
+from .svm import check_features
+
+if TYPE_CHECKING:
+    from fer_core.evaluation.protocols import Fold
+
+#: Floats of standardised inputs held at once, 4 bytes each; more folds than fit are trained in turns.
+STACK_LIMIT = 64_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class BdnnFold:
+    """A trained fold.
+
+    Attributes:
+        seed, fold: which.
+        indices: (M,) the images held out in the last epoch.
+        probabilities: (M, 7) float32 in the order of `CLASSES`.
+        epochs: a record an epoch, in order.
+        prototypes: (7, D) float32 in the units of the inputs; None for the control.
+        distances: (M, 7) of the held-out images to the prototypes (`bdnn.distances`); None for the control.
+        state: the network's tensors by name.
+    """
+
+    seed: int
+    fold: int
+    indices: np.ndarray
+    probabilities: np.ndarray
+    epochs: tuple[BdnnEpoch, ...]
+    prototypes: np.ndarray | None
+    distances: np.ndarray | None
+    state: dict[str, np.ndarray]
+
+
+def fit_folds(
+    config: BdnnConfig | MlpConfig,
+    features: np.ndarray,
+    labels: np.ndarray,
+    folds: Sequence[Fold],
+    report: Report,
+    device: str = "cpu",
+) -> list[BdnnFold]:
+    """Train and judge every fold.
+
+    Args:
+        config: a `BdnnConfig`, or an `MlpConfig` for the control.
+        features: (N, D), finite; standardised here by the statistics of each training part.
+        labels: (N,) indices into `CLASSES`.
+        folds: what to train on and what to hold out, epoch by epoch.
+        report: gets each epoch of each fold; asked before each step whether to stop.
+        device: where to train.
+
+    Raises:
+        DataError: features are missing, or the same for every image.
+        TrainingError: a loss is no longer finite.
+    """
+    check_features(features)
+    together = max(1, STACK_LIMIT // features.size)
+    found: list[BdnnFold] = []
+    with deterministic(torch.device(device), one_thread=True):
+        for start in range(0, len(folds), together):
+            batch = _Batch(config, features, labels, folds[start : start + together], device)
+            found += batch.train(report, start, len(folds))
+    return found
+
+
+class _Batch:
+    """Folds that train side by side."""
+
+    def __init__(
+        self,
+        config: BdnnConfig | MlpConfig,
+        features: np.ndarray,
+        labels: np.ndarray,
+        folds: Sequence[Fold],
+        device: str,
+    ) -> None:
+        self.config, self.features, self.folds = config, features, folds
+        self.bidirectional = isinstance(config, BdnnConfig)
+        self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
+        self.model = Bdnn(config, features.shape[1], [(fold.seed, fold.fold) for fold in folds]).to(device)
+        values = torch.as_tensor(features, dtype=torch.float32, device=device)
+        for index, fold in enumerate(folds):
+            inside = values[torch.as_tensor(fold.train, device=device)]
+            spread = inside.std(dim=0, correction=0)
+            self.model.shift[index, 0] = inside.mean(dim=0)
+            self.model.scale[index, 0] = torch.where(spread > 1e-6, spread, 1.0)
+        self.x = self.model.standardise(values)
+        self.targets = self.model.targets(self.labels, self.x)
+        self.square_norms = self.x.square().sum(dim=2, keepdim=True)
+        means = self.x.mean(dim=2)
+        for index, fold in enumerate(folds):
+            for label in np.unique(labels[fold.train]):
+                of_class = torch.as_tensor(fold.train[labels[fold.train] == label], device=device)
+                self.model.class_means[index, label] = means[index, of_class].mean()
+
+    def train(self, report: Report, first: int, total: int) -> list[BdnnFold]:
+        """Take every step; an epoch's figures come from the pass that the next step needs anyway."""
+        epochs, steps = self.config.epochs, _Steps(self.config, self.model)
+        records: list[list[BdnnEpoch]] = [[] for _ in self.folds]
+        began = time.perf_counter()
+        for epoch in range(epochs + 1):
+            report.check()
+            logits = self.model(self.x)
+            losses = self._forward_losses(logits)
+            reverse = self._reverse_losses() if self.bidirectional else torch.full_like(losses, torch.nan)
+            if epoch > 0:
+                now = time.perf_counter()
+                seconds, began = (now - began) / len(self.folds), now
+                for index, record in enumerate(self._records(epoch, logits, losses, reverse, seconds)):
+                    records[index].append(record)
+                    report.epoch(record)
+                report.step("train", first * epochs + epoch * len(self.folds), total * epochs)
+            if epoch < epochs:
+                train = self._parts(epoch + 1)[0]
+                steps.take(epoch, _mean(losses, train).sum(), _mean(reverse, train).sum())
+        return self._results(logits, records)
+
+    def _parts(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the weight of every image in the training and the validation loss: (F, N) of 0 and 1 each."""
+        parts = torch.zeros(2, len(self.folds), len(self.labels))
+        for index, fold in enumerate(self.folds):
+            for part, images in zip(parts, fold.split(epoch), strict=True):
+                part[index, torch.as_tensor(images)] = 1.0
+        train, validation = parts.to(self.x.device)
+        return train, validation
+
+    def _forward_losses(self, logits: Tensor) -> Tensor:
+        """Return every image's cross-entropy, plus the squared error of the extra output: (F, N)."""
+        classes = logits[:, :, : len(CLASSES)]
+        losses = F.cross_entropy(classes.mT, self.labels.expand(len(logits), -1), reduction="none")
+        if self.model.mean_node:
+            losses = losses + (logits[:, :, -1] - self.targets[:, :, -1]).square()
+        return losses
+
+    def _reverse_losses(self) -> Tensor:
+        """Return the mean squared error of every image's reconstruction from its label: (F, N)."""
+        if self.model.mean_node:
+            return (self.model.reverse(self.targets) - self.x).square().mean(dim=2)
+        # Images of a class share one reverse output p: |x - p|^2 = |x|^2 - 2 x.p + |p|^2 needs no (F, N, D).
+        shared = self.model.standard_prototypes()
+        errors = self.square_norms - 2.0 * (self.x @ shared.mT) + shared.square().sum(dim=2)[:, None, :]
+        own = self.labels.expand(len(shared), -1)[:, :, None]
+        return errors.gather(2, own)[:, :, 0] / self.x.shape[2]
+
+    @torch.no_grad()
+    def _records(
+        self, epoch: int, logits: Tensor, losses: Tensor, reverse: Tensor, seconds: float
+    ) -> list[BdnnEpoch]:
+        hits = (logits[:, :, : len(CLASSES)].argmax(dim=2) == self.labels).float()
+        train, validation = self._parts(epoch)
+        figures = [_mean(values, part) for part in (train, validation) for values in (losses, hits, reverse)]
+        found = []
+        for index, (fold, row) in enumerate(
+            zip(self.folds, torch.stack(figures, dim=1).tolist(), strict=True)
+        ):
+            if not np.isfinite(row[0]) or (self.bidirectional and not np.isfinite(row[2])):
+                raise TrainingError(
+                    "The training loss must stay finite",
+                    got=f"{row[0]} (reverse {row[2]}) at seed {fold.seed}, fold {fold.fold}, epoch {epoch}",
+                    fix="Lower the learning rate",
+                )
+            found.append(
+                BdnnEpoch(
+                    seed=fold.seed,
+                    fold=fold.fold,
+                    epoch=epoch,
+                    train_loss=row[0],
+                    train_accuracy=row[1],
+                    val_loss=row[3],
+                    val_accuracy=row[4],
+                    lr=self.config.lr,
+                    seconds=seconds,
+                    images=int(train[index].sum()),
+                    train_reverse_loss=row[2],
+                    val_reverse_loss=row[5],
+                )
+            )
+        return found
+
+    @torch.no_grad()
+    def _results(self, logits: Tensor, records: list[list[BdnnEpoch]]) -> list[BdnnFold]:
+        probabilities = logits[:, :, : len(CLASSES)].softmax(dim=2).cpu().numpy()
+        faces = prototypes(self.model) if self.bidirectional else None
+        away = distances(self.model, self.features) if self.bidirectional else None
+        found = []
+        for index, fold in enumerate(self.folds):
+            held_out = fold.split(self.config.epochs)[1]
+            found.append(
+                BdnnFold(
+                    seed=fold.seed,
+                    fold=fold.fold,
+                    indices=np.asarray(held_out),
+                    probabilities=probabilities[index, held_out],
+                    epochs=tuple(records[index]),
+                    prototypes=None if faces is None else faces[index],
+                    distances=None if away is None else away[index, held_out],
+                    state=self.model.one_fold(index),
+                )
+            )
+        return found
+
+
+class _Steps:
+    """Which direction descends at a step, and by which Adam (table 1 lists one for each direction)."""
+
+    def __init__(self, config: BdnnConfig | MlpConfig, model: Bdnn) -> None:
+        self.alternate = config.alternate if isinstance(config, BdnnConfig) else 0
+        self.reverse_weight = config.reverse_weight if isinstance(config, BdnnConfig) else 0.0
+        forward = [*model.weights, *model.forward_biases]
+        reverse = [*model.weights, *model.reverse_biases]
+        if self.alternate:
+            self.optimisers = [Adam(forward, lr=config.lr), Adam(reverse, lr=config.lr)]
+        elif self.reverse_weight:
+            self.optimisers = [Adam([*forward, *model.reverse_biases], lr=config.lr)]
+        else:
+            self.optimisers = [Adam(forward, lr=config.lr)]
+
+    def take(self, step: int, forward: Tensor, reverse: Tensor) -> None:
+        """Descend: steps count from 0; losses are sums over the folds of their means over training images."""
+        turn = step // self.alternate % 2 if self.alternate else 0
+        if self.alternate:
+            loss = (forward, reverse)[turn]
+        else:
+            loss = forward + self.reverse_weight * reverse if self.reverse_weight else forward
+        optimiser = self.optimisers[turn]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def _mean(values: Tensor, part: Tensor) -> Tensor:
+    return (values * part).sum(dim=1) / part.sum(dim=1)

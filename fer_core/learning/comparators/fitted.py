@@ -1,0 +1,90 @@
+"""What a fitted comparator leaves in its run's artifact: held-out probabilities, epochs, class prototypes.
+
+Pages read it too, so torch is not needed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_core.errors import StoreError
+from fer_core.learning.reporting import BdnnEpoch, EpochRecord
+
+ARRAYS, NOTES = "folds.npz", "folds.json"
+OPTIONAL = ("prototypes", "distances")
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFold:
+    """One fold of an SVM, a BDNN or its control.
+
+    Attributes:
+        indices: (M,) positions of the held-out images among the run's images.
+        probabilities: (M, 7) float32 in the order of `CLASSES`.
+        epochs: a record an epoch, in order; a single one for a model that is fitted at once.
+        prototypes: (7, D) in the units of the inputs; None where the model has no reverse direction.
+        distances: (M, 7) of the held-out images to the prototypes, in standard deviations; None likewise.
+        note: what was chosen on the way, such as C and gamma.
+    """
+
+    seed: int
+    fold: int
+    indices: np.ndarray
+    probabilities: np.ndarray
+    epochs: tuple[EpochRecord, ...]
+    prototypes: np.ndarray | None = None
+    distances: np.ndarray | None = None
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+def write_folds(folder: Path, folds: Sequence[FittedFold], names: Sequence[str]) -> None:
+    """Write a run's folds, and the names of its images in the order that `indices` count."""
+    arrays: dict[str, np.ndarray] = {"names": np.array(names, dtype=np.str_)}
+    notes = []
+    for number, one in enumerate(folds):
+        arrays |= {f"{number}.indices": one.indices, f"{number}.probabilities": one.probabilities}
+        arrays |= {
+            f"{number}.{name}": value for name in OPTIONAL if (value := getattr(one, name)) is not None
+        }
+        epochs = [asdict(record) for record in one.epochs]
+        notes.append({"seed": one.seed, "fold": one.fold, "epochs": epochs, "note": one.note})
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+    (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")
+
+
+def read_folds(folder: Path) -> tuple[list[FittedFold], list[str]]:
+    """Return what `write_folds` wrote: the folds and the images' names.
+
+    Raises:
+        StoreError: the files are missing or damaged.
+    """
+    try:
+        notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+        with np.load(folder / ARRAYS) as arrays:
+            folds = [
+                FittedFold(
+                    seed=note["seed"],
+                    fold=note["fold"],
+                    indices=arrays[f"{number}.indices"],
+                    probabilities=arrays[f"{number}.probabilities"],
+                    epochs=tuple(_record(fields) for fields in note["epochs"]),
+                    note=note["note"],
+                    **{name: arrays[f"{number}.{name}"] for name in OPTIONAL if f"{number}.{name}" in arrays},
+                )
+                for number, note in enumerate(notes)
+            ]
+            return folds, arrays["names"].tolist()
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            "a run's folds must be readable", got=f"{folder.name}: {error}", fix="Run it again"
+        ) from error
+
+
+def _record(fields: dict[str, Any]) -> EpochRecord:
+    return BdnnEpoch(**fields) if "train_reverse_loss" in fields else EpochRecord(**fields)

@@ -1,0 +1,148 @@
+"""What the suffix reads: every image as it is, mirrored for evaluation, and changed for training.
+
+The K changed views of an image are fixed by their number, so that each goes through the frozen prefix once
+for all folds, epochs, seeds and settings. That costs K + 1 times the disk and the passes of the plain run, and an
+epoch never meets a change that is not among the K. With K = 0 images are changed anew, nothing more is stored,
+and each epoch sends all its images through the prefix again. `view_cost` gives both in figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fer_core.config.run import AugmentationConfig, RunConfig
+from fer_core.learning.networks.backbones import Backbone
+from fer_core.learning.networks.transfer import Chain, derived_seed
+from fer_core.learning.reporting import Report
+from fer_core.storage.artifacts import Artifacts
+
+from .prefix import Compute, View, activations, forward, take
+from .transforms import augment, mirrored, to_input
+
+MIRROR = View({"mirror": True}, "mirrored", lambda crops, _: mirrored(crops))
+
+
+@dataclass(frozen=True)
+class Live:
+    """Images changed as they are met: crops (N, H, W, 3) uint8, what is done, and the frozen prefix."""
+
+    crops: np.ndarray
+    recipe: AugmentationConfig
+    prefix: nn.Module
+    row: Backbone
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Activations at the boundary, by image.
+
+    Attributes:
+        clean: (N, ...) of the crops as they are: what evaluation reads.
+        mirrored: (N, ...) of their mirror images; None unless evaluation averages both.
+        augmented: K tensors (N, ...), one a view; training reads them in place of `clean`.
+        live: set where training changes images anew each time.
+    """
+
+    clean: Tensor
+    mirrored: Tensor | None = None
+    augmented: tuple[Tensor, ...] = ()
+    live: Live | None = None
+
+    def training(self, rows: np.ndarray, draws: np.ndarray, device: torch.device) -> Tensor:
+        """Return what training reads of some images.
+
+        Args:
+            rows: (B,) positions of images.
+            draws: (B,) the view of each, or the seed of its change; not read without augmentation.
+        """
+        if self.live is not None:
+            changed = augment(self.live.crops[rows], self.live.recipe, draws.tolist())
+            return forward(self.live.prefix, to_input(changed, self.live.row).to(device))
+        if not self.augmented:
+            return _moved(self.clean, rows, device)
+        order = np.argsort(draws, kind="stable")
+        parts = [
+            _moved(self.augmented[view], rows[order[draws[order] == view]], device)
+            for view in np.unique(draws)
+        ]
+        back = torch.from_numpy(np.argsort(order, kind="stable")).to(device)
+        return take(torch.cat(parts), back)
+
+    def evaluation(self, rows: np.ndarray, device: torch.device) -> list[Tensor]:
+        """Return what evaluation reads of some images: one tensor (B, ...), or two whose answers it averages."""
+        found = [self.clean] if self.mirrored is None else [self.clean, self.mirrored]
+        return [_moved(values, rows, device) for values in found]
+
+    def to(self, device: torch.device) -> Inputs:
+        """Return these with the tensors on a GPU that fit into half of its free memory; else as they are."""
+        return Inputs(
+            _kept(self.clean, device),
+            None if self.mirrored is None else _kept(self.mirrored, device),
+            tuple(_kept(values, device) for values in self.augmented),
+            self.live,
+        )
+
+
+def prepare(
+    chain: Chain,
+    crops: np.ndarray,
+    *,
+    config: RunConfig,
+    artifacts: Artifacts,
+    report: Report,
+    device: torch.device,
+    compute: Compute | None = None,
+) -> Inputs:
+    """Compute what a run's suffix reads, where it is not there already (`prefix.activations`)."""
+    boundary = chain.row.boundary(config.transfer.unfreeze)
+    recipe = config.training.augmentation
+
+    def of(view: View | None) -> Tensor:
+        return activations(
+            chain,
+            crops,
+            boundary,
+            config=config,
+            artifacts=artifacts,
+            report=report,
+            device=device,
+            view=view,
+            compute=compute,
+        )
+
+    live = recipe.active and not recipe.views
+    return Inputs(
+        clean=of(None),
+        mirrored=of(MIRROR) if config.training.flip_at_test else None,
+        augmented=tuple(of(augmented_view(recipe, k)) for k in range(recipe.views)) if recipe.active else (),
+        live=Live(crops, recipe, chain.to(device).prefix(boundary), chain.row) if live else None,
+    )
+
+
+def augmented_view(recipe: AugmentationConfig, number: int) -> View:
+    """Return the view of that number, 0 or more; the same whatever K is, so that more views add to those there."""
+
+    def apply(crops: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return augment(crops, recipe, [derived_seed(number, int(place)) for place in places])
+
+    key = {"augment": recipe.operations(), "number": number}
+    return View(key, f"view {number + 1} of {recipe.views}", apply, placed=True)
+
+
+def _moved(values: Tensor, rows: np.ndarray, device: torch.device) -> Tensor:
+    """Copy some rows to the device; to a GPU from pinned memory, so that the copy waits for nothing."""
+    batch = take(values, torch.from_numpy(rows).to(values.device))
+    if device.type == "cuda" and batch.device.type == "cpu":
+        batch = batch.pin_memory()
+    return batch.to(device, non_blocking=True)
+
+
+def _kept(values: Tensor, device: torch.device) -> Tensor:
+    if device.type != "cuda":
+        return values
+    free, _ = torch.cuda.mem_get_info(device)
+    return values.to(device) if values.numel() * values.element_size() < free / 2 else values

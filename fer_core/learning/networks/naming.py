@@ -1,0 +1,46 @@
+"""What people call each model: the same words on every page, table and figure."""
+
+from __future__ import annotations
+
+from fer_core.config.comparators import SvmConfig, TableConfig
+from fer_core.config.run import Model, TransferConfig
+
+from .backbones import BACKBONES
+
+INPUTS: dict[str, str] = {"pixels": "pixels", "phog": "PHOG", "lpq": "LPQ", "lpq+phog": "LPQ+PHOG"}
+COLUMNS: dict[str, str] = {"lpq": "LPQ components", "phog": "PHOG components", "both": "LPQ+PHOG components"}
+
+
+def family(model: Model) -> str:
+    """Return the model without its unfreeze setting: 'ResNet-18', 'PHOG + SVM', 'BDNN (pixels)'."""
+    if isinstance(model, TransferConfig):
+        row = BACKBONES.get(model.backbone)
+        return row.title.split(" (")[0] if row else model.backbone
+    inputs = (
+        COLUMNS[model.inputs.columns] if isinstance(model.inputs, TableConfig) else INPUTS[model.inputs.kind]
+    )
+    return f"{inputs} + SVM" if isinstance(model, SvmConfig) else f"{model.kind.upper()} ({inputs})"
+
+
+def system(model: Model) -> str:
+    """Return the name of a model as trained: 'ResNet-18 n=2', 'PHOG + SVM', 'BDNN (pixels)'.
+
+    Weights that are not ImageNet's are part of it: 'ResNet-18 n=2, random weights'.
+    """
+    if not isinstance(model, TransferConfig):
+        return family(model)
+    return f"{family(model)} n={model.unfreeze}{weights_words(model.weights)}"
+
+
+def weights_words(weights: str) -> str:
+    """Return what sets weights apart from ImageNet's, to stand after a name: ', random weights', or ''."""
+    if weights == "imagenet":
+        return ""
+    return ", random weights" if weights == "none" else ", own weights"
+
+
+def column(model: Model) -> tuple[str, int]:
+    """Return what the table of runs keeps of a model: backbone, or kind and inputs; and n, 0 for none."""
+    if isinstance(model, TransferConfig):
+        return model.backbone, model.unfreeze
+    return f"{model.kind}:{model.inputs.kind}", 0

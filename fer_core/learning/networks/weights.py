@@ -1,0 +1,109 @@
+"""Pretrained weights: find or download the file, verify its hash, read it safely."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fer_core.config.allowed_folders import require_inside
+from fer_core.config.run import TransferConfig
+from fer_core.errors import WeightsError
+
+from .backbones import BACKBONES, PACKAGED, Backbone, backbone, can_download, weight_status
+
+
+def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, Tensor] | None:
+    """Return a backbone's pretrained tensors by name, None where random weights were asked for.
+
+    A missing file is downloaded into `weights_dir` (torch hub's cache when None) if its host answers within
+    2 s. The file's SHA-256 must begin with the row's digits (or be the 64 digits of 'sha256:...'); it is
+    read as safetensors or with `torch.load(weights_only=True)`, never as a pickle.
+
+    Raises:
+        ConfigError: unknown backbone.
+        DataError: the file named lies outside the allowed folders.
+        WeightsError: no file and no download, another hash, or an unreadable file. Random weights never
+            take the place of missing ones.
+    """
+    row = backbone(model.backbone)
+    if model.weights_file is not None:  # a definition may have come from elsewhere
+        require_inside(Path(model.weights_file), what="A file of weights")
+    status = weight_status(row.name, model.weights, weights_dir, model.weights_file)
+    if status.state == "none":
+        return None
+    if status.state == "bring":
+        raise _missing(row, status.message, weights_dir)
+    path = status.path if status.path is not None else _download(row, weights_dir)
+    expected = model.weights.removeprefix("sha256:") if model.weights.startswith("sha256:") else _digits(row)
+    return read_tensors(path, expected)
+
+
+def _digits(row: Backbone) -> str:
+    return row.weights.sha256 if row.weights is not None else ""
+
+
+def read_tensors(path: Path, sha256: str = "") -> dict[str, Tensor]:
+    """Read a checkpoint (.safetensors, or a torch file of tensors) whose SHA-256 begins with `sha256`.
+
+    Raises:
+        WeightsError: another hash, or not a dictionary of tensors.
+    """
+    if sha256:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if not found.startswith(sha256):
+            raise WeightsError(
+                f"The SHA-256 of {path} must begin with {sha256}",
+                got=found[: len(sha256)],
+                fix="Delete that file and fetch it again",
+            )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise WeightsError(f"{path} must be a readable file of tensors", got=_first_line(error)) from error
+    if isinstance(values, dict) and isinstance(values.get("state_dict"), dict):
+        values = values["state_dict"]
+    if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
+        raise WeightsError(f"{path} must hold a dictionary of tensors", got=type(values).__name__)
+    return values
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+def _download(row: Backbone, weights_dir: Path | None) -> Path:
+    source = row.weights
+    if source is None or not can_download(row.name):
+        raise _missing(
+            row, f"The weights of {row.title} are not on this host and can't be fetched", weights_dir
+        )
+    folder = weights_dir if weights_dir is not None else Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / source.file
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(source.url, str(path), source.sha256 or None, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise _missing(
+            row, f"The download of {source.file} failed ({_first_line(error)})", weights_dir
+        ) from error
+    return path
+
+
+def _missing(row: Backbone, rule: str, weights_dir: Path | None) -> WeightsError:
+    steps = []
+    if row.weights is not None and row.weights.url:
+        folder = weights_dir if weights_dir is not None else "the folder that FER_WEIGHTS_DIR names"
+        steps.append(f"download {row.weights.url} elsewhere and put it into {folder} (FER_WEIGHTS_DIR)")
+    if row.name != PACKAGED:
+        steps.append(f"choose {PACKAGED}, whose weights are installed ({BACKBONES[PACKAGED].title})")
+    steps.append("choose weights 'none' to start from random ones")
+    text = ", or ".join(steps)
+    return WeightsError(rule.rstrip("."), fix=text[0].upper() + text[1:])

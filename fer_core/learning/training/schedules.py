@@ -1,0 +1,33 @@
+"""Which rate an epoch has, and which blocks train in it."""
+
+from __future__ import annotations
+
+import math
+
+from fer_core.config.run import TrainingConfig
+from fer_core.learning.networks.backbones import Backbone
+
+
+def rate(recipe: TrainingConfig, epoch: int) -> float:
+    """Return the head's learning rate in an epoch (from 1).
+
+    Warm-up rises from lr / (w + 1) in steps of that; then half a cosine falls from lr, so that the last epoch still
+    learns (Loshchilov and Hutter 2017, without restarts).
+    """
+    warm = recipe.warmup_epochs
+    if epoch <= warm:
+        return recipe.lr * epoch / (warm + 1)
+    if recipe.schedule == "constant":
+        return recipe.lr
+    done = (epoch - warm - 1) / (recipe.epochs - warm)
+    return recipe.lr * (1 + math.cos(math.pi * done)) / 2
+
+
+def depths(row: Backbone, unfreeze: int) -> dict[str, int]:
+    """Return how far each block that trains is from the head, which is 0."""
+    return {name: depth for depth, name in enumerate(reversed(row.unfreeze[unfreeze]))}
+
+
+def thawed(recipe: TrainingConfig, epoch: int) -> int | None:
+    """Return the greatest depth that trains in an epoch (from 1); None where all blocks train from the start."""
+    return (epoch - 1) // recipe.thaw_every if recipe.thaw_every else None

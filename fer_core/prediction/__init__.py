@@ -1,0 +1,1 @@
+"""Finished runs on new images: answers, explanations, limits for visitors."""

@@ -1,0 +1,177 @@
+"""How much visitors may ask for, each and together: size, count, pixels, rate, and turns on the device.
+
+`FER_LIMITS` changes single limits: `FER_LIMITS="files=20,images_per_minute=30"`. What is refused is refused
+with a sentence for the visitor; nothing about a visitor is kept but a number of tokens in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cache
+
+from fer_core.errors import BusyError, ConfigError, DataError
+
+from .fair_queue import FairQueue
+
+#: Visitors whose tokens are remembered; the longest unseen are forgotten first.
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed. Per visitor unless it says otherwise.
+
+    Attributes:
+        file_mb: megabytes of one uploaded file.
+        upload_mb: megabytes of one upload, all its files together.
+        files: images of one upload, those inside an archive included.
+        megapixels: width x height of one image, in millions.
+        images_per_minute: images classified; as many may come at once.
+        all_images_per_minute: the same over all visitors together.
+        turns: predictions on the device at the same time, over all visitors.
+        waiting: most that wait for the device, over all visitors.
+        waiting_each: most of one visitor that wait for the device.
+        patience: seconds that one waits for the device.
+    """
+
+    file_mb: int = 20
+    upload_mb: int = 100
+    files: int = 50
+    megapixels: int = 50
+    images_per_minute: int = 120
+    all_images_per_minute: int = 1200
+    turns: int = 1
+    waiting: int = 64
+    waiting_each: int = 3
+    patience: int = 60
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Limits:
+    """Read the limits.
+
+    Raises:
+        ConfigError: `FER_LIMITS` names no limit or gives one that is no whole number above 0.
+    """
+    known = {field.name for field in fields(Limits)}
+    chosen: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in environment.get("FER_LIMITS", "").split(","))):
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name not in known or not value.isdecimal() or not int(value):
+            raise ConfigError(
+                "FER_LIMITS must be a list of limit=whole number above 0",
+                got=repr(part),
+                fix=f"The limits are {', '.join(sorted(known))}",
+            )
+        chosen[name] = int(value)
+    return Limits(**chosen)
+
+
+class Rate:
+    """Token buckets, one a visitor and one for all: `per_minute` at once, refilled evenly."""
+
+    def __init__(self, each: int, overall: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._each, self._overall, self._clock = each, overall, clock
+        self._lock = threading.Lock()
+        self._all = (float(overall), clock())
+        self._own: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, visitor: str, count: int) -> None:
+        """Take tokens, from both buckets or from none.
+
+        Raises:
+            BusyError: there are too few; it says after how many seconds there will be enough.
+        """
+        with self._lock:
+            now = self._clock()
+            own = self._filled(*self._own.get(visitor, (float(self._each), now)), self._each, now)
+            everyone = self._filled(*self._all, self._overall, now)
+            for have, rate, who in (
+                (own, self._each, "one visitor"),
+                (everyone, self._overall, "all visitors"),
+            ):
+                if count > rate:
+                    raise BusyError(
+                        f"At most {rate} images a minute are classified for {who}",
+                        got=f"{count} at once",
+                        fix="Send fewer at a time",
+                    )
+                if count > have:
+                    seconds = int((count - have) * 60 / rate) + 1
+                    raise BusyError(
+                        f"At most {rate} images a minute are classified for {who}",
+                        got=f"{count} more",
+                        fix=f"Try again in {seconds} second{'s' * (seconds > 1)}",
+                    )
+            self._all = (everyone - count, now)
+            self._own[visitor] = (own - count, now)
+            self._own.move_to_end(visitor)
+            if len(self._own) > REMEMBERED:
+                self._own.popitem(last=False)
+
+    @staticmethod
+    def _filled(tokens: float, since: float, rate: int, now: float) -> float:
+        return min(float(rate), tokens + (now - since) * rate / 60)
+
+
+class Guard:
+    """The limits of one server, counted."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.rate = Rate(limits.images_per_minute, limits.all_images_per_minute)
+        self.queue = FairQueue(limits.turns, waiting=limits.waiting, waiting_each=limits.waiting_each)
+
+
+@cache
+def guard() -> Guard:
+    """Return the guard of this process, made at first use."""
+    return Guard(load())
+
+
+def check_files(sizes: Sequence[tuple[str, int]], limits: Limits | None = None) -> None:
+    """Check an upload before anything of it is decoded: (name, bytes) a file.
+
+    Raises:
+        DataError: too many files, or too large, one or all together.
+    """
+    limits = limits or guard().limits
+    if len(sizes) > limits.files:
+        raise DataError(
+            f"At most {limits.files} files are taken at a time", got=len(sizes), fix="Send them in parts"
+        )
+    for name, size in sizes:
+        if size > limits.file_mb * 1_000_000:
+            raise DataError(
+                f"A file may have {limits.file_mb} MB",
+                got=f"{name} with {size / 1e6:.1f} MB",
+                fix="Save it smaller",
+            )
+    if (total := sum(size for _, size in sizes)) > limits.upload_mb * 1_000_000:
+        raise DataError(
+            f"An upload may have {limits.upload_mb} MB in all",
+            got=f"{total / 1e6:.1f} MB",
+            fix="Send it in parts",
+        )
+
+
+def max_pixels() -> int:
+    """Return the largest width x height of an image that is decoded, for `datasets.images.load_rgb`."""
+    return guard().limits.megapixels * 1_000_000
+
+
+def admit(visitor: str, images: int) -> None:
+    """Count images that a visitor wants classified. Raises BusyError where it is too many a minute."""
+    guard().rate.take(visitor, images)
+
+
+@contextmanager
+def device_turn(visitor: str, told: Callable[[int], None] | None = None) -> Iterator[None]:
+    """Wait for the device and hold it for the body; see `FairQueue.turn`. Raises BusyError."""
+    with guard().queue.turn(visitor, patience=guard().limits.patience, told=told):
+        yield

@@ -1,0 +1,333 @@
+"""Load a finished run and classify faces in new images: the folds' networks vote with equal weight."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fer_core.config.devices import resolve
+from fer_core.config.run import CLASSES, RunConfig
+from fer_core.config.settings import Settings
+from fer_core.errors import NotFoundError
+from fer_core.evaluation.metrics import apply_temperature
+from fer_core.faces.crops import Box, Chosen, Faces, choose, cut
+from fer_core.faces.finetuning.finetuned import weights_of
+from fer_core.faces.rescue import detectors, rescue
+from fer_core.learning.inputs.prefix import forward
+from fer_core.learning.inputs.transforms import mirrored, to_input
+from fer_core.learning.networks.fast_inference import for_answers
+from fer_core.learning.networks.transfer import Chain, build
+from fer_core.learning.training import checkpoints
+from fer_core.learning.training.evaluation import answers
+from fer_core.learning.training.precision import Precision, arithmetic
+from fer_core.storage.shared_artifacts import artifacts_of
+
+from .grad_cam import grad_cam
+from .neighbours import Bank, Neighbour, bank, head_inputs
+from .prediction import Prediction
+
+__all__ = ["Network", "Prediction", "Predictor"]
+
+#: Crops explained at a time: bounds memory.
+EXPLAINED = 8
+
+#: From so many crops on, passes of training's own size cost no more than others.
+FILLED = 12
+
+
+@dataclass(frozen=True)
+class Network:
+    """What one fold trained.
+
+    Attributes:
+        suffix: the trained blocks as training left them; quick: the same made ready for a few crops at a time.
+        precision: the arithmetic they were trained in.
+        temperature: if one was fitted.
+    """
+
+    seed: int
+    fold: int
+    suffix: torch.nn.Sequential
+    quick: torch.nn.Module
+    precision: Precision
+    temperature: float | None
+
+
+class Predictor:
+    """A finished run's networks, ready for images.
+
+        predictor = Predictor.load(run.id, run.config, settings)
+        for faces in predictor.predict([image], explain=True, nearest=5):
+            print([(face.label, face.confidence, face.box) for face in faces])
+
+    All networks vote; `only(seed, fold)` gives a predictor of one. Several threads may share a predictor.
+
+    Args:
+        config: the run's definition: its crops are cut the same way here.
+        folder: the run's artifact: one file of trained blocks a fold and seed.
+        settings: where weights lie and which device is used.
+    """
+
+    def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
+        self.config, self.settings, faces = config, settings, config.faces
+        self.device = torch.device(resolve(settings))
+        weights = weights_of(artifacts_of(settings), faces.detector) if faces.extract else None
+        self.detector_of = detectors(faces, str(self.device), weights=weights) if faces.extract else None
+        chain = build(config.transfer, settings.weights_dir)
+        boundary = chain.row.boundary(config.transfer.unfreeze)
+        self.row = chain.row
+        self.prefix = chain.prefix(boundary).to(self.device)
+        example = to_input(np.zeros((1, faces.size, faces.size, 3), np.uint8), self.row).to(self.device)
+        self._quick_prefix, self._example = for_answers(self.prefix, example)
+        files = sorted(folder.glob("seed*.safetensors"))
+        self.networks = [self._network(chain, boundary, path) for path in files]
+        self.trained = list(self.networks)
+        self._bank = _Once(self._open_bank)
+
+    @classmethod
+    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
+        """Load a run's networks.
+
+        Raises:
+            NotFoundError: the run has left no networks here.
+            WeightsError: the backbone's weights are missing.
+        """
+        artifacts = artifacts_of(settings)
+        if not artifacts.has("runs", run_id):
+            raise NotFoundError(
+                "a run's networks must be on this host to predict with it",
+                got=f"none for {run_id}",
+                fix="Choose a finished run, or train it here",
+            )
+        return cls(config, artifacts.open("runs", run_id), settings)
+
+    def _network(self, chain: Chain, boundary: str, path: Path) -> Network:
+        suffix = copy.deepcopy(chain.suffix(boundary))
+        tensors, note = checkpoints.read(path)
+        suffix.load_state_dict(checkpoints.part(tensors, "suffix."))
+        told = note.get("training", {})
+        used = told.get("precision", self.config.training.precision)
+        temperature = told["temperature"] if self.config.training.calibrate else None
+        suffix = suffix.to(self.device).eval().requires_grad_(False)
+        quick = for_answers(suffix, self._example)[0] if used == "float32" else suffix
+        seed, fold = path.stem.removeprefix("seed").split("-fold")
+        return Network(int(seed), int(fold), suffix, quick, Precision(used, "as trained"), temperature)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether each network has a temperature, so that predictions carry calibrated probabilities."""
+        return all(network.temperature is not None for network in self.networks)
+
+    def only(self, seed: int, fold: int) -> Predictor:
+        """Return a predictor of one network; it shares what is loaded.
+
+        Raises:
+            NotFoundError: the run has no such fold.
+        """
+        found = copy.copy(self)
+        found.networks = [one for one in self.trained if (one.seed, one.fold) == (seed, fold)]
+        if not found.networks:
+            known = ", ".join(f"{one.seed}.{one.fold}" for one in self.trained)
+            raise NotFoundError("the run must have the fold", got=f"{seed}.{fold}", fix=f"It has {known}")
+        return found
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        every_face: bool = True,
+        boxes: Sequence[Box | None] | None = None,
+        explain: bool = False,
+        nearest: int = 0,
+        names: Sequence[str] | None = None,
+    ) -> list[list[Prediction]]:
+        """Find the faces of images and classify each.
+
+        Args:
+            images: (H, W, 3) uint8 RGB arrays of any sizes.
+            every_face: classify every face found; else only the one the run's settings choose.
+            boxes: a hand-drawn box an image, (x1, y1, x2, y2) in its pixels; it replaces detection. None looks
+                for faces.
+            explain: add Grad-CAM maps (`Prediction.cam`); left None where the backbone has no spatial map.
+            nearest: add so many nearest training faces (`Prediction.neighbours`).
+            names: of the images in the run's own data set, so that they are not their own neighbours.
+
+        Returns:
+            A list an image, its faces in the detector's order (largest first); one entry for the whole image
+            where no face was found or the run was trained on whole frames.
+
+        Raises:
+            NotFoundError: `nearest` is asked for and the run's crops are not on this host.
+        """
+        drawn = boxes or [None] * len(images)
+        chosen = [
+            self._choose(image, every_face) if box is None else [Chosen("manual", box, None, None, 1)]
+            for image, box in zip(images, drawn, strict=True)
+        ]
+        crops = [
+            cut(image, one, self.config.faces)
+            for image, found in zip(images, chosen, strict=True)
+            for one in found
+        ]
+        if not crops:
+            return []
+        stacked = np.stack(crops)
+        faces = [
+            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score)
+            for one, crop, score in zip(
+                (one for found in chosen for one in found),
+                crops,
+                self.classify(stacked, exact=False),
+                strict=True,
+            )
+        ]
+        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
+            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
+        if nearest:
+            own = (
+                [{name} for name, found in zip(names, chosen, strict=True) for _ in found] if names else None
+            )
+            near = self.nearest(stacked, nearest, exclude=own)
+            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
+        rest = iter(faces)
+        return [[next(rest) for _ in found] for found in chosen]
+
+    def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
+        """Return Grad-CAM maps of (N, size, size, 3) crops for a class each, the mean over the networks.
+
+        Returns:
+            (N, h, w) float32 in 0..1, at the resolution of the backbone's last spatial block; None where it has
+            none (ViT).
+        """
+        if self.row.cam_block is None:
+            return None
+        targets = torch.tensor([CLASSES.index(label) for label in labels], device=self.device)
+        suffixes = [network.suffix for network in self.networks]
+        inputs = to_input(crops, self.row).to(self.device)
+        maps = [
+            grad_cam(self.prefix, suffixes, self.row.cam_block, part, goal)
+            for part, goal in zip(inputs.split(EXPLAINED), targets.split(EXPLAINED), strict=True)
+        ]
+        return torch.cat(maps).cpu().numpy()
+
+    def nearest(
+        self, crops: np.ndarray, count: int, *, exclude: Sequence[Collection[str]] | None = None
+    ) -> list[list[Neighbour]]:
+        """Return the training faces that the networks find most like each crop: see `neighbours.Bank.nearest`.
+
+        The first call computes the training faces' features, unless they have been kept.
+        """
+        suffixes = [network.suffix for network in self.networks]
+        queries = head_inputs(self.prefix, suffixes, crops, self.row, self.device, _unfilled)
+        rows = [self.trained.index(network) for network in self.networks]
+        return self._bank().nearest(
+            queries, crops, count, networks=rows, exclude=exclude or [()] * len(crops)
+        )
+
+    def warm(self) -> None:
+        """Do everything once that only the first prediction pays for."""
+        size = self.config.faces.size
+        self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
+
+    def _open_bank(self) -> Bank:
+        return bank(
+            self.config,
+            [(network.seed, network.fold) for network in self.trained],
+            self.prefix,
+            [network.suffix for network in self.trained],
+            self.row,
+            self.device,
+            artifacts_of(self.settings),
+            keep=not self.settings.demo,
+        )
+
+    def classify(
+        self, crops: np.ndarray, *, exact: bool = True
+    ) -> list[tuple[np.ndarray, float, np.ndarray | None]]:
+        """Return (probabilities, agreement, calibrated) for each of (N, size, size, 3) uint8 RGB crops.
+
+        As in `Prediction`; a run with test-time flip averages the image and its mirror image here too.
+
+        Args:
+            exact: fill passes up to the size that training uses, so that a crop's answer does not depend on the
+                others. Off, a few crops take a fraction of the time, and differ by float32 rounding.
+        """
+        with torch.inference_mode():
+            votes = self._votes(crops, filled=exact or len(crops) >= FILLED)
+            mean = votes.mean(0)
+            agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
+        own = votes.cpu().numpy()
+        scaled: list[np.ndarray | None] = [None] * len(crops)
+        parts = [
+            apply_temperature(vote, network.temperature)
+            for vote, network in zip(own, self.networks, strict=True)
+            if network.temperature is not None
+        ]
+        if parts:
+            scaled = list(np.mean(parts, axis=0))
+        return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
+
+    def _votes(self, crops: np.ndarray, *, filled: bool) -> torch.Tensor:
+        """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""
+        passes, prefix = (forward, self.prefix) if filled else (_unfilled, self._quick_prefix)
+        sides = [crops, mirrored(crops)] if self.config.training.flip_at_test else [crops]
+        views = [passes(prefix, to_input(side, self.row).to(self.device)) for side in sides]
+        votes = []
+        for network in self.networks:
+            with arithmetic(network.precision, self.device):
+                own = network.suffix if filled else network.quick
+                logits = answers(own, views, network.precision, passes=passes)
+            votes.append(logits.softmax(1))
+        return torch.stack(votes)
+
+    def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
+        if self.detector_of is None:
+            return [Chosen("whole frame", None, None, None, 0)]
+        height, width = image.shape[:2]
+        found = self.detector_of(0.0).detect([image])[0]
+        faces = Faces(width, height, found.boxes, found.probabilities, found.landmarks)
+        if not len(faces):
+            faces = rescue(image, self.detector_of, self.config.faces.rescue) or faces
+        one = choose(faces, self.config.faces)
+        if not every_face or len(faces) < 2:
+            return [one]
+        doubtful = faces.probabilities < self.config.faces.doubtful_below
+        status = "several" if (~doubtful).sum() > 1 else "found"
+        return [
+            Chosen(
+                "low-confidence" if doubt else status,
+                (float(b[0]), float(b[1]), float(b[2]), float(b[3])),
+                float(p),
+                points,
+                len(faces),
+                faces.rescued_by,
+            )
+            for b, p, points, doubt in zip(
+                faces.boxes, faces.probabilities, faces.landmarks, doubtful, strict=True
+            )
+        ]
+
+
+class _Once:
+    """A value made at first use, by one thread for all."""
+
+    def __init__(self, make: Callable[[], Bank]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: Bank | None = None
+
+    def __call__(self) -> Bank:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+def _unfilled(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return network(x)

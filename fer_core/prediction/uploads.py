@@ -1,0 +1,246 @@
+"""What visitors send, made into pixels or refused: images and zips of them, in memory, judged by content alone.
+
+Nothing is written, nothing keeps its name or metadata: a file's bytes are decoded to RGB and forgotten. What a
+file is called is only shown, cleaned; what it is, its first bytes say.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from fer_core.datasets.images import decode
+from fer_core.errors import DataError
+
+from .limits import Limits
+
+#: Pillow's names of the formats taken from visitors: what cameras, phones and browsers write.
+FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+
+#: What a file chooser offers; not trusted afterwards.
+SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
+
+#: A zip's member may unfold to so many times its packed size: photographs hardly shrink, bombs do by thousands.
+MOST_RATIO = 100
+
+#: Members smaller than this may have any ratio: a small plain drawing packs well and harms nobody.
+FREE_RATIO = 1_000_000
+
+#: Entries a zip may list, folders and other files included.
+MOST_ENTRIES = 10_000
+
+#: Characters of a name that are shown.
+MOST_NAME = 80
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_STORED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA need far more memory than they show
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A file as it came, not decoded yet: the name to show (unique in its upload) and its bytes."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A decoded image.
+
+    Attributes:
+        name: as shown: no path, no control or direction characters, `MOST_NAME` characters at most.
+        pixels: (H, W, 3) uint8 RGB, upright.
+        note: what a visitor should know about it, or ''.
+    """
+
+    name: str
+    pixels: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that is not taken: the name to show and why, a sentence."""
+
+    name: str
+    reason: str
+
+
+def unfold(files: Iterable[tuple[str, bytes]], limits: Limits) -> tuple[list[Sent], list[Refusal]]:
+    """Open zips and check sizes and counts; nothing is decoded as an image yet.
+
+    Args:
+        files: (name, bytes) as sent.
+
+    Returns:
+        The files to decode, at most `limits.files`, and what is refused, each with its reason.
+    """
+    taken: list[Sent] = []
+    refused: list[Refusal] = []
+    names: dict[str, int] = {}
+    room = limits.upload_mb * 1_000_000
+    for name, data in _members(files, limits, refused):
+        if len(taken) == limits.files:
+            refused.append(Refusal(shown_name(name), f"only the first {limits.files} images are taken"))
+        elif len(data) > room:
+            refused.append(Refusal(shown_name(name), f"an upload may have {limits.upload_mb} MB in all"))
+        else:
+            room -= len(data)
+            taken.append(Sent(_unique(shown_name(name), names), data))
+    return taken, refused
+
+
+def read(sent: Sent, limits: Limits) -> Upload | Refusal:
+    """Decode one file by its content.
+
+    Animations and files of several pictures give their first one, and say so. EXIF is used for orientation
+    alone. What follows an image in its file is never looked at.
+    """
+    try:
+        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS)
+    except DataError as error:
+        return Refusal(sent.name, str(error))
+    note = "the first of several pictures in the file" if found.several else ""
+    return Upload(sent.name, found.pixels, note)
+
+
+def read_all(files: Sequence[tuple[str, bytes]], limits: Limits) -> Iterator[Upload | Refusal]:
+    """Unfold and decode files, one at a time in memory; refusals come first."""
+    taken, refused = unfold(files, limits)
+    yield from refused
+    for sent in taken:
+        yield read(sent, limits)
+
+
+def shown_name(name: str) -> str:
+    """Return what is shown of a file's name: its last part without control, format and direction characters."""
+    plain = unicodedata.normalize("NFC", name.replace("\\", "/").rstrip("/").rpartition("/")[2])
+    plain = "".join(letter for letter in plain if unicodedata.category(letter)[0] != "C")
+    plain = " ".join(plain.split())
+    if len(plain) > MOST_NAME:
+        stem, dot, suffix = plain.rpartition(".")
+        tail = dot + suffix if dot and len(suffix) <= 5 else ""
+        plain = (stem if tail else plain)[: MOST_NAME - len(tail) - 1] + "…" + tail
+    return plain if plain.strip(". ") else "unnamed"
+
+
+def is_zip(data: bytes) -> bool:
+    """Return whether bytes begin as a zip does; an image with a zip behind it is an image."""
+    return data.startswith(_ZIP)
+
+
+def _members(
+    files: Iterable[tuple[str, bytes]], limits: Limits, refused: list[Refusal]
+) -> Iterator[tuple[str, bytes]]:
+    for name, data in files:
+        if len(data) > limits.file_mb * 1_000_000 and not is_zip(data):
+            refused.append(Refusal(shown_name(name), f"a file may have {limits.file_mb} MB"))
+        elif len(data) > limits.upload_mb * 1_000_000:
+            refused.append(Refusal(shown_name(name), f"an upload may have {limits.upload_mb} MB in all"))
+        elif is_zip(data):
+            yield from _unzip(name, data, limits, refused)
+        else:
+            yield name, data
+
+
+def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> Iterator[tuple[str, bytes]]:
+    """Yield a zip's files; each member that is refused is named, and a broken zip as a whole."""
+    archive = shown_name(name)
+    try:
+        opened = zipfile.ZipFile(io.BytesIO(data))
+        listed = opened.infolist()
+    except _BROKEN as error:
+        refused.append(Refusal(archive, f"a damaged zip ({_said(error)})"))
+        return
+    with opened:
+        if len(listed) > MOST_ENTRIES:
+            refused.append(
+                Refusal(archive, f"a zip may list {MOST_ENTRIES:,} files; this one {len(listed):,}")
+            )
+            return
+        room, found, bad = limits.upload_mb * 1_000_000, 0, 0
+        for entry in listed:
+            if entry.is_dir() or _no_picture(entry.filename):
+                continue
+            reason = _distrusted(entry, limits)
+            content = b""
+            if not reason:
+                most = min(room, limits.file_mb * 1_000_000)
+                content, reason = _content(opened, entry, most)
+            if not reason and is_zip(content):
+                reason = "a zip inside a zip is not opened"
+            if reason:
+                bad += 1
+                if bad <= limits.files:
+                    refused.append(Refusal(f"{archive}: {shown_name(entry.filename)}", reason))
+                continue
+            room -= len(content)
+            found += 1
+            yield entry.filename, content
+            if found > limits.files:
+                return
+        if bad > limits.files:
+            refused.append(Refusal(archive, f"{bad - limits.files} more of its files are not taken"))
+        if not found and not bad:
+            refused.append(Refusal(archive, "a zip with no file in it"))
+
+
+def _distrusted(entry: zipfile.ZipInfo, limits: Limits) -> str:
+    """Return why an entry is refused before any of it is unpacked, or ''."""
+    path = entry.filename.replace("\\", "/")
+    if path.startswith("/") or ".." in PurePosixPath(path).parts or re.match(r"[A-Za-z]:", path):
+        return "its path leads out of the zip"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "a link, not a file"
+    if entry.flag_bits & 0x1:
+        return "it is encrypted"
+    if entry.compress_type not in _STORED:
+        return "it is packed by a method other than stored or deflate"
+    if entry.file_size > limits.file_mb * 1_000_000:
+        return f"a file may have {limits.file_mb} MB"
+    if entry.file_size > max(FREE_RATIO, MOST_RATIO * entry.compress_size):
+        return f"it unfolds to more than {MOST_RATIO} times its packed size, as zip bombs do"
+    return ""
+
+
+def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tuple[bytes, str]:
+    """Unpack one entry, never more than `most` bytes whatever its header says."""
+    try:
+        with opened.open(entry) as file:
+            content = file.read(most + 1)
+    except _BROKEN as error:
+        return b"", f"damaged in the zip ({_said(error)})"
+    if len(content) > most:
+        return b"", "the zip unfolds to more than may be sent"
+    return content, ""
+
+
+def _no_picture(path: str) -> bool:
+    """Return whether an entry is what systems add to zips on their own."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return "__MACOSX" in parts or not parts or (parts[-1].startswith(".") and parts[-1] != "..")
+
+
+def _unique(name: str, names: dict[str, int]) -> str:
+    """Return a name that no other file of the upload has."""
+    names[name] = names.get(name, 0) + 1
+    if names[name] == 1:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    numbered = f"{stem} ({names[name]}){dot}{suffix}" if dot else f"{name} ({names[name]})"
+    return _unique(numbered, names)
+
+
+def _said(error: BaseException) -> str:
+    return shown_name(str(error) or type(error).__name__)

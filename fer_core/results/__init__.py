@@ -1,0 +1,1 @@
+"""What finished runs say: rows, trust, ranking, charts, the paper beside them."""

@@ -1,0 +1,267 @@
+"""The BDNN's two losses, its prototypes and distances, and two systems class by class: Altair small multiples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fer_core.config.run import CLASSES
+
+from .style import BLUE, CLASS_COLORS, GREY, PART_COLORS, PROTOCOL_COLORS, finish_altair, percent
+
+if TYPE_CHECKING:
+    import altair as alt
+
+#: Figures of a profile that are drawn at most; longer ones are averaged over neighbours.
+MOST_POINTS = 340
+DIRECTIONS = {"": "forward: cross-entropy (nats)", "reverse_": "reverse: mean squared error"}
+
+
+def direction_losses(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return the losses of a bidirectional network as a tidy table: epoch, direction, part, loss, low, high.
+
+    Args:
+        epochs: as the store keeps them; folds are averaged, `low` and `high` are the extreme folds.
+    """
+    parts = []
+    for start, direction in DIRECTIONS.items():
+        for part, short in (("training", "train"), ("validation", "val")):
+            own = epochs.groupby("epoch")[f"{short}_{start}loss"].agg(["mean", "min", "max"]).dropna()
+            own = own.reset_index().set_axis(["epoch", "loss", "low", "high"], axis=1)
+            parts.append(own.assign(direction=direction, part=part))
+    return pd.concat(parts, ignore_index=True)
+
+
+def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw forward and reverse loss over iterations side by side (the paper's figure 5), folds as a band.
+
+    Args:
+        losses: what `direction_losses` returns.
+    """
+    import altair as alt
+
+    color = alt.Color(
+        "part:N",
+        scale=alt.Scale(domain=list(PART_COLORS), range=list(PART_COLORS.values())),
+        legend=alt.Legend(title=None, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3),
+    )
+    x = alt.X("epoch:Q", title="Iteration", axis=alt.Axis(grid=False, tickCount=5))
+    base = alt.Chart(losses)
+    band = base.mark_area(opacity=0.18).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color)
+    line = base.mark_line(strokeWidth=2.2).encode(
+        x=x,
+        y=alt.Y("loss:Q", title="Loss, mean of the folds", axis=alt.Axis(tickCount=4)),
+        color=color,
+        strokeDash=alt.StrokeDash(
+            "part:N", scale=alt.Scale(domain=list(PART_COLORS), range=[[4, 3], [1, 0]]), legend=None
+        ),
+        tooltip=["part", "epoch", alt.Tooltip("loss:Q", format=".3f")],
+    )
+    directions = list(DIRECTIONS.values())
+    chart = (
+        alt.layer(band, line)
+        .properties(width=330, height=230)  # both fit a page of 1280 pixels
+        .facet(column=alt.Column("direction:N", sort=directions, title=None), spacing=34)
+        .resolve_scale(y="independent")
+    )
+    last = losses[losses["epoch"] == losses["epoch"].max()]
+    told = "; ".join(f"{row.direction}, {row.part} {row.loss:.3f}" for row in last.itertuples())
+    return finish_altair(chart, f"Losses of both directions over iterations. At the last one: {told}.")
+
+
+def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw how much better the second system recognises each class than the first, with 95 % intervals.
+
+    Args:
+        table: a row a class: class, difference, low, high (shares), images.
+    """
+    import altair as alt
+
+    order = [name for name in CLASSES if name in set(table["class"])]
+    sides = ["difference", "low", "high"]
+    base = alt.Chart(table.assign(**{side: 100 * table[side] for side in sides})).encode(
+        y=alt.Y("class:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=8))
+    )
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q")
+    x = alt.X(
+        "difference:Q",
+        title="Second minus first: share of the class recognised (points)",
+        axis=alt.Axis(labelExpr="datum.value ? format(datum.value, '+~g') : '0'", tickCount=7),
+    )
+    dots = base.mark_point(filled=True, size=90, color=BLUE, opacity=1).encode(
+        x=x,
+        tooltip=[
+            "class",
+            *(alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides),
+            "images",
+        ],
+    )
+    bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
+    told = ", ".join(f"{row['class']} {100 * row['difference']:+.0f}" for _, row in table.iterrows())
+    chart = alt.layer(zero, bars, dots).properties(height=36 * len(order), width="container")
+    return finish_altair(chart, f"Difference per class in points, second minus first: {told}.")
+
+
+def faces_svg(faces: np.ndarray, cell: int = 5) -> str:
+    """Return gray faces side by side as an SVG, a square of `cell` units a value.
+
+    Args:
+        faces: (7, side, side), cut at 0 and 1.
+    """
+    values = np.clip(np.concatenate(list(faces), axis=1), 0.0, 1.0)
+    height, width = (size * cell for size in values.shape)
+    squares = "".join(
+        f'<rect x="{x * cell}" y="{y * cell}" width="{cell}" height="{cell}" fill="rgb({g},{g},{g})"/>'
+        for (y, x), g in np.ndenumerate((values * 255).round().astype(int))
+    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{squares}</svg>'
+
+
+def profile_table(prototypes: np.ndarray) -> pd.DataFrame:
+    """Return (7, D) prototypes as a tidy table: class, figure (its place in the descriptor, from 0), value.
+
+    More than `MOST_POINTS` figures are averaged over neighbours, `figure` then being the first of each.
+    """
+    step = -(-prototypes.shape[1] // MOST_POINTS)
+    starts = np.arange(0, prototypes.shape[1], step)
+    sums = np.add.reduceat(prototypes, starts, axis=1)
+    means = sums / np.diff(np.append(starts, prototypes.shape[1]))
+    return pd.concat(
+        [
+            pd.DataFrame({"class": name, "figure": starts, "value": means[index]})
+            for index, name in enumerate(CLASSES)
+        ],
+        ignore_index=True,
+    )
+
+
+def profiles(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw each class's prototype as a profile over the descriptor's figures, one panel a class.
+
+    Args:
+        table: what `profile_table` returns.
+    """
+    import altair as alt
+
+    chart = (
+        alt.Chart(table)
+        .mark_area(line={"strokeWidth": 1.2}, opacity=0.35)
+        .encode(
+            x=alt.X("figure:Q", title="Figure of the descriptor", axis=alt.Axis(grid=False, tickCount=4)),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3)),
+            color=alt.Color(
+                "class:N",
+                scale=alt.Scale(domain=list(CLASS_COLORS), range=list(CLASS_COLORS.values())),
+                legend=None,
+            ),
+            tooltip=["class", "figure", alt.Tooltip("value:Q", format=".3f")],
+        )
+        .properties(width=195, height=105)
+        .facet(alt.Facet("class:N", sort=list(CLASSES), title=None), columns=4)
+    )
+    return finish_altair(
+        chart, f"Prototype of each class over {table['figure'].nunique()} figures of the descriptor."
+    )
+
+
+def distance_table(distances: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Return the mean distance of each class's images to each prototype: class, prototype, distance, images."""
+    rows = []
+    for index in np.unique(labels):
+        own = distances[labels == index]
+        means = own.mean(axis=0)
+        rows += [
+            {
+                "class": CLASSES[index],
+                "prototype": name,
+                "distance": float(means[other]),
+                "nearest": bool(other == means.argmin()),
+                "images": len(own),
+            }
+            for other, name in enumerate(CLASSES)
+        ]
+    return pd.DataFrame(rows)
+
+
+def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw mean distances of classes to prototypes as shades, the nearest prototype of each class framed.
+
+    Args:
+        table: what `distance_table` returns.
+    """
+    import altair as alt
+
+    order = [name for name in CLASSES if name in set(table["class"])]
+    base = alt.Chart(table).encode(
+        x=alt.X(
+            "prototype:N", sort=list(CLASSES), title="Prototype", axis=alt.Axis(labelAngle=0, orient="top")
+        ),
+        y=alt.Y("class:N", sort=order, title="Images of"),
+    )
+    middle = float(table["distance"].median())
+    cells = base.mark_rect(stroke=GREY).encode(
+        color=alt.Color("distance:Q", scale=alt.Scale(range=["#00395A", "#2F82B3", "#D3E3EC"]), legend=None),
+        strokeWidth=alt.condition("datum.nearest", alt.value(3), alt.value(0)),
+        tooltip=["class", "prototype", alt.Tooltip("distance:Q", format=".3f"), "images"],
+    )
+    texts = base.mark_text(fontSize=12).encode(
+        text=alt.Text("distance:Q", format=".2f"),
+        color=alt.condition(f"datum.distance < {middle}", alt.value("#FFFFFF"), alt.value("#10202A")),
+    )
+    own = sum(row["nearest"] and row["class"] == row["prototype"] for row in table.to_dict("records"))
+    text = f"Mean distance of images to prototypes; {own} of {len(order)} classes lie nearest to their own."
+    return finish_altair(alt.layer(cells, texts).properties(width="container", height=40 * len(order)), text)
+
+
+def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw one model's accuracy under each protocol with its interval; protocols that leak are open.
+
+    Args:
+        table: in the order drawn: protocol (name), title, accuracy, low, high (shares), leaks.
+    """
+    import altair as alt
+
+    order = list(table["title"])
+    color = alt.Color(
+        "protocol:N",
+        scale=alt.Scale(domain=list(PROTOCOL_COLORS), range=list(PROTOCOL_COLORS.values())),
+        legend=None,
+    )
+    y = alt.Y(
+        "title:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelPadding=8, labelLimit=260),
+    )
+    base = alt.Chart(table).encode(y=y, color=color)
+    x = alt.X(
+        "accuracy:Q",
+        title="Validation accuracy (%)",
+        axis=alt.Axis(format=".0%", tickCount=6),
+        scale=alt.Scale(domainMin=0),
+    )
+    bars = base.mark_rule(strokeWidth=2.4).encode(x=alt.X("low:Q"), x2="high:Q")
+    dots = base.mark_point(size=130, strokeWidth=2.6).encode(
+        x=x,
+        shape=alt.Shape(
+            "leaks:N", scale=alt.Scale(domain=[False, True], range=["circle", "diamond"]), legend=None
+        ),
+        fillOpacity=alt.condition("datum.leaks", alt.value(0), alt.value(1)),
+        fill=color,
+        tooltip=[
+            "title",
+            alt.Tooltip("accuracy:Q", format=".1%"),
+            alt.Tooltip("low:Q", format=".1%"),
+            alt.Tooltip("high:Q", format=".1%"),
+        ],
+    )
+    chance = (
+        alt.Chart(pd.DataFrame({"chance": [1 / len(CLASSES)]}))
+        .mark_rule(strokeDash=[4, 3], color=GREY)
+        .encode(x="chance:Q")
+    )
+    told = "; ".join(f"{row['title']} {percent(row['accuracy'])}" for row in table.to_dict("records"))
+    chart = alt.layer(chance, bars, dots).properties(height=max(52 * len(order), 110), width="container")
+    return finish_altair(chart, f"Accuracy of one model under several protocols: {told}.")

@@ -1,0 +1,157 @@
+"""What a data set holds and what became of its frames in face detection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fer_core.config.run import CLASSES
+from fer_core.evaluation.metrics import wilson
+
+from .style import BLUE, CLASS_COLORS, PALETTE, STATUS_COLORS, finish_altair, percent
+
+if TYPE_CHECKING:
+    import altair as alt
+
+#: Parts beyond which stacked colours can't be told apart, and a table of shades is drawn instead.
+MOST_STACKED = len(PALETTE)
+
+
+def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw the number of images per class, stacked by split where there are few parts, else class by group.
+
+    Args:
+        counts: columns class, part (split or group; one value, or none, for a data set without) and images.
+    """
+    import altair as alt
+
+    table = counts if "part" in counts else counts.assign(part="all")
+    table = table.groupby(["class", "part"], sort=False)[["images"]].sum().reset_index()
+    parts = list(dict.fromkeys(table["part"]))
+    totals = table.groupby("class")[["images"]].sum().reset_index()
+    said = ", ".join(f"{row['class']} {row['images']}" for _, row in totals.iterrows())
+    text = f"Images per class: {said}; {totals['images'].sum()} in all" + (
+        f", in {len(parts)} parts." if len(parts) > 1 else "."
+    )
+    order = [name for name in CLASSES if name in set(table["class"])]
+    tooltip = [alt.Tooltip("class:N"), alt.Tooltip("part:N"), alt.Tooltip("images:Q", format=",d")]
+    if len(parts) > MOST_STACKED:
+        chart = (
+            alt.Chart(table)
+            .mark_rect()
+            .encode(
+                x=alt.X(
+                    "class:N",
+                    sort=order,
+                    title=None,
+                    axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False),
+                    scale=alt.Scale(padding=0.06),
+                ),
+                y=alt.Y(
+                    "part:N",
+                    title=None,
+                    sort="ascending",
+                    axis=alt.Axis(domain=False, ticks=False, labelPadding=8, labelOverlap=False),
+                    scale=alt.Scale(padding=0.1),
+                ),
+                color=alt.value(BLUE),
+                opacity=alt.Opacity("images:Q", scale=alt.Scale(range=[0.08, 1]), title="Images"),
+                tooltip=tooltip,
+            )
+            .properties(height=80 + 18 * len(parts), width="container")
+        )
+        return finish_altair(chart, text)
+    total_of = dict(zip(totals["class"], totals["images"], strict=True))
+    table["label"] = [f"{name} ({total_of[name]:,})" for name in table["class"]]
+    y = alt.Y(
+        "label:N",
+        sort=[f"{name} ({total_of[name]:,})" for name in order],
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelPadding=8),
+    )
+    if len(parts) == 1:
+        color = alt.Color(
+            "class:N",
+            scale=alt.Scale(domain=list(CLASS_COLORS), range=list(CLASS_COLORS.values())),
+            legend=None,
+        )
+    else:
+        color = alt.Color(
+            "part:N", scale=alt.Scale(domain=parts, range=list(PALETTE[: len(parts)])), title=None
+        )
+    bars = (
+        alt.Chart(table)
+        .mark_bar(height={"band": 0.68})
+        .encode(
+            x=alt.X("sum(images):Q", title="Images", axis=alt.Axis(tickMinStep=1, tickCount=6, domain=False)),
+            y=y,
+            color=color,
+            order=alt.Order("part_order:Q"),
+            tooltip=tooltip,
+        )
+        .transform_calculate(part_order=f"indexof({parts!r}, datum.part)")
+    )
+    return finish_altair(
+        bars.properties(height=50 + 30 * len(order) + 36 * (len(parts) > 1), width="container"), text
+    )
+
+
+def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw per class what became of its frames: a panel per status, its share with a 95 % Wilson interval.
+
+    Args:
+        faces: columns class, status (`faces.crops.STATUSES`) and images; statuses no frame has are left out.
+    """
+    import altair as alt
+
+    table = _status_shares(faces)
+    statuses = [name for name in STATUS_COLORS if name in set(table["status"])]
+    order = [name for name in CLASSES if name in set(table["class"])]
+    color = alt.Color(
+        "status:N",
+        scale=alt.Scale(domain=list(STATUS_COLORS), range=list(STATUS_COLORS.values())),
+        legend=None,
+    )
+    tooltip = [
+        alt.Tooltip("class:N"),
+        alt.Tooltip("status:N"),
+        alt.Tooltip("images:Q"),
+        alt.Tooltip("total:Q", title="of"),
+        alt.Tooltip("share:Q", format=".1%"),
+        alt.Tooltip("low:Q", format=".1%", title="95 % from"),
+        alt.Tooltip("high:Q", format=".1%", title="to"),
+    ]
+    base = alt.Chart(table).encode(
+        y=alt.Y("class:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=8)),
+        tooltip=tooltip,
+    )
+    x = alt.X(
+        "share:Q",
+        title="Share of frames (%)",
+        axis=alt.Axis(format="%", tickCount=3),
+        scale=alt.Scale(domainMin=0),
+    )
+    layers = alt.layer(
+        base.mark_bar(height={"band": 0.6}, opacity=0.55).encode(x=x, color=color),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=color),
+    ).properties(width=130, height=24 * len(order))
+    chart = layers.facet(column=alt.Column("status:N", sort=statuses, title=None), spacing=16).resolve_scale(
+        x="independent"
+    )
+    sums = table.groupby("status")["images"].sum()
+    total = int(sums.sum())
+    said = ", ".join(f"{name} {sums[name]} ({percent(sums[name] / total)})" for name in statuses)
+    return finish_altair(chart, f"What became of {total} frames in face detection, per class: {said}.")
+
+
+def _status_shares(faces: pd.DataFrame) -> pd.DataFrame:
+    """Return class, status, images, total (of the class), share, low, high for every pair of those met."""
+    table = faces.pivot_table(index="class", columns="status", values="images", aggfunc="sum", fill_value=0)
+    rows = []
+    for name, counts in table.iterrows():
+        total = int(counts.sum())
+        for status, images in counts.items():
+            low, high = wilson(int(images), total)
+            rows.append((name, status, int(images), total, images / total if total else 0.0, low, high))
+    return pd.DataFrame(rows, columns=["class", "status", "images", "total", "share", "low", "high"])

@@ -1,0 +1,87 @@
+"""Sweeps: every unfreeze setting of every backbone by every recipe, ranked, with what is noise named so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_core.config.run import CLASSES
+from fer_core.evaluation.metrics import compare
+from fer_core.storage.store import StoredRun
+
+from .rows import run_row, title
+
+
+@dataclass(frozen=True)
+class Place:
+    """A run's place in a sweep.
+
+    Attributes:
+        rank: from 1, by validation accuracy.
+        difference: the first one's accuracy minus this one's, on the images both were judged on; with its
+            95 % interval (paired bootstrap, by movie or person where known) and the p-value of McNemar's exact
+            test on the first seed. None for the first one itself.
+        noise: whether that interval holds 0, or there is none (one movie): the two can't be told apart here.
+    """
+
+    rank: int
+    run: StoredRun
+    difference: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    noise: bool
+
+    def row(self) -> dict[str, Any]:
+        """Return it as one flat row, with the run's own (`results.run_row`)."""
+        return {
+            "rank": self.rank,
+            "title": title(self.run),
+            **run_row(self.run),
+            "behind": self.difference,
+            "behind_interval": self.interval,
+            "p": self.p,
+            "within_noise": self.noise,
+        }
+
+
+def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFrame]) -> list[Place]:
+    """Rank finished runs of one data set under one protocol by validation accuracy, best first.
+
+    Several seeds of an image count as one, its mean; McNemar's test, which needs a right or wrong, reads the
+    first seed. The first of many is first partly by luck, so its own accuracy is a little optimistic.
+    """
+    ordered = sorted(runs, key=lambda run: -run.summary["val_accuracy"])
+    if not ordered:
+        return []
+    best = predictions(ordered[0])
+    places = [Place(1, ordered[0], None, None, None, False)]
+    for number, run in enumerate(ordered[1:], 2):
+        other = predictions(run)
+        gap, low, high = _behind(other, best)
+        apart = low > 0 or high < 0
+        places.append(Place(number, run, gap, (low, high), _p(other, best), not apart))
+    return places
+
+
+def _behind(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, float, float]:
+    from fer_core.evaluation.metrics.paired import paired
+
+    gap, (low, high), _ = paired(a, b)
+    return gap, low, high
+
+
+def _p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    sides = [_right(side[side["seed"] == side["seed"].min()]) for side in (a, b)]
+    both = pd.concat(sides, axis=1, keys=["a", "b"]).dropna()
+    return float(compare(both["a"].astype(bool), both["b"].astype(bool), resamples=1)["p"])
+
+
+def _right(predictions: pd.DataFrame) -> pd.Series:
+    guesses = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy().argmax(axis=1)
+    right = np.asarray(guesses == predictions["label"].to_numpy())
+    # Under the two-set or a fixed split an image is held out once; names are unique within a seed.
+    return pd.Series(right, index=predictions["name"])

@@ -1,0 +1,111 @@
+"""A stored run as one flat row of figures: what tables on pages and on the command line show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from fer_core.config.comparators import SvmConfig, TableConfig
+from fer_core.config.recipes import described
+from fer_core.config.run import DataConfig, Model, RunConfig, TransferConfig
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.naming import system
+from fer_core.storage.store import StoredRun
+
+#: Figures that a run's summary holds and a row shows as they are; None until the run is done.
+FIGURES: tuple[str, ...] = (
+    "train_accuracy",
+    "val_accuracy",
+    "val_accuracy_interval",
+    "train_loss",
+    "val_loss",
+    "macro_f1",
+    "folds",
+    "images",
+    "missing_faces",
+    "unreadable",
+)
+
+
+def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
+    """Return a run's definition and figures; shares in 0..1, losses in nats, seconds of work.
+
+    `missing_faces` counts the frames whose whole image was used for want of a face; None where no face was
+    looked for. `detector_leak` is the share of held-out images of movies that a fine-tuned detector was trained on,
+    None where it was not, or on other data. `optimistic` says that the reported fold took part in the choice of
+    the reported epoch.
+    """
+    config = run.config
+    model = config.model
+    transfer = model if isinstance(model, TransferConfig) else None
+    protocol = PROTOCOLS[config.protocol.name]
+    figures = {name: run.summary.get(name) for name in FIGURES}
+    return {
+        "run_id": run.id,
+        "status": run.status,
+        "cached": cached,
+        "data": run.data_name,
+        "generated": config.data.generated,
+        "system": system(model),
+        "model": model.kind,
+        "backbone": transfer.backbone if transfer else None,
+        "weights": transfer.weights if transfer else None,
+        "unfreeze": transfer.unfreeze if transfer else None,
+        "faces": config.faces.extract,
+        "protocol": protocol.name,
+        "leaks": protocol.leaks,
+        "detector_leak": run.summary.get("leakage", {}).get("detector"),
+        "seeds": list(config.protocol.seeds),
+        "epochs": None if isinstance(model, SvmConfig) else config.epochs,
+        "recipe": described(config.training) or "paper" if transfer else None,
+        "selection": config.training.selection if transfer else None,
+        "optimistic": config.trains_backbone and config.training.optimistic,
+        **figures,
+        "trainable": BACKBONES[transfer.backbone].trainable[transfer.unfreeze]
+        if transfer
+        else run.summary.get("trainable"),
+        "seconds": run.seconds,
+        "created": run.created,
+        "error": run.error or None,
+    }
+
+
+def training_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """Return the runs whose goal is a trained model, leaving out those that only detect faces."""
+    return [run for run in runs if run.config.goal == "train"]
+
+
+def run_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
+    """Return one row a run as `run_row` gives it, with `low` and `high` of the interval and a `title`."""
+    rows = []
+    for run in runs:
+        row = run_row(run)
+        low, high = row["val_accuracy_interval"] or (None, None)
+        rows.append(row | {"low": low, "high": high, "title": title(run)})
+    return pd.DataFrame(rows)
+
+
+def title(run: StoredRun) -> str:
+    """Return a run's name for people: the model, and what is unlike the default."""
+    config = run.config
+    model = config.model
+    parts = [system(model)]
+    if config.epochs != _usual_epochs(type(model)):
+        parts.append(f"{config.epochs} epoch{'s' * (config.epochs > 1)}")
+    if isinstance(model, TransferConfig):
+        if not config.faces.extract:
+            parts.append("whole frames")
+        if said := described(config.training):
+            parts.append(said)
+    elif not config.faces.extract and not isinstance(model.inputs, TableConfig):
+        parts.append("whole frames")
+    return ", ".join(parts)
+
+
+@cache
+def _usual_epochs(kind: type[Model]) -> int:
+    return RunConfig(data=DataConfig(fingerprint="0" * 16), model=kind()).epochs

@@ -1,0 +1,193 @@
+"""A zip file whose manifest names every file with its size and SHA-256; nothing else may be in it.
+
+The manifest is `{"format", "version", "files": {name: {"bytes", "sha256"}}, ...}`. An archive is judged by its
+directory before a byte of it is unpacked: names are matched against a list, never used as paths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from fer_core.errors import DataError
+
+MANIFEST = "manifest.json"
+CHUNK = 1 << 20
+
+#: Most an archive may unpack to, and most of that in one document (what is not a network).
+MAX_BYTES, MAX_DOCUMENT = 8 << 30, 256 << 20
+MAX_FILES = 10_000
+#: Most that a document may grow by when it is unpacked; numbers as JSON come nowhere near.
+MAX_RATIO = 100
+
+
+def write(
+    target: Path | IO[bytes], about: Mapping[str, Any], files: Iterable[tuple[str, bytes | Path]]
+) -> None:
+    """Write an archive. Documents (bytes) are compressed, files stored as they are.
+
+    Args:
+        about: what the manifest says besides `files`: format, version and more, JSON-able.
+    """
+    listed: dict[str, dict[str, object]] = {}
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in files:
+            hashed, size = hashlib.sha256(), 0
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED if isinstance(content, bytes) else zipfile.ZIP_STORED
+            source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+            with source, archive.open(entry, "w", force_zip64=True) as packed:
+                while chunk := source.read(CHUNK):
+                    hashed.update(chunk)
+                    size += len(chunk)
+                    packed.write(chunk)
+            listed[name] = {"bytes": size, "sha256": hashed.hexdigest()}
+        manifest = json.dumps({**about, "files": listed}, indent=2)
+        archive.writestr(zipfile.ZipInfo(MANIFEST), manifest, zipfile.ZIP_DEFLATED)
+
+
+class Bundle:
+    """An opened archive whose directory has been judged.
+
+    Args:
+        source: the file or its bytes.
+        format_name, version: what the manifest must say.
+        documents, networks: patterns that names match in full; the former are read into memory.
+
+    Raises:
+        DataError: it is no such archive, of a newer version, or holds what it must not.
+    """
+
+    def __init__(
+        self,
+        source: Path | IO[bytes],
+        *,
+        format_name: str,
+        version: int,
+        documents: re.Pattern[str],
+        networks: re.Pattern[str],
+    ) -> None:
+        try:
+            self._archive = zipfile.ZipFile(source)
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise DataError(
+                "The file must be a zip that FER Lab exported", got=str(error), fix="Export the run again"
+            ) from error
+        self._documents, self._networks = documents, networks
+        entries = self._archive.infolist()
+        if len(entries) > MAX_FILES:
+            raise _refused(f"at most {MAX_FILES} files", f"{len(entries)}")
+        self._entries = {entry.filename: entry for entry in entries}
+        if len(self._entries) != len(entries):
+            raise _refused("each file once", "a name twice")
+        for entry in entries:
+            self._judge(entry)
+        if (total := sum(entry.file_size for entry in entries)) > MAX_BYTES:
+            raise _refused(f"at most {MAX_BYTES >> 30} GiB unpacked", f"{total / 2**30:.1f} GiB")
+        self.manifest = self._read_manifest(format_name, version)
+
+    def _judge(self, entry: zipfile.ZipInfo) -> None:
+        name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
+        document = name == MANIFEST or self._documents.fullmatch(name)
+        if not document and not self._networks.fullmatch(name):
+            raise _refused("only a run's own files, by their names", repr(name[:200]))
+        if kind not in (0, stat.S_IFREG) or entry.flag_bits & 0x1:
+            raise _refused("plain files alone, no links and nothing encrypted", repr(name))
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _refused("files stored or deflated", repr(name))
+        if document and entry.file_size > MAX_DOCUMENT:
+            raise _refused(
+                f"documents of at most {MAX_DOCUMENT >> 20} MiB", f"{name}: {entry.file_size} bytes"
+            )
+        if entry.file_size > MAX_RATIO * max(entry.compress_size, 1 << 16):
+            raise _refused(f"nothing packed more than {MAX_RATIO} times", repr(name))
+
+    def _read_manifest(self, format_name: str, version: int) -> dict[str, Any]:
+        manifest = self._json(self._bytes(MANIFEST), MANIFEST) if MANIFEST in self._entries else {}
+        if not isinstance(manifest, dict) or manifest.get("format") != format_name:
+            raise _refused(f"a manifest of the format {format_name!r}", repr(str(manifest)[:80]))
+        found = manifest.get("version")
+        if not isinstance(found, int) or not 1 <= found <= version:
+            raise DataError(
+                f"The archive's format must be version {version} or older",
+                got=repr(found)[:80],
+                fix="Update FER Lab, or export the run with an older one",
+            )
+        files = manifest.get("files")
+        if not isinstance(files, dict) or set(files) != set(self._entries) - {MANIFEST}:
+            raise _refused("exactly the files its manifest lists", "others, or fewer")
+        return manifest
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.close()
+
+    @property
+    def networks(self) -> list[str]:
+        """The names of the files that are no documents, sorted."""
+        return sorted(name for name in self._entries if self._networks.fullmatch(name))
+
+    def document(self, name: str) -> Any:
+        """Return a JSON document whose hash is the manifest's. Raises DataError."""
+        if name not in self._entries:
+            raise _refused(f"the document {name}", "none")
+        data = self._bytes(name)
+        self._compare(name, len(data), hashlib.sha256(data).hexdigest())
+        return self._json(data, name)
+
+    def unpack(self, name: str, target: Path) -> None:
+        """Write a file whose hash is the manifest's to a path of the caller's choice. Raises DataError."""
+        hashed, size = hashlib.sha256(), 0
+        with _unpacking(name), self._archive.open(self._entries[name]) as packed, target.open("wb") as file:
+            while chunk := packed.read(CHUNK):
+                hashed.update(chunk)
+                size += len(chunk)
+                file.write(chunk)
+        self._compare(name, size, hashed.hexdigest())
+
+    def _bytes(self, name: str) -> bytes:
+        with _unpacking(name), self._archive.open(self._entries[name]) as packed:
+            return packed.read(MAX_DOCUMENT + 1)
+
+    def _compare(self, name: str, size: int, digest: str) -> None:
+        if self.manifest["files"][name] != {"bytes": size, "sha256": digest}:
+            raise DataError(
+                "Each file must have the SHA-256 that the manifest says",
+                got=f"{name} has been changed or damaged",
+                fix="Get the archive again from where it came from",
+            )
+
+    @staticmethod
+    def _json(data: bytes, name: str) -> Any:
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise _refused("documents that are JSON", f"{name}: {error}") from error
+
+
+@contextmanager
+def _unpacking(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _refused("files that unpack", f"{name}: {error}") from error
+
+
+def _refused(rule: str, got: str) -> DataError:
+    return DataError(f"An exported run holds {rule}", got=got, fix="Export it again where it was made")
+
+
+def encode(document: Any) -> bytes:
+    """Return a document as JSON. Raises ValueError where a number is not finite."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

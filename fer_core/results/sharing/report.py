@@ -1,0 +1,225 @@
+"""A run as one self-contained HTML file: figures, tables and all that is known of it, with the network off.
+
+Plotly's own script is written into the file, and its Content-Security-Policy forbids every connection. All text
+goes through Jinja's autoescape; figures are JSON in which no character can end a script element.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_core.config.recipes import SELECTIONS
+from fer_core.config.run import CLASSES, RunConfig
+from fer_core.datasets.base import generated_words
+from fer_core.errors import StoreError
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
+from fer_core.results.charts.style import INK
+from fer_core.results.rows import title
+from fer_core.results.trust import calibration_words, interval, percent, reliability_tables, trust_rows
+from fer_core.storage.store import Store, StoredRun
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def write_report(store: Store, run_id: str, path: Path) -> Path:
+    """Write the report of a finished run and return its path.
+
+    Raises:
+        NotFoundError: there is no such run.
+        StoreError: it is not a finished training run, or the file can't be written.
+    """
+    page = report(store, run_id)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StoreError("The report must be written to a writable place", got=str(error)) from error
+    return path
+
+
+def report(store: Store, run_id: str) -> str:
+    """Return the report of a finished run as an HTML document.
+
+    Raises:
+        NotFoundError: there is no such run.
+        StoreError: it is not a finished training run.
+    """
+    run = finished(store, run_id)
+    return render(run, store.epochs(run.id), store.predictions(run.id), store.log(run.id))
+
+
+def finished(store: Store, run_id: str) -> StoredRun:
+    """Return a finished training run. Raises NotFoundError or StoreError."""
+    run = store.run(run_id)
+    if run.status != "done" or run.config.goal != "train":
+        raise StoreError(
+            "Only a training run that is done can be shared",
+            got=run.status if run.config.goal == "train" else "a detection of faces",
+            fix="Wait until it is done, or choose another",
+        )
+    return run
+
+
+def render(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame, log: pd.DataFrame) -> str:
+    """Return the document of a finished run from its tables, as `Store` gives them."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    config, summary, protocol = run.config, run.summary, PROTOCOLS[run.config.protocol.name]
+    selection = config.training.selection if config.trains_backbone else "last"
+    template = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    ).get_template("report.html.j2")
+    return template.render(
+        run=run,
+        title=title(run),
+        generated=generated_words(config.data.layout) if config.data.generated else None,
+        optimistic=config.trains_backbone and config.training.optimistic,
+        selection=SELECTIONS[selection],
+        protocol=protocol,
+        headline=headline(run),
+        trust=trust_rows(run),
+        figures=figures(run, epochs, predictions),
+        per_class=_rounded(pd.DataFrame(summary["per_class"])),
+        folds=fold_rows(predictions),
+        facts=facts(run),
+        packages=sorted((run.environment.get("packages") or {}).items()),
+        config=json.dumps(public_config(config), indent=2),
+        log="\n".join(log["text"]),
+        written=moment(datetime.now(UTC).timestamp()),
+        ink=INK,
+        plotly=get_plotlyjs(),
+    )
+
+
+def public_config(config: RunConfig) -> dict[str, Any]:
+    """Return a run's definition without paths of the machine it was made on; its key is the same."""
+    values = config.model_dump(mode="json")
+    if values["data"]["source"] != "demo":
+        values["data"]["source"] = ""
+    if values["model"].get("weights_file"):
+        values["model"]["weights_file"] = Path(values["model"]["weights_file"]).name
+    return values
+
+
+def headline(run: StoredRun) -> list[tuple[str, str, str]]:
+    """Return (name, figure, what it rests on) of the figures that stand at the top."""
+    summary, config = run.summary, run.config
+    missing = summary["missing_faces"]
+    seeds = ", ".join(map(str, config.protocol.seeds))
+    losses = (
+        "no loss: it is fitted at once"
+        if summary["val_loss"] is None
+        else f"validation loss {summary['val_loss']:.3f}"
+    )
+    return [
+        (
+            "Validation accuracy",
+            percent(summary["val_accuracy"]),
+            f"95 % interval {interval(summary['val_accuracy_interval'])}",
+        ),
+        ("Training accuracy", percent(summary["train_accuracy"]), "mean of the folds"),
+        ("Macro F1", f"{summary['macro_f1']:.3f}", losses),
+        (
+            "Frames with no face",
+            "not looked for" if missing is None else str(missing),
+            f"of {summary['images']} images; {summary['unreadable']} unreadable left out",
+        ),
+        ("Protocol", config.protocol.name, f"{summary['folds']} folds, seeds {seeds}"),
+    ]
+
+
+def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> list[dict[str, str]]:
+    """Return the figures as heading, note, what they show in words, and Plotly's JSON safe inside a script."""
+    drawn: list[tuple[str, str, Any]] = []
+    if len(epochs) and epochs["val_accuracy"].notna().any():
+        curves = charts.learning_curves(epochs.assign(system=title(run)))
+        drawn.append(("Learning curves", "Thin lines are folds, thick ones their mean.", curves))
+    matrix = charts.confusion(run.summary["confusion"], CLASSES)
+    drawn.append(("Confusion of held-out images", "Counts, summed over seeds; shade by true class.", matrix))
+    classes = charts.per_class_figures(pd.DataFrame(run.summary["per_class"]))
+    drawn.append(("Per class", "", classes))
+    bins, scaled = reliability_tables(run, predictions)
+    drawn.append(("Calibration", calibration_words(run), charts.reliability(bins, scaled)))
+    return [
+        {"heading": heading, "note": note, "alt": charts.describe(figure), "json": script_json(figure)}
+        for heading, note, figure in drawn
+    ]
+
+
+def script_json(figure: Any) -> str:
+    """Return a Plotly figure as JSON that can stand inside a script element whatever its texts hold."""
+    text = figure.to_json()
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return str(text)
+
+
+def fold_rows(predictions: pd.DataFrame) -> list[dict[str, object]]:
+    """Return each fold's held-out images and accuracy with its Wilson interval."""
+    from fer_core.evaluation.metrics import wilson
+
+    columns = [f"p{index}" for index in range(len(CLASSES))]
+    right = predictions[columns].to_numpy().argmax(axis=1) == predictions["label"].to_numpy()
+    table = predictions.assign(right=right).groupby(["seed", "fold"])["right"].agg(["sum", "count"])
+    return [
+        {
+            "seed": seed,
+            "fold": fold,
+            "images": int(count),
+            "accuracy": percent(correct / count),
+            "interval": interval(wilson(correct, count)),
+        }
+        for (seed, fold), correct, count in table.itertuples()
+    ]
+
+
+def facts(run: StoredRun) -> list[tuple[str, str]]:
+    """Return what identifies the run and what it was made with; a dash where it is not known."""
+    made: Mapping[str, Any] = run.environment
+    rows = [
+        ("Run", run.id),
+        ("Data set", run.data_name or "–"),
+        ("Data fingerprint", run.data),
+        ("Submitted", moment(run.created)),
+        ("Finished", moment(run.finished)),
+        ("Seconds of work", f"{run.seconds:.0f}"),
+        ("FER Lab", str(made.get("fer_lab") or "–")),
+        ("Commit", str(made.get("commit") or "–")),
+        ("Python", str(made.get("python") or "–")),
+        ("Platform", str(made.get("platform") or "–")),
+        ("Device", str(made.get("device") or "–")),
+        ("Cores", str(made.get("cores") or "–")),
+    ]
+    if imported := run.extra.get("imported"):
+        rows.append(("Imported", imported_note(imported)))
+    return rows
+
+
+def imported_note(imported: Mapping[str, Any]) -> str:
+    """Return where and when an imported run came from."""
+    return f"from {imported['origin']}, exported {moment(imported['exported'])}, taken in {moment(imported['at'])}"
+
+
+def moment(seconds: float | None) -> str:
+    """Return a time in seconds since 1970 as UTC to the minute; a dash for None."""
+    return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _rounded(table: pd.DataFrame) -> list[dict[str, object]]:
+    shares = ("precision", "recall", "specificity", "f1")
+    return [
+        {str(name): _share(value) if name in shares else value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"

@@ -1,0 +1,125 @@
+"""What a run's headline figure leaves out, in rows of words: intervals, leaks, frames without a face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_core.config.comparators import SvmConfig
+from fer_core.config.run import CLASSES
+from fer_core.evaluation.metrics import apply_temperature, reliability
+from fer_core.evaluation.metrics.calibration import TEMPERATURES
+from fer_core.storage.store import StoredRun
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share in 0..1 as a percentage; a dash for None and NaN."""
+    return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Return an interval of shares as percentages; a dash for None and NaN."""
+    if not bounds or any(bound is None or bound != bound for bound in bounds):
+        return "–"
+    return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
+
+
+def detector_leak(summary: Mapping[str, Any]) -> str:
+    """Return the share of a run's validation images whose movie its fine-tuned detector knows, in words."""
+    seen = summary["leakage"]["detector"]
+    return f"not known: it was trained on {summary['detector_data']}" if seen is None else percent(seen)
+
+
+def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return a run's reliability (`metrics.reliability`), and that after its temperatures; None where it has none.
+
+    Each fold's temperature was fitted on its own inner split, so no image that is reported decided on it.
+
+    Args:
+        predictions: the run's held-out predictions as the store keeps them.
+    """
+    probabilities = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy(np.float64)
+    labels = predictions["label"].to_numpy()
+    table = reliability(probabilities, labels)
+    if "temperatures" not in run.summary:
+        return table, None
+    parts = list(zip(predictions["seed"], predictions["fold"], strict=True))
+    networks = [
+        (seed, fold)
+        for seed in run.config.protocol.seeds
+        for fold in sorted({fold for own, fold in parts if own == seed})
+    ]
+    temperatures = dict(zip(networks, run.summary["temperatures"], strict=True))
+    scaled = probabilities.copy()
+    for network, temperature in temperatures.items():
+        rows = [part == network for part in parts]
+        scaled[rows] = apply_temperature(probabilities[rows], temperature)
+    return table, reliability(scaled, labels)
+
+
+def calibration_words(run: StoredRun) -> str:
+    """Return what a run's calibration figures are of, in a sentence or two."""
+    figures, model = run.summary, run.config.model
+    text = f"Expected calibration error {percent(figures['ece'])} over {figures['validated']} held-out images"
+    if "calibrated" not in figures:
+        if isinstance(model, SvmConfig):
+            return f"{text}; the SVM's temperatures were fitted inside the training part of each fold."
+        text += ", with the probabilities as the networks give them."
+        return text if not run.config.trains_backbone else f"{text} No temperature was fitted."
+    low, high = min(figures["temperatures"]), max(figures["temperatures"])
+    between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    most = TEMPERATURES[1]
+    if high > 0.999 * most:
+        between += (
+            f" ({most:g} is the most that is tried: on the inner split confidence told next to nothing)"
+        )
+    return (
+        f"{text} as the networks give them, {percent(figures['calibrated']['ece'])} after temperatures of {between}, "
+        "each fitted on its fold's inner split. A temperature above 1 softens; which class comes first stays."
+    )
+
+
+def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
+    """Return (what, figure) rows of a finished run: how far its accuracy can be trusted."""
+    figures = run.summary
+    rows = [("Interval over images (Wilson)", interval(figures["val_accuracy_interval"]))]
+    rows.append(
+        (
+            f"Interval over {figures['groups']} movies or persons",
+            interval(figures["val_accuracy_group_interval"]),
+        )
+    )
+    if len(figures["seeds"]) > 1:
+        rows.append(("Interval over seeds", interval(figures["val_accuracy_seed_interval"])))
+    leakage = figures["leakage"]
+    rows.append(("Validation images whose shot is in training too", percent(leakage["clip"])))
+    rows.append(("Validation images whose movie or person is in training too", percent(leakage["group"])))
+    rows.append(("Validation images trained on themselves", percent(leakage["image"])))
+    if "detector_data" in figures:
+        what = "Validation images whose movie or person the detector was trained on"
+        rows.append((what, detector_leak(figures)))
+    for name, text in (("found", "with a face"), ("not_found", "with no face")):
+        part = figures[name]
+        if part["images"] and figures["missing_faces"] is not None:
+            rows.append(
+                (
+                    f"Accuracy on the {part['images']} frames {text}",
+                    f"{percent(part['accuracy'])} ({interval(part['interval'])})",
+                )
+            )
+    rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
+    rows.append(("Calibration error (ECE)", percent(figures["ece"])))
+    if "calibrated" in figures:
+        rows.append(
+            ("Calibration error with temperatures of inner splits", percent(figures["calibrated"]["ece"]))
+        )
+    if run.config.trains_backbone and figures.get("micro_batch", 0) not in (
+        0,
+        run.config.training.batch_size,
+    ):
+        rows.append(("Images a pass, after memory ran out", str(figures["micro_batch"])))
+    rows.append(("Always answering the commonest class", percent(figures["chance"])))
+    return rows

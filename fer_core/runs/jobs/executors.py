@@ -1,0 +1,198 @@
+"""Where queued runs are carried out: a table of executors, and what pages and commands ask of the one that is set.
+
+Whatever carries a run out, its row in the database is the truth about it: an executor only sees to it that a
+worker lives, or a job waits, for what is queued.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from typing import Any, Protocol
+
+from fer_core import ROOT
+from fer_core.config.settings import Settings
+from fer_core.errors import ConfigError, StoreError
+from fer_core.storage.store import Store
+
+from . import queue, registry
+from .on_ray import cluster
+from .slurm import Slurm
+from .worker import run_worker
+
+#: The worker's log starts anew beyond so many bytes; the one before is kept.
+LOG_BYTES = 5_000_000
+
+#: The most runs that one process drives on a Ray cluster.
+DRIVEN = 8
+
+
+class Executor(Protocol):
+    """A way to have runs carried out."""
+
+    def submit(self, settings: Settings) -> None:
+        """See to it that queued runs get carried out; returns at once unless it carries them out itself.
+
+        Raises:
+            ConfigError: a package or a setting that this executor needs is missing.
+            StoreError: a worker of another host uses the database.
+        """
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Be what carries runs out, until stopped or until nothing is left: the command `worker`.
+
+        `only` restricts it to one run.
+        """
+
+    def cancel(self, settings: Settings, run_id: str) -> None:
+        """Take back what was started for a run that its row calls cancelled, or to be cancelled."""
+
+    def describe(self, settings: Settings) -> str:
+        """Say in a few words where runs are carried out. Raises ConfigError."""
+
+
+def launch(settings: Settings) -> None:
+    """See to it that queued runs get carried out; call it after submitting, and as often as you like.
+
+    With 'inline' it returns when nothing is left to do, with every other executor at once.
+
+    Raises:
+        StoreError: this is a read-only demo, or a worker of another host uses the database.
+        ConfigError: a package or a setting that the executor needs is missing.
+    """
+    if settings.demo:
+        raise StoreError("Runs can't be started in demo mode", fix="Start FER Lab without FER_DEMO")
+    EXECUTORS[settings.executor].submit(settings)
+
+
+def cancel(settings: Settings, store: Store, run_id: str) -> bool:
+    """Cancel a run in its row and where it waits or works; False when it has ended.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    found = queue.cancel(store, run_id)
+    if found:
+        EXECUTORS[settings.executor].cancel(settings, run_id)
+    return found
+
+
+def describe(settings: Settings) -> str:
+    """Say in a few words where runs are carried out. Raises ConfigError."""
+    return EXECUTORS[settings.executor].describe(settings)
+
+
+class Inline:
+    """The calling process."""
+
+    def submit(self, settings: Settings) -> None:
+        """Carry out the runs in this process until nothing is left."""
+        run_worker(settings, until_idle=True)
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Carry out runs in this process."""
+        run_worker(settings, until_idle=until_idle, only=only)
+
+    def cancel(self, settings: Settings, run_id: str) -> None:
+        """Do nothing: the worker looks at the row."""
+
+    def describe(self, settings: Settings) -> str:
+        """Name the process and its device."""
+        return f"this process, device {settings.device}"
+
+
+class Local(Inline):
+    """A worker process of this host."""
+
+    def submit(self, settings: Settings) -> None:
+        """Start a worker process that outlives this one, unless a worker lives already."""
+        store = Store(settings.database)
+        reservation = f"{registry.owner_name()}:start"
+        try:
+            if not registry.reserve(store, reservation, device=settings.device):
+                return
+            try:
+                pid = _spawn(settings)
+                registry.enter(store, registry.owner_name(pid), device=settings.device, pid=pid)
+            finally:
+                registry.leave(store, reservation)
+        finally:
+            store.close()
+
+    def describe(self, settings: Settings) -> str:
+        """Name the host and the device."""
+        return f"a worker on {registry.host_name()}, device {settings.device}"
+
+
+class Ray(Local):
+    """A worker process of this host that has the heavy steps computed on a Ray cluster."""
+
+    def submit(self, settings: Settings) -> None:
+        """Start the worker process, unless one lives already."""
+        self._checked()
+        super().submit(settings)
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Drive runs: as many side by side as the cluster carries out tasks at once, at most `DRIVEN`."""
+        self._checked()
+        lanes = 1 if only else min(cluster.slots(settings), DRIVEN)
+        stop = threading.Event()
+        options: dict[str, Any] = {"until_idle": until_idle, "only": only, "stop": stop}
+        others = [
+            threading.Thread(target=run_worker, args=(settings,), kwargs=options, name=f"driver {lane}")
+            for lane in range(1, lanes)
+        ]
+        for other in others:
+            other.start()
+        try:
+            run_worker(settings, **options)
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            for other in others:
+                other.join()
+
+    def describe(self, settings: Settings) -> str:
+        """Name the cluster."""
+        self._checked()
+        where = cluster.address()
+        return f"Ray at {where}" if where else f"a Ray of its own on {registry.host_name()}"
+
+    @staticmethod
+    def _checked() -> None:
+        """Raise ConfigError where the package is missing, without the seconds that importing it takes."""
+        if importlib.util.find_spec("ray") is None:
+            raise ConfigError("FER_EXECUTOR=ray needs the package ray", got="none", fix=cluster.PIP)
+
+
+EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "ray": Ray(), "slurm": Slurm()}
+
+
+def every_device(settings: Settings) -> list[str]:
+    """Return the options of `worker` that put one on every GPU, unless the settings name a device."""
+    return ["--device", "all"] if settings.device == "auto" else []
+
+
+def _spawn(settings: Settings) -> int:
+    """Start the worker process, detached from this one's terminal and signals; return its process id."""
+    path = settings.home / "logs" / "worker.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    with path.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fer_core", "worker", "--until-idle", *every_device(settings)],
+            cwd=ROOT,  # where `-m fer_core` is found; every place in the environment is absolute
+            env=os.environ | settings.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    # Waited for, so that a dead worker is gone and not a zombie that looks alive.
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()
+    return process.pid

@@ -1,0 +1,186 @@
+"""Which workers live: each says so every few seconds in the table of workers.
+
+A SQLite file can't be shared safely between hosts (its locks don't hold over network file systems), so a worker
+is refused while one of another host lives. Workers of many hosts may share a PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+
+from sqlalchemy import Connection, text
+
+from fer_core.errors import StoreError
+from fer_core.storage.store import Store
+
+from .processes import Process
+
+#: A worker that has not been seen for so many seconds counts as dead.
+LIVE_SECONDS = 30.0
+
+ENTER = """
+    INSERT INTO workers (owner, host, pid, device, only_run, started, seen)
+    VALUES (:owner, :host, :pid, :device, :only, :now, :now)
+    ON CONFLICT (owner) DO UPDATE SET
+        pid = :pid, device = :device, only_run = :only, started = :now, seen = :now
+"""
+LONG_DEAD = "SELECT owner, host FROM workers WHERE seen < :now - 20 * :live"
+SEEN = "UPDATE workers SET seen = :now WHERE owner = :owner"
+LEAVE = "DELETE FROM workers WHERE owner = :owner"
+#: Workers for any run; one that carries out a single named run helps no other.
+GENERAL = "SELECT host, owner, pid FROM workers WHERE only_run = '' AND seen > :now - :live"
+#: The worker that carries out this one run, or a general one that holds it.
+OF_RUN = """
+    SELECT COUNT(*) FROM workers WHERE seen > :now - :live
+        AND (only_run = :id OR owner = (SELECT owner FROM runs WHERE id = :id))
+"""
+#: A general worker of this host that is at work on the same device.
+AT_WORK = """
+    SELECT COUNT(*) FROM workers JOIN runs ON runs.owner = workers.owner
+    WHERE workers.host = :host AND workers.device = :device AND workers.only_run = '' AND workers.owner <> :owner
+      AND runs.status = 'running' AND runs.lease_until >= :now
+"""
+OTHER_HOST = "SELECT host FROM workers WHERE host <> :host AND seen > :now - :live LIMIT 1"
+WORK_LEFT = """
+    SELECT COUNT(*) FROM runs
+    WHERE status IN ('queued', 'running') AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+"""
+
+
+def host_name() -> str:
+    """Return this host's name."""
+    return socket.gethostname()
+
+
+def owner_name(pid: int | None = None) -> str:
+    """Return the name of the worker in a process's main thread, or in the calling thread of this process.
+
+    It holds when the process started, for the system gives its number away again: `host:pid@ticks[/thread]`.
+    """
+    process = Process.of(pid or os.getpid())
+    name = f"{host_name()}:{pid or os.getpid()}" + (f"@{process.started}" if process else "")
+    if pid is None and threading.current_thread() is not threading.main_thread():
+        return f"{name}/{threading.get_native_id()}"
+    return name
+
+
+def process_of(owner: str) -> Process | None:
+    """Return the process whose main thread is this worker; None for a worker in another thread of a process."""
+    found = re.search(r":(\d+)@(\d+)$", owner)
+    return Process(int(found[1]), int(found[2])) if found else None
+
+
+def at_work(store: Store, connection: Connection, owner: str, device: str) -> bool:
+    """Return whether another worker for any run carries one out on this device of this host."""
+    values = _now(store, owner=owner, device=device, host=host_name())
+    return bool(connection.execute(text(AT_WORK), values).scalar_one())
+
+
+def refuse_other_hosts(store: Store, connection: Connection, host: str) -> None:
+    """Refuse to go on while another host's worker uses this SQLite file.
+
+    Raises:
+        StoreError: one does; the message names the fix.
+    """
+    if store.shared:
+        return
+    other = connection.execute(text(OTHER_HOST), _now(store, host=host)).scalar_one_or_none()
+    if other is not None:
+        raise StoreError(
+            f"All workers of one SQLite file must be on one host; this is {host}",
+            got=f"a worker on {other}",
+            fix="Let all hosts share a PostgreSQL database (FER_DATABASE_URL), or stop that worker, or wait "
+            f"{LIVE_SECONDS:.0f} s if {other} is gone, or give this host a folder of its own with FER_HOME",
+        )
+
+
+def enter(store: Store, owner: str, *, device: str, pid: int | None = None, only: str | None = None) -> None:
+    """Register a worker. Raises StoreError while another host's worker lives."""
+    worker = {
+        "owner": owner,
+        "host": host_name(),
+        "pid": pid or os.getpid(),
+        "device": device,
+        "only": only or "",
+    }
+
+    def work(connection: Connection) -> None:
+        refuse_other_hosts(store, connection, host_name())
+        _forget_dead(store, connection)
+        connection.execute(text(ENTER), _now(store, **worker))
+
+    store.write(work)
+
+
+def seen(store: Store, owner: str) -> None:
+    """Say that a worker lives."""
+    store.write(lambda connection: connection.execute(text(SEEN), _now(store, owner=owner)), by_row=True)
+
+
+def leave(store: Store, owner: str) -> None:
+    """Strike a worker off."""
+    store.write(lambda connection: connection.execute(text(LEAVE), _now(store, owner=owner)))
+
+
+def leave_if_idle(store: Store, owner: str, *, only: str | None = None) -> bool:
+    """Strike a worker off unless runs wait or are being worked on (their worker may die); say whether.
+
+    One transaction: a run submitted later finds no worker and starts one, a run submitted before is seen.
+    """
+
+    def work(connection: Connection) -> bool:
+        if connection.execute(text(WORK_LEFT), {"only": only}).scalar_one():
+            return False
+        connection.execute(text(LEAVE), _now(store, owner=owner))
+        return True
+
+    return store.write(work)
+
+
+def reserve(store: Store, owner: str, *, device: str) -> bool:
+    """Register a worker about to be started, unless one for any run lives already; say whether."""
+
+    def work(connection: Connection) -> bool:
+        if _any_lives(store, connection):
+            return False
+        refuse_other_hosts(store, connection, host_name())
+        worker = {"owner": owner, "host": host_name(), "pid": os.getpid(), "device": device, "only": ""}
+        connection.execute(text(ENTER), _now(store, **worker))
+        return True
+
+    with store.read() as connection:
+        if _any_lives(store, connection):
+            return False
+    return store.write(work)
+
+
+def works_on(store: Store, run_id: str) -> bool:
+    """Return whether a worker that has been seen lately is there for this run, whatever its host."""
+    with store.read() as connection:
+        return bool(connection.execute(text(OF_RUN), _now(store, id=run_id)).scalar_one())
+
+
+def _forget_dead(store: Store, connection: Connection) -> None:
+    """Strike off workers that died long ago; one whose process is still there has to be ended first (`orphans`)."""
+    for owner, host in connection.execute(text(LONG_DEAD), _now(store)).all():
+        process = process_of(owner)
+        if host != host_name() or process is None or not process.lives():
+            connection.execute(text(LEAVE), {"owner": owner})
+
+
+def _any_lives(store: Store, connection: Connection) -> bool:
+    here = host_name()
+    workers = connection.execute(text(GENERAL), _now(store)).all()
+    return any(worker.host != here or _process_lives(worker.owner, worker.pid) for worker in workers)
+
+
+def _process_lives(owner: str, pid: int) -> bool:
+    process = process_of(owner)
+    return process.lives() if process else Process.of(pid) is not None
+
+
+def _now(store: Store, **values: object) -> dict[str, object]:
+    return {"now": store.now(), "live": LIVE_SECONDS, **values}

@@ -1,0 +1,290 @@
+"""Runs as Slurm jobs, a job a run, through submitit (https://github.com/facebookincubator/submitit).
+
+A job is a worker for its run alone: it claims it, renews its lease and writes to the database as any worker
+does. When Slurm is about to end a job (time limit, preemption) submitit's signal puts the run back into the queue
+and the job into Slurm's, and it goes on from the last checkpoint. submitit can't look after jobs that another
+process submitted to its 'local' cluster, so whether a job lives is judged by its worker's sign of life first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fer_core import ROOT
+from fer_core.config import settings as settings_module
+from fer_core.config.run import RunConfig
+from fer_core.config.settings import Settings
+from fer_core.errors import ConfigError
+from fer_core.learning.reporting import Report, RunResult
+from fer_core.storage.store import Store, StoredRun
+
+from . import held_run, registry
+from .queue import claim
+from .worker import pipeline_execute, run_worker
+
+RECORD = "job.json"
+CLUSTERS = ("slurm", "local")
+PIP = "python -m pip install -r requirements-slurm.txt"
+
+#: So many jobs may end without bringing a run to its end; then it fails, so that no cluster is flooded.
+MOST_JOBS = 3
+#: A job just started has so long to show a sign of life (seconds).
+GRACE = 60.0
+#: How often `work` looks whether every queued run has its job (seconds).
+LOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What a job asks Slurm for, from FER_SLURM_* variables.
+
+    Attributes:
+        cluster: 'slurm', or 'local': the same jobs as processes of this host (`FER_SLURM_CLUSTER`).
+        partition, account, qos, constraint: left to Slurm's defaults where empty.
+        gpus, cpus: of a job; memory: GB; time: minutes.
+        requeues: how often a job that ran into its time limit is put back; preemptions don't count.
+    """
+
+    cluster: str = "slurm"
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    gpus: int = 1
+    cpus: int = 4
+    memory: int = 16
+    time: int = 240
+    requeues: int = 10
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] = os.environ) -> JobSettings:
+        """Read the settings.
+
+        Raises:
+            ConfigError: a variable has a value outside its range.
+        """
+        values: dict[str, Any] = {}
+        for name, default in cls().__dict__.items():
+            given = environment.get(f"FER_SLURM_{name.upper()}")
+            if not given:
+                continue
+            if isinstance(default, int) and not given.isdecimal():
+                raise ConfigError(f"FER_SLURM_{name.upper()} must be a whole number", got=repr(given))
+            values[name] = type(default)(given)
+        found = cls(**values)
+        if found.cluster not in CLUSTERS:
+            raise ConfigError("FER_SLURM_CLUSTER must be slurm or local", got=repr(found.cluster))
+        if not found.time or not found.cpus or not found.memory:
+            raise ConfigError(
+                "FER_SLURM_TIME, FER_SLURM_CPUS and FER_SLURM_MEMORY must be above 0", got=found
+            )
+        return found
+
+    def parameters(self, run_id: str) -> dict[str, Any]:
+        """Return submitit's parameters of a job."""
+        named = {
+            "slurm_partition": self.partition,
+            "slurm_account": self.account,
+            "slurm_qos": self.qos,
+            "slurm_constraint": self.constraint,
+        }
+        return {
+            "name": f"fer-{run_id[:8]}",
+            "timeout_min": self.time,
+            "mem_gb": self.memory,
+            "cpus_per_task": self.cpus,
+            "gpus_per_node": self.gpus,
+            "stderr_to_stdout": True,
+            "slurm_signal_delay_s": 120,
+            **{name: value for name, value in named.items() if value},
+        }
+
+
+class Job:
+    """What a job carries out: one run. submitit keeps it as a pickle and calls it on the node."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def __call__(self) -> None:
+        """Work on the run until it has ended; nothing happens if it has already."""
+        settings = replace(settings_module.load(), executor="inline")
+        run_worker(settings, until_idle=True, only=self.run_id, execute=_execute)
+
+    def checkpoint(self) -> Any:
+        """Return what goes on after a time limit or preemption: the same, for the run's folder has its state."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def _execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+    """Carry out a run and say in its log which job did and where its output is."""
+    import submitit
+
+    here = submitit.JobEnvironment()
+    report.log(f"job {here.job_id} on {here.hostname}, output in {here.paths.stdout}")
+    return pipeline_execute(config, report, settings)
+
+
+class Slurm:
+    """A Slurm job for every run."""
+
+    def submit(self, settings: Settings) -> None:
+        """Submit a job for every run that has none: queued runs, and those whose job has died."""
+        wanted = self._checked(settings)
+        store = Store(settings.database)
+        try:
+            with _one_at_a_time(settings):
+                for run in reversed(store.runs(status=["queued", "running"], limit=10_000)):
+                    if not _alive(store, settings, run):
+                        _submit_again(store, settings, wanted, run)
+        finally:
+            store.close()
+
+    def cancel(self, settings: Settings, run_id: str) -> None:
+        """Take back a job that waits; a running one ends by itself within a second and leaves a checkpoint."""
+        record = _record(settings, run_id)
+        if record is None or record["cluster"] != "slurm":
+            return
+        submitit = _submitit()
+        with suppress(Exception):  # the row is what counts: a job of a cancelled run ends at once
+            job = submitit.SlurmJob(_folder(settings, run_id), record["job"])
+            if job.get_info(mode="force").get("State") == "PENDING":
+                job.cancel()
+
+    def describe(self, settings: Settings) -> str:
+        """Name the cluster and what a job asks for."""
+        wanted = self._checked(settings)
+        place = "Slurm" if wanted.cluster == "slurm" else "submitit's local cluster"
+        partition = f", partition {wanted.partition}" if wanted.partition else ""
+        return f"{place}{partition}: a job a run, {wanted.gpus} GPUs, {wanted.cpus} CPUs, {wanted.time} min"
+
+    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
+        """Submit jobs as runs come, and anew for those whose job died, until stopped or until nothing is left."""
+        store = Store(settings.database)
+        ids = None if only is None else [only]
+        try:
+            while True:
+                self.submit(settings)
+                if until_idle and not store.runs(ids=ids, status=["queued", "running"], limit=1):
+                    return
+                time.sleep(LOOK_SECONDS)
+        finally:
+            store.close()
+
+    @staticmethod
+    def _checked(settings: Settings) -> JobSettings:
+        """Return the settings. Raises ConfigError where they, submitit or Slurm are missing."""
+        wanted = JobSettings.load()
+        submitit = _submitit()
+        if wanted.cluster == "slurm" and settings.database_url is None:
+            raise ConfigError(
+                "FER_EXECUTOR=slurm needs a database that several hosts can write to",
+                got="a SQLite file",
+                fix="Set FER_DATABASE_URL to a PostgreSQL database that the nodes reach",
+            )
+        if wanted.cluster == "slurm" and submitit.SlurmExecutor.affinity() < 0:
+            raise ConfigError(
+                "FER_EXECUTOR=slurm needs Slurm's commands (sbatch, sacct, scancel)",
+                got="no srun on the PATH",
+                fix="Start FER Lab on a login node, or set FER_SLURM_CLUSTER=local to try jobs on this host",
+            )
+        return wanted
+
+
+def _submitit() -> Any:
+    try:
+        import submitit
+    except ImportError as error:
+        raise ConfigError("FER_EXECUTOR=slurm needs the package submitit", got=str(error), fix=PIP) from error
+    return submitit
+
+
+def _folder(settings: Settings, run_id: str) -> Path:
+    return settings.home / "slurm" / run_id
+
+
+def _record(settings: Settings, run_id: str) -> dict[str, Any] | None:
+    """Return the last job of a run: job, cluster, submitted (database's clock), jobs (how many); None for none."""
+    path = _folder(settings, run_id) / RECORD
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _alive(store: Store, settings: Settings, run: StoredRun) -> bool:
+    """Return whether a run has a worker, or a job that waits or has just started."""
+    if registry.works_on(store, run.id):
+        return True
+    record = _record(settings, run.id)
+    if record is None or record["submitted"] < run.queued:
+        return False  # no job, or one of an earlier asking
+    if record["cluster"] == "slurm":
+        job = _submitit().SlurmJob(_folder(settings, run.id), record["job"])
+        return not job.done()
+    return store.now() - record["submitted"] < GRACE
+
+
+def _submit_again(store: Store, settings: Settings, wanted: JobSettings, run: StoredRun) -> None:
+    """Submit a run's job, the first or one after a job that died; fail the run when too many have."""
+    record = _record(settings, run.id)
+    before = record["jobs"] if record and record["submitted"] >= run.queued else 0
+    if before < MOST_JOBS:
+        _submit(store, settings, wanted, run.id, jobs=before + 1)
+        return
+    held = claim(store, registry.owner_name(), only=run.id)
+    if held is not None:
+        error = (
+            f"{before} jobs ended without taking this run to its end. Their output is in "
+            f"{_folder(settings, run.id)}; see to what it names, then start the run again."
+        )
+        held_run.fail(store, held, error, 0.0)
+
+
+def _submit(store: Store, settings: Settings, wanted: JobSettings, run_id: str, *, jobs: int) -> None:
+    folder = _folder(settings, run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    executor = _submitit().AutoExecutor(
+        folder=folder, cluster=wanted.cluster, slurm_max_num_timeout=wanted.requeues
+    )
+    executor.update_parameters(**wanted.parameters(run_id))
+    with _exported(settings):
+        job = executor.submit(Job(run_id))
+    record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs}
+    partial = folder / f".{RECORD}.partial"
+    partial.write_text(json.dumps(record), encoding="utf-8")
+    partial.replace(folder / RECORD)  # `cancel` reads it without the lock
+
+
+@contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Keep two callers from submitting the same run's job at the same instant."""
+    path = settings.home / "slurm" / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _exported(settings: Settings) -> Iterator[None]:
+    """Put into the environment, which jobs inherit, what they need to find this code and these settings."""
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    wanted = settings.environment() | {"PYTHONPATH": path}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

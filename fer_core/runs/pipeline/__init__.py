@@ -1,0 +1,1 @@
+"""What is computed: the steps of one run."""

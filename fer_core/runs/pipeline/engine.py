@@ -1,0 +1,68 @@
+"""Where the heavy steps of a run are computed: detection, activations, fits. Here, unless an executor brings more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from fer_core.config.devices import resolve
+from fer_core.config.run import FacesConfig
+from fer_core.config.settings import Settings
+from fer_core.datasets.base import Sample
+from fer_core.faces.extraction import detected
+from fer_core.faces.finetuning.finetuned import weights_of
+from fer_core.faces.rescue import detectors, rescuer
+from fer_core.storage.artifacts import Artifacts
+
+from .environment import describe_environment
+from .fitting import FITTERS, Work
+
+
+class Engine(Protocol):
+    """What computes the heavy steps. Each must leave the bits that `Local` leaves on the same kind of device."""
+
+    def device(self, settings: Settings) -> str:
+        """Return the device that computes: 'cpu' or 'cuda:<index>'.
+
+        Raises:
+            ConfigError: a GPU is asked for that is not there.
+        """
+
+    def environment(self, settings: Settings, device: str) -> dict[str, object]:
+        """Return versions, commit and machine of what computes (`describe_environment`)."""
+
+    def detect(
+        self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings
+    ) -> Iterable[list[str]]:
+        """Yield one line of JSON a frame, in order, a batch at a time (`faces.extraction.detected`)."""
+
+    def fit(self, work: Work, folder: Path) -> None:
+        """Fit every fold into a folder, and go on with what an interrupted fit left there."""
+
+
+class Local:
+    """The calling process."""
+
+    def device(self, settings: Settings) -> str:
+        """Return this process's device."""
+        return resolve(settings)
+
+    def environment(self, settings: Settings, device: str) -> dict[str, object]:
+        """Describe this process."""
+        return describe_environment(device)
+
+    def detect(
+        self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings
+    ) -> Iterable[list[str]]:
+        """Detect in this process; decoding runs ahead in threads."""
+        weights = weights_of(artifacts, faces.detector)
+        detector_of = detectors(faces, resolve(settings), weights=weights)
+        return detected(samples, detector_of(0.0), second_look=rescuer(faces, detector_of))
+
+    def fit(self, work: Work, folder: Path) -> None:
+        """Fit the folds one after the other, or side by side where the model does so."""
+        FITTERS[work.config.model.kind].build(work, folder)
+
+
+LOCAL = Local()

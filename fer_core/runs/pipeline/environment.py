@@ -1,0 +1,56 @@
+"""What a run was made with: versions, commit, machine; stored beside its figures."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+
+from fer_core import ROOT, __version__
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "facenet-pytorch",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "scikit-image",
+    "scipy",
+)
+
+
+def describe_environment(device: str) -> dict[str, object]:
+    """Return package versions, the commit of this code, the interpreter, the platform and the device used."""
+    return {
+        "fer_lab": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "cores": os.cpu_count(),
+        "device": device,
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def commit() -> str | None:
+    """Return the commit this code is at, with '+' when files differ from it; None outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,135 @@
+"""What a comparator sees of each image: a descriptor of its crop, or its row of a ready sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_core.config.allowed_folders import require_inside
+from fer_core.config.comparators import TableConfig, descriptor_key
+from fer_core.config.run import STEP_VERSIONS, RunConfig, TransferConfig
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.readers.feature_table import join, read_feature_table
+from fer_core.datasets.readers.table_rows import LAYOUT, row_names
+from fer_core.errors import ConfigError, DataError
+from fer_core.faces.extraction import NOT_DETECTED
+from fer_core.learning.inputs.reuse import marks_of, write_rows
+from fer_core.learning.reporting import Report
+from fer_core.storage.artifacts import Artifacts
+
+FILE = "descriptors.npy"
+
+#: Crops read and described at once: bounds memory.
+BATCH = 256
+
+
+def reads_table(config: RunConfig) -> bool:
+    """Return whether a run's model reads a sheet, so that no frame is opened."""
+    return not isinstance(config.model, TransferConfig) and isinstance(config.model.inputs, TableConfig)
+
+
+def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, report: Report) -> np.ndarray:
+    """Return the descriptor of every crop, computed now unless another run has: (N, D) float32.
+
+    Crops that other sets hold too, byte for byte, are not described again (`features.reuse`).
+
+    Args:
+        crops: (N, H, W, 3) uint8 RGB, all of the run's crops in their order.
+
+    Raises:
+        ConfigError: the model reads no descriptor.
+    """
+    from fer_core.learning.comparators.descriptors import describe
+
+    if isinstance(config.model, TransferConfig) or isinstance(config.model.inputs, TableConfig):
+        raise ConfigError("a descriptor must be asked for", got=config.model.kind)
+    inputs = config.model.inputs
+
+    described = {"inputs": inputs.hashed(), "version": STEP_VERSIONS["descriptors"]}
+
+    def compute(rows: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, max(len(rows), 1), BATCH):
+
+            def progress(done: int, _: int, before: int = start) -> None:
+                report.step(f"{inputs.kind} descriptors", before + done, len(rows))
+
+            yield describe(crops[rows[start : start + BATCH]], inputs, progress)
+
+    def build(folder: Path) -> None:
+        write_rows(folder / FILE, "descriptors", described, marks_of(crops), compute, artifacts)
+
+    own = described | {"crops": config.crops_key(), "images": len(crops)}
+    key = descriptor_key(config.crops_key(), inputs)
+    return np.load(artifacts.ensure("descriptors", key, own, build, waiting=report.check) / FILE)
+
+
+def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the samples that have a whole row in the sheet, and their figures: (M,) rows and (M, D) float64.
+
+    A data set of images is joined to the sheet by stem; one that is a sheet itself brings its own rows. What
+    is left out is counted in the run's log.
+
+    Raises:
+        DataError: the sheet is gone, lies outside the allowed folders, has changed, or has no row of the
+            data set.
+    """
+    inputs = None if isinstance(config.model, TransferConfig) else config.model.inputs
+    if not isinstance(inputs, TableConfig):
+        raise ConfigError("a model that reads a table must be asked for", got=config.model.kind)
+    if inputs.file:
+        require_inside(Path(inputs.file), what="A feature table")
+    sheet = read_feature_table(Path(inputs.file or dataset.source))
+    if inputs.fingerprint not in ("", sheet.fingerprint()):
+        raise DataError(
+            "the feature table must be as it was when the run was submitted",
+            got=f"{inputs.file}: other rows",
+            fix="Submit the run again to train on the table as it is now",
+        )
+    if dataset.layout == LAYOUT:
+        place = {name: row for row, name in enumerate(row_names(sheet))}
+        if not place.keys() >= {sample.name for sample in dataset.samples}:
+            raise DataError(
+                "a data set that is a feature table must be the very table that is read",
+                got=f"{inputs.file} beside {dataset.source}",
+                fix="Give both the same file",
+            )
+        rows = np.array([place[sample.name] for sample in dataset.samples], dtype=np.intp)
+        samples = np.arange(len(dataset))
+    else:
+        joined = join(sheet, dataset.samples)
+        rows, samples = joined.rows, joined.samples
+        report.log(f"{len(rows)} of {len(dataset)} images have a row in {inputs.file}")
+    whole = np.isin(rows, sheet.complete(inputs.columns))
+    if not whole.any():
+        raise DataError(
+            "the feature table must have rows of this data set",
+            got=f"{len(rows)} rows that belong to an image, none of them with all figures",
+            fix="Check that names in the table are the images' file names",
+        )
+    if not whole.all():
+        report.log(f"{int((~whole).sum())} rows of the table are left out: figures are missing in them")
+    order = np.argsort(samples[whole], kind="stable")
+    used = samples_table(dataset).iloc[samples[whole][order]].reset_index(drop=True)
+    return used, sheet.features(inputs.columns)[rows[whole][order]]
+
+
+def samples_table(dataset: Dataset) -> pd.DataFrame:
+    """Return a data set as the table of its crops would be, no frame opened and no face looked for."""
+    return pd.DataFrame(
+        [
+            {
+                "name": sample.name,
+                "label": sample.label,
+                "split": sample.split,
+                "group": sample.group,
+                "clip": sample.clip,
+                "status": NOT_DETECTED,
+                "rescued_by": None,
+                "row": row,
+            }
+            for row, sample in enumerate(dataset.samples)
+        ]
+    )

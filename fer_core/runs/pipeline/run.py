@@ -1,0 +1,263 @@
+"""The steps of a run in order: samples -> faces -> crops -> what the model reads -> folds -> figures.
+
+Every step writes an artifact under its own key, so what another run has made already is only opened. The
+pipeline knows no database: it tells a `Report` what happens and returns a `RunResult`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from fer_core.config.run import CLASSES, RunConfig, TransferConfig
+from fer_core.config.settings import Settings
+from fer_core.datasets.base import Dataset, known_clips
+from fer_core.datasets.fingerprint import fingerprint
+from fer_core.datasets.open import open_dataset
+from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.errors import DataError
+from fer_core.evaluation.metrics import summary as summarise
+from fer_core.evaluation.protocols import Fold, draw, leakage
+from fer_core.faces.extraction import (
+    NOT_DETECTED,
+    Crops,
+    Progress,
+    read_crops,
+    read_detections,
+    write_detections,
+)
+from fer_core.faces.finetuning.finetuned import trained_on
+from fer_core.faces.finetuning.known_faces import group_of
+from fer_core.faces.recut import write_crops
+from fer_core.learning.networks.backbones import weight_status
+from fer_core.learning.reporting import Report, RunResult
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.shared_artifacts import artifacts_of
+
+from .engine import LOCAL, Engine
+from .fitting import FITTERS, Work, fit
+from .model_inputs import descriptors, reads_table, table_rows
+from .summary import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
+
+
+def execute(config: RunConfig, report: Report, settings: Settings, engine: Engine = LOCAL) -> RunResult:
+    """Open the data set of a run and carry the run out: what a worker calls.
+
+    Raises:
+        DataError: the data set has changed since the run was submitted, or is gone.
+        Cancelled: its user asked it to stop.
+    """
+    dataset = open_dataset(
+        config.data.source,
+        layout=config.data.layout,
+        label_codes=config.data.label_codes,
+        group_pattern=config.data.group_pattern,
+        demo_root=settings.demo_data,
+        progress=lambda done, total: report.step("drawing the generated set", done, total),
+    )
+    found = fingerprint(dataset, cache=settings.cache)
+    if found != config.data.fingerprint:
+        raise DataError(
+            "the data set must be as it was when the run was submitted",
+            got=f"fingerprint {found} in place of {config.data.fingerprint}",
+            fix="Submit the run again to train on the data as it is now",
+        )
+    return run(config, dataset, artifacts_of(settings), report, settings, engine)
+
+
+def run(
+    config: RunConfig,
+    dataset: Dataset,
+    artifacts: Artifacts,
+    report: Report,
+    settings: Settings,
+    engine: Engine = LOCAL,
+) -> RunResult:
+    """Carry out a run, from frames to figures; `engine` says where its heavy steps are computed."""
+    device = engine.device(settings)
+    started = time.perf_counter()
+    if config.goal == "train" and isinstance(config.model, TransferConfig):
+        require_weights(config.model, settings)
+    if reads_table(config):
+        used, inputs = table_rows(config, dataset, report)
+        frames = used
+    elif dataset.layout == LAYOUT:
+        raise DataError(
+            "a feature table has no images to cut faces from or to show a network",
+            got=dataset.name,
+            fix="Choose svm, bdnn or mlp with the features 'table'",
+        )
+    else:
+        crops = extract_faces(config, dataset, artifacts, report, settings, engine)
+        frames = crops.table
+        if config.goal == "faces":
+            summary = faces_summary(frames) | {"seconds": time.perf_counter() - started}
+            return RunResult(summary, pd.DataFrame(), engine.environment(settings, device))
+        used = crops.used()
+        inputs = crops.images[: len(used)]
+        if config.model.kind != "transfer":
+            inputs = descriptors(config, inputs, artifacts, report)
+    labels = used["label"].to_numpy(copy=True)
+    groups = list(used["group"])
+    clips = known_clips(used["name"], used["clip"])
+    folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
+    held = held_together(config.protocol.name, groups, clips)
+    work = Work(
+        config=config,
+        inputs=inputs,
+        labels=labels,
+        held=None if held is None else [own or name for own, name in zip(held, used["name"], strict=True)],
+        names=list(used["name"]),
+        folds=folds,
+        artifacts=artifacts,
+        report=report,
+        settings=settings,
+        device=device,
+    )
+    together = config.trains_backbone and len(FITTERS["transfer"].apart(work)) < len(folds)
+    report.log(
+        f"{len(used)} images, {len(folds)} folds, on {device}" + ", their heads side by side" * together
+    )
+    results = fit(work, engine.fit)
+    predictions = held_out(used, results)
+    figures = summarise(
+        predictions["label"],
+        predictions[[f"p{index}" for index in range(len(CLASSES))]],
+        list(predictions["group"]),
+        list(predictions["face_status"].replace(NOT_DETECTED, "")),
+        predictions["seed"],
+        names=list(predictions["name"]),
+    )
+    summary = {
+        **figures,
+        "validated": figures["images"],
+        **faces_summary(frames),
+        **summarise_folds(results),
+        **summarise_sets(config, predictions),
+        **(summarise_recipe(config, results, predictions) if config.trains_backbone else {}),
+        "trainable": FITTERS[config.model.kind].trained(work),
+        **measure_leaks(config, used, folds, artifacts),
+        "seconds": time.perf_counter() - started,
+    }
+    environment = engine.environment(settings, device)
+    if config.trains_backbone:
+        environment |= arithmetic_of(results)
+    return RunResult(summary, predictions, environment)
+
+
+def measure_leaks(
+    config: RunConfig, used: pd.DataFrame, folds: list[Fold], artifacts: Artifacts
+) -> dict[str, object]:
+    """Return the `leakage` of a run's folds and, of a fine-tuned detector, what it was trained on.
+
+    Such a detector has met the expressions' frames without their labels: their faces are found better than those of
+    unseen movies would be.
+    """
+    tuned: dict[str, object] = {}
+    known = None
+    if config.faces.extract and config.faces.detector and not reads_table(config):
+        name, movies = trained_on(artifacts, config.faces.detector, config.data)
+        tuned = {"detector_data": name}
+        if movies is not None:
+            places = zip(used["group"], used["clip"], used["name"], strict=True)
+            known = [group_of(*place) in movies for place in places]
+    groups, clips = list(used["group"]), known_clips(used["name"], used["clip"])
+    return {"leakage": leakage(folds, groups, clips, epochs=config.epochs, detector=known), **tuned}
+
+
+def held_together(protocol: str, groups: list[str], clips: list[str]) -> list[str] | None:
+    """Return the names that a protocol's folds keep together; None where images are dealt one by one.
+
+    A split that the data set brings keeps movies or persons together where it is known which they are.
+    """
+    if protocol in ("spi", "fixed"):
+        return groups if any(groups) else None
+    return {"group": groups, "clip": clips}.get(protocol)
+
+
+def require_weights(model: TransferConfig, settings: Settings) -> None:
+    """Fetch a network's weights where they are missing, before any work is done that they would waste.
+
+    Raises:
+        WeightsError: they are not here and can't be fetched.
+    """
+    status = weight_status(model.backbone, model.weights, settings.weights_dir, model.weights_file)
+    if status.state in ("download", "bring"):
+        from fer_core.learning.networks.weights import load_weights
+
+        load_weights(model, settings.weights_dir)
+
+
+def extract_faces(
+    config: RunConfig,
+    dataset: Dataset,
+    artifacts: Artifacts,
+    report: Report,
+    settings: Settings,
+    engine: Engine = LOCAL,
+) -> Crops:
+    """Return the crops of a data set; detection and cutting are done only where they have not been.
+
+    A detection that was cut off goes on after its last frame.
+    """
+    faces = config.faces
+    detections = None
+    if faces.extract:
+
+        def detect(folder: Path) -> None:
+            write_detections(
+                dataset.samples,
+                folder,
+                lambda todo: engine.detect(todo, faces, artifacts, settings),
+                progress=_progress(report, "detecting faces"),
+            )
+
+        own: dict[str, object] = {
+            "thresholds": faces.thresholds,
+            "min_face_size": faces.min_face_size,
+            "factor": faces.factor,
+            "data": config.data.hashed(),
+        }
+        if faces.rescue:
+            own["rescue"] = faces.rescue
+        if faces.detector:
+            own["detector"] = faces.detector
+        detections = read_detections(
+            artifacts.ensure(
+                "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
+            )
+        )
+
+    def cut(folder: Path) -> None:
+        told = _progress(report, "cutting crops")
+        write_crops(config, dataset.samples, detections, artifacts, folder, progress=told)
+
+    own = {"faces": faces.hashed(), "data": config.data.hashed()}
+    return read_crops(
+        artifacts.ensure("crops", config.crops_key(), own, cut, resume=True, waiting=report.check)
+    )
+
+
+def _progress(report: Report, name: str) -> Progress:
+    return lambda done, total: report.step(name, done, total)
+
+
+def faces_summary(table: pd.DataFrame) -> dict[str, object]:
+    """Return what became of the frames: counts per status, images with a crop, missing and unreadable.
+
+    `missing_faces` is None where no face was looked for; `dropped` counts readable frames left out for want
+    of a face, `rescued` the frames whose face a second look found, per policy.
+    """
+    counts = table["status"].value_counts()
+    looked = not (table["status"] == NOT_DETECTED).any()
+    readable = table[table["status"] != "unreadable"]
+    return {
+        "statuses": {name: int(count) for name, count in counts.items()},
+        "images": int((table["row"] >= 0).sum()),
+        "missing_faces": int((table["status"] == "none").sum()) if looked else None,
+        "unreadable": int(len(table) - len(readable)),
+        "dropped": int((readable["row"] < 0).sum()),
+        "rescued": {name: int(count) for name, count in table["rescued_by"].value_counts().items()},
+    }

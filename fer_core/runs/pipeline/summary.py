@@ -1,0 +1,101 @@
+"""What the folds of a run come to: predictions, figures of the reported epochs, and what the recipe did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_core.config.run import CLASSES, RunConfig
+from fer_core.evaluation.metrics import apply_temperature, ece, two_sets
+
+from .fitting import FoldFigures
+
+
+def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame:
+    """Return a row per held-out image, fold and seed: `RunResult.predictions`."""
+    parts = []
+    for result in results:
+        rows = used.iloc[result.indices]
+        part = pd.DataFrame(
+            {
+                "seed": result.seed,
+                "fold": result.fold,
+                "name": rows["name"].to_numpy(),
+                "label": rows["label"].to_numpy(),
+                "group": rows["group"].to_numpy(),
+                "face_status": rows["status"].to_numpy(),
+            }
+        )
+        probabilities = {f"p{index}": result.probabilities[:, index] for index in range(len(CLASSES))}
+        parts.append(part.assign(**probabilities))
+    return pd.concat(parts, ignore_index=True)
+
+
+def summarise_folds(results: Sequence[FoldFigures]) -> dict[str, object]:
+    """Return the number of folds and their mean losses (nats) and training accuracy at the reported epoch.
+
+    That is the last one unless the recipe chose another. NaN stands for what the model doesn't measure.
+    `over_epochs` has the same, and validation accuracy, averaged over all epochs as well: that is what the
+    paper's tables 2 and 3 print.
+    """
+    measures = ("train_accuracy", "val_accuracy", "train_loss", "val_loss")
+    epochs = pd.DataFrame([asdict(record) for result in results for record in result.epochs])
+    reported = [result.note.get("selected_epoch", len(result.epochs)) for result in results]
+    last = pd.DataFrame(
+        [asdict(result.epochs[epoch - 1]) for result, epoch in zip(results, reported, strict=True)]
+    )
+    return {
+        "folds": len({result.fold for result in results}),
+        "train_accuracy": float(last["train_accuracy"].mean()),
+        "train_loss": float(last["train_loss"].mean()),
+        "val_loss": float(last["val_loss"].mean()),
+        "over_epochs": {name: float(epochs[name].mean()) for name in measures},
+    }
+
+
+def summarise_recipe(
+    config: RunConfig, results: Sequence[FoldFigures], predictions: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what a transfer run's recipe chose, by seed and fold in their order.
+
+    `selection` and `optimistic` name how the reported epoch was chosen, `selected_epochs` which it was.
+    `micro_batch` is the least number of images a pass. With a temperature, `temperatures` has each
+    network's and `calibrated` the ECE and log loss (nats) of the held-out images after it; each fold's comes from
+    its own inner split, which neither trained it nor is reported.
+    """
+    notes = [result.note for result in results]
+    found: dict[str, Any] = {
+        "selection": config.training.selection,
+        "optimistic": config.training.optimistic,
+        "selected_epochs": [note["selected_epoch"] for note in notes],
+        "trained_epochs": [len(result.epochs) for result in results],
+        "micro_batch": min(note["micro_batch"] for note in notes),
+    }
+    if config.training.calibrate:
+        temperatures = [note["temperature"] for note in notes]
+        scaled = np.concatenate(
+            [apply_temperature(one.probabilities, t) for one, t in zip(results, temperatures, strict=True)]
+        )
+        labels = predictions["label"].to_numpy()
+        right = np.maximum(scaled[np.arange(len(labels)), labels], 1e-45)
+        found["temperatures"] = temperatures
+        found["calibrated"] = {"ece": ece(scaled, labels), "log_loss": float(-np.log(right).mean())}
+    return found
+
+
+def summarise_sets(config: RunConfig, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Return SFEW's figures as `two_sets` (`metrics.two_sets`) under its two-set protocol, nothing under others."""
+    if config.protocol.name != "spi":
+        return {}
+    guesses = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy().argmax(axis=1)
+    return {"two_sets": two_sets(predictions["label"], guesses, predictions["fold"], predictions["seed"])}
+
+
+def arithmetic_of(results: Sequence[FoldFigures]) -> dict[str, Any]:
+    """Return the arithmetic that a transfer run's suffix trained in, and why."""
+    note = results[0].note
+    return {"precision": note["precision"], "precision_reason": note.get("precision_reason", "as asked")}

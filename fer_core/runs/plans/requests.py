@@ -1,0 +1,180 @@
+"""From what a person asks for to run definitions: shared by the Train page and the command line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_core.config.allowed_folders import require_inside
+from fer_core.config.run import (
+    DataConfig,
+    FacesConfig,
+    Model,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+    digest,
+    parse,
+)
+from fer_core.datasets.base import Dataset, known_clips
+from fer_core.errors import ConfigError, WeightsError
+from fer_core.evaluation.protocols import draw
+from fer_core.faces.drawn_boxes import freeze_boxes
+from fer_core.faces.finetuning.finetuned import weights_of
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
+
+
+def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: dict[str, Any]) -> FacesConfig:
+    """Build the face settings from plain values; under the policy 'manual' the drawn boxes are frozen in.
+
+    Raises:
+        ConfigError: a value is out of its range.
+        NotFoundError: there is no fine-tuned detector of the key given.
+    """
+    if values.get("extract", True) and values.get("no_face") == "manual":
+        values = values | {"manual_boxes": freeze_boxes(artifacts, store.drawn_boxes(data.fingerprint))}
+    config = parse(FacesConfig, values)
+    weights_of(artifacts, config.detector)
+    return config
+
+
+def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
+    """Draw the folds of a protocol on all samples, so that one that can't be drawn is told of before faces are cut.
+
+    A run draws them again on the images that can be used: where frames can't be read, or those with no face are
+    dropped, that may still fail.
+
+    Raises:
+        DataError: as `protocols.draw`.
+    """
+    samples = dataset.samples
+    draw(
+        protocol,
+        np.array([sample.label for sample in samples], dtype=np.intp),
+        [sample.group for sample in samples],
+        known_clips((sample.name for sample in samples), (sample.clip for sample in samples)),
+        [sample.split for sample in samples],
+    )
+
+
+def weights_values(weights: str) -> dict[str, Any]:
+    """Return the fields of `TransferConfig` for 'imagenet', 'none' or a file's path.
+
+    Raises:
+        DataError: the file lies outside the allowed folders.
+        WeightsError: the file is not there.
+    """
+    if weights in ("imagenet", "none"):
+        return {"weights": weights}
+    path = Path(weights).expanduser()
+    require_inside(path, what="A file of weights")
+    if not path.is_file():
+        raise WeightsError(
+            "weights must be 'imagenet', 'none' or a file",
+            got=repr(weights),
+            fix="Check the path, or leave it at imagenet",
+        )
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"weights": f"sha256:{found}", "weights_file": str(path.absolute())}
+
+
+def whole_numbers(text: str, what: str, *, repeats: bool = False) -> tuple[int, ...]:
+    """Return the whole numbers of a comma list such as '1,2,3', in order, without repeats unless they count.
+
+    Raises:
+        ConfigError: something else is in it.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise ConfigError(
+            f"{what} must be whole numbers with commas", got=repr(text), fix="For example: 1,2,3"
+        )
+    numbers = tuple(int(part) for part in parts)
+    return numbers if repeats else tuple(dict.fromkeys(numbers))
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Return seeds from 'how many' ('3' is 0, 1, 2) or a list ('3,5,8', '7,' for 7 alone).
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    numbers = whole_numbers(text, "seeds")
+    if "," in text:
+        return numbers
+    return tuple(range(max(numbers[0], 1)))
+
+
+def settings_of(
+    data: DataConfig,
+    faces: Iterable[FacesConfig],
+    models: Iterable[Model],
+    protocol: ProtocolConfig,
+    training: TrainingConfig,
+) -> list[RunConfig]:
+    """Return one definition per model and face setting, in that order.
+
+    Raises:
+        ConfigError: recipe and protocol don't go together.
+    """
+    faces, shared = list(faces), {"data": data, "protocol": protocol, "training": training}
+    return [parse(RunConfig, shared | {"faces": face, "model": model}) for model in models for face in faces]
+
+
+def most_blocks_first(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """Return definitions in the order to queue them: the activations of n = 3 feed n = 2 and n = 1."""
+    return sorted(configs, key=lambda config: -getattr(config.model, "unfreeze", 0))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run's frozen prefix costs: bytes of activations kept, and images sent through it."""
+
+    stored: int
+    passes: int
+
+
+def prefix_cost(config: RunConfig, images: int) -> Cost:
+    """Say beforehand what a transfer run's augmentation and test-time flip trade: disk for passes.
+
+    K fixed views are stored once and pass the prefix once; live changes store nothing and pass it every epoch
+    of every fold and seed, on the (k - 1) / k of the images that are trained on. What other runs have stored
+    already is not counted off.
+    """
+    recipe, protocol = config.training, config.protocol
+    width = 4 * BACKBONES[config.transfer.backbone].boundary_values[config.transfer.unfreeze]
+    views = 1 + recipe.flip_at_test + (recipe.augmentation.views if recipe.augmentation.active else 0)
+    passes = images * views
+    if recipe.augmentation.active and not recipe.augmentation.views:
+        # The reshuffle trains one network a seed; the two sets of SPI half the images, twice.
+        networks = {"reshuffle": 1, "fixed": 1, "spi": 2}.get(protocol.name, protocol.folds)
+        share = 1 / 2 if protocol.name == "spi" else (protocol.folds - 1) / protocol.folds
+        passes += round(images * share) * networks * len(protocol.seeds) * recipe.epochs
+    return Cost(images * views * width, passes)
+
+
+def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:
+    """Return one model definition per unfreeze setting.
+
+    Raises:
+        ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file missing.
+    """
+    from fer_core.learning.networks.backbones import backbone as row_of
+
+    row_of(backbone)
+    values = weights_values(weights)
+    return [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]
+
+
+def sweep_name(configs: Sequence[RunConfig]) -> str:
+    """Return the name of a sweep: the same for the same runs, in whatever order they were asked for."""
+    return digest(sorted(config.key() for config in configs))

@@ -1,0 +1,155 @@
+"""How the database is opened, written to and tried again: a SQLite file, or PostgreSQL by URL."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import DatabaseError, DBAPIError
+
+from fer_core.errors import StoreError
+from fer_core.storage.migrations import REVISIONS, migrate, version
+
+from .backend import Backend
+from .postgresql import Postgresql
+from .sqlite import Sqlite
+
+T = TypeVar("T")
+
+BACKENDS: dict[str, Callable[..., Backend]] = {"sqlite": Sqlite, "postgresql": Postgresql}
+
+
+class StoreBusyError(StoreError):
+    """The database can't be used at the moment: locked, its disk full, or its server away."""
+
+
+class Database:
+    """An open database.
+
+    Args:
+        where: a URL (sqlite: or postgresql:), or the path of a SQLite file.
+        read_only: refuse every write, as the hosted demo does.
+        patience: seconds for which a write is tried again while the database is locked, full or away.
+
+    Raises:
+        StoreError: no database, of a newer version, or, read only, one that must be migrated first.
+    """
+
+    def __init__(self, where: URL | Path | str, *, read_only: bool = False, patience: float = 30.0) -> None:
+        url = where if isinstance(where, URL) else _url(where)
+        self.read_only, self.patience = read_only, patience
+        backend = BACKENDS[url.get_backend_name()]
+        self._backend = backend(url, read_only=read_only, patience=patience)
+        try:
+            if not read_only:
+                self._retry(self._backend.prepare)
+            with self._backend.reading.connect() as connection:
+                found = version(connection)
+            if found < len(REVISIONS):
+                self._catch_up(found)
+        except DatabaseError as error:
+            got = f"{self} ({str(error.orig).strip()})"
+            raise StoreError(self._backend.rule, got=got, fix=self._backend.fix) from error
+
+    def __str__(self) -> str:
+        """Name the file, or the URL without its password."""
+        url = self._backend.url
+        return str(url.database if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql"))
+
+    @property
+    def url(self) -> URL:
+        """Where it is; another process opens the same database by it."""
+        return self._backend.url
+
+    @property
+    def shared(self) -> bool:
+        """Whether workers of several hosts may use it."""
+        return self._backend.shared
+
+    @property
+    def skip_locked(self) -> str:
+        """What ends a SELECT that passes over the rows which other transactions hold; '' where none can."""
+        return self._backend.skip_locked
+
+    def now(self) -> float:
+        """Return the time that leases are measured by, UTC in seconds since 1970; the same on every host."""
+        return self._backend.now()
+
+    def _catch_up(self, found: int) -> None:
+        if self.read_only:
+            raise StoreError(
+                f"A database opened read only must have all {len(REVISIONS)} migrations",
+                got=found,
+                fix="Open it once without demo mode",
+            )
+        self.write(migrate)
+
+    def close(self) -> None:
+        """Close all connections; the store can't be used afterwards."""
+        self._backend.writing.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection that sees one state of the database throughout, and can't write.
+
+        Raises:
+            StoreBusyError: the database is locked or away; ask again.
+        """
+        try:
+            with self._backend.reading.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            if not self._backend.passing(error):
+                raise
+            raise self._busy(error, "The database must answer") from error
+
+    def write(self, work: Callable[[Connection], T], *, by_row: bool = False) -> T:
+        """Run `work(connection)` as one transaction, again from its start while the database is busy.
+
+        Writes happen one after the other. `by_row` is for work that may run beside other work: its first
+        statement takes the row which decides (PostgreSQL locks no more then; SQLite always locks the file). A
+        write whose answer was lost on the way is done again, so `work` must bear that.
+
+        Raises:
+            StoreError: the store is read only.
+            StoreBusyError: locked, full or away for `patience` seconds; nothing was written.
+        """
+        if self.read_only:
+            raise StoreError(
+                "This database is open read only", fix="Start FER Lab without demo mode (FER_DEMO)"
+            )
+
+        def once() -> T:
+            with self._backend.writing.begin() as connection:
+                if not by_row:
+                    self._backend.alone(connection)
+                return work(connection)
+
+        return self._retry(once)
+
+    def _retry(self, work: Callable[[], T]) -> T:
+        give_up, pause = time.monotonic() + self.patience, 0.01
+        while True:
+            try:
+                return work()
+            except DBAPIError as error:
+                if not self._backend.passing(error):
+                    raise
+                if time.monotonic() + pause > give_up:
+                    raise self._busy(error, "The database must be writable") from error
+            time.sleep(pause * random.uniform(0.5, 1.0))  # so that processes do not retry in step
+            pause = min(2 * pause, 1.0)
+
+    def _busy(self, error: DBAPIError, rule: str) -> StoreBusyError:
+        return StoreBusyError(rule, got=str(error.orig).strip(), fix=self._backend.busy_fix)
+
+
+def _url(where: Path | str) -> URL:
+    if "://" in str(where):
+        return make_url(str(where))
+    return URL.create("sqlite", database=str(where))

@@ -1,0 +1,351 @@
+"""Runs, epochs, predictions, workers and hand-drawn boxes as the database holds them.
+
+Runs change only through `jobs.queue`. Every time is UTC in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import RowMapping, Text, TextClause, bindparam, text
+
+from fer_core.config.run import RunConfig, parse
+from fer_core.errors import NotFoundError, StoreError
+
+from .database import Database
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Box = tuple[float, float, float, float]
+
+STATUSES = ("queued", "running", "done", "failed", "cancelled")
+CORNERS = ("x1", "y1", "x2", "y2")
+
+RUN = "SELECT * FROM runs WHERE id = :id"
+RUNS = """
+    SELECT * FROM runs {where}
+    ORDER BY created DESC, id DESC
+    LIMIT :limit
+"""
+#: What a question may ask of runs: only what it does ask stands in the statement, so that an index serves it.
+ASKED = {
+    "ids": "id IN :ids",
+    "status": "status IN :status",
+    "goal": "goal = :goal",
+    "data": "data = :data",
+    "transferred": "unfreeze > 0",
+    "generated": "config LIKE :generated",
+    "boxes": "config LIKE :boxes",
+    "before": "(created, id) < (:before, :before_id)",
+}
+#: What the definition of a run on drawn data holds; a quote within a name would stand there escaped.
+GENERATED = '%"generated":true%'
+#: Every source once, by jumps through the index in place of a walk over all runs.
+SOURCES = """
+    WITH RECURSIVE known (source) AS (
+        SELECT MIN(data_source) FROM runs
+        UNION ALL
+        SELECT (SELECT MIN(data_source) FROM runs WHERE data_source > source) FROM known WHERE source IS NOT NULL)
+    SELECT source FROM known WHERE source IS NOT NULL
+"""
+FINISHED = """
+    SELECT COUNT(*) AS runs, MAX(finished) AS last FROM runs WHERE data = :data AND status = 'done'
+"""
+EPOCHS = """
+    SELECT seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images, written,
+           train_reverse_loss, val_reverse_loss
+    FROM epochs WHERE run_id = :id AND written > :since
+    ORDER BY seed, fold, epoch
+"""
+PREDICTIONS = """
+    SELECT seed, fold, name, label, "group", face_status, p0, p1, p2, p3, p4, p5, p6
+    FROM predictions WHERE run_id = :id
+    ORDER BY seed, fold, name
+"""
+LOG = "SELECT line, written, text FROM log_lines WHERE run_id = :id AND line > :after ORDER BY line"
+#: Running ones first, then as they will be taken up.
+ACTIVE = """
+    SELECT id FROM runs WHERE status IN ('queued', 'running') {among}
+    ORDER BY status DESC, queued, id
+"""
+PLACES = """
+    SELECT mine.id, COUNT(*) AS place FROM runs AS mine JOIN runs AS ahead
+        ON ahead.status = 'queued' AND (ahead.queued, ahead.id) <= (mine.queued, mine.id)
+    WHERE mine.status = 'queued' AND mine.id IN :ids
+    GROUP BY mine.id
+"""
+SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
+NEWEST_BOXES = """
+    SELECT name, version, x1, y1, x2, y2, author, created FROM manual_boxes AS box
+    WHERE data = :data AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = box.data AND name = box.name AND undone IS NULL)
+    ORDER BY name
+"""
+BOX_HISTORY = """
+    SELECT version, x1, y1, x2, y2, author, created, undone FROM manual_boxes
+    WHERE data = :data AND name = :name
+    ORDER BY version
+"""
+ADD_BOX = """
+    INSERT INTO manual_boxes (data, name, version, x1, y1, x2, y2, author, created)
+    SELECT :data, :name, COALESCE(MAX(version), 0) + 1, :x1, :y1, :x2, :y2, :author, :created
+    FROM manual_boxes WHERE data = :data AND name = :name
+"""
+UNDO_BOX = """
+    UPDATE manual_boxes SET undone = :now WHERE data = :data AND name = :name AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = :data AND name = :name AND undone IS NULL)
+"""
+REDO_BOX = """
+    UPDATE manual_boxes SET undone = NULL WHERE data = :data AND name = :name AND version = (
+        SELECT version FROM manual_boxes WHERE data = :data AND name = :name AND version > (
+            SELECT COALESCE(MAX(version), 0) FROM manual_boxes
+            WHERE data = :data AND name = :name AND undone IS NULL)
+        ORDER BY undone DESC, version LIMIT 1)
+"""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A row of the table of runs; times in seconds since 1970, None where they haven't come yet.
+
+    `status` is one of `STATUSES`; `step_done` of `step_total` pieces of `step` are ready; `seconds` is the
+    time worked on it, over all attempts that could end orderly.
+    """
+
+    id: str
+    config_json: str
+    extra: dict[str, Any]
+    goal: str
+    data: str
+    data_name: str
+    data_source: str
+    backbone: str
+    unfreeze: int
+    protocol: str
+    status: str
+    created: float
+    queued: float
+    started: float | None
+    finished: float | None
+    owner: str | None
+    lease_until: float | None
+    attempts: int
+    max_attempts: int
+    cancel_requested: bool
+    step: str
+    step_done: int
+    step_total: int
+    seconds: float
+    error: str
+    summary: dict[str, Any]
+    environment: dict[str, Any]
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The run's definition. Raises ConfigError when it was written by another version."""
+        return parse(RunConfig, json.loads(self.config_json))
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.status not in ("queued", "running")
+
+
+class Store(Database):
+    """An open database, with the questions that pages, the command line and workers ask it."""
+
+    def run(self, run_id: str) -> StoredRun:
+        """Return one run. Raises NotFoundError."""
+        with self.read() as connection:
+            row = connection.execute(text(RUN), {"id": run_id}).mappings().first()
+        if row is None:
+            raise NotFoundError(
+                "No run has this id", got=repr(run_id), fix="Choose one from the list of runs"
+            )
+        return _stored_run(row)
+
+    def runs(
+        self,
+        *,
+        ids: Sequence[str] | None = None,
+        status: Sequence[str] | None = None,
+        goal: str | None = None,
+        data: str | None = None,
+        transferred: bool = False,
+        generated: bool = False,
+        boxes: str | None = None,
+        limit: int | None = None,
+        before: StoredRun | None = None,
+    ) -> list[StoredRun]:
+        """Return runs, newest first.
+
+        Args:
+            limit: at most so many; None: all that `ids` names, else 200.
+            transferred: only those of a transferred backbone.
+            generated: only those on data that this project drew.
+            boxes: only those cut with this set of hand-drawn boxes, as `FacesConfig.manual_boxes` names it.
+            before: continues after the last run of the page before.
+        """
+        most = 200 if ids is None else len(ids)
+        asked = {
+            "ids": ids,
+            "status": status,
+            "goal": goal,
+            "data": data,
+            "transferred": transferred or None,
+            "generated": GENERATED if generated else None,
+            "boxes": boxes and f'%"manual_boxes":"{boxes}"%',
+            "before": before and before.created,
+        }
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        where = " AND ".join(ASKED[name] for name in given)
+        query = text(RUNS.format(where=where and f"WHERE {where}"))
+        lists = [name for name in ("ids", "status") if name in given]
+        query = query.bindparams(*(bindparam(name, expanding=True, type_=Text) for name in lists))
+        values = given | {name: list(given[name]) for name in lists}
+        bounds = {"limit": most if limit is None else limit, "before_id": before and before.id}
+        with self.read() as connection:
+            return [_stored_run(row) for row in connection.execute(query, values | bounds).mappings()]
+
+    def sweep(self, name: str) -> list[StoredRun]:
+        """Return the runs of a sweep in the order they were asked for. Raises NotFoundError."""
+        with self.read() as connection:
+            rows = connection.execute(text(SWEEP), {"name": name}).mappings().all()
+        if not rows:
+            raise NotFoundError("No sweep has this name", got=repr(name), fix="Ask for its runs again")
+        return [_stored_run(row) for row in rows]
+
+    def sources(self) -> list[str]:
+        """Return the sources of all data sets that runs were on, sorted."""
+        with self.read() as connection:
+            return list(connection.execute(text(SOURCES)).scalars())
+
+    def definitions(self) -> list[tuple[str, str, str]]:
+        """Return id, status and definition (JSON) of every run."""
+        with self.read() as connection:
+            rows = connection.execute(text("SELECT id, status, config FROM runs"))
+            return [(row.id, row.status, row.config) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of runs per status, zeros included."""
+        with self.read() as connection:
+            rows = connection.execute(text("SELECT status, COUNT(*) AS runs FROM runs GROUP BY status"))
+            return dict.fromkeys(STATUSES, 0) | {row.status: row.runs for row in rows}
+
+    def finished(self, data: str) -> tuple[int, float]:
+        """Return how many runs on a data set are done and when the last one ended: equal while none was added."""
+        with self.read() as connection:
+            row = connection.execute(text(FINISHED), {"data": data}).one()
+        return row.runs, row.last or 0.0
+
+    def active(self, among: Sequence[str] | None = None) -> list[str]:
+        """Return the ids of the runs that go on, then of those that wait, in the order of the queue.
+
+        Args:
+            among: ids to look at; None for all.
+        """
+        query = text(ACTIVE.format(among="" if among is None else "AND id IN :ids"))
+        with self.read() as connection:
+            if among is None:
+                return list(connection.execute(query).scalars())
+            return list(connection.execute(_among(query), {"ids": list(among)}).scalars())
+
+    def queue_places(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the places of those runs that are queued, by id; 1 for the next."""
+        with self.read() as connection:
+            rows = connection.execute(_among(text(PLACES)), {"ids": list(ids)})
+            return {row.id: row.place for row in rows}
+
+    def epochs(self, run_id: str, *, since: float = 0.0) -> pd.DataFrame:
+        """Return a run's epochs (columns of `BdnnEpoch`, and `written`), those written after `since`.
+
+        The reverse direction's losses are NaN for every model but the BDNN.
+        """
+        losses = ("train_loss", "val_loss", "train_reverse_loss", "val_reverse_loss")
+        figures = (*losses, "train_accuracy", "val_accuracy", "lr", "seconds", "written")
+        return self._frame(EPOCHS, {"id": run_id, "since": since}).astype(dict.fromkeys(figures, "float64"))
+
+    def predictions(self, run_id: str) -> pd.DataFrame:
+        """Return a finished run's held-out predictions: `RunResult.predictions`, sorted."""
+        return self._frame(PREDICTIONS, {"id": run_id})
+
+    def log(self, run_id: str, *, after: int = 0) -> pd.DataFrame:
+        """Return a run's log (line, written, text), the lines numbered above `after`."""
+        return self._frame(LOG, {"id": run_id, "after": after})
+
+    def workers(self) -> pd.DataFrame:
+        """Return the registered workers: owner, host, pid, device, started, seen (they may have died)."""
+        return self._frame("SELECT owner, host, pid, device, started, seen FROM workers ORDER BY started", {})
+
+    def manual_boxes(self, data: str) -> pd.DataFrame:
+        """Return the newest box of each image that is not undone: name, version, x1, y1, x2, y2, author, created.
+
+        Boxes are in source pixels; the four are NaN where the newest entry says that there is none.
+        """
+        return self._frame(NEWEST_BOXES, {"data": data}).astype(dict.fromkeys(CORNERS, "float64"))
+
+    def drawn_boxes(self, data: str) -> dict[str, Box]:
+        """Return the newest box of each image that has one, in source pixels, by the names in their order."""
+        with self.read() as connection:
+            rows = connection.execute(text(NEWEST_BOXES), {"data": data}).all()
+        return {row.name: (row.x1, row.y1, row.x2, row.y2) for row in rows if row.x1 is not None}
+
+    def add_manual_box(
+        self, data: str, name: str, box: Box | None, *, author: str = "", created: float | None = None
+    ) -> None:
+        """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away.
+
+        `created` is now unless an import brings the time along.
+        """
+        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
+            raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
+        corners = dict(zip(CORNERS, box or (None,) * 4, strict=True))
+        moment = self.now() if created is None else created
+        entry = {"data": data, "name": name, "author": author, "created": moment, **corners}
+        self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
+
+    def undo_manual_box(self, data: str, name: str) -> bool:
+        """Set an image's newest entry aside, so that the one before counts again; False when there is none."""
+        entry = {"data": data, "name": name, "now": self.now()}
+        return self.write(lambda connection: connection.execute(text(UNDO_BOX), entry).rowcount > 0)
+
+    def redo_manual_box(self, data: str, name: str) -> bool:
+        """Let the entry undone last count again, its author and time kept; False when there is none.
+
+        A box drawn after an undo ends that: the entries undone before it stay in the history alone.
+        """
+        entry = {"data": data, "name": name}
+        return self.write(lambda connection: connection.execute(text(REDO_BOX), entry).rowcount > 0)
+
+    def manual_box_history(self, data: str, name: str) -> pd.DataFrame:
+        """Return all entries of one image, the oldest first: version, x1, y1, x2, y2, author, created, undone.
+
+        `undone` is when an entry was undone, NaN while it counts. One that was undone can be redone while no entry
+        with a higher version counts.
+        """
+        table = self._frame(BOX_HISTORY, {"data": data, "name": name})
+        return table.astype(dict.fromkeys((*CORNERS, "created", "undone"), "float64"))
+
+    def _frame(self, query: str, values: Mapping[str, Any]) -> pd.DataFrame:
+        import pandas as pd
+
+        with self.read() as connection:
+            result = connection.execute(text(query), values)
+            return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+
+def _among(query: TextClause) -> TextClause:
+    return query.bindparams(bindparam("ids", expanding=True, type_=Text))
+
+
+def _stored_run(row: RowMapping) -> StoredRun:
+    values: dict[str, Any] = {str(name): value for name, value in row.items()}
+    for name in ("extra", "summary", "environment"):
+        values[name] = json.loads(values[name])
+    values["cancel_requested"] = bool(values["cancel_requested"])
+    return StoredRun(config_json=values.pop("config"), **values)

@@ -1,0 +1,1 @@
+"""What a server keeps between reruns: the only st.cache_*."""

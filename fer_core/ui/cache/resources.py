@@ -1,0 +1,318 @@
+"""The only Streamlit caches: handles for the life of the server, tables and pictures within bounds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fer_core import ROOT
+from fer_core.config import settings as settings_module
+from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConfig
+from fer_core.config.settings import Settings
+from fer_core.datasets.audit import AuditReport
+from fer_core.datasets.audit import audit as audit_dataset
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.fingerprint import data_config as describe
+from fer_core.datasets.images import load_rgb
+from fer_core.datasets.open import open_dataset
+from fer_core.errors import DataError, NotFoundError, StoreError
+from fer_core.faces.crops import Faces
+from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
+from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import DetectorOf
+from fer_core.faces.trial import attempt, look, pick
+from fer_core.learning.networks.backbones import can_download
+from fer_core.results import charts
+from fer_core.results.ranking import Place, rank
+from fer_core.results.rows import training_runs
+from fer_core.runs.plans.requests import require_folds
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
+from fer_core.storage.public_store import PublicStore
+from fer_core.storage.shared_artifacts import artifacts_of
+from fer_core.storage.store import Store, StoredRun
+
+from .crop_facts import CropFacts
+from .figures import ready
+from .finished_runs import Compared
+from .predictors import Loaded
+
+if TYPE_CHECKING:
+    from fer_core.prediction.predictor import Predictor
+
+T = TypeVar("T")
+
+#: Finished runs of one data set that are compared at most: the newest.
+MOST_RUNS = 2000
+
+
+@st.cache_resource(show_spinner=False)
+def settings() -> Settings:
+    """Return this installation's settings, read once."""
+    return settings_module.load()
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> Store:
+    """Return the open database; on a hosted demo read-only, with the runs on generated faces alone."""
+    return PublicStore(settings().database, read_only=True) if settings().demo else Store(settings().database)
+
+
+@st.cache_resource(show_spinner=False)
+def reader() -> Store:
+    """Return the database opened read-only, for those who may only look; made first where there is none."""
+    store()
+    return Store(settings().database, read_only=True)
+
+
+@st.cache_resource(show_spinner=False)
+def artifacts() -> Artifacts:
+    """Return the folder of artifacts."""
+    return artifacts_of(settings())
+
+
+@st.cache_data(ttl=600, show_spinner=False)
+def disk_use() -> tuple[list[KindUse], int]:
+    """Return what each kind of artifact takes on this host, and the bytes that are free beside them."""
+    return by_kind(stored(artifacts())), free_bytes(settings().home)
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def sources() -> list[str]:
+    """Return the data sets to choose from: the demo and whatever has been run; an import's may be unknown here."""
+    return ["demo", *(source for source in store().sources() if source not in ("demo", ""))]
+
+
+@st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")
+def dataset(source: str) -> Dataset:
+    """Open a data set by its source; the generated one is drawn on first use.
+
+    It is drawn by a process of its own: a pool of processes can't start from inside Streamlit's script.
+    """
+    if source == "demo" and settings().demo:
+        if not any(settings().demo_data.glob("generated-*")):
+            raise StoreError(
+                "A hosted demo must have been prepared",
+                got=f"no generated set in {settings().demo_data}",
+                fix="Run `python -m fer_core demo --prepare` once, without FER_DEMO",
+            )
+    elif source == "demo":
+        subprocess.run(
+            [sys.executable, "-m", "fer_core", "data", "generate"],
+            cwd=ROOT,
+            env=os.environ | {"FER_HOME": str(settings().home)},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    return open_dataset(source, demo_root=settings().demo_data)
+
+
+@st.cache_resource(ttl=300, max_entries=8, show_spinner="Reading the data set ...")
+def data_config(source: str) -> DataConfig:
+    """Return a data set's identity; files are hashed again only where size or time changed."""
+    return describe(dataset(source), cache=settings().cache)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Auditing every image ...")
+def audit(source: str, fingerprint: str) -> AuditReport:
+    """Return the audit of a data set; `fingerprint` renews it when a file changes."""
+    return audit_dataset(dataset(source), cache=settings().cache)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def crops_by_key(key: str) -> Crops:
+    """Return the crops under a key; raises StoreError when they are not there."""
+    return read_crops(artifacts().open("crops", key))
+
+
+def crops(config: RunConfig) -> Crops | None:
+    """Return the crops of a definition, or None while they have not been made."""
+    key = config.crops_key()
+    return crops_by_key(key) if artifacts().has("crops", key) else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _detections(key: str) -> dict[str, Faces]:
+    return read_detections(artifacts().open("detections", key))
+
+
+def detections(key: str) -> dict[str, Faces]:
+    """Return every frame's faces under a detection's key; empty while no detection has been made."""
+    return _detections(key) if artifacts().has("detections", key) else {}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def crop_facts(key: str) -> CropFacts:
+    """Return what is said of all crops under a key, and each of them as JPEG."""
+    return CropFacts(crops_by_key(key))
+
+
+def frame_array(source: str, name: str) -> np.ndarray:
+    """Return a whole frame as (H, W, 3) uint8 RGB.
+
+    Raises:
+        NotFoundError: the data set has no image of this name.
+        DataError: it can't be read.
+    """
+    path = next((sample.path for sample in dataset(source).samples if sample.name == name), None)
+    if path is None:
+        raise NotFoundError("the data set must have the image", got=repr(name), fix="Pick one in the gallery")
+    return load_rgb(path)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
+    from fer_core.config.devices import resolve
+    from fer_core.faces.finetuning.finetuned import weights_of
+    from fer_core.faces.rescue import detectors as made
+
+    faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor)
+    return made(faces, resolve(settings()), weights=weights_of(artifacts(), detector), trace=True)
+
+
+def detector_of(faces: FacesConfig) -> DetectorOf:
+    """Return MTCNN with these settings, as `faces.rescue.detectors` does; loads torch at its first use."""
+    return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
+
+
+@st.cache_data(max_entries=32, show_spinner="Looking at the frame stage by stage ...")
+def trace(source: str, fingerprint: str, name: str, faces_json: str) -> Trace:
+    """Return what each stage of the first look at a frame saw; `fingerprint` renews it when a file changes."""
+    faces = FacesConfig.model_validate_json(faces_json)
+    found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
+    return found.trace
+
+
+@st.cache_data(max_entries=64, show_spinner="Detecting again ...")
+def look_again(source: str, fingerprint: str, name: str, faces_json: str) -> Faces:
+    """Return the faces of a frame under other settings, second looks included."""
+    faces = FacesConfig.model_validate_json(faces_json)
+    return look(frame_array(source, name), faces, detector_of(faces))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def trial(
+    source: str, crops_key: str, faces_json: str, failed: int, found: int, _progress: Progress
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return what other settings would change, from up to so many failed and found frames of some crops."""
+    faces = FacesConfig.model_validate_json(faces_json)
+    before = pick(crops_by_key(crops_key).table, failed, found)
+    return attempt(dataset(source).samples, before, faces, detector_of(faces), progress=_progress)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
+def _trained(data: str, finished: tuple[int, float]) -> Compared:
+    found = training_runs(store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS))
+    more = len(found) == MOST_RUNS and finished[0] > MOST_RUNS
+    return Compared(data, finished, tuple(found), more)
+
+
+def trained(data: str) -> Compared:
+    """Return the newest `MOST_RUNS` finished trainings on a data set; they are read again once one was added."""
+    return _trained(data, store().finished(data))
+
+
+def of_trained(make: Callable[..., T], compared: Compared, *key: Any) -> T:
+    """Return `make(compared, *key)`, once for all visitors until a run is added.
+
+    Args:
+        make: a module's function, by whose name what it made is found again.
+        key: what else decides: a fingerprint for a data set, an id for a run.
+    """
+    name = f"{make.__module__}.{make.__qualname__}"
+    found: T = _of_trained(name, compared.data, compared.finished, key, make, compared)
+    return found
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _of_trained(
+    name: str,
+    data: str,
+    finished: tuple[int, float],
+    key: tuple[Any, ...],
+    _make: Callable[..., Any],
+    _compared: Compared,
+) -> Any:
+    return _make(_compared, *key)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def finished_epochs(run_id: str, attempts: int) -> pd.DataFrame:
+    """Return a finished run's epochs; `attempts` renews them after a retry."""
+    return store().epochs(run_id)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def finished_predictions(run_id: str, attempts: int) -> pd.DataFrame:
+    """Return a finished run's held-out predictions."""
+    return store().predictions(run_id)
+
+
+def epochs(run: StoredRun) -> pd.DataFrame:
+    """Return a run's epochs so far."""
+    return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def chart(kind: str, *data: Any) -> Any:
+    """Return a figure of `charts`, built once from equal data: that takes longer than the rest of a page.
+
+    All visitors share it, so it stays as it is.
+    """
+    return ready(getattr(charts, kind)(*data))
+
+
+def picture(make: Callable[[], bytes], *key: str) -> bytes:
+    """Return an encoded picture as `make` draws it, once for equal keys: they say all that decides it."""
+    return _picture(key, make)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:
+    return _make()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def folds_problem(_dataset: Dataset, protocol: ProtocolConfig, fingerprint: str) -> str:
+    """Return why a data set can't be folded so, '' where it can; `fingerprint` renews it when a file changes."""
+    try:
+        require_folds(_dataset, protocol)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+@st.cache_data(ttl=60, show_spinner="Asking whether the weights can be downloaded ...")
+def reachable(backbone: str) -> bool:
+    """Return whether the host that has a backbone's weights answers."""
+    return can_download(backbone)
+
+
+def ranking(runs: Sequence[StoredRun]) -> list[Place]:
+    """Return finished runs of a sweep ranked, best first."""
+    return _ranking([(run.id, run.attempts) for run in runs])
+
+
+@st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...")
+def _ranking(keys: list[tuple[str, int]]) -> list[Place]:
+    runs = store().runs(ids=[run_id for run_id, _ in keys])
+    return rank(runs, lambda run: finished_predictions(run.id, run.attempts))
+
+
+@st.cache_resource(show_spinner=False)
+def loaded() -> Loaded:
+    """Return the predictors in memory."""
+    return Loaded(settings())
+
+
+def predictor(run: StoredRun) -> Predictor:
+    """Return the predictor of a finished run, loaded once for the server."""
+    with st.spinner("Loading the model ...", show_time=True):
+        return loaded().get(run)

@@ -1,0 +1,161 @@
+"""The leak meter: what one model's accuracy becomes the more honestly folds are drawn."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.run import RunConfig
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results.rows import title
+from fer_core.results.trust import detector_leak
+from fer_core.runs.plans.comparison import leak_meter, leak_protocols
+from fer_core.storage.store import StoredRun
+from fer_core.ui.cache import resources
+from fer_core.ui.cache.finished_runs import Compared
+from fer_core.ui.parts import figure
+from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.shell.setup import Lab
+
+from . import missing_runs
+
+
+def view(lab: Lab, compared: Compared) -> None:
+    """Draw one model under the reshuffle, random folds, by clip and by movie, and queue what is missing."""
+    fingerprint = resources.data_config(lab.source).fingerprint
+    named = resources.of_trained(models, compared, lab.source, fingerprint)
+    if not named:
+        st.info(
+            "No run here was trained under one of the meter's protocols; a data set's own split is not one of them.",
+            icon=":material/water_drop:",
+        )
+        return
+    model = st.selectbox("Model", list(named), key=linked("model", list(named)), bind="query-params")
+    run, protocols = named[model]
+    configs = {config.key(): config for config in leak_meter(run.config, protocols)}
+    rows = [_row(compared.by_id[run_id]) for run_id in configs if run_id in compared.by_id]
+    table = pd.DataFrame(rows)
+    figure.figure(resources.chart("protocol_ladder", table), table, "leak-meter")
+    st.caption(
+        "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
+        "the last epoch holds one k-th of the images out, hence its wide interval."
+    )
+    _words(table)
+    missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
+    listed = table.assign(accuracy=table["accuracy"].map(percent))
+    st.dataframe(
+        listed[["title", "accuracy", "interval", "folds", "seeds", "missing", "seen", "group", "why"]],
+        hide_index=True,
+        column_config={
+            "title": "Protocol",
+            "accuracy": "Accuracy",
+            "interval": "95 % interval",
+            "folds": "Folds",
+            "seeds": "Seeds",
+            "missing": st.column_config.TextColumn("No face", help="Frames used whole for want of a face"),
+            "seen": st.column_config.TextColumn(
+                "Trained on itself", help="Held-out images that training had seen"
+            ),
+            "group": st.column_config.TextColumn(
+                "Movie in training", help="Held-out images with frames of their movie"
+            ),
+            "why": "What it measures",
+        },
+        alt="Accuracy and leakage under each protocol",
+    )
+    tuned = [compared.by_id[run_id] for run_id in configs if run_id in compared.by_id]
+    if tuned and "detector_data" in tuned[0].summary:
+        shares = "; ".join(f"{PROTOCOLS[run.protocol].title}: {detector_leak(run.summary)}" for run in tuned)
+        st.warning(
+            "**The face detector was fine-tuned.** Held-out images of movies or persons that it was trained on have "
+            f"their faces found better than unseen ones would. {plain(shares)}.",
+            icon=":material/water_drop:",
+        )
+
+
+def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple[StoredRun, tuple[str, ...]]]:
+    """Return, by name, one run of each model and the protocols of its meter; those measured under most come first.
+
+    `fingerprint` renews them when the data set changes.
+    """
+    runs, dataset = compared.runs, resources.dataset(source)
+    protocols = {
+        folds: leak_protocols(dataset, folds) for folds in {run.config.protocol.folds for run in runs}
+    }
+    # Runs that differ in the protocol alone share their meter: under one and the same they would be one run.
+    meters: dict[str, list[StoredRun]] = {}
+    for run in runs:
+        names = protocols[run.config.protocol.folds]
+        meters.setdefault(_meter(run.config, names[-1]), []).append(run)
+
+    def measured(own: list[StoredRun]) -> int:
+        return sum(run.protocol in protocols[run.config.protocol.folds] for run in own)
+
+    shown = {key: own for key, own in meters.items() if measured(own)}
+    named: dict[str, StoredRun] = {}
+    for key, own in sorted(shown.items(), key=lambda item: -measured(item[1])):
+        name = _name(own[0])
+        named[f"{name} ({key[:8]})" if name in named else name] = own[0]
+    return {name: (run, protocols[run.config.protocol.folds]) for name, run in named.items()}
+
+
+@lru_cache(maxsize=4096)  # as many as are compared, and again
+def _meter(config: RunConfig, protocol: str) -> str:
+    """Return the key that a run has under a protocol of the meter: one for all that differ in the protocol alone."""
+    return leak_meter(config, [protocol])[0].key()
+
+
+def _name(run: StoredRun) -> str:
+    return f"{title(run)} · {run.config.protocol.folds} folds"
+
+
+def _row(run: StoredRun) -> dict[str, object]:
+    low, high = run.summary["val_accuracy_interval"]
+    protocol, leakage, missing = PROTOCOLS[run.protocol], run.summary["leakage"], run.summary["missing_faces"]
+    return {
+        "protocol": run.protocol,
+        "title": protocol.title,
+        "leaks": protocol.leaks,
+        "accuracy": run.summary["val_accuracy"],
+        "low": low,
+        "high": high,
+        "interval": f"{100 * low:.1f} – {100 * high:.1f} %",
+        "folds": run.config.protocol.folds,
+        "seeds": ", ".join(map(str, run.config.protocol.seeds)),
+        "missing": "not looked for" if missing is None else str(missing),
+        "seen": percent(leakage["image"]),
+        "group": percent(leakage["group"]),
+        "why": protocol.why,
+    }
+
+
+def _words(table: pd.DataFrame) -> None:
+    """Say how much of the most optimistic figure is leak, and whether that is more than noise."""
+    fair = table[~table["leaks"].astype(bool)]
+    if fair.empty or len(table) < 2:
+        other = "by movie" if fair.empty else "with random folds"
+        st.info(f"Run it {other} as well: the gap between both is the leak.", icon=":material/water_drop:")
+        return
+    honest, best = fair.iloc[0], table.iloc[int(table["accuracy"].to_numpy().argmax())]
+    gap = best["accuracy"] - honest["accuracy"]
+    overlap = best["low"] <= honest["high"]
+    if gap <= 0 or best["title"] == honest["title"]:
+        st.info(
+            "No protocol gives more than whole movies held out: no leak shows here.",
+            icon=":material/water_drop:",
+        )
+    elif overlap:
+        st.info(
+            f"{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}; the intervals "
+            "overlap, so on this many images that may be noise.",
+            icon=":material/water_drop:",
+        )
+    else:
+        st.warning(
+            f"**{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}.** That much of its "
+            f"{percent(best['accuracy'])} is recognising films, not expressions.",
+            icon=":material/water_drop:",
+        )

@@ -1,0 +1,229 @@
+"""Two runs on the same images: a paired test, classes, and the images on which they disagree."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.run import CLASSES, ProtocolConfig
+from fer_core.errors import FerError
+from fer_core.evaluation.metrics import compare
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results.rows import title
+from fer_core.storage.store import StoredRun
+from fer_core.ui.cache import resources
+from fer_core.ui.cache.finished_runs import Compared
+from fer_core.ui.parts import figure
+from fer_core.ui.parts.gallery import Tile, grid
+from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.widgets import frame_link, percent, plain
+
+MOST_IMAGES = 24
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What tells two runs apart: `side_by_side`, `metrics.compare` over all images, `by_class`."""
+
+    both: pd.DataFrame
+    test: dict[str, Any]
+    classes: pd.DataFrame
+
+
+def view(compared: Compared, runs: list[StoredRun]) -> None:
+    """Draw the choice of two runs and everything that tells them apart."""
+    if len(runs) < 2:
+        st.info("Two runs are needed; loosen the filters or train another.", icon=":material/compare:")
+        return
+    known = compared.named(runs)
+    names = list(known)
+    one, other = _first_choice(list(known.values()))
+    left, right = st.columns(2)
+    first = left.selectbox("First", names, index=one, key=linked("a", names), bind="query-params")
+    second = right.selectbox("Second", names, index=other, key=linked("b", names), bind="query-params")
+    a, b = known[first], known[second]
+    if a.id == b.id:
+        st.info("Choose two different runs.", icon=":material/compare:")
+        return
+    pair = resources.of_trained(paired, compared, a.id, b.id)
+    if pair is None:
+        st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
+        return
+    _warn(a, b)
+    _test(a, b, pair)
+    st.subheader("Class by class")
+    figure.figure(resources.chart("class_differences", pair.classes), pair.classes, "class-differences")
+    st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
+    st.subheader("Images that one gets right and the other wrong")
+    st.caption("Under each: the true class → what the other run takes it for.")
+    both = pair.both
+    left, right = st.columns(2, gap="large")
+    with left:
+        _images(a, both[both["right_a"] & ~both["right_b"]], f"Only {title(a)} right", "b")
+    with right:
+        _images(b, both[both["right_b"] & ~both["right_a"]], f"Only {title(b)} right", "a")
+
+
+def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
+    """Return the places of two runs that share their folds, by whole groups where there are such."""
+    alike: dict[ProtocolConfig, list[int]] = defaultdict(list)
+    for index in sorted(range(len(runs)), key=lambda index: PROTOCOLS[runs[index].protocol].leaks):
+        alike[runs[index].config.protocol].append(index)
+        if len(next(iter(alike.values()))) > 1:
+            break  # no later run can stand before these
+    one, other = next((found[:2] for found in alike.values() if len(found) > 1), (0, 1))
+    return one, other
+
+
+def paired(compared: Compared, one: str, other: str) -> Pair | None:
+    """Return what tells two runs apart, by their ids; None where no image was held out in both."""
+    runs = (compared.by_id[run_id] for run_id in (one, other))
+    both = side_by_side(*(resources.finished_predictions(run.id, run.attempts) for run in runs))
+    if both.empty:
+        return None
+    return Pair(both, compare(both["right_a"], both["right_b"], _groups(both)), by_class(both))
+
+
+def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per image held out in both: name, group, label, guess_a, guess_b, right_a, right_b.
+
+    Of several seeds the mean probabilities count.
+    """
+    sides = []
+    for name, side in (("a", a), ("b", b)):
+        columns = [f"p{index}" for index in range(len(CLASSES))]
+        mean = side.groupby(["name", "group", "label"])[columns].mean()
+        guess = pd.Series(mean.to_numpy().argmax(axis=1), index=mean.index, name=f"guess_{name}")
+        sides.append(guess)
+    both = pd.concat(sides, axis=1, join="inner").reset_index()
+    return both.assign(right_a=both["guess_a"] == both["label"], right_b=both["guess_b"] == both["label"])
+
+
+def by_class(both: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a class: class, images, first, second (shares recognised), difference, low, high."""
+    rows = []
+    for index in sorted(both["label"].unique()):
+        own = both[both["label"] == index]
+        found = compare(own["right_a"], own["right_b"], _groups(own))
+        low, high = found["interval"]
+        rows.append(
+            {
+                "class": CLASSES[index],
+                "images": len(own),
+                "first": own["right_a"].mean(),
+                "second": own["right_b"].mean(),
+                "difference": found["difference"],
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _groups(both: pd.DataFrame) -> list[str]:
+    return [group or name for group, name in zip(both["group"], both["name"], strict=True)]
+
+
+def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
+    """Return how the folds of two runs differ, in words; nothing where they are the same folds."""
+    if first.hashed() == second.hashed():
+        return ""
+    seeds = [", ".join(map(str, each.seeds)) for each in (first, second)]
+    if first.hashed() | {"seeds": second.hashed()["seeds"]} == second.hashed():
+        return (
+            f"The folds were drawn with other seeds ({seeds[0]} against {seeds[1]}), so a part of the difference is "
+            "that of the draw."
+        )
+    ways = [
+        each.name + (f" with k = {each.folds}" if "folds" in each.hashed() else "")
+        for each in (first, second)
+    ]
+    return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
+
+
+def _warn(a: StoredRun, b: StoredRun) -> None:
+    said = fold_difference(a.config.protocol, b.config.protocol)
+    if said:
+        st.warning(said, icon=":material/rule:")
+
+
+def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
+    both, found = pair.both, pair.test
+    low, high = found["interval"]
+    columns = st.columns(4)
+    columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
+    columns[1].metric(plain(title(b)), percent(both["right_b"].mean()))
+    columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
+    columns[2].caption(
+        "no interval: all images are of one movie or person"
+        if low != low
+        else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}"
+    )
+    columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
+    columns[3].caption("exact, two-sided; frames taken as independent")
+    if low > 0 or high < 0:
+        word, least = ("better", min(abs(low), abs(high)))
+        winner, loser = (b, a) if low > 0 else (a, b)
+        st.success(
+            f"**{plain(title(winner))} is {word} than {plain(title(loser))}** on these {found['images']} images, by at "
+            f"least {100 * least:.1f} points at 95 %.",
+            icon=":material/check:",
+        )
+    else:
+        st.info(
+            f"**Within noise**: on these {found['images']} images the difference could be zero. Both right on "
+            f"{found['both']}, both wrong on {found['neither']}, only the first right on {found['only_a']}, only "
+            f"the second on {found['only_b']}.",
+            icon=":material/balance:",
+        )
+
+
+def _images(run: StoredRun, rows: pd.DataFrame, heading: str, wrong: str) -> None:
+    """Draw the disagreeing images as thumbnails, or as names where there are no crops."""
+    st.markdown(f"**{plain(heading)}**: {len(rows)}")
+    shown = rows.head(MOST_IMAGES)
+    places = crop_rows(run, list(shown["name"]))
+    if places:
+        shown = shown[shown["name"].isin(places)]
+        grid([_tile(run, row, wrong, places) for row in shown.to_dict("records")], width=96)
+    elif len(shown):
+        st.dataframe(
+            shown.assign(
+                true=[CLASSES[i] for i in shown["label"]],
+                taken_for=[CLASSES[i] for i in shown[f"guess_{wrong}"]],
+            )[["name", "true", "taken_for"]],
+            hide_index=True,
+            alt=heading,
+        )
+    if len(rows) > MOST_IMAGES:
+        st.caption(f"The first {MOST_IMAGES} of {len(rows)}.")
+
+
+def _tile(run: StoredRun, row: dict[Hashable, Any], wrong: str, places: dict[str, int]) -> Tile:
+    true, taken = CLASSES[row["label"]], CLASSES[row[f"guess_{wrong}"]]
+    return Tile(
+        resources.crop_facts(run.config.crops_key()).jpeg(places[row["name"]]),
+        f"{true} → {taken}",
+        row["name"].rpartition("/")[2],
+        f"{true} face that the other took for {taken}",
+        frame_link(run, row["name"]),
+    )
+
+
+def crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
+    """Return where the crops of images lie under a run's settings; empty where there are none on this host."""
+    try:
+        crops = resources.crops(run.config)
+    except FerError:
+        return {}
+    if crops is None:
+        return {}
+    rows = crops.table.set_index("name")["row"]
+    known = rows[rows.index.isin(names) & (rows >= 0)]
+    return dict(zip(known.index, known.to_numpy(np.int64).tolist(), strict=True))

@@ -1,0 +1,333 @@
+"""The paper's tables beside this machine's figures: what holds, what does not, what is within noise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.comparators import BdnnConfig
+from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.datasets.base import generated_words
+from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.naming import weights_words
+from fer_core.results.paper import reported as paper
+from fer_core.results.paper.figures import (
+    DIFFERS,
+    FAILS,
+    HOLDS,
+    MISSING,
+    NOISE,
+    PAPER_IMAGES,
+    Checked,
+    Measured,
+    Runs,
+    check_figures,
+    noise,
+)
+from fer_core.results.paper.statements import check_statements
+from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
+from fer_core.runs.plans.requests import faces_config
+from fer_core.ui.cache import resources
+from fer_core.ui.cache.finished_runs import Compared
+from fer_core.ui.parts import figure
+from fer_core.ui.parts.url import linked
+from fer_core.ui.shell.setup import Lab
+
+from . import missing_runs
+
+MARKS = {HOLDS: "✓ holds", FAILS: "✗ does not hold", NOISE: "≈ within noise", DIFFERS: "✗ differs"}
+#: Weights that are no file.
+PRETRAINED = ("imagenet", "none")
+MEASURES = {
+    "train_accuracy": "training accuracy",
+    "val_accuracy": "validation accuracy",
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+}
+TABLES = (
+    (
+        paper.TABLE_2,
+        "Table 2: accuracy for n = 1, 2, 3",
+        "Means over the epochs under the per-epoch reshuffle, as the paper's, with faces cut out.",
+    ),
+    (
+        paper.TABLE_3,
+        "Table 3: mean loss with and without face extraction",
+        "Cross-entropy in nats, mean over the epochs under the reshuffle; the paper does not say for which n: "
+        "here n = 2.",
+    ),
+    (
+        paper.BDNN_TABLE,
+        "The BDNN's table: accuracy after 100 and 200 iterations",
+        "Mean of random folds at that iteration; the paper has ten of them.",
+    ),
+    (
+        paper.SFEW_PAPER,
+        "SFEW's published baselines",
+        "Random 5-fold, not person independent; SPI is SFEW's own protocol.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The paper beside the runs here: the runs it calls for by id, its figures and statements, the BDNN's settings."""
+
+    plan: Plan
+    configs: dict[str, RunConfig]
+    stand_in: str
+    figures: list[Checked]
+    statements: pd.DataFrame
+    settings: pd.DataFrame
+
+
+def view(lab: Lab, compared: Compared) -> None:
+    """Draw everything the paper reports beside what was measured here."""
+    backbone, weights = (None, "imagenet") if lab.dataset.layout == LAYOUT else _network(compared)
+    if lab.dataset.generated:
+        st.warning(
+            f"{generated_words(lab.dataset.layout)[0]} can neither confirm nor refute the paper. Point FER Lab at SFEW "
+            "for that; here the same tables show how it would be told.",
+            icon=":material/draw:",
+        )
+    data = resources.data_config(lab.source)
+    # On the faces as their hand-drawn boxes are now.
+    faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual"})
+    found = resources.of_trained(
+        judged,
+        compared,
+        lab.source,
+        data.fingerprint,
+        faces.model_dump_json(),
+        backbone,
+        weights,
+        _file(weights),
+    )
+    missing_runs.offer(
+        lab,
+        found.configs,
+        "the paper's tables call for (20 epochs, 5 folds)",
+        (*found.plan.notes, *found.plan.absent.values()),
+    )
+    _overall(found.figures)
+    _figure(found.figures, found.stand_in)
+    for source, heading, note in TABLES:
+        st.markdown(f"**{heading}**")
+        own = [one for one in found.figures if one.reported.source == source]
+        st.table(pd.DataFrame([_row(one) for one in own]).set_index("Figure"))
+        st.caption(note)
+    st.markdown("**Table 1: settings of the BDNN**")
+    st.table(found.settings)
+    _statements(found)
+    _against_itself()
+
+
+def _network(compared: Compared) -> tuple[str, str]:
+    """Draw the choice of what stands beside the paper's ResNet18: backbone, and weights as `paper_plan` takes them.
+
+    Random weights can be chosen before anything ran with them; what was pretrained stands first.
+    """
+    # Weights from a file are looked for there again, to plan what is missing.
+    known = {
+        (backbone, weights)
+        for backbone, weights in compared.networks
+        if weights in PRETRAINED or Path(weights).is_file()
+    }
+    usual = choose_backbone(None, resources.settings())[0]
+    offered = sorted({*known, (usual, "imagenet"), ("resnet18", "none")}, key=_papers_first)
+    # What has been run goes before what could be.
+    offered.sort(key=lambda network: network not in known and bool(known))
+    named = {_name(*network): network for network in offered}
+    name = st.selectbox(
+        "Beside the paper's ResNet18", list(named), key=linked("beside", list(named)), bind="query-params"
+    )
+    backbone, weights = named[name]
+    if weights == "none":
+        st.warning(
+            f"**{_name(backbone, weights)}.** The paper's network was pretrained on ImageNet; these figures are of "
+            "one that starts from nothing, and can neither confirm nor refute the paper's.",
+            icon=":material/casino:",
+        )
+    elif backbone != "resnet18":
+        st.caption(
+            f"{BACKBONES[backbone].title} stands in for the paper's ResNet18: its figures are another network's."
+        )
+    return backbone, weights
+
+
+def _papers_first(network: tuple[str, str]) -> tuple[bool, bool, str]:
+    backbone, weights = network
+    return weights != "imagenet", backbone != "resnet18", backbone
+
+
+def _name(backbone: str, weights: str) -> str:
+    file = f" ({Path(weights).name})" if weights not in PRETRAINED else ""
+    return f"{backbone}{weights_words(weights)}{file}"
+
+
+def _file(weights: str) -> tuple[int, int] | None:
+    """Return what tells that a file of weights has changed: its size and time; None for no file."""
+    if weights in PRETRAINED:
+        return None
+    found = Path(weights).stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def judged(
+    compared: Compared,
+    source: str,
+    fingerprint: str,
+    faces_json: str,
+    backbone: str | None,
+    weights: str,
+    file: tuple[int, int] | None,
+) -> Judged:
+    """Set the paper beside the runs of a data set; `fingerprint` and `file` renew it when a file changes."""
+    plan = paper_plan(
+        resources.dataset(source),
+        resources.data_config(source),
+        FacesConfig.model_validate_json(faces_json),
+        resources.settings(),
+        backbone=backbone,
+        weights=weights,
+    )
+    runs = Runs(
+        compared.runs,
+        plan.backbone,
+        resources.epochs,
+        lambda run: resources.finished_predictions(run.id, run.attempts),
+        plan.weights,
+        plan.absent,
+    )
+    return Judged(
+        plan,
+        {config.key(): config for config in plan.configs},
+        runs.stand_in,
+        check_figures(runs),
+        _judgements(runs),
+        _settings(runs).set_index("Setting"),
+    )
+
+
+def _overall(figures: Sequence[Checked]) -> None:
+    counts = Counter(one.verdict for one in figures if one.reported.measure.endswith("accuracy"))
+    judged = counts[NOISE] + counts[DIFFERS]
+    columns = st.columns(3)
+    columns[0].metric("Accuracies within noise", f"{counts[NOISE]} of {judged}" if judged else "–")
+    columns[1].metric("Accuracies that differ", f"{counts[DIFFERS]} of {judged}" if judged else "–")
+    columns[2].metric("Without a run here", counts[MISSING])
+    st.caption(
+        f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points at 95 %, and the "
+        "figure here its own; both count. A loss has no interval in the paper."
+    )
+
+
+def _figure(figures: Sequence[Checked], stand_in: str) -> None:
+    rows = []
+    for one in figures:
+        if one.reported.measure != "val_accuracy":
+            continue
+        for protocol, here in ((one.reported.protocol, one.like), ("group", one.by_group)):
+            low, high = here.interval if here and here.interval else (float("nan"),) * 2
+            rows.append(
+                {
+                    "system": one.reported.system,
+                    "reported": one.reported.value,
+                    "measured": here.value if here else float("nan"),
+                    "low": low,
+                    "high": high,
+                    "protocol": protocol,
+                    "leaks": PROTOCOLS[protocol].leaks,
+                    "here": stand_in if one.reported.model == "resnet18" else "",
+                }
+            )
+    table = pd.DataFrame(rows)
+    figure.figure(resources.chart("paper_vs_here", table, "accuracy", stand_in), table, "paper-and-here")
+
+
+def _row(one: Checked) -> dict[str, str]:
+    reported = one.reported
+    return {
+        "Figure": f"{reported.system}: {MEASURES[reported.measure]}",
+        "Paper": f"{reported.printed}\N{NO-BREAK SPACE}%"
+        if reported.measure.endswith("accuracy")
+        else reported.printed,
+        "Here, same protocol": _shown(one.like),
+        "Here, by movie or person": _shown(one.by_group),
+        "Verdict": f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}",
+    }
+
+
+def _shown(here: Measured | None) -> str:
+    if here is None:
+        return "–"
+    if here.interval is None:
+        return f"{here.value:.3f}"
+    return f"{100 * here.value:.1f} % ({100 * here.interval[0]:.1f} – {100 * here.interval[1]:.1f})"
+
+
+def _settings(found: Runs) -> pd.DataFrame:
+    run = found.pick("bdnn", "stratified") or found.pick("bdnn", "group")
+    model = run.config.model if run else None
+    here = dict.fromkeys(paper.BDNN_SETTINGS["Forward Net"], "not run")
+    if run and isinstance(model, BdnnConfig):
+        here = {
+            "Learning Rate": f"{model.lr:g}",
+            "K-Fold": str(run.config.protocol.folds),
+            "Num_Epoch": str(model.epochs),
+            "Criterion": "cross-entropy forward, mean squared error in reverse",
+            "Optimiser": "Adam",
+            "Input shape": f"{model.inputs.kind}: "
+            + (f"{model.inputs.side}²" if model.inputs.kind == "pixels" else "D"),
+            "Output Shape": "7 forward, as the input in reverse",
+        }
+    parts = paper.BDNN_SETTINGS
+    return pd.DataFrame(
+        [
+            {
+                "Setting": name,
+                "Paper, forward": value.strip("$"),
+                "Paper, backward": parts["Backward Net"][name].strip("$"),
+                "Here": here[name],
+            }
+            for name, value in parts["Forward Net"].items()
+        ]
+    )
+
+
+def _judgements(runs: Runs) -> pd.DataFrame:
+    rows: dict[str, dict[str, str]] = {}
+    for one in check_statements(runs):
+        row = rows.setdefault(one.statement, {"Statement": f"{one.statement} ({one.source})"})
+        column = "Here, by movie or person" if one.protocol == "group" else "Here, as the paper"
+        row[column] = f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}"
+    return pd.DataFrame(list(rows.values())).set_index("Statement")
+
+
+def _statements(found: Judged) -> None:
+    st.subheader("What the paper says of them")
+    if found.stand_in:
+        st.caption(f"Judged here with {found.stand_in} in place of the paper's ResNet18.")
+    st.table(found.statements)
+    st.caption(
+        "Differences are of the same images under the same folds, with a 95 % bootstrap over movies or persons; "
+        "'within noise' means that the interval holds zero. 'As the paper' is its reshuffle, or random folds "
+        "across systems."
+    )
+
+
+def _against_itself() -> None:
+    st.subheader("Where the paper disagrees with itself, and what it leaves open")
+    for disagreement in paper.DISAGREEMENTS:
+        with st.expander(f"It disagrees on: {disagreement.about}"):
+            for source, quote in disagreement.places:
+                st.markdown(f"- {source}: “{quote}”")
+            st.write(disagreement.reading)
+    st.markdown("Not stated: " + "; ".join(paper.NOT_STATED) + ".")

@@ -1,0 +1,166 @@
+"""What a BDNN takes each class to be: its prototypes, and how far images lie from them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from fer_core.config.comparators import BdnnConfig, PixelsConfig
+from fer_core.config.run import CLASSES
+from fer_core.learning.comparators.fitted import FittedFold, read_folds
+from fer_core.results import charts
+from fer_core.storage.spreadsheets import defused_table
+from fer_core.storage.store import StoredRun
+from fer_core.ui.cache import resources
+from fer_core.ui.cache.finished_runs import labels
+from fer_core.ui.parts import figure
+from fer_core.ui.parts.gallery import Tile, grid
+from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.widgets import frame_link, percent
+
+from .pair import crop_rows
+
+SHOWN = 8
+
+
+def view(runs: list[StoredRun]) -> None:
+    """Draw the prototypes of one BDNN run and the distances of held-out images to them."""
+    stored = resources.artifacts()
+    known = labels(
+        [run for run in runs if isinstance(run.config.model, BdnnConfig) and stored.has("runs", run.id)]
+    )
+    if not known:
+        st.info(
+            "No BDNN has been run here under these filters. Run the paper's comparison from the view Paper, or "
+            "`python -m fer_core train --model bdnn`.",
+            icon=":material/psychology:",
+        )
+        return
+    left, right = st.columns([3, 1])
+    run = known[
+        left.selectbox("BDNN", list(known), key=linked("prototypes", list(known)), bind="query-params")
+    ]
+    folds, names = read_folds(stored.open("runs", run.id))
+    single = {f"seed {one.seed}, fold {one.fold + 1}": one for one in folds}
+    choices = ["mean", *single]
+    which = right.selectbox("Fold", choices, key=linked("fold", choices), bind="query-params")
+    own = [single[which]] if which in single else folds
+    prototypes = np.mean([one.prototypes for one in own if one.prototypes is not None], axis=0)
+    st.subheader("Prototypes")
+    st.caption(
+        "What the reverse direction gives back for the label of a class alone: the same weights that classify, run "
+        "from the classes to the inputs."
+    )
+    _draw(run, prototypes)
+    st.subheader("Distances")
+    predictions = resources.finished_predictions(run.id, run.attempts)
+    labels_of = dict(zip(predictions["name"], predictions["label"], strict=True))
+    table = held_out_distances(own, names, labels_of)
+    means = charts.distance_table(_values(table), table["label"].to_numpy())
+    figure.figure(resources.chart("distance_map", means), means, "prototype-distances")
+    nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
+    st.caption(
+        "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
+        f"nearest prototype is framed. Answering with the nearest prototype would be right for {percent(nearest)} of "
+        f"them, the forward direction is for {percent(run.summary['val_accuracy'])}."
+    )
+    _extremes(run, table)
+
+
+def held_out_distances(folds: list[FittedFold], names: list[str], labels_of: dict[str, int]) -> pd.DataFrame:
+    """Return a row a held-out image: name, label, and its distance to each class's prototype."""
+    parts = []
+    for one in folds:
+        if one.distances is None:
+            continue
+        rows = [names[index] for index in one.indices]
+        part = pd.DataFrame(one.distances, columns=list(CLASSES))
+        parts.append(part.assign(name=rows, label=[labels_of[name] for name in rows], fold=one.fold))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _values(table: pd.DataFrame) -> np.ndarray:
+    return table[list(CLASSES)].to_numpy()
+
+
+def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
+    inputs = run.config.model.inputs if isinstance(run.config.model, BdnnConfig) else None
+    if isinstance(inputs, PixelsConfig):
+        drawn = faces(prototypes, inputs.side)
+        with st.container(horizontal=True, gap="small"):
+            for name, face in zip(CLASSES, drawn, strict=True):
+                st.image(face, caption=name, alt=f"prototype of {name}", width=106)
+        square = prototypes.reshape(-1, inputs.side, inputs.side)
+        table = pd.DataFrame(prototypes, index=pd.Index(CLASSES, name="class"))
+        figure.save_menu(
+            {
+                "png": lambda: _png(np.concatenate(drawn, axis=1)),
+                "svg": lambda: charts.faces_svg(square),
+                "csv": defused_table(table).to_csv,
+            },
+            "prototypes",
+        )
+        st.caption(
+            f"{inputs.side} x {inputs.side} gray values as the reverse direction gives them, cut at black and white."
+        )
+        return
+    table = charts.profile_table(prototypes)
+    figure.figure(resources.chart("profiles", table), table, "prototypes")
+
+
+def faces(prototypes: np.ndarray, side: int, size: int = 160) -> list[np.ndarray]:
+    """Return (7, side * side) prototypes as (size, size) uint8 gray images, each value a square of pixels."""
+    # The pixel descriptor holds gray values in 0..1.
+    gray = (np.clip(prototypes.reshape(-1, side, side), 0.0, 1.0) * 255).round().astype(np.uint8)
+    return [np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.NEAREST)) for one in gray]
+
+
+def _png(gray: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(gray).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
+    name = st.pills(
+        "Images of",
+        list(CLASSES),
+        default=CLASSES[0],
+        key=linked("class", CLASSES),
+        bind="query-params",
+        required=True,
+    )
+    own = table[table["label"] == CLASSES.index(name or CLASSES[0])]
+    if own.empty:
+        st.info("No image of this class was held out.", icon=":material/image_not_supported:")
+        return
+    own = own.assign(distance=own[name]).sort_values("distance")
+    shown = min(SHOWN, max(1, len(own) // 2))  # no image on both sides
+    places = crop_rows(run, list(own["name"]))
+    left, right = st.columns(2, gap="large")
+    for column, heading, part in (
+        (left, "Nearest to its prototype", own.head(shown)),
+        (right, "Farthest from it", own.tail(shown)[::-1]),
+    ):
+        with column:
+            st.markdown(f"**{heading}**")
+            if not places:
+                st.dataframe(part[["name", "distance"]], hide_index=True, alt=heading)
+                continue
+            grid([_tile(run, name, row, places) for row in part.to_dict("records")], width=96)
+
+
+def _tile(run: StoredRun, label_name: str, row: dict[Hashable, Any], places: dict[str, int]) -> Tile:
+    return Tile(
+        resources.crop_facts(run.config.crops_key()).jpeg(places[row["name"]]),
+        f"{row['distance']:.2f}",
+        row["name"].rpartition("/")[2],
+        f"{label_name} face, distance {row['distance']:.2f}",
+        frame_link(run, row["name"]),
+    )

@@ -1,0 +1,164 @@
+"""The Compare page's first parts: filters, all runs with their intervals, learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.comparators import BdnnConfig
+from fer_core.config.run import CLASSES
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
+from fer_core.results.rows import run_table, title
+from fer_core.storage.store import StoredRun
+from fer_core.ui.cache import resources
+from fer_core.ui.cache.finished_runs import Compared, label
+from fer_core.ui.parts import figure
+from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.widgets import runs_dataframe
+
+COLUMNS = (
+    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "training"),
+    *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
+)
+#: Runs drawn at a time.
+PER_PAGE = 40
+ORDERS = ("validation accuracy", "newest first", "system")
+
+
+def filters(known: Compared) -> list[StoredRun]:
+    """Draw the filters and return the runs that pass; their values are in the URL."""
+    left, middle, right = st.columns([3, 3, 2])
+    families = sorted(set(known.families.values()))
+    systems = left.multiselect("System", families, key=linked("system", families), bind="query-params")
+    names = sorted({run.protocol for run in known.runs})
+    protocols = middle.multiselect(
+        "Protocol",
+        names,
+        key=linked("protocol", names),
+        bind="query-params",
+        help="; ".join(
+            f"{name}: {one.title}" + (" (leaks)" if one.leaks else "") for name, one in PROTOCOLS.items()
+        ),
+    )
+    order = right.selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
+    runs = [run for run in known.runs if not protocols or run.protocol in protocols]
+    runs = [run for run in runs if not systems or known.families[run.id] in systems]
+    if order == ORDERS[0]:
+        runs.sort(key=lambda run: -run.summary["val_accuracy"])
+    elif order == ORDERS[2]:
+        titles = dict(zip(known.table.index, known.table["title"], strict=True))
+        runs.sort(key=lambda run: (titles[run.id], run.protocol))
+    return runs
+
+
+def table(known: Compared, runs: list[StoredRun]) -> None:
+    """Draw the runs as a table and, so many at a time, as dots with intervals; the CSV has all of them."""
+    listed = known.rows(runs)
+    runs_dataframe(listed, columns=COLUMNS, key="runs")
+    start = PER_PAGE * (_page(len(runs)) - 1)
+    rows = listed.iloc[start : start + PER_PAGE]
+    named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
+    folds = (", k = " + rows["folds"].astype(int).astype(str)).to_numpy()
+    fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed"]).to_numpy()
+    drawn = pd.DataFrame(
+        {
+            "system": rows["title"],
+            "accuracy": rows["val_accuracy"],
+            "label": np.where(fixed, named, named + folds),
+            "seeds": rows["seeds"].map(len),
+            **{name: rows[name] for name in ("protocol", "leaks", "low", "high", "folds", "images")},
+        }
+    )
+    figure.figure(resources.chart("accuracy_intervals", drawn), lambda: run_table(runs), "all-runs")
+    st.caption(
+        "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
+        f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
+        "it is in each run. Open marks leak: their accuracy is optimistic. Colour and shape tell the system. "
+        "An SVM has no count of trained parameters."
+    )
+
+
+def _page(runs: int) -> int:
+    """Draw the choice among pages of runs, where there is more than one, and return the one chosen, from 1."""
+    pages = -(-runs // PER_PAGE)
+    if pages < 2:
+        return 1
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        page = st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params")
+        first = PER_PAGE * (page - 1)
+        st.caption(
+            f"Drawn below: {first + 1} to {min(first + PER_PAGE, runs)} of {runs:,} runs", width="content"
+        )
+    return page
+
+
+def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the words that names begin and end with alike, and what tells each apart: headings must be short."""
+    words = [name.split(" ") for name in names]
+    if len(set(names)) < 2:
+        return "", list(names)
+    longest = min(map(len, words)) - 1  # each keeps a word
+    first = next((i for i in range(longest) if len({own[i] for own in words}) > 1), longest)
+    last = next(
+        (i for i in range(longest - first) if len({own[-1 - i] for own in words}) > 1), longest - first
+    )
+    ends = " ".join(words[0][:first]), " ".join(words[0][len(words[0]) - last :])
+    shared = ", ".join(end.strip(" ,") for end in ends if end)
+    return shared, [" ".join(own[first : len(own) - last]).strip(" ,") for own in words]
+
+
+def curves(compared: Compared, runs: list[StoredRun]) -> None:
+    """Draw learning curves of up to six runs (the paper's figure 4), and the BDNN's two losses (figure 5)."""
+    known = compared.named([run for run in runs if run.config.epochs > 1])
+    names = {run.id: name for name, run in known.items()}
+    deep = sorted(
+        (run for run in runs if run.unfreeze and run.config.faces.extract),
+        key=lambda run: (run.protocol != "group", run.unfreeze),
+    )
+    chosen = st.multiselect(
+        "Runs",
+        list(known),
+        default=[names[run.id] for run in deep[:3]],
+        key=linked("curves", list(known)),
+        bind="query-params",
+        max_selections=6,
+    )
+    picked = [known[name] for name in chosen]
+    alike = len({run.config.protocol for run in picked}) == 1
+    # A number of folds is one word, so that none is told apart by half of it.
+    plain = {
+        run.id: title(run) if alike else label(run).replace(" folds", "\N{NO-BREAK SPACE}folds")
+        for run in picked
+    }
+    if len(set(plain.values())) < len(plain):
+        plain = {run.id: names[run.id] for run in picked}
+    st.subheader("Learning curves")
+    if picked:
+        shared, short = split_common([plain[run.id] for run in picked])
+        epochs = pd.concat(
+            [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
+        )
+        figure.figure(resources.chart("learning_curves", epochs), epochs, "learning-curves")
+        under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
+        under = f"{shared}. {under}" if shared else under
+        st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")
+    else:
+        st.info(
+            "Choose a run that was trained in epochs; an SVM is fitted at once.", icon=":material/touch_app:"
+        )
+    both = [run for run in runs if isinstance(run.config.model, BdnnConfig)]
+    if not both:
+        return
+    st.subheader("Both directions of the BDNN")
+    bdnns = compared.named(both)
+    chosen_one = st.selectbox("BDNN", list(bdnns), key=linked("bdnn", list(bdnns)), bind="query-params")
+    losses = charts.direction_losses(resources.epochs(bdnns[chosen_one]))
+    figure.figure(resources.chart("two_directions", losses), losses, "bdnn-losses")
+    st.caption(
+        "As the paper's figure 5: one set of weights, forward to the classes and in reverse to the inputs. The reverse "
+        "error is in standard units; 1 is what always giving back the mean reaches. Bands span the folds."
+    )

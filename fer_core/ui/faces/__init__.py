@@ -1,0 +1,1 @@
+"""The Faces page."""

@@ -1,0 +1,238 @@
+"""The bench: other detection settings tried on one frame at once, and on the failed ones before they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.run import CLASSES, FacesConfig, RunConfig, digest
+from fer_core.evaluation.metrics import wilson
+from fer_core.faces.crops import FAILED, Chosen, Faces, choose, cut
+from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
+from fer_core.faces.explanation import shown, why
+from fer_core.faces.extraction import Crops
+from fer_core.faces.rescue import POLICIES
+from fer_core.faces.trial import OUTCOMES
+from fer_core.ui.cache import resources
+from fer_core.ui.panels.trace import first_look
+from fer_core.ui.parts.gallery import Tile, encode, grid
+from fer_core.ui.parts.widgets import interval
+from fer_core.ui.shell.setup import Lab
+
+from . import settings
+from .settings import TRY
+
+#: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each
+#: is kept in memory), and a sample of those found.
+FAILED_TRIED, FOUND_TRIED = 1000, 120
+
+#: What a trial's counts are called, and what each means.
+OUTCOME_TITLES = {
+    "won": ("Won", "failed frames that become found"),
+    "lost": ("Lost", "found frames that become none, several or low-confidence"),
+    "another face": ("Another face", "frames cut somewhere else: IoU below 0.5"),
+}
+
+
+def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
+    """Draw the bench under a readable frame, closed until it is asked for.
+
+    Args:
+        row: the frame's row of `Crops.table`.
+    """
+    if not config.faces.extract:
+        return
+    panel = st.expander(
+        "Try other settings",
+        expanded=any(name.startswith(TRY) for name in st.query_params) or "tried" in st.query_params,
+        key="bench",
+        icon=":material/tune:",
+        on_change="rerun",
+    )
+    if panel.open:
+        with panel:
+            _bench(lab, config, crops, row)
+
+
+@st.fragment
+def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
+    faces = _form(config.faces)
+    changed = faces != config.faces
+    with st.container(horizontal=True):
+        kept = st.button(
+            "Keep these settings",
+            type="primary",
+            icon=":material/check:",
+            disabled=not changed,
+            on_click=_keep,
+            help="Makes them the detection settings of this page; faces are then looked for in all frames",
+        )
+        st.button(
+            "Back to the page's settings",
+            icon=":material/undo:",
+            disabled=not changed,
+            on_click=_reset,
+            args=(config.faces,),
+        )
+    if kept:
+        st.rerun()
+    _before_and_after(lab, config, faces, crops, row)
+    st.markdown("**What these settings would change elsewhere**")
+    _trial(lab, config, faces, crops, changed)
+
+
+def _form(current: FacesConfig) -> FacesConfig:
+    """Draw the sliders and return the settings they make; the rest is as on the page."""
+    thresholds = settings.thresholds(TRY, current)
+    values = settings.pyramid(TRY, current)
+    left, middle, right = st.columns(3)
+    with left:
+        margin = settings.margin(TRY, current)
+    with middle:
+        choice = settings.choice(TRY, current)
+    with right:
+        rescues = settings.rescues(TRY, current)
+    return current.model_copy(
+        update={**values, "thresholds": thresholds, "margin": margin, "choice": choice, "rescue": rescues}
+    )
+
+
+def _keep() -> None:
+    """Make the bench's settings the page's: the widgets of the settings form take them at the next run.
+
+    They are read where the widgets keep them: a slider may have moved since the button was drawn.
+    """
+    st.session_state.update(
+        {name: st.session_state[f"{TRY}{name}"] for name in settings.as_state(settings.DEFAULT)}
+    )
+    st.query_params.pop("tried", None)
+
+
+def _reset(faces: FacesConfig) -> None:
+    st.session_state.update({f"{TRY}{name}": value for name, value in settings.as_state(faces).items()})
+    st.query_params.pop("tried", None)
+
+
+def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, row: Mapping) -> None:
+    name = row["name"]
+    image = resources.frame_array(lab.source, name)
+    old = resources.detections(config.detections_key()).get(name, Faces.unreadable(""))
+    box = None if row["box"] is None else tuple(row["box"])
+    rescued = row["rescued_by"] if isinstance(row["rescued_by"], str) else None
+    was = Chosen(row["status"], box, row["probability"], None, len(old), rescued)
+    new = resources.look_again(lab.source, config.data.fingerprint, name, faces.model_dump_json())
+    becomes = choose(new, faces)
+    before, after = st.columns(2, gap="large")
+    with before:
+        crop = crops.images[row["row"]] if row["row"] >= 0 else cut(image, was, config.faces)
+        _side("Now", image, old, was, crop)
+    with after:
+        _side("With these settings", image, new, becomes, cut(image, becomes, faces))
+        if becomes.status == "none":
+            trace = resources.trace(lab.source, config.data.fingerprint, name, first_look(faces))
+            st.caption(f"Why: {why(trace, faces.min_face_size, min(image.shape[:2]))}")
+        if was.status == "manual":
+            st.caption("The hand-drawn box is used in any case.")
+
+
+def _side(title: str, image: np.ndarray, faces: Faces, chosen: Chosen, crop: np.ndarray) -> None:
+    """Draw a frame with its faces, what becomes of it, and its crop."""
+    boxes, colours = [tuple(box) for box in faces.boxes.tolist()], [OTHER] * len(faces)
+    labels = [shown(float(value)) for value in faces.probabilities]
+    if chosen.status == "manual" and chosen.box:
+        boxes, colours, labels = [*boxes, chosen.box], [*colours, DRAWN], [*labels, "drawn"]
+    elif chosen.box:
+        colours = [CHOSEN if np.allclose(box, chosen.box) else OTHER for box in boxes]
+    said = [chosen.status]
+    if chosen.box and chosen.status != "manual" and chosen.probability is not None:
+        said.append(shown(chosen.probability))
+    if len(faces) > 1:
+        said.append(f"{len(faces)} faces")
+    if chosen.rescued_by:
+        said.append(POLICIES[chosen.rescued_by].title)
+    st.markdown(f"**{title}**: {' · '.join(said)}")
+    st.image(
+        encode(annotate(image, boxes, labels=labels, colours=colours, landmarks=list(faces.landmarks))),
+        alt=f"{title}: {len(faces)} faces",
+        width="stretch",
+    )
+    st.image(encode(crop), caption="What the network sees", alt=f"{title}: the crop", width=130)
+
+
+def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, changed: bool) -> None:
+    """Offer to try the settings on the failed frames and a sample of the found ones, and show what changes."""
+    table = crops.table
+    failed = int((table["status"].isin(FAILED) & (table["status"] != "unreadable")).sum())
+    found = int((table["status"] == "found").sum())
+    tried_failed, tried_found = min(failed, FAILED_TRIED), min(found, FOUND_TRIED)
+    key = digest([config.crops_key(), faces.hashed()])[:8]
+    if lab.demo:
+        st.caption(f"{lab.closed}: trying settings on many frames is off.")
+        return
+    place = st.empty()
+    if st.query_params.get("tried") != key:
+        pressed = place.button(
+            f"Try on {_of(tried_failed, failed)} failed and {_of(tried_found, found)} found frames",
+            icon=":material/science:",
+            disabled=not changed,
+            help="Nothing is kept; the frames are looked at again with these settings",
+        )
+        if not pressed:
+            if not changed:
+                st.caption("Move a slider first: these are the page's settings.")
+            return
+        st.query_params["tried"] = key
+
+    def told(done: int, total: int) -> None:
+        place.progress(done / total, text=f"{done} of {total} frames")
+
+    result, images = resources.trial(
+        lab.source, config.crops_key(), faces.model_dump_json(), tried_failed, tried_found, told
+    )
+    place.empty()
+    _outcome(result, images)
+
+
+def _of(tried: int, there: int) -> str:
+    return f"all {there:,}" if tried == there else f"{tried:,} of {there:,}"
+
+
+def _outcome(result: pd.DataFrame, images: np.ndarray) -> None:
+    counts = result["outcome"].value_counts()
+    failed = result["before"] != "found"
+    of = {"won": int(failed.sum()), "lost": int((~failed).sum()), "another face": len(result)}
+    for column, (outcome, (title, text)) in zip(st.columns(3), OUTCOME_TITLES.items(), strict=True):
+        count = int(counts.get(outcome, 0))
+        column.metric(title, f"{count} of {of[outcome]}", help=text.capitalize())
+        bounds = interval(wilson(count, of[outcome])) if of[outcome] else "–"
+        column.caption(f"95 % interval {bounds}")
+    crossed = pd.crosstab(result["before"].rename("now"), result["after"])
+    rescued = result["rescued_by"].value_counts()
+    if len(rescued):
+        titles = (f"{count} by “{POLICIES[str(name)].title}”" for name, count in rescued.items())
+        st.caption("Found on a second look: " + ", ".join(titles))
+    with st.container(horizontal=True):
+        st.dataframe(
+            crossed.reset_index(),
+            hide_index=True,
+            width="content",
+            alt="Frames by their status now (rows) and with these settings (columns)",
+        )
+    changed = result[(result["outcome"] != OUTCOMES[-1]) | (result["before"] != result["after"])].head(48)
+    if len(changed):
+        st.caption("Look at what would change: a box that is won is not always a face.")
+        grid(_tile(changed.loc[index], images[index]) for index in changed.index)
+    else:
+        st.caption("No frame would change its status or be cut elsewhere.")
+
+
+def _tile(row: pd.Series, crop: np.ndarray) -> Tile:
+    query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
+    link = "./faces?" + urlencode({**query, "frame": row["name"]}, doseq=True)
+    note = f"{row['outcome']}: {row['before']} → {row['after']}"
+    label = CLASSES[row["label"]]
+    return Tile(encode(crop), label, note, f"{label}: {row['name']} ({note})", link)

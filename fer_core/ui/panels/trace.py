@@ -1,0 +1,273 @@
+"""Why a frame has the faces it has: the pyramid, each net's candidates and the faces, one stage at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.faces.crops import FAILED, Faces
+from fer_core.faces.drawing import CHOSEN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
+from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, shown, why
+from fer_core.faces.mtcnn.trace import Fate, Stage, Trace
+from fer_core.faces.rescue import POLICIES
+from fer_core.ui.cache import resources
+from fer_core.ui.parts.gallery import encode
+from fer_core.ui.parts.url import linked
+from fer_core.ui.shell.setup import Lab
+
+#: What the control, and `?stage=` in the URL, call each view.
+NETS: dict[str, Stage] = {name: stage for stage, name in STAGE_NAMES.items()}
+STAGES = ("Pyramid", *NETS, "Faces")
+
+ABOUT = {
+    "Pyramid": "The frame shrunk step by step: P-Net looks for faces of one size, so each scale finds another "
+    "size. The marked place is the likeliest on its scale.",
+    "P-Net": "The proposal network looks at every place of every scale. Overlapping places are merged, first "
+    "within a scale, then over all of them.",
+    "R-Net": "The refine network looks at each proposal again, at 24 x 24 pixels, moves its box and merges.",
+    "O-Net": "The output network looks at 48 x 48 pixels, moves the box a last time and places five landmarks.",
+    "Faces": "What is left, with both eyes, nose and mouth corners. The chosen face is green.",
+}
+
+_CHIPS = """
+<style>
+.fer-fates {width: 100%; font-size: .875rem; border-collapse: collapse;}
+.fer-fates tr {border-bottom: 1px solid rgba(127, 127, 127, .25);}
+.fer-fates th {font-weight: 400; text-align: left; padding: .35rem .4rem;}
+.fer-fates td:first-child {width: 1.1rem;}
+.fer-fates td:last-child {text-align: right; font-variant-numeric: tabular-nums; font-weight: 600;}
+.fer-fates i {display: block; width: .85rem; height: .85rem; border-radius: .15rem;}
+</style>
+"""
+
+
+def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
+    """Draw why a readable frame was or was not found; open where detection failed.
+
+    Args:
+        row: the frame's row of `Crops.table`.
+    """
+    if not config.faces.extract:
+        return
+    panel = st.expander(
+        "Why: what each stage kept and removed",
+        expanded=row["status"] in FAILED or "stage" in st.query_params,
+        key=f"why-{row['name']}",
+        icon=":material/account_tree:",
+        on_change="rerun",
+    )
+    if panel.open:
+        with panel:
+            _stages(lab, config, row)
+
+
+@st.fragment
+def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
+    key = lab.source, config.data.fingerprint, row["name"], first_look(config.faces)
+    trace = resources.trace(*key)
+    image = resources.frame_array(lab.source, row["name"])
+    found = resources.detections(config.detections_key()).get(row["name"])
+    draw(row["name"], trace, image, config.faces, row, found, key)
+
+
+def draw(
+    name: str,
+    trace: Trace,
+    image: np.ndarray,
+    faces: FacesConfig,
+    row: Mapping,
+    found: Faces | None,
+    key: tuple[str, ...] = (),
+) -> None:
+    """Draw the stages of one frame, one at a time.
+
+    Args:
+        name: of the frame, unique on its page.
+        image: (H, W, 3) uint8 RGB.
+        faces: the settings of the detection.
+        row: status, probability, rescued_by and box, as a row of `Crops.table` has them.
+        found: the faces that are left; None for none.
+        key: all that decides the trace; without it no picture is kept, as of what a visitor brings.
+    """
+    said = [why(trace, faces.min_face_size, min(image.shape[:2])), *_afterwards(trace, faces, row)]
+    st.markdown(" ".join(said))
+    chosen, widget = st.query_params.get(linked("stage", STAGES)), f"stage-{name}"
+    stage = st.segmented_control(
+        "Stage",
+        STAGES,
+        default=chosen if chosen in STAGES else _telling(trace),
+        required=True,
+        key=widget,
+        on_change=_remember,
+        args=(widget,),
+        label_visibility="collapsed",
+    )
+    if stage == "Pyramid":
+        st.caption(ABOUT[stage])
+        _pyramid(trace, image)
+    elif stage == "Faces":
+        _faces(found, row, image)
+    else:
+        _candidates(trace, stage, image, key)
+
+
+def _remember(key: str) -> None:
+    """Put the chosen stage into the URL: frames looked at next then start there, others where they say most."""
+    st.query_params["stage"] = st.session_state[key]
+
+
+def first_look(faces: FacesConfig) -> str:
+    """Return the settings that decide the first look alone, so that others share what it saw."""
+    fields = ("thresholds", "min_face_size", "factor", "detector")
+    return type(faces)(**{name: getattr(faces, name) for name in fields}).model_dump_json()
+
+
+def _telling(trace: Trace) -> str:
+    """Return the stage that says most: where the last candidate died, else the faces."""
+    if not len(trace.scales):
+        return "Pyramid"
+    failure = trace.failure()
+    return "Faces" if failure is None else STAGE_NAMES[failure.stage]
+
+
+def _afterwards(trace: Trace, faces: FacesConfig, row: Mapping) -> list[str]:
+    """Say what came after the three nets: a second look, a doubt, a hand-drawn box."""
+    said = []
+    if isinstance(row.get("rescued_by"), str):
+        said.append(f"A second look found it: **{POLICIES[row['rescued_by']].title}**.")
+    trusted = faces.doubtful_below
+    if row["status"] == "low-confidence":
+        said.append(f"{shown(row['probability'])} is below the {trusted:.2f} trusted: **low confidence**.")
+    if row["status"] == "several":
+        said.append(f"More than one face is at {trusted:.2f} or above: the choice may be wrong.")
+    if row["status"] == "manual":
+        said.append("A hand-drawn box is used in any case.")
+    return said
+
+
+def _pyramid(trace: Trace, image: np.ndarray) -> None:
+    if not len(trace.scales):
+        st.info("No scale fits this frame.", icon=":material/search_off:")
+        return
+    found = levels(trace, image.shape[1], image.shape[0])
+    st.image(
+        draw_pyramid(image, trace.scales.tolist(), trace.best_boxes),
+        alt=f"The frame at {len(found)} scales, side by side",
+        width="stretch",
+    )
+    reached = f"Reached {trace.pnet.threshold:.2f}"
+    table = pd.DataFrame(
+        {
+            "Scale": [level.scale for level in found],
+            "Size": [f"{level.width} x {level.height}" for level in found],
+            "Faces of (px)": [round(level.face) for level in found],
+            "Places": [level.cells for level in found],
+            "Likeliest": [level.best for level in found],
+            reached: [level.passed for level in found],
+            "Kept": [level.kept for level in found],
+        }
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            "Scale": st.column_config.NumberColumn(format="%.3f"),
+            "Likeliest": st.column_config.ProgressColumn(
+                format="%.3f", min_value=0, max_value=1, help="P-Net's highest probability on the scale"
+            ),
+            "Kept": st.column_config.NumberColumn(help="Left after merging over all scales"),
+        },
+        alt="Scales of the pyramid with what P-Net found on each",
+    )
+
+
+def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[str, ...]) -> None:
+    stage = NETS[name]
+    part = getattr(trace, stage)
+    seen = counts(trace, stage, image.shape[1], image.shape[0])
+    marked, label = _marked(trace, stage)
+
+    def drawn() -> bytes:
+        return encode(draw_fates(image, part.boxes, part.fates, marked=marked, label=label))
+
+    left, right = st.columns([5, 2], gap="medium")
+    left.image(
+        resources.picture(drawn, *key, name) if key else drawn(),
+        alt=f"{name}: {seen.seen} seen, {seen.below} below the threshold, {seen.suppressed} merged, "
+        f"{seen.kept} kept",
+        width="stretch",
+    )
+    what = "Places seen" if stage == "pnet" else "Candidates seen"
+    below = f"Below {part.threshold:.2f}" + (", not drawn" if stage == "pnet" else "")
+    chips = [("", what, seen.seen), (FATES[Fate.BELOW][0], below, seen.below)]
+    if stage == "pnet":
+        merged = part.count(Fate.SCALE_NMS)
+        chips.append((FATES[Fate.SCALE_NMS][0], "Merged in their scale", merged))
+    merged_over = "Merged over scales" if stage == "pnet" else "Merged"
+    chips.append((FATES[Fate.NMS][0], merged_over, part.count(Fate.NMS)))
+    if seen.outside:
+        chips.append((FATES[Fate.OUTSIDE][0], "Outside the frame", seen.outside))
+    chips.append((FATES[Fate.KEPT][0], "Kept", seen.kept))
+    if marked is not None:
+        chips.append((MARKED, "Went furthest", 1))
+    rows = "".join(_chip(*chip) for chip in chips)
+    with right:
+        st.html(f'{_CHIPS}<table class="fer-fates">{rows}</table>')
+        st.caption(ABOUT[name])
+
+
+def _chip(colour: str, text: str, count: int) -> str:
+    square = f'<i style="background:{colour}"></i>' if colour else ""
+    return f"<tr><td>{square}</td><th>{escape(text)}</th><td>{count:,}</td></tr>"
+
+
+def _marked(trace: Trace, stage: Stage) -> tuple[np.ndarray | None, str]:
+    """Return the candidate that went furthest, as this stage saw it, with its probability there."""
+    part = getattr(trace, stage)
+    line = lineage(trace)
+    if stage in line:
+        index = line[stage]
+        return part.boxes[index], shown(float(part.scores[index]))
+    failure = trace.failure()
+    if stage == "pnet" and failure is not None and failure.stage == "pnet":
+        return failure.box, shown(failure.score)
+    return None, ""
+
+
+def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
+    left, right = st.columns([5, 2], gap="medium")
+    right.caption(ABOUT["Faces"])
+    if faces is None or not len(faces):
+        right.markdown("**No face is left.**")
+        left.image(encode(image), alt="The frame, with no face", width="stretch")
+        return
+    right.dataframe(
+        pd.DataFrame(
+            {"Probability": faces.probabilities, "Width (px)": faces.boxes[:, 2] - faces.boxes[:, 0]}
+        ),
+        hide_index=True,
+        column_config={
+            "Probability": st.column_config.NumberColumn(format="%.4f"),
+            "Width (px)": st.column_config.NumberColumn(format="%.0f"),
+        },
+        alt="Faces with their probability and width",
+    )
+    chosen = [bool(row["box"]) and np.allclose(box, row["box"]) for box in faces.boxes]
+    left.image(
+        encode(
+            annotate(
+                image,
+                faces.boxes.tolist(),
+                labels=[shown(float(value)) for value in faces.probabilities],
+                colours=[CHOSEN if own else OTHER for own in chosen],
+                landmarks=list(faces.landmarks),
+            )
+        ),
+        alt=f"{len(faces)} faces with their landmarks",
+        width="stretch",
+    )

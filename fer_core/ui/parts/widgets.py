@@ -1,0 +1,207 @@
+"""Pieces that several pages draw: notes, figures with their interval, tables of runs, a run's progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.recipes import SELECTIONS
+from fer_core.config.run import DataConfig
+from fer_core.datasets.base import Dataset, generated_words
+from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results.rows import run_table
+from fer_core.results.trust import interval, percent, trust_rows
+from fer_core.storage.store import StoredRun
+
+STATUS_BADGES = {
+    "queued": (":material/hourglass:", "gray"),
+    "running": (":material/progress_activity:", "blue"),
+    "done": (":material/check:", "green"),
+    "failed": (":material/error:", "red"),
+    "cancelled": (":material/block:", "orange"),
+}
+
+#: One digit after the point, of a figure in 0..100: Streamlit's own "percent" shows from none to two.
+PERCENT = "%.1f %%"
+
+RUN_COLUMNS = {
+    "link": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})", help="Open the run"),
+    "title": st.column_config.TextColumn("Setting"),
+    "data": st.column_config.TextColumn("Data set"),
+    "protocol": st.column_config.TextColumn("Protocol", help="How folds are drawn"),
+    "leaks": st.column_config.CheckboxColumn("Leaks", help="Film frames of one shot may lie on both sides"),
+    "folds": st.column_config.NumberColumn("Folds"),
+    "seeds": st.column_config.ListColumn("Seeds"),
+    "val": st.column_config.NumberColumn("Validation", format=PERCENT),
+    "interval": st.column_config.TextColumn("95 % interval"),
+    "training": st.column_config.NumberColumn("Training", format=PERCENT),
+    "macro_f1": st.column_config.NumberColumn("Macro F1", format="%.3f"),
+    "images": st.column_config.NumberColumn("Images"),
+    "missing_faces": st.column_config.NumberColumn("No face", help="Frames used whole for want of a face"),
+    "trainable": st.column_config.NumberColumn("Trainable", format="compact", help="Trainable parameters"),
+    "seconds": st.column_config.NumberColumn("Seconds", format="%.0f"),
+    "status": st.column_config.TextColumn("Status"),
+}
+
+
+def generated_note(data: Dataset | DataConfig) -> None:
+    """Say that a data set, or that of a run, is generated, where it is."""
+    if data.generated:
+        what, rest = generated_words(data.layout)
+        st.info(f"**{what}**: {rest}", icon=":material/draw:")
+
+
+def listed(runs: Sequence[StoredRun]) -> pd.DataFrame:
+    """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval."""
+    table = run_table(runs)
+    return table.assign(
+        link=[run_link(run) for run in runs],
+        val=100 * table["val_accuracy"].astype(float),
+        training=100 * table["train_accuracy"].astype(float),
+        interval=table["val_accuracy_interval"].map(interval),
+    )
+
+
+def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str) -> None:
+    """Draw a table of runs, as `listed` gives them, with links to each."""
+    st.dataframe(
+        table[list(columns)],
+        column_config={name: RUN_COLUMNS[name] for name in columns},
+        hide_index=True,
+        key=key,
+        placeholder="–",
+        alt=f"Table of {len(table)} runs",
+    )
+
+
+def run_link(run: StoredRun) -> str:
+    """Return the link of a run, with its data set."""
+    return "./train?" + urlencode({"run": run.id} | _data(run))
+
+
+def frame_link(run: StoredRun, name: str) -> str:
+    """Return the link of a frame of a run's data set."""
+    return "./faces?" + urlencode({"frame": name} | _data(run))
+
+
+def _data(run: StoredRun) -> dict[str, str]:
+    return {} if run.data_source in ("demo", "") else {"data": run.data_source}
+
+
+def run_status(run: StoredRun, place: int | None) -> None:
+    """Draw a run's state: badge, place in the queue or progress of its step, what went wrong."""
+    status_badge(run, place)
+    progress(run)
+
+
+def status_badge(run: StoredRun, place: int | None) -> None:
+    """Draw a run's status and, while it waits, its place in the queue."""
+    icon, colour = STATUS_BADGES[run.status]
+    text = f"queued, number {place} in line" if place else run.status
+    st.badge(text, icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def progress(run: StoredRun) -> None:
+    """Draw how far a running run's step is, or what went wrong with one that has ended."""
+    if run.status == "running" and run.step_total:
+        share = min(1.0, run.step_done / run.step_total)
+        st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}{_pace(run)}")
+    if run.error:
+        st.error(plain(run.error), icon=":material/error:")
+
+
+def _pace(run: StoredRun) -> str:
+    """Return how fast a step goes and what is left of it, once this viewer has seen it move.
+
+    Training tells both by its epochs, and better (`fer_core.results.pace`).
+    """
+    if run.step == "train":
+        return ""
+    key = f"pace-{run.id}-{run.step}"
+    since, before = st.session_state.setdefault(key, (time.time(), run.step_done))
+    rate = (run.step_done - before) / max(time.time() - since, 1e-9)
+    if rate <= 0:
+        return ""
+    left = (run.step_total - run.step_done) / rate
+    told = f" · {rate:.1f} a second" if rate >= 1 else f" · {1 / rate:.1f} s each"
+    return f"{told} · {left / 60:.0f} min left" if left >= 90 else told
+
+
+def protocol_note(name: str) -> None:
+    """Say what a protocol measures, loudly where it leaks."""
+    protocol = PROTOCOLS[name]
+    if protocol.leaks:
+        st.warning(f"**{protocol.title} leaks.** {protocol.why}", icon=":material/water_drop:")
+    else:
+        st.caption(f"**{protocol.title}.** {protocol.why}")
+
+
+def summary_figures(run: StoredRun) -> None:
+    """Draw a finished run's headline figures, each with what it rests on."""
+    figures, config = run.summary, run.config
+    chosen = config.training.selection if config.trains_backbone else "last"
+    if chosen == "best_on_validation":
+        st.warning(
+            "**Optimistic.** Each fold's epoch was chosen by its accuracy on the very images reported here.",
+            icon=":material/trending_up:",
+        )
+    columns = st.columns(4)
+    columns[0].metric(
+        "Validation accuracy",
+        percent(figures["val_accuracy"]),
+        help=f"Held-out images at the {SELECTIONS[chosen]}, pooled over folds",
+    )
+    columns[0].caption(f"95 % interval {interval(figures['val_accuracy_interval'])}")
+    columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
+    columns[1].caption(f"mean of the folds, {SELECTIONS[chosen]}")
+    columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")
+    losses = [figures["val_loss"], figures["train_loss"]]
+    columns[2].caption(
+        "no loss: it is fitted at once"
+        if None in losses
+        else f"validation loss {losses[0]:.3f}, training {losses[1]:.3f}"
+    )
+    missing = figures["missing_faces"]
+    columns[3].metric("Frames with no face", "not looked for" if missing is None else missing)
+    columns[3].caption(
+        f"of {figures['images']} images; {figures['unreadable']} unreadable left out; "
+        f"{figures['folds']} folds, seeds {', '.join(map(str, config.protocol.seeds))}"
+    )
+
+
+def honesty(run: StoredRun) -> None:
+    """Draw what the headline figure leaves out: intervals over movies and seeds, leaks, frames without a face."""
+    with st.expander("How far to trust this figure", expanded=True):
+        st.table(pd.DataFrame(trust_rows(run), columns=["What", "Figure"]).set_index("What"))
+
+
+def age(moment: float) -> str:
+    """Return how long ago a time (seconds since 1970) was, in words."""
+    seconds = max(0.0, time.time() - moment)
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {word}{'s' * (count > 1)} ago"
+    return "just now"
+
+
+def plain(text: object) -> str:
+    """Return text from a data set safe inside markdown and HTML."""
+    shown = str(text)
+    for sign in "\\`*_{}[]()#+-!|~:$":
+        shown = shown.replace(sign, "\\" + sign)
+    return escape(shown)  # last: the signs are also in its own "&#x27;"
+
+
+def empty(title: str, text: str, page: str | None = None, label: str = "") -> None:
+    """Draw an empty state that says what to do next."""
+    with st.container(border=True):
+        st.markdown(f"#### {title}")
+        st.write(text)
+        if page:
+            st.page_link(page, label=label, icon=":material/arrow_forward:")

@@ -1,0 +1,154 @@
+"""Many images on the Predict page: a sortable table, a gallery, and everything as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from fer_core.config.run import CLASSES
+from fer_core.learning.networks.naming import system
+from fer_core.prediction.files import annotated, annotated_zip, face_table
+from fer_core.storage.spreadsheets import defused_table
+from fer_core.ui.parts.gallery import PAGE_SIZE, encode
+from fer_core.ui.parts.widgets import PERCENT, percent, plain
+
+from .inputs import Item
+from .models import Model
+from .results import Found
+
+#: Pixels of the longer side of a gallery's pictures.
+THUMB = 220
+
+
+def overview(models: Sequence[Model], found: Sequence[Found], below: float) -> Item:
+    """Draw the table and the gallery of a batch, and return the image to show close up."""
+    items = [item for item, _ in found[0]]
+    names = [item.name for item in items]
+    chosen = st.session_state.get("shown_image")
+    view = st.segmented_control(
+        "Show as", ["Table", "Gallery"], default="Table", required=True, label_visibility="collapsed"
+    )
+    if view == "Table":
+        chosen = _table(models, found, below, chosen)
+    else:
+        chosen = _gallery(found[0], below, chosen)
+    if chosen not in names:
+        chosen = names[0]
+    st.session_state["shown_image"] = chosen
+    return items[names.index(chosen)]
+
+
+def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen: str | None) -> str | None:
+    table = whole_table(models, found, below)
+    first = ["run"] * (len(models) > 1) + [
+        "image",
+        "label",
+        "confidence",
+        "unsure",
+        "face",
+        "agreement",
+        "status",
+    ]
+    percents = ["confidence", "agreement", *CLASSES]
+    shown = table[[*first, *CLASSES]].assign(**{name: 100 * table[name].astype(float) for name in percents})
+    event = st.dataframe(
+        shown,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="faces-table",
+        height=min(38 + 35 * len(table), 420),
+        column_config={
+            "image": st.column_config.TextColumn(width=160),  # on a phone the answer stands beside it
+            **dict.fromkeys(percents, st.column_config.NumberColumn(format=PERCENT)),
+            "confidence": st.column_config.ProgressColumn(format=PERCENT, min_value=0, max_value=100),
+            "unsure": st.column_config.CheckboxColumn(),
+        },
+        alt=f"Table of {len(table)} faces with their probabilities",
+    )
+    st.caption("Click a heading to sort, and the box before a row to see it close up.")
+    rows = event.selection.rows  # type: ignore[attr-defined]
+    return str(table["image"].iloc[rows[0]]) if rows else chosen
+
+
+def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
+    pages = -(-len(found) // PAGE_SIZE)
+    page = st.pagination(pages, key="batch-page") if pages > 1 else 1
+    with st.container(horizontal=True, gap="small"):
+        for item, faces in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
+            with st.container(width=150):
+                said = ", ".join("unsure" if face.unsure(below) else face.label for face in faces[:3])
+                st.image(
+                    _thumb(item, faces, below),
+                    alt=f"{item.name}: {said}",
+                    caption=plain(said),
+                    width="stretch",
+                )
+                if st.button(plain(item.name), key=f"show-{item.digest}-{item.name}", width="stretch"):
+                    chosen = item.name
+    return chosen
+
+
+def _thumb(item: Item, faces: list, below: float) -> bytes:
+    """Return a small annotated picture, kept for the visit."""
+    kept = st.session_state.setdefault("thumbs", {})
+    key = (item.digest, below, tuple(face.label for face in faces))
+    if key not in kept:
+        picture = Image.fromarray(annotated(item.pixels(), faces, below=below))
+        picture.thumbnail((THUMB, THUMB), Image.Resampling.BILINEAR)
+        kept[key] = encode(np.asarray(picture), quality=75)
+        for old in list(kept)[: -4 * PAGE_SIZE]:
+            del kept[old]
+    return kept[key]
+
+
+def whole_table(models: Sequence[Model], found: Sequence[Found], below: float) -> pd.DataFrame:
+    """Return all faces as a table, with the run where two are compared."""
+    parts = []
+    for model, own in zip(models, found, strict=True):
+        named = {"run": model.run.id} if len(models) > 1 else {}
+        parts.append(face_table([(item.name, faces) for item, faces in own], below=below, **named))
+    return pd.concat(parts, ignore_index=True)
+
+
+def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> None:
+    """Draw the downloads: CSV, JSON and annotated images; each is made when its button is pressed."""
+
+    def as_json() -> str:
+        rows = [
+            {
+                "run": model.run.id,
+                "system": system(model.run.config.model),
+                "fold": model.member,
+                "unsure_below": below,
+                "images": [
+                    {"image": item.name, "faces": [face.to_dict() for face in faces]} for item, faces in own
+                ],
+            }
+            for model, own in zip(models, found, strict=True)
+        ]
+        return json.dumps(rows, indent=2)
+
+    def as_zip() -> bytes:
+        return annotated_zip(((item.name, item.pixels(), faces) for item, faces in found[0]), below=below)
+
+    def as_csv() -> str:
+        return defused_table(whole_table(models, found, below)).to_csv(index=False)
+
+    faces = sum(len(own) for _, own in found[0])
+    unsure = sum(face.unsure(below) for _, own in found[0] for face in own)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, make, name, kind in (
+            ("CSV", as_csv, "predictions.csv", "text/csv"),
+            ("JSON", as_json, "predictions.json", "application/json"),
+            ("Annotated images", as_zip, "annotated.zip", "application/zip"),
+        ):
+            st.download_button(label, make, name, kind, on_click="ignore", icon=":material/download:")
+        st.caption(
+            f"{faces} answer{'s' * (faces != 1)}, {unsure} unsure ({percent(unsure / max(faces, 1), 0)})"
+        )

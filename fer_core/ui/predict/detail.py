@@ -1,0 +1,219 @@
+"""One image on the Predict page: its faces boxed, what the networks say of each, and why; a box drawn by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.run import CLASSES
+from fer_core.faces.crops import FAILED, Box
+from fer_core.prediction.files import annotated
+from fer_core.results import charts
+from fer_core.results.rows import title
+from fer_core.ui.cache import resources
+from fer_core.ui.panels import trace as trace_view
+from fer_core.ui.parts import figure as downloads
+from fer_core.ui.parts.box_editor import box_editor, shown
+from fer_core.ui.parts.gallery import encode
+from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.shell.setup import Lab
+
+from . import results
+from .inputs import Item
+from .models import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fer_core.prediction.neighbours import Neighbour
+    from fer_core.prediction.prediction import Prediction
+
+#: Faces whose reasons are drawn at once; of more, one is chosen.
+MOST_FACES = 3
+
+#: Pixels across of a crop: two stand side by side on a phone, one above the other in a column.
+CROP = 112
+
+
+def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]], below: float) -> None:
+    """Draw an image with what one model, or two side by side, say of it."""
+    image = item.pixels()
+    columns = st.columns(len(answers), gap="large") if len(answers) > 1 else [st.container()]
+    for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
+        with column:
+            if len(answers) > 1:
+                st.markdown(f"**{plain(title(model.run))}**, run {model.run.id[:8]}")
+            _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
+    model, faces = answers[0]
+    if model.run.config.faces.extract:
+        _way_out(lab, item, image, model, faces)
+
+
+def _answer(
+    lab: Lab,
+    item: Item,
+    image: np.ndarray,
+    model: Model,
+    faces: list[Prediction],
+    below: float,
+    key: str,
+    *,
+    wide: bool,
+) -> None:
+    left, right = st.columns([5, 6], gap="large") if wide else (st.container(), st.container())
+    boxed = sum(face.box is not None for face in faces)
+    with left:
+        st.image(
+            encode(annotated(image, faces, below=below), quality=90),
+            alt=f"{item.name} with {boxed} faces boxed: " + ", ".join(_said(face, below) for face in faces),
+            width="stretch",
+        )
+        st.caption(
+            f"{plain(item.name)} · {image.shape[1]} x {image.shape[0]} · "
+            + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
+            + (f" · labelled **{item.label}**" if item.label else "")
+        )
+        learnt = model.run.config.data.fingerprint
+        if item.source and resources.data_config(item.source).fingerprint == learnt:
+            st.caption(
+                ":material/school: From the run's own data: the networks of all folds that did not hold it out were "
+                "trained on it, so a right answer says little."
+            )
+        if not boxed:
+            _whole_image(model)
+    with right:
+        chosen = list(range(len(faces)))
+        if len(faces) > MOST_FACES:
+            chosen = [_which(faces, below, key)]
+        maps, near = results.explained(lab, model, item, faces)
+        for index in chosen:
+            cam = None if maps is None else maps[index]
+            own = near if isinstance(near, str) else near[index]
+            _face(index + 1, faces[index], cam, own, model, below, f"{key}-{index}")
+
+
+def _which(faces: Sequence[Prediction], below: float, key: str) -> int:
+    """Draw the choice of one face among many, and return its index."""
+    return int(
+        st.selectbox(
+            "Face",
+            range(len(faces)),
+            format_func=lambda index: f"{index + 1}: {_said(faces[index], below)}",
+            key=f"face-{key}",
+        )
+    )
+
+
+def _said(face: Prediction, below: float) -> str:
+    return f"{'unsure, perhaps ' * face.unsure(below)}{face.label} {percent(face.confidence, 0)}"
+
+
+def _face(
+    number: int,
+    face: Prediction,
+    cam: np.ndarray | None,
+    near: list[Neighbour] | str,
+    model: Model,
+    below: float,
+    key: str,
+) -> None:
+    """Draw one face: the answer, the crop with and without its map, probabilities, nearest training faces."""
+    from fer_core.prediction.grad_cam import overlay
+
+    what = f"{number} · " if face.box is not None else "Whole image · "
+    with st.container(border=True, key=f"answer-{key}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"#### {what}{'Unsure' if face.unsure(below) else face.label}", width="content")
+            if face.unsure(below):
+                st.badge(f"perhaps {face.label}", icon=":material/help:", color="orange")
+            if face.calibrated is None:
+                st.badge("not calibrated", icon=":material/warning:", color="gray")
+            if face.status in ("low-confidence", "manual"):
+                st.badge("drawn by hand" if face.status == "manual" else "doubtful face", color="violet")
+        small, large = st.columns([2, 5], vertical_alignment="center")
+        with small.container(horizontal=True, horizontal_alignment="center", gap="small"):
+            st.image(encode(face.crop), caption="What it sees", alt=f"Crop of face {number}", width=CROP)
+            if cam is not None:
+                st.image(
+                    encode(overlay(face.crop, cam)),
+                    caption=f"Where it looks for {face.label}",
+                    alt=f"Grad-CAM of face {number} for {face.label}",
+                    width=CROP,
+                )
+        with large:
+            figure = charts.probabilities(face.best, CLASSES)
+            shares = pd.DataFrame({"class": CLASSES, "probability": face.best})
+            downloads.figure(figure, shares, "probabilities", key=f"bars-{key}")
+            votes = len(model.load().networks)
+            if votes > 1:
+                st.caption(f"{percent(face.agreement, 0)} of {votes} networks put the same class first.")
+        _nearest(near, model, number)
+
+
+def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
+    if isinstance(near, str):
+        st.caption(near)
+        return
+    trained = "generated faces" if model.run.config.data.generated else model.run.data_name
+    st.caption(f"**Nearest training faces** ({plain(trained)}; cosine of what enters the head)")
+    with st.container(horizontal=True, gap="small"):
+        for one in near:
+            st.image(
+                encode(one.crop),
+                caption=f"{one.label} {one.similarity:.2f}",
+                alt=f"Training face near face {number}: {one.label}, {one.name}",
+                width=64,
+            )
+
+
+def _whole_image(model: Model) -> None:
+    if model.run.config.faces.extract:
+        st.info(
+            "No face was found, so the whole image was classified, as the paper does. Below: where the face was "
+            "lost, and a way to draw its box.",
+            icon=":material/no_accounts:",
+        )
+    else:
+        st.caption("This run was trained on whole frames; no face is looked for.")
+
+
+def _way_out(lab: Lab, item: Item, image: np.ndarray, model: Model, faces: list[Prediction]) -> None:
+    """Draw the box editor and the stage trace; open where no face was found."""
+    box = results.drawn(item)
+    lost = not any(face.box is not None for face in faces)
+    panel = st.expander(
+        "Draw the face by hand",
+        expanded=lost or box is not None,
+        icon=":material/draw:",
+        key=f"draw-{item.digest}-{lost}",
+        on_change="rerun",
+    )
+    if panel.open:
+        with panel:
+            _editor(item, image, box)
+    if lost and box is None:
+        with st.expander(
+            "Why: what each stage kept and removed", expanded=True, icon=":material/account_tree:"
+        ):
+            row = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
+            trace = results.trace(lab, model, item)
+            trace_view.draw(item.name, trace, image, model.run.config.faces, row, None)
+
+
+def _editor(item: Item, image: np.ndarray, box: Box | None) -> None:
+    st.caption("The box counts for this visit only; nothing is saved.")
+    height, width = image.shape[:2]
+    found = box_editor(
+        shown(image), (width, height), item.name, faces=None, box=box, key=f"box-{item.digest}-{box}"
+    )
+    with st.container(horizontal=True):
+        unchanged = found is None or found == box
+        if st.button("Classify this box", type="primary", disabled=unchanged, key="use-box"):
+            results.draw(item, found)
+            st.rerun()
+        if box is not None and st.button("Look for faces again", key="drop-box"):
+            results.draw(item, None)
+            st.rerun()

@@ -1,0 +1,1 @@
+"""What every page starts with: set-up, access, uploads kept in memory."""

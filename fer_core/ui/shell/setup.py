@@ -1,0 +1,182 @@
+"""What every page starts with: page config, navigation, the choice of data set, errors made readable.
+
+Streamlit's `st.navigation` lets a deep link on a fresh server skip `app.py`, so the pages are discovered from
+`pages/` and each one enters `setup()` itself, whatever page comes first.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from fer_core.config.settings import Settings
+from fer_core.datasets.base import Dataset
+from fer_core.errors import ConfigError, FerError
+from fer_core.storage.store import Store
+from fer_core.ui.cache import resources
+from fer_core.ui.parts.url import notices
+from fer_core.ui.parts.widgets import plain
+from fer_core.ui.shell.server import started
+
+from .access import Access, account, enter, visitor
+
+log = logging.getLogger("fer_core.ui")
+
+PAGES: tuple[tuple[str, str, str], ...] = (
+    ("app.py", "Overview", ":material/home:"),
+    ("pages/faces.py", "Faces", ":material/frame_person:"),
+    ("pages/train.py", "Train", ":material/model_training:"),
+    ("pages/compare.py", "Compare", ":material/compare_arrows:"),
+    ("pages/predict.py", "Predict", ":material/add_photo_alternate:"),
+)
+
+
+#: Drawn here, for Streamlit fetches a Material icon for the browser's tab from another host.
+ICON = """
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
+<rect x="2" y="2" width="28" height="28" rx="7" fill="#0b6e75"/>
+<path d="M7 12V9a2 2 0 0 1 2-2h3M20 7h3a2 2 0 0 1 2 2v3M25 20v3a2 2 0 0 1-2 2h-3M12 25H9a2 2 0 0 1-2-2v-3"
+ fill="none" stroke="#9fe0da" stroke-width="1.8" stroke-linecap="round"/>
+<circle cx="12.5" cy="14" r="1.7" fill="#fff"/><circle cx="19.5" cy="14" r="1.7" fill="#fff"/>
+<path d="M11.5 18.5q4.500 4.500 9 0" fill="none" stroke="#fff" stroke-width="1.9" stroke-linecap="round"/>
+</svg>
+"""
+
+STYLE = """
+<style>
+[data-testid="stMainBlockContainer"] {padding-top: 2.6rem; max-width: 1280px;}
+[data-testid="stSidebarUserContent"] h3 {padding-top: 0;}
+h1 {padding-top: 0;}
+.run-note {font-size: .875rem; opacity: .7;}
+a.run {color: inherit; font-weight: 600;} /* a browser's own blue is too dark on a dark page */
+.st-key-shares {overflow-x: auto;} /* wide panels scroll on a phone, not the page */
+/* A table's own CSV would hand a spreadsheet names that it runs as formulas: files come from defused tables alone. */
+[data-testid="stElementToolbar"] button[aria-label^="Download as CSV"] {display: none;}
+[data-testid="stVegaLiteChart"] {max-width: 100%; overflow-x: auto;}
+@media (hover: none) { /* toolbars that are always there must not lie over legends and what is above a table */
+  .modebar-container {display: none;}
+  [data-testid="stElementContainer"]:has(> [data-testid="stFullScreenFrame"] > [data-testid="stDataFrame"]) {
+    margin-top: 1.9rem;
+  }
+}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What a page works with: settings, the store, the data set named in the URL (`?data=`), who looks."""
+
+    settings: Settings
+    store: Store
+    source: str
+    access: Access
+
+    @property
+    def dataset(self) -> Dataset:
+        """The chosen data set; opening it is cached."""
+        return resources.dataset(self.source)
+
+    @property
+    def demo(self) -> bool:
+        """True where nothing can be started or changed: on a hosted demo, and for a viewer who signed in."""
+        return bool(self.access.closed)
+
+    @property
+    def closed(self) -> str:
+        """Why nothing can be started or changed, as the start of a sentence; '' where it can."""
+        return self.access.closed
+
+    @property
+    def visitor(self) -> str:
+        """Who counts as one visitor for `fer_core.prediction.limits`."""
+        return visitor(self.access)
+
+
+@contextmanager
+def setup(title: str) -> Iterator[Lab]:
+    """Configure the page, draw the navigation and hand out the `Lab`.
+
+    A `FerError` raised inside is shown with its rule, value and fix; any other error is logged with an id
+    that the visitor sees. Streamlit's own stop and rerun pass through.
+    """
+    st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
+    st.html(STYLE)
+    with _errors_shown(title):
+        settings = resources.settings()
+        access = enter(settings)
+        started()
+        store = resources.reader() if access.role == "viewer" else resources.store()
+        lab = Lab(settings, store, _navigation(access), access)
+        st.title(title)
+        with notices():
+            yield lab
+        return
+    st.stop()  # the page's body must not run without a lab
+
+
+@contextmanager
+def _errors_shown(title: str) -> Iterator[None]:
+    try:
+        yield
+    except FerError as error:
+        st.error(plain(error), icon=":material/error:")  # it repeats what a link or a file says
+    except Exception:
+        ticket = secrets.token_hex(4)
+        log.exception("error %s on page %s", ticket, title)
+        st.error(
+            f"Something went wrong here that is not your doing. Error id **{ticket}**: the server's log has the trace.",
+            icon=":material/bug_report:",
+        )
+
+
+def _navigation(access: Access) -> str:
+    """Draw the sidebar and return the source of the data set that is looked at."""
+    st.logo(ICON, size="large", link=None)
+    with st.sidebar:
+        st.markdown("### FER Lab")
+        # Not bound by the widget: Streamlit drops a bound parameter on the way to another page. Set in every run: a
+        # choice that a link made, not a click, would be the widget's first option again on the next page.
+        chosen = st.session_state.get("source") or st.query_params.get("data") or "demo"
+        st.session_state["source"] = chosen
+        if access.closed and chosen not in resources.sources():
+            raise ConfigError(
+                f"{access.closed}, which opens only the data sets it lists"
+                if access.role == "visitor"
+                else f"{access.closed}, who may open the data sets in the list",
+                got=repr(chosen),
+                fix="Choose one of the list",
+            )
+        source = st.selectbox(
+            "Data set",
+            list(dict.fromkeys([*resources.sources(), chosen])),
+            key="source",
+            persist_state="session",
+            accept_new_options=not access.closed,
+            format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
+            help=None
+            if access.closed
+            else "Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
+            "file on the machine that runs FER Lab.",
+        )
+        source = source or "demo"
+        if source != st.query_params.get("data", "demo"):
+            st.query_params["data"] = source
+        for path, label, icon in PAGES:
+            st.page_link(
+                path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
+            )
+        if access.closed:
+            st.info(
+                f"{access.closed}: look around and predict; starting, importing and changing things is off. "
+                "What you upload stays in memory and is never written or logged.",
+                icon=":material/visibility:",
+            )
+        account(access)
+    return source

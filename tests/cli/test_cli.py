@@ -1,0 +1,232 @@
+"""The command line as scripts meet it: one JSON document on standard output, exit codes, errors that help."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fer_core.cli.main import main, parser
+
+TRAIN_KEYS = {
+    *("run_id", "status", "cached", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
+    *("train_loss", "val_loss", "folds", "images", "missing_faces", "seconds"),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Share one home, so that later tests find what earlier ones trained."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_HOME", str(home))
+    monkeypatch.setenv("FER_DEVICE", "cpu")
+    monkeypatch.setenv("FER_THREADS", "1")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, object]:
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def train(capsys: pytest.CaptureFixture[str], data: Path, *more: str) -> tuple[int, list[dict]]:
+    arguments = ["train", "--data", str(data), "--backbone", "efficientnet_lite0", "--protocol", "group"]
+    arguments += ["--folds", "2", "--epochs", "2", "--batch-size", "8", "--unfreeze", "1,2", *more]
+    code, rows = run(capsys, *arguments)
+    assert isinstance(rows, list)
+    return code, rows
+
+
+def test_train_prints_a_row_per_setting_and_answers_from_the_cache(
+    capsys: pytest.CaptureFixture[str], generated: Path
+) -> None:
+    code, rows = train(capsys, generated)
+    assert code == 0
+    assert [row["unfreeze"] for row in rows] == [1, 2]
+    for row in rows:
+        assert row.keys() >= TRAIN_KEYS
+        assert (row["status"], row["cached"], row["folds"], row["images"]) == ("done", False, 2, 48)
+        low, high = row["val_accuracy_interval"]
+        assert 0 <= low <= row["val_accuracy"] <= high <= 1
+        assert row["generated"]
+        assert not row["leaks"]
+    code, again = train(capsys, generated)
+    assert code == 0
+    assert all(row["cached"] for row in again)
+    assert [{**row, "cached": False} for row in again] == rows
+
+
+def test_detached_training_starts_a_worker_or_says_how_to(
+    capsys: pytest.CaptureFixture[str], generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[object] = []
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", launched.append)
+    monkeypatch.setenv("FER_HOME", str(tmp_path / "home"))
+    arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--detach"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "queued" in shown.out
+    assert "Carried out by a worker on" in shown.err
+    assert len(launched) == 1
+    monkeypatch.setenv("FER_EXECUTOR", "inline")
+    assert main(arguments) == 0
+    assert "python -m fer_core worker" in capsys.readouterr().err
+    assert len(launched) == 1
+
+
+def test_compare_lists_what_was_trained_best_first(
+    capsys: pytest.CaptureFixture[str], generated: Path
+) -> None:
+    _, trained = train(capsys, generated)
+    code, rows = run(capsys, "compare", "--data", str(generated))
+    assert code == 0
+    assert isinstance(rows, list)
+    assert {row["run_id"] for row in rows} == {row["run_id"] for row in trained}
+    accuracies = [row["val_accuracy"] for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert main(["compare", "--protocol", "spi"]) == 0
+    assert "No finished training" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "--protocol", "groups"])
+    assert "invalid choice: 'groups'" in capsys.readouterr().err
+
+
+def test_predict_gives_probabilities_per_face_and_names_bad_images(
+    capsys: pytest.CaptureFixture[str], generated: Path, tmp_path: Path
+) -> None:
+    _, rows = train(capsys, generated)
+    good = sorted(generated.glob("happy/*.png"))[0]
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    code, found = run(capsys, "predict", "--run", rows[0]["run_id"], str(good), str(bad))
+    assert code == 1
+    assert isinstance(found, list)
+    assert found[0]["error"] is None
+    assert sum(found[0]["faces"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert found[1]["faces"] == []
+    assert found[1]["image"] == str(bad)
+    assert "not an image" in found[1]["error"]
+
+    archive, table = tmp_path / "more.zip", tmp_path / "faces.csv"
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.write(good, "=one.png")
+    options = ["--fold", "0.1", "--nearest", "2", "--csv", str(table), "--annotated", str(tmp_path / "boxed")]
+    options += ["--explain", str(tmp_path / "maps"), str(generated / "sad"), str(archive)]
+    code, found = run(capsys, "predict", "--run", rows[0]["run_id"], *options)
+    assert code == 0
+    assert isinstance(found, list)
+    assert (
+        len(found) == len(list((tmp_path / "boxed").iterdir())) == len(list(generated.glob("sad/*.png"))) + 1
+    )
+    faces = [face for row in found for face in row["faces"]]
+    assert all(len(face["neighbours"]) == 2 for face in faces)
+    assert len(list((tmp_path / "maps").iterdir())) == len(faces)
+    lines = table.read_text().splitlines()
+    assert len(lines) == 1 + len(faces)
+    assert lines[-1].startswith("'=one.png,")
+
+
+def test_faces_prints_counts_and_a_row_an_image(capsys: pytest.CaptureFixture[str], generated: Path) -> None:
+    code, document = run(capsys, "faces", "--data", str(generated))
+    assert code == 0
+    assert isinstance(document, dict)
+    assert sum(document["counts"].values()) == len(document["images"]) == 48
+    for row in document["images"]:
+        assert row.keys() >= {"path", "status", "box", "probability", "landmarks"}
+        assert (row["box"] is None) == (row["status"] == "none")
+
+
+def test_audit_reports_before_any_training(capsys: pytest.CaptureFixture[str], awkward: Path) -> None:
+    code, document = run(capsys, "data", "audit", "--data", str(awkward))
+    assert code == 0
+    assert isinstance(document, dict)
+    assert [entry["name"] for entry in document["unreadable"]] == ["SAD/truncated.png"]
+    codes = {finding["code"] for finding in document["findings"]}
+    assert {"unreadable", "two_labels", "duplicates"} <= codes
+
+
+def test_tables_are_for_people(capsys: pytest.CaptureFixture[str], generated: Path) -> None:
+    train(capsys, generated)
+    assert main(["compare", "--data", str(generated)]) == 0
+    shown = capsys.readouterr().out
+    assert "val_accuracy" in shown
+    assert "%" in shown
+
+
+def test_weights_that_are_not_here_fail_with_the_way_out(
+    capsys: pytest.CaptureFixture[str], generated: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("fer_core.learning.networks.weights.can_download", lambda *_: False)
+    code, rows = run(capsys, "train", "--data", str(generated), "--unfreeze", "1", "--epochs", "1")
+    assert code == 1
+    assert isinstance(rows, list)
+    assert rows[0]["status"] == "failed"
+    assert "FER_WEIGHTS_DIR" in rows[0]["error"]
+    assert "efficientnet_lite0" in rows[0]["error"]
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_folds_that_can_t_be_drawn_are_told_of_before_a_face_is_cut(
+    capsys: pytest.CaptureFixture[str], generated: Path, command: str
+) -> None:
+    assert main([command, "--data", str(generated), "--protocol", "spi", "--json"]) == 2
+    assert "every image in set1 or set2" in json.loads(capsys.readouterr().out)["error"]
+    assert run(capsys, "compare", "--data", str(generated), "--protocol", "spi")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--data", "/no/such/folder"], "/no/such/folder"),
+        (["train", "--unfreeze", "4"], "unfreeze"),
+        (["train", "--unfreeze", "one"], "whole numbers"),
+        (["train", "--backbone", "alexnet"], "alexnet"),
+        (["train", "--weights", "/no/such/file.pth"], "/no/such/file.pth"),
+        (["train", "--seeds", "-1"], "seeds"),
+        (["predict", "--run", "feedfeedfeedfeed", "x.png"], "feedfeedfeedfeed"),
+    ],
+)
+def test_requests_that_cannot_be_carried_out_exit_with_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main([*arguments, "--json"]) == 2
+    captured = capsys.readouterr()
+    assert said in json.loads(captured.out)["error"]
+    assert said in captured.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "data",
+        "faces",
+        "train",
+        "compare",
+        "predict",
+        "serve",
+        "worker",
+        "demo",
+        "sweep",
+        "reproduce",
+        "clean",
+    ],
+)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert len(capsys.readouterr().out.splitlines()) > 4
+
+
+def test_every_option_has_help_or_speaks_for_itself() -> None:
+    commands = parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr, attr-defined]
+    for name, command in commands.items():
+        for action in command._actions:
+            known = action.help or action.choices or isinstance(action.default, int | float | str)
+            assert known, f"{name}: {action.dest}"

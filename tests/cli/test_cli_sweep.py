@@ -1,0 +1,106 @@
+"""Recipes, sweeps and the paper's grid on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fer_core.cli.main import main, parser
+from fer_core.cli.recipe import recipe_of
+from fer_core.config.run import AugmentationConfig, TrainingConfig
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_HOME", str(home))
+    monkeypatch.setenv("FER_DEVICE", "cpu")
+    monkeypatch.setenv("FER_THREADS", "1")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict]:
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def recipe(*arguments: str) -> TrainingConfig:
+    options = parser().parse_args(["train", *arguments])
+    return recipe_of(options, options.recipe)
+
+
+def test_without_options_the_recipe_is_the_papers() -> None:
+    assert recipe() == TrainingConfig()
+
+
+def test_options_add_to_a_named_recipe() -> None:
+    found = recipe("--recipe", "weighted", "--schedule", "cosine", "--augment", "flip,crop=0.2,views=3")
+    assert found.class_weights
+    assert found.sampler == "shuffled"
+    assert found.schedule == "cosine"
+    assert found.augmentation == AugmentationConfig(flip=True, crop=0.2, views=3)
+    assert not recipe("--recipe", "flipped", "--no-flip-at-test").flip_at_test
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--augment", "zoom=2"], "zoom"),
+        (["--class-weights"], "need no weights"),
+        (["--patience", "2", "--protocol", "reshuffle"], "has no inner split"),
+    ],
+)
+def test_what_does_not_go_together_exits_with_2(
+    arguments: list[str], said: str, generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--backbone", "efficientnet_lite0"]
+    assert main(["train", "--data", str(generated), *more, *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_sweep_ranks_its_runs_and_keeps_its_name(
+    generated: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[object] = []
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", launched.append)
+    arguments = ["sweep", "--data", str(generated), "--backbone", "efficientnet_lite0", "--unfreeze", "1"]
+    arguments += ["--recipe", "paper,cosine,flipped", "--folds", "2", "--epochs", "2"]
+    code, queued = run(capsys, *arguments, "--detach")
+    assert code == 0
+    assert len(set(queued["runs"])) == 3
+    assert len(launched) == 1
+    code, found = run(capsys, *arguments)
+    assert code == 0
+    assert found["sweep"] == queued["sweep"]
+    assert [row["rank"] for row in found["ranking"]] == [1, 2, 3]
+    accuracies = [row["val_accuracy"] for row in found["ranking"]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    for row in found["ranking"][1:]:
+        low, high = row["behind_interval"]
+        assert low <= row["behind"] <= high
+        assert row["within_noise"] == (low <= 0 <= high)
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "LEAKS" in shown
+    assert "say nothing about real faces" in shown
+
+
+def test_the_papers_grid_runs_under_both_protocols(
+    generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["reproduce", "--data", str(generated), "--backbone", "efficientnet_lite0"]
+    arguments += ["--epochs", "1", "--folds", "2"]
+    code, found = run(capsys, *arguments)
+    assert code == 0
+    assert found["protocols"] == {"reshuffle": {"leaks": True}, "group": {"leaks": False}}
+    assert len(found["runs"]) == 12
+    assert all(row["reshuffle"] and row["group"] for row in found["table_2"])
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "34.42 %" in shown
+    assert "1.50663" in shown

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.stats import chi2_contingency
+
+from fer_core.config.run import CLASSES
+from fer_core.datasets.generated import frames
+from fer_core.datasets.generated.frames import HARD_KINDS, GeneratedConfig, generate, render_frame, truth_of
+from fer_core.datasets.generated.movie_plan import plan
+from fer_core.errors import ConfigError, DataError
+
+TINY = GeneratedConfig(ordinary=14, hard=6, movies=4, width=360, height=288)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(TINY, tmp_path_factory.mktemp("set") / "faces", workers=2)
+
+
+@pytest.fixture(scope="module")
+def truth(folder: Path) -> pd.DataFrame:
+    return truth_of(folder)
+
+
+def digest(index: int) -> str:
+    return sha256(render_frame(TINY, index)[0].tobytes()).hexdigest()
+
+
+def test_a_frame_follows_from_the_seed_alone(folder: Path) -> None:
+    backwards = [digest(index) for index in (15, 3, 0)]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert list(pool.map(digest, (15, 3, 0))) == backwards
+    image, truth = render_frame(TINY, 3)
+    assert image.shape == (288, 360, 3)
+    assert image.dtype == np.uint8
+    assert np.array_equal(np.asarray(Image.open(folder / truth.path)), image)
+
+
+def test_another_seed_draws_another_frame() -> None:
+    assert digest(0) != sha256(render_frame(replace(TINY, seed=1), 0)[0].tobytes()).hexdigest()
+
+
+def test_one_process_and_two_write_the_same_files(folder: Path, tmp_path: Path) -> None:
+    small = replace(TINY, ordinary=7, hard=1)
+    one, two = generate(small, tmp_path / "one", workers=1), generate(small, tmp_path / "two", workers=2)
+    names = sorted(p.relative_to(one).as_posix() for p in one.rglob("*") if p.is_file())
+    assert len(names) == 8 + 2
+    assert names == sorted(p.relative_to(two).as_posix() for p in two.rglob("*") if p.is_file())
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"ordinary": 15}, {"hard": 7}, {"movies": 5}, {"width": 361}, {"height": 289}],
+)
+def test_the_key_changes_with_every_setting(change: dict[str, int]) -> None:
+    assert re.fullmatch(r"[0-9a-f]{16}", TINY.key())
+    assert replace(TINY).key() == TINY.key()
+    assert replace(TINY, **change).key() != TINY.key()
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"ordinary": 6}, {"hard": -1}, {"movies": 1}, {"width": 10}])
+def test_settings_out_of_range_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="must be"):
+        GeneratedConfig(**wrong)
+
+
+def test_counts_names_and_kinds(folder: Path, truth: pd.DataFrame) -> None:
+    ordinary = truth[truth.kind == "ordinary"]
+    assert ordinary.label.value_counts().to_dict() == dict.fromkeys(CLASSES, 2)
+    assert sorted(truth.kind[truth.kind != "ordinary"]) == sorted(HARD_KINDS)
+    assert truth.path.is_unique
+    for row in truth.itertuples():
+        match = re.fullmatch(r"([a-z]+)/(Synthetic[A-Za-z]+)_(\d{8}0)_(\d{8})\.png", row.path)
+        assert match, row.path
+        assert match[1] == row.label
+        assert match[2] == row.group
+        assert f"{match[2]}_{match[3]}" == row.clip
+        assert row.person.startswith(row.group)
+        with Image.open(folder / row.path) as image:
+            assert image.size == (360, 288)
+            assert "not a photograph" in image.info["Comment"]
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.png")) == sorted(truth.path)
+    assert "synthetic" in (folder / "SYNTHETIC.txt").read_text()
+
+
+def test_box_and_landmarks_lie_on_the_face(truth: pd.DataFrame) -> None:
+    seen = truth[truth.faces > 0]
+    assert set(truth.kind[truth.faces == 0]) == {"hard-nobody"}
+    assert set(truth.kind[truth.faces == 2]) == {"hard-two"}
+    assert truth[truth.faces == 0][["x1", "nose_x", "au12"]].isna().all().all()
+    for row in seen.itertuples():
+        assert -20 < row.x1 < row.x2 < 380
+        assert -20 < row.y1 < row.y2 < 308
+        assert row.left_eye_y < row.mouth_left_y
+        assert row.right_eye_y < row.mouth_right_y
+        if row.kind == "hard-profile":
+            continue
+        for name in frames.LANDMARKS:
+            assert row.x1 < getattr(row, f"{name}_x") < row.x2, (row.path, name)
+            assert row.y1 < getattr(row, f"{name}_y") < row.y2, (row.path, name)
+        assert row.left_eye_x < row.nose_x < row.right_eye_x
+        assert row.mouth_left_x < row.mouth_right_x
+
+
+def test_landmarks_point_at_dark_eyes() -> None:
+    for index in range(0, 14, 3):
+        image, truth = render_frame(replace(TINY, width=720, height=576), index)
+        assert truth.box is not None
+        assert truth.landmarks is not None
+        grey = image.mean(axis=2)
+        x1, y1, x2, y2 = (round(v) for v in truth.box)
+        face = grey[max(0, y1) : y2, max(0, x1) : x2]
+        for x, y in truth.landmarks[:2].round().astype(int):
+            assert grey[y - 4 : y + 5, x - 4 : x + 5].min() < np.median(face)
+
+
+def test_action_units_follow_the_class() -> None:
+    by_class = defaultdict(list)
+    config = GeneratedConfig(ordinary=140, hard=0, width=160, height=128)
+    for index in range(0, 140, 5):
+        truth = render_frame(config, index)[1]
+        by_class[truth.label].append(truth.units)
+    mean = {c: {u: np.mean([t[u] for t in by_class[c]]) for u in (9, 12, 26)} for c in CLASSES}
+    assert max(CLASSES, key=lambda c: mean[c][12]) == "happy"
+    assert max(CLASSES, key=lambda c: mean[c][26]) == "surprise"
+    assert max(CLASSES, key=lambda c: mean[c][9]) == "disgust"
+
+
+def test_clips_movies_and_classes_are_laid_out_as_in_a_film_set() -> None:
+    config = GeneratedConfig()
+    shots = [shot for shot in plan(config) if shot.kind == "ordinary"]
+    assert len(plan(config)) == 480
+    assert len({shot.path for shot in plan(config)}) == 480
+    clips, movies = defaultdict(list), defaultdict(list)
+    for shot in shots:
+        clips[shot.clip_name].append(shot)
+        movies[shot.movie].append(shot.label)
+    assert all(2 <= len(clip) <= 4 for clip in clips.values())
+    assert all(len({(s.label, s.slot) for s in clip}) == 1 for clip in clips.values())
+    clip_counts = np.zeros((len(CLASSES), config.movies))
+    for clip in clips.values():
+        clip_counts[CLASSES.index(clip[0].label), clip[0].movie] += 1
+    assert [sum(labels.count(label) for labels in movies.values()) for label in CLASSES] == [60] * 7
+    assert (clip_counts > 0).sum(axis=1).min() >= 6, "a class must reach enough movies for folds by movie"
+    assert chi2_contingency(clip_counts).pvalue < 0.01, "and be spread unevenly among them"
+
+
+def test_a_second_call_answers_from_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "render_frame", lambda *_: pytest.fail("drawn again"))
+    calls: list[tuple[int, int]] = []
+    assert generate(TINY, folder, workers=1, progress=lambda *c: calls.append(c)) == folder
+    assert calls == [(20, 20)]
+
+
+def test_progress_ends_at_the_total(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    small = replace(TINY, ordinary=7, hard=0)
+    generate(small, tmp_path / "set", workers=1, progress=lambda *c: calls.append(c))
+    assert calls[-1] == (7, 7)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+def test_a_run_that_stops_half_way_leaves_nothing_that_looks_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, home = replace(TINY, ordinary=7, hard=0), tmp_path / "set"
+
+    class Killed(BaseException):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frames.shutil, "rmtree", lambda *_, **__: None)  # a killed process tidies nothing
+        with pytest.raises(Killed):
+            generate(small, home, workers=1, progress=stop)
+    assert not home.exists()
+    assert list(tmp_path.glob(".set.*.part/*/*.png")), "the half-written folder is there"
+    generate(small, home, workers=1)
+    assert len(list(home.rglob("*.png"))) == 7
+
+
+def test_a_set_with_a_lost_frame_or_another_key_is_made_again(tmp_path: Path) -> None:
+    small = replace(TINY, ordinary=7, hard=0)
+    home = generate(small, tmp_path / "set", workers=1)
+    next(home.rglob("*.png")).unlink()
+    generate(small, home, workers=1)
+    assert len(list(home.rglob("*.png"))) == 7
+    generate(replace(small, seed=3), home, workers=1)
+    assert replace(small, seed=3).key() in (home / "SYNTHETIC.txt").read_text()
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="folder of its own"):
+        generate(TINY, tmp_path, workers=1)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    with pytest.raises(DataError, match=r"frames\.csv"):
+        truth_of(tmp_path)

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from fer_core.config.run import CLASSES
+from fer_core.datasets.base import Sample
+from fer_core.datasets.generated.table import generate_table
+from fer_core.datasets.readers.feature_table import FeatureTable, join, read_feature_table, stem_of
+from fer_core.errors import DataError
+
+ROW = ["a_001234560_00000012.png", "3", *["0.5"] * 10]
+
+
+def write(path: Path, rows: list[list[str]], delimiter: str = ",") -> Path:
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    return path
+
+
+def reasons(table: FeatureTable) -> str:
+    return "\n".join(problem.reason for problem in table.problems)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_the_generated_sheet_reads_and_its_traps_are_reported(tmp_path: Path, suffix: str) -> None:
+    table = read_feature_table(generate_table(tmp_path / f"sheet{suffix}", seed=3, rows=70))
+    assert len(table) == 70
+    assert table.lpq.shape == table.phog.shape == (70, 5)
+    assert set(table.labels.tolist()) == set(range(7))
+    assert len(table.problems) == 2
+    assert "no number in 5 of 5 PHOG cells ('NaN')" in table.problems[0].reason
+    assert table.problems[1].reason.startswith("listed as ")
+    row = table.names.index(table.problems[0].name)
+    assert np.isnan(table.phog[row]).all()
+    assert np.isfinite(table.lpq[row]).all()
+    assert set(range(70)) - set(table.complete("both").tolist()) == {row}
+    assert len(table.complete("lpq")) == 70
+    assert table.features("both").shape == (70, 10)
+    assert all(group.startswith("SyntheticFilm") for group in table.groups)
+    assert all(clip.startswith(group + "_") for group, clip in zip(table.groups, table.clips, strict=True))
+
+
+def test_both_forms_hold_the_same_sheet(tmp_path: Path) -> None:
+    one, other = (
+        read_feature_table(generate_table(tmp_path / f"t{end}", rows=35)) for end in (".csv", ".xlsx")
+    )
+    assert one.names == other.names
+    assert one.fingerprint() == other.fingerprint()
+    np.testing.assert_array_equal(one.features("both"), other.features("both"))
+    changed = read_feature_table(generate_table(tmp_path / "u.csv", rows=35, seed=1))
+    assert changed.fingerprint() != one.fingerprint()
+
+
+def test_the_generated_sheet_has_the_header_traps(tmp_path: Path) -> None:
+    sheet = load_workbook(generate_table(tmp_path / "t.xlsx", rows=21)).worksheets[0]
+    assert len(sheet.merged_cells.ranges) == 4
+    assert sheet["A1"].value in (None, "")
+    assert "\n" in str(sheet["C1"].value)
+
+
+def test_labels_count_from_1_in_the_order_of_the_classes(tmp_path: Path) -> None:
+    rows = [[f"m_{code}.png", str(code), *["1"] * 10] for code in range(1, 8)]
+    table = read_feature_table(write(tmp_path / "t.csv", rows))
+    assert [CLASSES[label] for label in table.labels] == list(CLASSES)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_sheet_over_the_limit_is_refused_not_cut(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.datasets.readers.feature_table.MAX_ROWS", 4)
+
+    def sheet(rows: list[list[str]]) -> Path:
+        if suffix == ".csv":
+            return write(tmp_path / "t.csv", rows)
+        book = Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.active.cell(len(rows), 20).number_format = "0.00"  # a cell that is kept without a value
+        book.save(tmp_path / "t.xlsx")
+        return tmp_path / "t.xlsx"
+
+    rows = [[f"m_{number}.png", "1", *["0.5"] * 10] for number in range(4)]
+    blank = [""] * 12
+    assert len(read_feature_table(sheet([*rows, blank, blank]))) == 4
+    with pytest.raises(DataError, match="may have 4 rows; got more"):
+        read_feature_table(sheet([*rows, blank, rows[0]]))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters_header_order_and_blank_rows(tmp_path: Path, delimiter: str) -> None:
+    header = ["\n", "label", "PHOG", "", "", "", "", "LPQ\nfeatures", "", "", "", ""]
+    rows = [header, [""] * 12, ["x.png", "1", *map(str, range(10))], [""] * 12]
+    table = read_feature_table(write(tmp_path / "t.csv", rows, delimiter))
+    np.testing.assert_array_equal(table.phog, [[0, 1, 2, 3, 4]])
+    np.testing.assert_array_equal(table.lpq, [[5, 6, 7, 8, 9]])
+    assert table.problems == ()
+
+
+def test_rows_without_name_or_label_are_left_out_and_reported(tmp_path: Path) -> None:
+    rows = [ROW, ["", *ROW[1:]], ["b.png", "8", *ROW[2:]], ["c.png", "", *ROW[2:]], ["d.png", "2", "1"], ROW]
+    table = read_feature_table(write(tmp_path / "t.csv", rows))
+    assert table.names == (ROW[0], "d.png")
+    assert table.complete("both").tolist() == [0]
+    for text in ("row 2: left out", "label '8'", "label ''", "4 of 5 LPQ", "5 of 5 PHOG", "row 6: left out"):
+        assert text in reasons(table)
+
+
+def test_a_first_row_without_figures_is_not_taken_for_a_header(tmp_path: Path) -> None:
+    table = read_feature_table(write(tmp_path / "t.csv", [["first.png", "1", *["NaN"] * 10], ROW]))
+    assert table.names == ("first.png", ROW[0])
+    assert len(table.problems) == 2
+
+
+def test_infinite_cells_are_no_figures(tmp_path: Path) -> None:
+    table = read_feature_table(write(tmp_path / "t.csv", [ROW, ["b.png", "1", "inf", *["1"] * 9]]))
+    assert table.complete("lpq").tolist() == [0]
+    assert "('inf')" in reasons(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", b"only,text\nno,figures\n"),
+        ("t.csv", b"a.png,3\nb.png,4\n"),
+        ("t.csv", b""),
+        ("t.xlsx", b"not a zip file"),
+        ("t.ods", b""),
+        ("t.csv", None),
+    ],
+)
+def test_other_files_are_refused_with_a_reason(tmp_path: Path, name: str, content: bytes | None) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"A feature table must"):
+        read_feature_table(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("Angry/Film_01.PNG", "film_01"), ("a\\b\\X.jpg ", "x"), ("Mr.Bean_01", "mr.bean_01"), ("x", "x")],
+)
+def test_stem(name: str, stem: str) -> None:
+    assert stem_of(name) == stem
+
+
+def sample(name: str, label: int) -> Sample:
+    return Sample(name, Path(name), label)
+
+
+def table_of(*rows: tuple[str, int]) -> FeatureTable:
+    zeros = np.zeros((len(rows), 5))
+    return FeatureTable(tuple(name for name, _ in rows), np.array([label for _, label in rows]), zeros, zeros)
+
+
+def test_join_by_stem_and_by_label_where_the_stem_is_doubled() -> None:
+    table = table_of(
+        ("A.png", 0), ("b", 1), ("twice.png", 2), ("twice.png", 5), ("gone.png", 3), ("odd.png", 6)
+    )
+    samples = [
+        sample("Sad/twice.jpg", 5),
+        sample("Fear/twice.jpg", 2),
+        sample("Angry/a.jpg", 0),
+        sample("Happy/odd.jpg", 3),
+        sample("Disgust/b.jpg", 1),
+        sample("Neutral/extra.jpg", 4),
+    ]
+    found = join(table, samples)
+    pairs = dict(zip(found.rows.tolist(), found.samples.tolist(), strict=True))
+    assert pairs == {0: 2, 1: 4, 2: 1, 3: 0, 5: 3}
+    problems = {problem.name: problem.reason for problem in found.problems}
+    assert set(problems) == {"gone.png", "odd.png", "Neutral/extra.jpg"}
+    assert problems["odd.png"] == "labelled surprise in the table and happy as an image"
+
+
+def test_join_leaves_out_what_cannot_be_told_apart() -> None:
+    found = join(table_of(("a.png", 0)), [sample("x/a.png", 0), sample("y/a.png", 0)])
+    assert len(found.rows) == 0
+    assert len(found.problems) == 3

@@ -1,0 +1,88 @@
+"""Frames find their movie and shot by name, whatever the irregularities; nothing else is guessed."""
+
+from __future__ import annotations
+
+import pytest
+
+from fer_core.datasets.readers.grouping import film_name, groups_and_clips
+from fer_core.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("name", "movie", "time", "frame"),
+    [
+        ("AboutABoy_000919327_00000007.png", "AboutABoy", "000919327", 7),
+        ("OceansThirteen-010619400_00000087.png", "OceansThirteen", "010619400", 87),
+        ("IAmSam_013827920__00000055.png", "IAmSam", "013827920", 55),
+        ("21_001010160_00000010.png", "21", "001010160", 10),
+        ("v_001851280_00000031.png", "v", "001851280", 31),
+        ("Grudge2_005102342_00000011.png", "Grudge2", "005102342", 11),
+        (
+            "HarryPotter_Deathly_Hallows_1_005528520_00000026.png",
+            "HarryPotter_Deathly_Hallows_1",
+            "005528520",
+            26,
+        ),
+        ("P_S_I_Love_You_010203040_00000001.PNG", "P_S_I_Love_You", "010203040", 1),
+        ("Bend It Like Beckham_010203040_00000001.jpg", "Bend It Like Beckham", "010203040", 1),
+        ("IAmSam 013827920 00000055.png", "IAmSam", "013827920", 55),
+        ("IAmSam_013827920_00000055.png.png", "IAmSam", "013827920", 55),
+        ("IAmSam_13827920_00000055.png", "IAmSam", "013827920", 55),
+        ("IAmSam_013827920_0000055.png", "IAmSam", "013827920", 55),
+        ("IAmSam013827920_00000055.png", "IAmSam", "013827920", 55),
+        ("IAmSam__013827920-00000055 (1).png", "IAmSam", "013827920", 55),
+        ("Copy of IAmSam_013827920_00000055.png", "IAmSam", "013827920", 55),
+        ("IAmSam_013827920_00000055_aligned.png", "IAmSam", "013827920", 55),
+    ],
+)
+def test_film_names_are_taken_apart(name: str, movie: str, time: str, frame: int) -> None:
+    found = film_name(name)
+    assert found is not None
+    assert (found.movie, found.time, found.frame) == (movie, time, frame)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "001_08.jpg", "IMG_20200101_123456.jpg", "IMG_20200101_123456789.jpg", "PXL_20201231_235959123.jpg",
+        "013827920_00000055.png", "_013827920_00000055.png", "S010_004_00000017.png", "DSC_0001.JPG", "happy.png",
+        "", ".png",
+    ],
+)  # fmt: skip
+def test_other_names_are_no_films(name: str) -> None:
+    assert film_name(name) is None
+
+
+def test_spellings_of_a_movie_join_under_the_commonest() -> None:
+    names = [
+        "Angry/IAmSam_013827920_00000055.png",
+        "Sad/iamsam_013827920_00000060.png",
+        "Sad/I_Am_Sam-000311160_00000001.png",
+        "Happy/IAmSam_012921760_00000084.png",
+        "Happy/Grudge2_005102342_00000011.png",
+        "Happy/Grudge3_001148800_00000027.png",
+        "Happy/notes 1.png",
+    ]
+    assert groups_and_clips(names) == [
+        ("IAmSam", "IAmSam_013827920"),
+        ("IAmSam", "IAmSam_013827920"),
+        ("IAmSam", "IAmSam_000311160"),
+        ("IAmSam", "IAmSam_012921760"),
+        ("Grudge2", "Grudge2_005102342"),
+        ("Grudge3", "Grudge3_001148800"),
+        ("", "Happy/notes 1.png"),
+    ]
+
+
+def test_a_pattern_says_what_names_do_not() -> None:
+    names = ["happy/012_08.jpg", "sad/013_01.jpg", "sad/IAmSam_013827920_00000055.png"]
+    assert [group for group, _ in groups_and_clips(names)] == ["", "", "IAmSam"]
+    assert [group for group, _ in groups_and_clips(names, r"/(\d{3})_")] == ["012", "013", ""]
+    assert groups_and_clips(names[:1], r"(?P<clip>(?P<group>\d+)_\d+)") == [("012", "012_08")]
+    assert groups_and_clips(names[:1], r"(happy|sad)/(?P<group>\d+)") == [("012", names[0])]
+
+
+@pytest.mark.parametrize("pattern", ["(", r"\d+_", ""])
+def test_a_pattern_without_a_group_is_refused(pattern: str) -> None:
+    with pytest.raises(DataError, match="group in brackets"):
+        groups_and_clips(["a.png"], pattern)

@@ -1,0 +1,207 @@
+"""Trees of class folders: what counts, what is reported, what is ignored."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from trees import plant
+
+from fer_core.config.run import CLASSES
+from fer_core.datasets.readers.image_folder import parse_split, read_folder
+from fer_core.errors import DataError
+
+
+def labels(root: Path, **kwargs: str) -> dict[str, str]:
+    return {sample.name: CLASSES[sample.label] for sample in read_folder(root, **kwargs).samples}
+
+
+def test_class_folders_in_any_case_depth_and_alias(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        [
+            "HAPPY/b.png",
+            "happy/a.PNG",
+            "Anger/p1/c.jpg",
+            "set of faces/sadness/d.jpeg",
+            "person 3/Fear/e.bmp",
+        ],
+    )
+    dataset = read_folder(tmp_path)
+    assert [sample.name for sample in dataset.samples] == sorted(sample.name for sample in dataset.samples)
+    assert labels(tmp_path) == {
+        "HAPPY/b.png": "happy",
+        "happy/a.PNG": "happy",
+        "Anger/p1/c.jpg": "angry",
+        "set of faces/sadness/d.jpeg": "sad",
+        "person 3/Fear/e.bmp": "fear",
+    }
+    first = dataset.samples[0]
+    assert first.path.is_file()
+    assert (first.split, first.group, first.clip) == (None, "", first.name)
+    assert dataset.problems == ()
+    assert dataset.source == str(tmp_path)
+
+
+def test_samples_are_sorted_by_their_whole_name(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/a/1.png", "sad/a-b/2.png", "sad/a.png"])
+    assert [sample.name for sample in read_folder(tmp_path).samples] == [
+        "sad/a-b/2.png",
+        "sad/a.png",
+        "sad/a/1.png",
+    ]
+
+
+def test_split_folders_above_or_below_the_class(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        ["TRAIN/sad/a.png", "Valid/sad/b.png", "fear/test/c.png", "Validation set/fear/d.png", "sad/e.png"],
+    )
+    found = {sample.name: sample.split for sample in read_folder(tmp_path).samples}
+    assert found == {
+        "TRAIN/sad/a.png": "train",
+        "Valid/sad/b.png": "validation",
+        "fear/test/c.png": "test",
+        "Validation set/fear/d.png": "validation",
+        "sad/e.png": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [("Train", "train"), ("val", "validation"), ("VALID", "validation"), ("Val_Aligned_Faces_new", "validation"),
+     ("Test-images", "test"), ("Set 1", "set1"), ("set2", "set2"), ("training", "train"), ("testimony", None),
+     ("test_subject", None), ("", None), ("set", None), ("trainer", None), ("aligned", None)],
+)  # fmt: skip
+def test_folder_names_that_mean_a_split(text: str, split: str | None) -> None:
+    assert parse_split(text) == split
+
+
+def test_images_without_a_class_are_problems_with_a_reason(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        [
+            "happy/a.png",
+            "loose.png",
+            "contempt/b.png",
+            "Test/c.png",
+            "happy/sad/d.png",
+            "train/test/sad/e.png",
+        ],
+    )
+    problems = {problem.name: problem.reason for problem in read_folder(tmp_path).problems}
+    assert set(problems) == {
+        "loose.png",
+        "contempt/b.png",
+        "Test/c.png",
+        "happy/sad/d.png",
+        "train/test/sad/e.png",
+    }
+    assert "no class's folder" in problems["loose.png"]
+    assert "'contempt'" in problems["contempt/b.png"]
+    assert "test image without a label" in problems["Test/c.png"]
+    assert "two classes (happy and sad)" in problems["happy/sad/d.png"]
+    assert "two splits" in problems["train/test/sad/e.png"]
+
+
+def test_what_is_no_image_is_ignored_and_what_looks_like_one_is_kept(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/a.png"])
+    for name in (
+        "sad/Thumbs.db",
+        "sad/notes.txt",
+        "sad/.hidden.png",
+        "sad/._a.png",
+        ".git/sad/x.png",
+        "__MACOSX/sad/a.png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "sad/broken.jpg").write_bytes(b"no picture, but its name says so")
+    dataset = read_folder(tmp_path)
+    assert [sample.name for sample in dataset.samples] == ["sad/a.png", "sad/broken.jpg"]
+    assert dataset.problems == ()
+
+
+def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "data"
+    plant(elsewhere, ["a.png"])
+    plant(root, ["sad/b.png"])
+    (root / "happy").symlink_to(elsewhere)
+    (root / "sad" / "again").symlink_to(root)
+    (root / "sad" / "dead.png").symlink_to(tmp_path / "gone.png")
+    (root / "sad" / "itself.png").symlink_to("itself.png")
+    os.mkfifo(root / "sad" / "pipe.png")
+    dataset = read_folder(root)
+    assert [sample.name for sample in dataset.samples] == ["happy/a.png", "sad/b.png"]
+    assert {problem.name: problem.reason for problem in dataset.problems} == {
+        "sad/again/": "a link to a folder above it",
+        "sad/dead.png": "a dead link",
+        "sad/itself.png": "can't be looked at: Too many levels of symbolic links",
+        "sad/pipe.png": "not a regular file",
+    }
+
+
+def test_numbered_folders_need_their_codes(tmp_path: Path) -> None:
+    plant(tmp_path, ["1/a.png", "7/b.png"])
+    with pytest.raises(DataError, match="0-6 or 1-7"):
+        read_folder(tmp_path)
+    assert labels(tmp_path, label_codes="1-7") == {"1/a.png": "angry", "7/b.png": "surprise"}
+    dataset = read_folder(tmp_path, label_codes="0-6")
+    assert [sample.name for sample in dataset.samples] == ["1/a.png"]
+    assert dataset.problems[0].reason == "folder '7' is outside the codes 0-6"
+
+
+def test_a_persons_number_is_no_class(tmp_path: Path) -> None:
+    plant(tmp_path, ["happy/3/a.png", "001/sad/b.png"])
+    assert labels(tmp_path) == {"happy/3/a.png": "happy", "001/sad/b.png": "sad"}
+    assert labels(tmp_path, label_codes="0-6") == {"happy/3/a.png": "happy", "001/sad/b.png": "sad"}
+
+
+def test_film_names_and_patterns_give_groups(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/012_08.png", "sad/IAmSam_013827920__00000055.png"])
+    assert [sample.group for sample in read_folder(tmp_path).samples] == ["", "IAmSam"]
+    assert [sample.group for sample in read_folder(tmp_path, group_pattern=r"/(\d+)_").samples] == ["012", ""]
+
+
+def test_what_is_no_data_set_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="folder or a CSV"):
+        read_folder(tmp_path / "none")
+    with pytest.raises(DataError, match="folders named after the classes"):
+        read_folder(tmp_path)
+    plant(tmp_path, ["cats/a.png"])
+    with pytest.raises(DataError, match=r"1 without, such as cats/a.png"):
+        read_folder(tmp_path)
+    (tmp_path / "labels.csv").write_text("path,label\n")
+    with pytest.raises(DataError, match=r"Give the path of labels.csv"):
+        read_folder(tmp_path)
+
+
+def test_names_that_are_no_utf8_are_problems(tmp_path: Path) -> None:
+    plant(tmp_path, ["sad/a.png"])
+    path = os.fsencode(tmp_path / "sad") + b"/caf\xe9.png"
+    try:
+        with open(path, "wb") as file:  # noqa: PTH123 (a name in bytes)
+            file.write(b"x")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    dataset = read_folder(tmp_path)
+    assert len(dataset) == 1
+    (problem,) = dataset.problems
+    assert problem.name == "sad/caf\ufffd.png"
+    problem.name.encode("utf-8")
+
+
+def test_folders_that_may_not_be_read_are_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path, ["sad/a.png", "happy/b.png"])
+    scan = os.scandir
+
+    def forbid(path: Path) -> object:
+        if Path(path).name == "happy":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("fer_core.datasets.readers.image_folder.os.scandir", forbid)
+    (problem,) = read_folder(tmp_path).problems
+    assert (problem.name, problem.reason) == ("happy/", "folder can't be read: Permission denied")

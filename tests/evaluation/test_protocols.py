@@ -1,0 +1,205 @@
+"""Folds cover, keep apart and repeat as each protocol promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fer_core.config.run import CLASSES, ProtocolConfig
+from fer_core.errors import DataError
+from fer_core.evaluation.protocols import PROTOCOLS, Fold, draw, leakage
+
+N = 210
+RNG = np.random.default_rng(3)
+MOVIE = RNG.integers(0, 15, N)
+GROUPS = [f"movie{index}" for index in MOVIE]
+CLIPS = [f"movie{movie}/{shot}" for movie, shot in zip(MOVIE, RNG.integers(0, 5, N), strict=True)]
+LABELS = RNG.permutation(np.arange(N) % 7)
+NOTHING = [None] * N
+
+
+def folds_of(name: str, *, folds: int = 5, seeds: tuple[int, ...] = (0,), **given: object) -> list[Fold]:
+    values = {"labels": LABELS, "groups": GROUPS, "clips": CLIPS, "splits": NOTHING} | given
+    return draw(ProtocolConfig(name=name, folds=folds, seeds=seeds), **values)
+
+
+def test_every_name_of_the_config_has_a_protocol() -> None:
+    names = ProtocolConfig.model_fields["name"].annotation.__args__
+    assert set(PROTOCOLS) == set(names)
+    assert all(name == protocol.name and protocol.why for name, protocol in PROTOCOLS.items())
+    assert {name for name, protocol in PROTOCOLS.items() if protocol.leaks} == {
+        "stratified",
+        "clip",
+        "reshuffle",
+    }
+
+
+@pytest.mark.parametrize("name", ["stratified", "group", "clip"])
+@pytest.mark.parametrize("folds", [2, 5, 7])
+def test_k_fold_validates_every_image_once_a_seed(name: str, folds: int) -> None:
+    drawn = folds_of(name, folds=folds, seeds=(4, 1))
+    assert [(fold.seed, fold.fold) for fold in drawn] == [(s, f) for s in (4, 1) for f in range(folds)]
+    for seed in (4, 1):
+        times = np.zeros(N, int)
+        for fold in drawn:
+            if fold.seed == seed:
+                times[fold.validation] += 1
+                assert sorted([*fold.train, *fold.validation]) == list(range(N))
+                assert set(LABELS[fold.train]) == set(range(7))
+        assert (times == 1).all()
+
+
+def test_stratified_folds_are_even_in_size_and_classes() -> None:
+    for fold in folds_of("stratified"):
+        assert len(fold.validation) == N / 5
+        assert np.bincount(LABELS[fold.validation]).tolist() == [6] * 7
+
+
+@pytest.mark.parametrize(("name", "kept"), [("group", GROUPS), ("clip", CLIPS)])
+def test_what_must_not_straddle_does_not(name: str, kept: list[str]) -> None:
+    for fold in folds_of(name, seeds=(0, 1, 2)):
+        assert not {kept[i] for i in fold.train} & {kept[i] for i in fold.validation}
+        assert N / 5 / 2 < len(fold.validation) < N / 5 * 2
+
+
+def test_by_group_folds_differ_between_seeds_and_repeat_for_one() -> None:
+    parts = {
+        seed: {frozenset(fold.validation.tolist()) for fold in folds_of("group", seeds=(seed,))}
+        for seed in range(8)
+    }
+    assert len({frozenset(part) for part in parts.values()}) == 8
+    again = {
+        frozenset(fold.validation.tolist()) for fold in folds_of("group", seeds=(5, 3)) if fold.seed == 3
+    }
+    assert again == parts[3]
+
+
+def test_images_of_unknown_group_are_dealt_one_by_one() -> None:
+    groups = [name if index % 2 else "" for index, name in enumerate(GROUPS)]
+    drawn = folds_of("group", groups=groups)
+    assert sum(len(fold.validation) for fold in drawn) == N
+    assert len({fold.fold for fold in drawn for index in fold.validation if not groups[index]}) == 5
+
+
+def test_reshuffle_draws_anew_each_epoch_and_the_same_again() -> None:
+    (fold,) = folds_of("reshuffle", seeds=(7,))
+    for epoch in (1, 2, 20):
+        train, validation = fold.split(epoch)
+        assert len(validation) == N // 5
+        assert sorted([*train, *validation]) == list(range(N))
+        assert np.array_equal(validation, folds_of("reshuffle", seeds=(7,))[0].split(epoch)[1])
+    assert not np.array_equal(fold.split(1)[1], fold.split(2)[1])
+    assert np.array_equal(fold.validation, fold.split(1)[1])
+    other = folds_of("reshuffle", seeds=(8,))[0]
+    assert not np.array_equal(fold.split(1)[1], other.split(1)[1])
+
+
+def test_reshuffle_never_leaves_a_class_out_of_training() -> None:
+    labels = np.repeat(np.arange(7), 2)
+    (fold,) = draw(ProtocolConfig(name="reshuffle", folds=2), labels, [""] * 14, [""] * 14, [None] * 14)
+    for epoch in range(1, 30):
+        assert set(labels[fold.split(epoch)[0]]) == set(range(7))
+
+
+def test_spi_goes_both_ways() -> None:
+    splits = ["set1" if index % 3 else "set2" for index in range(N)]
+    one, other = folds_of("spi", splits=splits)
+    assert [splits[i] for i in one.train] == ["set1"] * 140
+    assert [splits[i] for i in one.validation] == ["set2"] * 70
+    assert np.array_equal(one.train, other.validation)
+    assert np.array_equal(one.validation, other.train)
+
+
+@pytest.mark.parametrize("held", ["validation", "test"])
+def test_fixed_reports_on_validation_or_else_on_test(held: str) -> None:
+    splits = ["train" if index % 2 else held for index in range(N)]
+    if held == "validation":
+        splits[:70] = ["test"] * 70
+    (fold,) = folds_of("fixed", splits=splits)
+    assert {splits[i] for i in fold.train} == {"train"}
+    assert {splits[i] for i in fold.validation} == {held}
+
+
+def test_leakage_is_what_loops_find() -> None:
+    for name in ("stratified", "group", "clip"):
+        drawn = folds_of(name)
+        measured = leakage(drawn, GROUPS, CLIPS)
+        clip = group = 0
+        for fold in drawn:
+            for index in fold.validation:
+                clip += any(CLIPS[index] == CLIPS[other] for other in fold.train)
+                group += any(GROUPS[index] == GROUPS[other] for other in fold.train)
+        shares = {"image": 0.0, "clip": clip / N, "group": group / N, "group_known": 1.0}
+        assert measured == shares | {"detector": None}
+        assert (measured["group"] == 0) == (name == "group")
+        assert (measured["clip"] == 0) == (name in ("group", "clip"))
+
+
+def test_leakage_of_the_reshuffle_is_near_total_after_many_epochs() -> None:
+    drawn = folds_of("reshuffle")
+    assert leakage(drawn, GROUPS, CLIPS)["image"] == 0
+    assert leakage(drawn, GROUPS, CLIPS, epochs=20)["image"] == 1
+
+
+def test_leakage_counts_the_images_whose_movie_trained_the_detector() -> None:
+    known = [index % 3 == 0 for index in range(N)]
+    for name in ("stratified", "reshuffle"):
+        drawn = folds_of(name)
+        hits = [known[index] for fold in drawn for index in fold.validation]
+        assert leakage(drawn, GROUPS, CLIPS, detector=known)["detector"] == sum(hits) / len(hits)
+
+
+def test_leakage_counts_only_what_is_known() -> None:
+    measured = leakage(folds_of("stratified"), [""] * N, CLIPS)
+    assert measured["group"] is None
+    assert measured["group_known"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("stratified", {"labels": np.array([0] * 200 + [1] * 7 + [2] * 3)}, "3 of fear where 5 are needed"),
+        ("reshuffle", {"labels": np.array([0] * 209 + [1])}, "1 of disgust"),
+        ("stratified", {"labels": np.zeros(N, int)}, "at least two classes"),
+        ("group", {"groups": [""] * N}, "no group for any of 210"),
+        ("group", {"groups": [f"m{i % 3}" for i in range(N)]}, "3 groups for 5 folds"),
+        (
+            "group",
+            {"groups": ["one" if y == 6 else f"m{i % 9}" for i, y in enumerate(LABELS)]},
+            "surprise in one",
+        ),
+        ("clip", {"clips": [""] * N}, "no clip for any"),
+        ("spi", {}, "210 in no split"),
+        ("spi", {"splits": ["set1"] * N}, "210 in set1"),
+        ("fixed", {"splits": ["train"] * N}, "210 in train"),
+        ("fixed", {"splits": ["train"] * 100 + ["test"] * 100 + [None] * 10}, "10 in no split"),
+        ("fixed", {"splits": ["train"] * 100 + ["test"] * 100 + ["set1"] * 10}, "10 in set1"),
+        ("fixed", {"splits": ["validation" if y == 2 else "train" for y in LABELS]}, "none of fear"),
+    ],
+)
+def test_what_cannot_be_drawn_says_why_and_what_to_do(
+    name: str, given: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        folds_of(name, **given)
+    assert caught.value.fix
+
+
+def test_classes_without_images_play_no_part() -> None:
+    labels = np.arange(80) % 2 + 3
+    drawn = draw(ProtocolConfig(), labels, [""] * 80, [""] * 80, [None] * 80)
+    assert len(drawn) == 5
+    assert CLASSES[labels.min()] == "happy"
+
+
+def test_arrays_of_other_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        folds_of("stratified", groups=GROUPS[1:])
+
+
+def test_protocols_and_metrics_leave_torch_out() -> None:
+    code = "import sys, fer_core.evaluation.protocols, fer_core.evaluation.metrics; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

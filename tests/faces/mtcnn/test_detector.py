@@ -1,0 +1,315 @@
+"""The detector against facenet-pytorch's, image by image, and what its trace says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from facenet_pytorch import MTCNN as Reference
+from facenet_pytorch.models.mtcnn import ONet, RNet
+from PIL import Image, ImageOps
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.functional import interpolate
+
+from fer_core import ROOT
+from fer_core.errors import ConfigError, DataError, WeightsError
+from fer_core.faces.mtcnn.detector import MTCNN, Detection, Fate
+from fer_core.faces.mtcnn.pyramid import IntegralImages
+
+PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
+SMILE = "happy/001_08.jpg"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return Reference(keep_all=True)
+
+
+@pytest.fixture(scope="module")
+def detector() -> MTCNN:
+    return MTCNN()
+
+
+def photo(name: str = SMILE, side: int = 120) -> Image.Image:
+    path = PHOTOS / name
+    if not path.exists():
+        pytest.skip("the real photos (shared/data/london_faces) are not on this machine")
+    return Image.open(path).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+
+
+def noise(width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
+    return Image.fromarray(pixels).resize((width, height))
+
+
+def at_the_border() -> Image.Image:
+    image = noise(200, 160)
+    image.paste(photo(), (-45, 20))
+    image.paste(photo("neutral/002_03.jpg"), (120, 80))
+    return image
+
+
+def several() -> Image.Image:
+    image = noise(320, 200)
+    image.paste(photo("neutral/003_03.jpg", 90), (210, 100))
+    image.paste(photo(), (20, 30))
+    image.paste(photo("happy/004_08.jpg", 60), (160, 10))
+    return image
+
+
+def rotated_exif() -> Image.Image:
+    sideways = photo().transpose(Image.Transpose.ROTATE_90)
+    sideways.getexif()[0x0112] = 6  # rotate by 90 degrees to see it upright
+    return sideways
+
+
+CASES: dict[str, Callable[[], Image.Image]] = {
+    "one face": lambda: photo(side=180),
+    "several faces": several,
+    "cut by the border": at_the_border,
+    "no face": lambda: noise(160, 120),
+    "flat": lambda: Image.new("RGB", (90, 70), (255, 255, 255)),
+    "short side of 20 px": lambda: photo().resize((31, 20)),
+    "20 px square": lambda: photo(side=20),
+    "gray": lambda: photo().convert("L"),
+    "EXIF rotation ignored": rotated_exif,
+    "EXIF rotation applied": lambda: ImageOps.exif_transpose(rotated_exif()),
+    "odd sides": lambda: photo().resize((131, 97)),
+    "enlarged": lambda: photo().crop((30, 30, 90, 90)).resize((300, 260)),
+}
+
+
+def assert_equal(found: Detection, image: Image.Image, reference: Reference) -> None:
+    boxes, probabilities, landmarks = reference.detect(image.convert("RGB"), landmarks=True)
+    if boxes is None:
+        assert len(found) == 0
+        return
+    assert found.boxes.shape == boxes.shape
+    overlap = np.minimum(found.boxes[:, 2:], boxes[:, 2:]) - np.maximum(found.boxes[:, :2], boxes[:, :2])
+    inter = overlap.clip(0).astype(float).prod(1)
+    areas = [(b[:, 2:] - b[:, :2]).astype(float).prod(1) for b in (found.boxes, boxes)]
+    assert (inter / (areas[0] + areas[1] - inter)).min() >= 0.99999
+    assert np.abs(found.landmarks - landmarks).max() < 0.01
+    np.testing.assert_allclose(found.probabilities, probabilities.astype(float), atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_facenet(case: str, detector: MTCNN, reference: Reference):
+    image = CASES[case]()
+    [found] = detector.detect([image])
+    assert_equal(found, image, reference)
+    expected = {"one face": 1, "several faces": 3, "cut by the border": 2, "no face": 0, "flat": 0}
+    assert len(found) == expected.get(case, len(found))
+
+
+def test_equals_facenet_on_generated_frames(generated: Path, detector: MTCNN, reference: Reference):
+    images = [Image.open(path) for path in sorted(generated.glob("*/*.png"))[::4]]
+    found = detector.detect(images)
+    for detection, image in zip(found, images, strict=True):
+        assert_equal(detection, image, reference)
+    assert sum(map(len, found)) > 0
+
+
+def test_equals_facenet_with_other_settings(reference: Reference):
+    settings = {"thresholds": (0.4, 0.5, 0.3), "min_face_size": 31, "factor": 0.8}
+    [found] = MTCNN(**settings).detect([several()])
+    assert_equal(found, several(), Reference(keep_all=True, **settings))
+
+
+@pytest.mark.parametrize("case", ["several faces", "odd sides", "no face"])
+def test_strips_of_a_level_equal_the_whole(case: str, reference: Reference):
+    detector = MTCNN()
+    detector._stages.pass_pixels = 1  # the shortest strips there are, and one crop a pass
+    [found] = detector.detect([CASES[case]()])
+    assert_equal(found, CASES[case](), reference)
+
+
+def test_nets_outside_the_blocked_layout_find_the_same(monkeypatch: pytest.MonkeyPatch, reference: Reference):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    [found] = MTCNN().detect([several()])
+    assert_equal(found, several(), reference)
+
+
+def test_mixed_sizes_and_kinds_in_one_call_equal_one_by_one(detector: MTCNN):
+    images = [case() for case in CASES.values()] * 2
+    images = [np.asarray(im.convert("RGB")) if i % 2 else im for i, im in enumerate(images)]
+    small = MTCNN()
+    small._chunk_pixels = 40_000  # several chunks, some of several images
+    for together in (detector.detect(images), small.detect(iter(images))):
+        assert len(together) == len(images)
+        for image, found in zip(images, together, strict=True):
+            [alone] = detector.detect([image])
+            np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-3)
+            np.testing.assert_allclose(found.landmarks, alone.landmarks, atol=1e-3)
+
+
+def test_largest_face_first(detector: MTCNN):
+    [found] = detector.detect([several()])
+    side = found.boxes[:, 2:] - found.boxes[:, :2]
+    assert (np.diff(side.prod(1)) < 0).all()
+    assert found.boxes[0, 0] < 160  # the 120 px paste, at the left
+
+
+@pytest.mark.parametrize("size", [(19, 300), (300, 19), (1, 1)])
+def test_image_smaller_than_the_least_face_gives_none(size: tuple[int, int], detector: MTCNN):
+    [found] = detector.detect([np.zeros((*size, 3), np.uint8)])
+    assert found.boxes.shape == (0, 4)
+    assert found.probabilities.shape == (0,)
+    assert found.landmarks.shape == (0, 5, 2)
+    assert found.trace is not None
+    assert len(found.trace.scales) == 0
+    assert found.trace.failure() is None
+
+
+def test_no_images(detector: MTCNN):
+    assert detector.detect([]) == []
+
+
+def test_stream_reads_no_further_than_a_chunk():
+    detector = MTCNN(trace=False)
+    detector._chunk_pixels = 2 * 40 * 40
+    read = []
+
+    def frames():
+        for i in range(10):
+            read.append(i)
+            yield np.zeros((40, 40, 3), np.uint8)
+
+    first = next(detector.stream(frames()))
+    assert first.trace is None
+    assert len(read) == 3  # two fill the chunk, the third shows that it is full
+
+
+def test_trace_follows_each_candidate(detector: MTCNN):
+    [found] = detector.detect([several()])
+    trace = found.trace
+    assert trace is not None
+    for stage, threshold in ((trace.pnet, 0.6), (trace.rnet, 0.7), (trace.onet, 0.7)):
+        assert len(stage.boxes) == len(stage.scores) == len(stage.fates)
+        assert set(stage.kept) == set(np.flatnonzero(stage.fates == Fate.KEPT))
+        assert (stage.scores[stage.kept] >= threshold).all()
+        below = stage.fates == Fate.BELOW
+        assert (stage.scores[below] <= np.float32(threshold)).all()
+        assert sum(stage.count(fate) for fate in Fate) == len(stage.boxes)
+    assert len(trace.pnet.kept) == len(trace.rnet.boxes)
+    assert len(trace.rnet.kept) == len(trace.onet.boxes)
+    np.testing.assert_array_equal(trace.onet.scores[trace.onet.kept], found.probabilities)
+    assert trace.pnet.count(Fate.SCALE_NMS) > 0
+    assert trace.rnet.count(Fate.BELOW) > 0
+    assert trace.failure() is None
+    assert len(trace.best) == len(trace.best_boxes) == len(trace.scales)
+    for level, best in enumerate(trace.best):
+        scores = trace.pnet.scores[trace.pnet.scale == level]
+        assert scores.max(initial=0) == best if best >= 0.6 else not len(scores)
+    # A cell covers 12 px of its level, counted from the first px, and is rounded to source px.
+    sides = (trace.pnet.boxes[:, 2] - trace.pnet.boxes[:, 0]) * trace.scales[trace.pnet.scale]
+    np.testing.assert_allclose(sides, 11, atol=trace.scales[0])
+
+
+def test_trace_tells_suppression_within_a_level_from_that_between_levels():
+    [found] = MTCNN(factor=0.9).detect([photo()])  # levels close enough for their cells to overlap by 0.7
+    assert found.trace is not None
+    assert found.trace.pnet.count(Fate.SCALE_NMS) > 0
+    assert found.trace.pnet.count(Fate.NMS) > 0
+
+
+@pytest.mark.parametrize("stage", ["pnet", "rnet", "onet"])
+def test_failure_names_the_stage_whose_threshold_killed_the_face(stage: str):
+    names = ["pnet", "rnet", "onet"]
+    strict = 0.9999999
+    thresholds = tuple(strict if name == stage else 0.6 for name in names)
+    [found] = MTCNN(thresholds=thresholds).detect([photo(side=48)])
+    assert len(found) == 0
+    assert found.trace is not None
+    failure = found.trace.failure()
+    assert failure is not None
+    assert failure.stage == stage
+    assert failure.threshold == strict
+    assert 0.6 < failure.score <= strict
+    x1, y1, x2, y2 = failure.box
+    assert x1 < 24 < x2
+    assert y1 < 24 < y2
+
+
+@pytest.mark.parametrize(
+    ("side", "crop"), [(24, (3, 5, 40, 29)), (48, (0, 0, 17, 60)), (24, (10, 10, 34, 34))]
+)
+def test_crop_equals_torch_area_resize(side: int, crop: tuple[int, int, int, int]):
+    frames = [
+        torch.from_numpy(np.asarray(noise(64, 80)).copy()),
+        torch.from_numpy(np.asarray(noise(48, 64)).copy()),
+    ]
+    images = IntegralImages(frames)
+    for k, frame in enumerate(frames):
+        x1, y1, x2, y2 = crop
+        pixels = frame.permute(2, 0, 1)[None, :, y1:y2, x1:x2].float()
+        expected = interpolate(pixels, size=(side, side), mode="area")
+        got = images.crops(np.array([k]), np.array([crop]), side)
+        torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
+        whole = interpolate(frame.permute(2, 0, 1)[None].float(), size=(37, 31), mode="area")
+        torch.testing.assert_close(
+            images.level(k, k + 1, (37, 31)),
+            whole,
+            rtol=0,
+            atol=1e-4,
+        )
+
+
+def test_sums_that_wrap_around_stay_exact():
+    height, width = 3000, 3000  # white: 9 Mpx x 255 is beyond int32
+    images = IntegralImages([torch.full((height, width, 3), 255, dtype=torch.uint8)])
+    assert (images.level(0, 1, (24, 20)) == 255).all()
+    corner = np.array([[width - 100, height - 100, width, height]])
+    assert (images.crops(np.array([0]), corner, 24) == 255).all()
+
+
+def test_other_weights_replace_rnet_and_onet_only(tmp_path: Path):
+    nets = nn.ModuleDict({"rnet": RNet(), "onet": ONet()})
+    state = nets.state_dict()
+    state["onet.dense6_1.bias"] = torch.tensor([50.0, -50.0])  # nothing is a face
+    save_file(state, tmp_path / "weights.safetensors")
+    [found] = MTCNN(weights=tmp_path / "weights.safetensors").detect([photo()])
+    assert len(found) == 0
+    assert found.trace is not None
+    failure = found.trace.failure()
+    assert failure is not None
+    assert failure.stage == "onet"
+
+
+def test_unusable_weights_are_named(tmp_path: Path):
+    save_file({"rnet.conv1.weight": torch.zeros(1)}, tmp_path / "weights.safetensors")
+    with pytest.raises(WeightsError, match=r"weights\.safetensors"):
+        MTCNN(weights=tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"thresholds": (0.6, 0.7)},
+        {"thresholds": (0.6, 0.7, 1.0)},
+        {"min_face_size": 11},
+        {"factor": 1.0},
+        {"threads": 0},
+    ],
+)
+def test_settings_out_of_range(settings: dict):
+    with pytest.raises(ConfigError):
+        MTCNN(**settings)
+
+
+@pytest.mark.parametrize("image", [np.zeros((40, 40), np.uint8), np.zeros((40, 40, 3), np.float32), "a.jpg"])
+def test_images_of_other_kinds_are_refused(image: object, detector: MTCNN):
+    with pytest.raises(DataError, match="uint8"):
+        detector.detect([image])

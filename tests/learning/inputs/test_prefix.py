@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from training_case import CPU, Recorder, crops_and_labels, one_thread, run_config, small_chain
+
+from fer_core.config.run import RunConfig
+from fer_core.errors import Cancelled
+from fer_core.learning.inputs import prefix
+from fer_core.learning.inputs.prefix import CHUNK, activations, forward, take
+from fer_core.learning.inputs.transforms import to_input
+from fer_core.learning.networks.transfer import Chain
+from fer_core.storage.artifacts import Artifacts
+
+CONFIG = run_config("efficientnet_lite0", 3, "imagenet")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with one_thread():
+        yield
+
+
+def cut(
+    block: str,
+    artifacts: Artifacts,
+    *,
+    crops: np.ndarray | None = None,
+    config: RunConfig = CONFIG,
+    report: Recorder | None = None,
+    chain: Chain | None = None,
+) -> torch.Tensor:
+    return activations(
+        chain or small_chain(config),
+        crops_and_labels()[0] if crops is None else crops,
+        block,
+        config=config,
+        artifacts=artifacts,
+        report=report or Recorder(),
+        device=CPU,
+    )
+
+
+def test_activations_are_what_the_blocks_compute(tmp_path: Path) -> None:
+    crops, _ = crops_and_labels(21)
+    chain = small_chain(CONFIG)
+    x = to_input(crops, chain.row)
+    with torch.no_grad():
+        for block in list(chain)[:6]:
+            x = block.eval()(x)
+    found = cut("stage6", Artifacts(tmp_path), crops=crops)
+    assert found.shape == x.shape
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(found, x, atol=1e-4)
+
+
+def test_they_are_computed_once_and_shared_by_settings(tmp_path: Path) -> None:
+    artifacts, first, second = Artifacts(tmp_path), Recorder(), Recorder()
+    made = cut("fc", artifacts, report=first)
+    other = run_config("efficientnet_lite0", 1, "imagenet", epochs=7, lr=0.1)
+    assert torch.equal(cut("fc", artifacts, config=other, report=second), made)
+    assert first.steps[-1] == ("activations", 48, 48)
+    assert second.steps == []
+
+
+def test_an_earlier_boundary_feeds_a_later_one_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct = {block: cut(block, Artifacts(tmp_path / block)) for block in ("stage7", "fc")}
+    artifacts = Artifacts(tmp_path / "chained")
+    cut("stage6", artifacts)
+    monkeypatch.setattr(prefix, "to_input", None)  # pixels are not needed again
+    for block, expected in direct.items():
+        assert torch.equal(cut(block, artifacts), expected)
+
+
+def test_an_image_has_the_same_bits_in_any_company(tmp_path: Path) -> None:
+    crops, _ = crops_and_labels(37)
+    whole = cut("fc", Artifacts(tmp_path / "whole"), crops=crops)
+    order = np.random.default_rng(0).permutation(37)
+    assert torch.equal(cut("fc", Artifacts(tmp_path / "mixed"), crops=crops[order]), whole[order])
+    assert torch.equal(cut("fc", Artifacts(tmp_path / "one"), crops=crops[5:6]), whole[5:6])
+
+
+def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    with pytest.raises(Cancelled):
+        cut("fc", artifacts, report=Recorder(cancel_at_check=2))
+    assert artifacts.keys("activations") == []
+    cut("fc", artifacts)
+
+
+def test_writing_into_them_does_not_reach_the_file(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    first = cut("fc", artifacts)
+    before = first.clone()
+    first.zero_()
+    assert torch.equal(cut("fc", artifacts), before)
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 40])
+def test_forward_keeps_rows_and_number(count: int) -> None:
+    x = torch.randn(count, 5)
+    assert torch.allclose(forward(torch.nn.Identity(), x), x)
+    assert max(CHUNK.values()) >= 16
+
+
+def test_take_copies_rows_in_their_layout() -> None:
+    maps = torch.randn(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    rows = torch.tensor([2, 0, 2])
+    found = take(maps, rows)
+    assert torch.equal(found, maps[rows])
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(take(maps[:, :, 0, 0], rows), maps[rows][:, :, 0, 0])

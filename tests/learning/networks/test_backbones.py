@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_core.errors import ConfigError
+from fer_core.learning.networks import backbones
+from fer_core.learning.networks.backbones import BACKBONES, can_download, hub_folder, weight_status
+
+
+def test_the_table_needs_no_torch() -> None:
+    code = "import sys, fer_core.learning.networks.backbones; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("row", BACKBONES.values(), ids=BACKBONES)
+def test_rows_are_consistent(row: backbones.Backbone) -> None:
+    assert row.blocks[-1] == "fc"
+    assert len(set(row.blocks)) == len(row.blocks)
+    assert row.cam_block is None or row.cam_block in row.blocks
+    assert row.unfreeze[1] == ("fc",)
+    for n in (2, 3):
+        fewer, more = row.unfreeze[n - 1], row.unfreeze[n]
+        assert more[-len(fewer) :] == fewer
+        assert len(more) > len(fewer)
+        assert row.trainable[n - 1] < row.trainable[n] <= row.parameters
+    for names in row.unfreeze.values():
+        assert [name for name in row.blocks if name in names] == list(names)
+
+
+def test_the_papers_settings() -> None:
+    row = BACKBONES["resnet18"]
+    assert row.input_size == 160
+    assert row.unfreeze == {1: ("fc",), 2: ("layer4", "fc"), 3: ("layer3", "layer4", "fc")}
+    assert [row.boundary(n) for n in (1, 2, 3)] == ["fc", "layer4", "layer3"]
+    with pytest.raises(ConfigError, match="1, 2 or 3; got 4"):
+        row.boundary(4)
+
+
+def test_unknown_backbones_are_named_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"one of resnet18, .*got 'resnet19'"):
+        weight_status("resnet19", "imagenet", None)
+
+
+@pytest.fixture
+def _empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+@pytest.mark.usefixtures("_empty_hub")
+def test_weights_are_looked_for_in_the_folder_then_in_torch_hub(tmp_path: Path) -> None:
+    name = "resnet18-f37072fd.pth"
+    missing = weight_status("resnet18", "imagenet", tmp_path)
+    assert (missing.state, missing.path) == ("download", None)
+    assert name in missing.message
+    hub = tmp_path / "torch" / "hub" / "checkpoints" / name
+    hub.parent.mkdir(parents=True)
+    hub.write_bytes(b"x")
+    assert weight_status("resnet18", "imagenet", tmp_path).path == hub
+    (tmp_path / name).write_bytes(b"x")
+    assert weight_status("resnet18", "imagenet", tmp_path).path == tmp_path / name
+    assert weight_status("resnet18", "imagenet", tmp_path).state == "here"
+
+
+def test_every_file_of_weights_is_held_to_a_digest() -> None:
+    files = {row.name: row.weights for row in BACKBONES.values() if row.weights is not None}
+    assert len(files) == len(BACKBONES) - 1  # the plain twin has none
+    for weights in files.values():
+        assert 8 <= len(weights.sha256) <= 64
+        int(weights.sha256, 16)
+
+
+@pytest.mark.usefixtures("_empty_hub")
+def test_states_of_other_weights(tmp_path: Path) -> None:
+    packaged = weight_status("efficientnet_lite0", "imagenet", tmp_path)
+    assert packaged.state == "here"
+    assert packaged.path is not None
+    assert packaged.path.is_file()
+    assert weight_status("resnet18", "none", tmp_path).state == "none"
+    assert weight_status("resnet18_plain", "imagenet", tmp_path).state == "bring"
+    own = "sha256:" + "0" * 64
+    assert weight_status("resnet18", own, tmp_path, tmp_path / "no.pth").state == "bring"
+    (tmp_path / "own.pth").write_bytes(b"x")
+    found = weight_status("resnet18", own, tmp_path, tmp_path / "own.pth")
+    assert (found.state, found.path) == ("here", tmp_path / "own.pth")
+
+
+def test_hub_folder_follows_torchs_variables() -> None:
+    assert hub_folder({"TORCH_HOME": "/a"}) == Path("/a/hub/checkpoints")
+    assert hub_folder({"XDG_CACHE_HOME": "/b"}) == Path("/b/torch/hub/checkpoints")
+    assert hub_folder({}) == Path("~/.cache/torch/hub/checkpoints").expanduser()
+
+
+def test_the_probe_asks_the_source_and_survives_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(request: object, timeout: float) -> None:
+        asked.append((request.full_url, request.get_method(), timeout))  # type: ignore[attr-defined]
+        raise OSError("no route")
+
+    monkeypatch.setattr(backbones.urllib.request, "urlopen", refuse)
+    assert not can_download("resnet18", timeout=0.5)
+    assert not can_download("efficientnet_lite0")
+    assert asked == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", "HEAD", 0.5)]

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from facenet_pytorch import InceptionResnetV1
+
+from fer_core.config.run import TransferConfig
+from fer_core.errors import WeightsError
+from fer_core.learning.inputs.transforms import to_input
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.efficientnet_lite import EfficientNetLite0
+from fer_core.learning.networks.transfer import BUILDERS, Chain, build, derived_seed, parameters, reset_head
+from fer_core.learning.networks.weights import load_weights, read_tensors
+
+SMALL = [
+    "resnet18",
+    "resnet18_plain",
+    "efficientnet_lite0",
+    "resnet50",
+    "convnext_tiny",
+    "inception_resnet_v1",
+]
+
+
+def own_file(path: Path, tensors: dict[str, torch.Tensor], backbone: str) -> TransferConfig:
+    torch.save(tensors, path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return TransferConfig(backbone=backbone, weights=f"sha256:{sha256}", weights_file=str(path))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_table_agrees_with_the_networks(name: str) -> None:
+    row = BACKBONES[name]
+    with torch.device("meta"):
+        _, blocks = BUILDERS[name]()
+    assert tuple(blocks) == row.blocks
+    for n in (1, 2, 3):
+        assert parameters(name, n) == (row.trainable[n], row.parameters)
+        suffix = row.blocks[row.blocks.index(row.boundary(n)) :]
+        learning = [block for block in suffix if list(blocks[block].parameters())]
+        assert tuple(learning) == row.unfreeze[n]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_table_knows_how_much_enters_the_suffix(name: str) -> None:
+    row = BACKBONES[name]
+    with torch.device("meta"):
+        _, blocks = BUILDERS[name]()
+        chain = Chain(row, blocks).eval()
+        for n in (1, 2, 3):
+            image = torch.empty(1, 3, row.input_size, row.input_size)
+            assert chain.prefix(row.boundary(n))(image).numel() == row.boundary_values[n]
+
+
+@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.weights and row.weights.url])
+def test_sources_are_those_of_the_libraries(name: str) -> None:
+    source = BACKBONES[name].weights
+    assert source is not None
+    if "torchvision" not in source.title:
+        return
+    found = torchvision.models.get_weight(source.title.split()[-1])
+    assert found.url == source.url
+    if name != "inception_v3":
+        assert tuple(found.transforms().mean) == BACKBONES[name].mean
+        assert tuple(found.transforms().std) == BACKBONES[name].std
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_chain_computes_what_its_network_does(name: str) -> None:
+    torch.manual_seed(0)
+    net, blocks = BUILDERS[name]()
+    net, x = net.eval(), torch.randn(2, 3, 96, 96)
+    y = x
+    for block in blocks.values():
+        y = block.eval()(y)
+    assert torch.allclose(net(x), y, atol=1e-5)
+
+
+def test_chains_of_one_input_size_compute_what_their_networks_do() -> None:
+    torch.manual_seed(0)
+    vit, blocks = BUILDERS["vit_b_16"]()
+    x = torch.randn(1, 3, 224, 224)
+    assert torch.allclose(vit.eval()(x), torch.nn.Sequential(*blocks.values()).eval()(x), atol=1e-4)
+    inception, blocks = BUILDERS["inception_v3"]()
+    x = torch.randn(1, 3, 96, 96)
+    assert torch.allclose(inception.eval()(x), torch.nn.Sequential(*blocks.values()).eval()(x), atol=1e-5)
+
+
+def test_the_plain_network_is_resnet18_without_shortcuts() -> None:
+    chain = build(TransferConfig(backbone="resnet18_plain", weights="none"), None)
+    block, x = chain.layer2[0], torch.randn(2, 64, 8, 8)
+    expected = block.relu(block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x))))))
+    assert torch.equal(block(x), expected)
+    names = dict(chain.named_parameters())
+    assert not any("downsample" in name for name in names)
+    whole = dict(build(TransferConfig(weights="none"), None).named_parameters())
+    assert {name for name in whole if "downsample" not in name} == set(names)
+
+
+def test_lite0_sees_what_is_in_a_photograph() -> None:
+    from sklearn.datasets import load_sample_image
+    from torchvision.models._meta import _IMAGENET_CATEGORIES as NAMES
+
+    tensors = load_weights(TransferConfig(backbone="efficientnet_lite0"), None)
+    assert tensors is not None
+    net = EfficientNetLite0()
+    net.load_state_dict(tensors, strict=True)
+    row = BACKBONES["efficientnet_lite0"]
+    for name, seen in (("china.jpg", "palace"), ("flower.jpg", "daisy")):
+        photo = load_sample_image(name)
+        middle = (photo.shape[1] - photo.shape[0]) // 2
+        square = photo[:, middle : middle + photo.shape[0]]
+        with torch.no_grad():
+            logits = net.eval()(to_input(square[None], row))[0]
+        assert seen in [NAMES[index] for index in logits.topk(3).indices]
+
+
+def test_lite0_pads_as_tensorflow_does() -> None:
+    """SAME padding at stride 2: the output is ceil(size / 2) and the odd pixel lies at the end."""
+    conv = EfficientNetLite0()._conv_stem
+    with torch.no_grad():
+        conv.weight.fill_(1.0)
+    even = conv(torch.ones(1, 3, 4, 4))[0, 0]
+    assert even.tolist() == [[27.0, 18.0], [18.0, 12.0]]
+    assert conv(torch.ones(1, 3, 5, 5)).shape[-2:] == (3, 3)
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone() -> None:
+    torch.manual_seed(5)
+    first = build(TransferConfig(weights="none"), None)
+    drawn = torch.rand(3)
+    second = build(TransferConfig(weights="none"), None)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(3))
+
+
+def test_heads_differ_by_seed_and_fold_alone() -> None:
+    chain = build(TransferConfig(weights="none"), None)
+
+    def head(seed: int, fold: int) -> np.ndarray:
+        reset_head(chain, seed=seed, fold=fold)
+        return chain.fc.weight.detach().numpy().copy()
+
+    assert np.array_equal(head(0, 1), head(0, 1))
+    heads = [head(seed, fold) for seed in (0, 1) for fold in (0, 1)]
+    assert len({own.tobytes() for own in heads}) == 4
+    assert np.abs(heads).max() <= 512**-0.5
+    assert np.std(heads) == pytest.approx(512**-0.5 / 3**0.5, rel=0.02)
+
+
+def test_derived_seeds_are_stable() -> None:
+    assert derived_seed(0, 1) != derived_seed(1, 0)
+    assert 0 <= derived_seed(0, 0) < 2**63
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_freezing_is_by_block(n: int) -> None:
+    chain = build(TransferConfig(weights="none"), None).freeze(n)
+    learning = {name.split(".")[0] for name, value in chain.named_parameters() if value.requires_grad}
+    assert learning == set(chain.row.unfreeze[n])
+    training = {name for name, block in chain.named_children() if block.training}
+    assert training == set(chain.row.blocks[chain.row.blocks.index(chain.row.boundary(n)) :])
+
+
+@pytest.mark.parametrize("classes", [1000, 7, None])
+def test_a_file_of_the_backbone_loads_whatever_its_head(classes: int | None, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    net = torchvision.models.resnet18(num_classes=classes or 3)
+    tensors = {k: v for k, v in net.state_dict().items() if classes or not k.startswith("fc.")}
+    chain = build(own_file(tmp_path / "own.pth", tensors, "resnet18"), None)
+    assert torch.equal(chain.layer4[1].conv2.weight, net.layer4[1].conv2.weight)
+    assert torch.equal(chain.stem[1].running_var, net.bn1.running_var)
+    assert chain.fc.weight.shape == (7, 512)
+    assert not any(value.is_meta for value in chain.state_dict().values())
+
+
+def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    model = own_file(tmp_path / "own.pth", torchvision.models.resnet18().state_dict(), "resnet50")
+    with pytest.raises(WeightsError, match=r"must fit ResNet-50 .*differ, the first"):
+        build(model, None)
+
+
+def test_facenets_own_checkpoint_layout_loads(tmp_path: Path) -> None:
+    net = InceptionResnetV1(classify=True, num_classes=8631).eval()
+    chain = build(own_file(tmp_path / "own.pt", net.state_dict(), "inception_resnet_v1"), None)
+    net.classify, x = False, torch.randn(2, 3, 160, 160)
+    with torch.no_grad():
+        embedding = torch.nn.functional.normalize(chain.prefix("fc")(x))
+        assert torch.allclose(embedding, net(x), atol=1e-5)
+
+
+def test_the_packaged_file_is_the_published_one() -> None:
+    source = BACKBONES["efficientnet_lite0"].weights
+    assert source is not None
+    assert source.sha256.startswith(source.file.split("-")[-1].split(".")[0])
+    from fer_core.learning.networks.backbones import weight_status
+
+    path = weight_status("efficientnet_lite0", "imagenet", None).path
+    assert path is not None
+    assert set(read_tensors(path, source.sha256)) == set(EfficientNetLite0().state_dict())

@@ -1,0 +1,82 @@
+"""Limits: read from the environment, refused with a sentence, counted per visitor and over all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fer_core.errors import BusyError, ConfigError, DataError
+from fer_core.prediction import limits
+from fer_core.prediction.limits import Limits, Rate, check_files, load
+
+
+@pytest.fixture(autouse=True)
+def _fresh_guard() -> Iterator[None]:
+    limits.guard.cache_clear()
+    yield
+    limits.guard.cache_clear()
+
+
+def test_limits_come_from_the_environment() -> None:
+    assert load({}) == Limits()
+    assert load({"FER_LIMITS": " files=3, patience=9,"}) == Limits(files=3, patience=9)
+
+
+@pytest.mark.parametrize("value", ["files", "files=", "files=0", "files=-1", "files=two", "colour=3"])
+def test_a_limit_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="images_per_minute"):
+        load({"FER_LIMITS": value})
+
+
+def test_uploads_are_checked_for_count_and_size() -> None:
+    some = Limits(files=2, file_mb=1, upload_mb=1)
+    check_files([("a.png", 500_000), ("b.png", 500_000)], some)
+    with pytest.raises(DataError, match="At most 2 files"):
+        check_files([("a", 1)] * 3, some)
+    with pytest.raises(DataError, match=r"big\.png with 1\.1 MB"):
+        check_files([("big.png", 1_100_000)], some)
+    with pytest.raises(DataError, match="in all"):
+        check_files([("a", 600_000), ("b", 600_000)], some)
+
+
+def test_a_rate_is_per_visitor_refills_evenly_and_says_when() -> None:
+    now = [0.0]
+    rate = Rate(6, 100, clock=lambda: now[0])
+    rate.take("a", 6)
+    with pytest.raises(BusyError, match="Try again in 21 seconds"):
+        rate.take("a", 2)
+    rate.take("b", 6)
+    now[0] = 20.0
+    rate.take("a", 2)
+    with pytest.raises(BusyError, match="Send fewer"):
+        rate.take("a", 7)
+
+
+def test_a_rate_over_all_holds_whoever_asks_and_takes_nothing_when_it_refuses() -> None:
+    now = [0.0]
+    rate = Rate(6, 10, clock=lambda: now[0])
+    rate.take("a", 6)
+    with pytest.raises(BusyError, match="all visitors"):
+        rate.take("b", 6)
+    rate.take("b", 4)
+    now[0] = 60.0
+    rate.take("b", 6)
+
+
+def test_visitors_long_unseen_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REMEMBERED", 3)
+    rate = Rate(6, 1000, clock=lambda: 0.0)
+    for visitor in "abcde":
+        rate.take(visitor, 1)
+    assert list(rate._own) == ["c", "d", "e"]
+
+
+def test_the_process_wide_guard_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2,megapixels=3,waiting=1,patience=1")
+    assert limits.max_pixels() == 3_000_000
+    limits.admit("a", 2)
+    with pytest.raises(BusyError):
+        limits.admit("a", 1)
+    with limits.device_turn("a"), pytest.raises(BusyError), limits.device_turn("b"):
+        pass

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+
+from fer_core.config.run import DataConfig, RunConfig, TransferConfig
+from fer_core.results.ranking import rank
+from fer_core.runs.plans.requests import sweep_name
+
+IMAGES = 200
+
+
+def run(right: np.ndarray) -> Any:
+    """A finished run that answers class 0, the truth, where `right`, and class 1 elsewhere."""
+    predictions = pd.DataFrame(np.zeros((len(right), 7)), columns=[f"p{index}" for index in range(7)])
+    predictions["p0"], predictions["p1"] = right.astype(float), 1.0 - right
+    facts = {"seed": 0, "fold": 0, "label": 0, "group": "", "name": [f"{i:03d}" for i in range(len(right))]}
+    return SimpleNamespace(summary={"val_accuracy": right.mean()}, predictions=predictions.assign(**facts))
+
+
+def test_runs_are_ranked_and_told_apart_where_images_allow() -> None:
+    rng = np.random.default_rng(0)
+    best = rng.random(IMAGES) < 0.7
+    close = best.copy()
+    close[np.flatnonzero(best)[:2]] = False
+    far = best & (rng.random(IMAGES) < 0.5)
+    runs = [run(far), run(best), run(close)]
+    places = rank(runs, lambda one: one.predictions.sample(frac=1, random_state=1))
+    assert [place.run for place in places] == [runs[1], runs[2], runs[0]]
+    assert [place.noise for place in places] == [False, True, False]
+    assert places[2].difference == pytest.approx(best.mean() - far.mean())
+    only = int((best & ~far).sum())
+    assert places[2].p == pytest.approx(float(mcnemar([[0, only], [0, 0]], exact=True).pvalue))
+    assert places[0].difference is None
+
+
+def test_runs_on_one_movie_are_not_told_apart() -> None:
+    """The interval draws whole movies, and there is none of a single one."""
+    best = np.arange(IMAGES) < 150
+    runs = [run(best), run(best & (np.arange(IMAGES) < 50))]
+    places = rank(runs, lambda one: one.predictions.assign(group="the only movie"))
+    assert np.isnan(places[1].interval).all()  # type: ignore[arg-type]
+    assert places[1].noise
+
+
+def test_a_sweep_of_nothing_has_no_places() -> None:
+    assert rank([], lambda one: one.predictions) == []
+
+
+def test_a_sweep_is_named_by_its_runs_in_any_order() -> None:
+    data = DataConfig(fingerprint="0" * 16)
+    configs = [RunConfig(data=data, model=TransferConfig(unfreeze=n)) for n in (1, 2, 3)]
+    assert sweep_name(configs) == sweep_name(configs[::-1]) != sweep_name(configs[:2])

@@ -1,0 +1,151 @@
+"""A worker a device: enumeration stood in for, the processes real but for what they carry out."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from worker_case import config, result, wait_for
+
+from fer_core.cli import serve
+from fer_core.cli.main import main
+from fer_core.config import devices
+from fer_core.config import settings as settings_module
+from fer_core.config.settings import Settings
+from fer_core.runs.jobs import executors, fleet, held_run, registry
+from fer_core.runs.jobs.queue import claim, submit
+from fer_core.storage.store import Store
+
+GPUS = ["cuda:0", "cuda:1"]
+#: A worker that writes down its device, and dies where it is told to.
+STAND_IN = """
+import os, pathlib, signal, sys, time
+place = pathlib.Path(os.environ["FER_HOME"])
+device = os.environ["FER_DEVICE"]
+with (place / "started").open("a") as file:
+    file.write(device + "\\n")
+if "--until-idle" not in sys.argv:
+    time.sleep(60)
+sys.exit(3 if device == "cuda:1" and (place / "started").read_text().count(device) == 1 else 0)
+"""
+
+
+@pytest.fixture
+def settings() -> Settings:
+    settings = settings_module.load()
+    settings.home.mkdir(parents=True)
+    return settings
+
+
+@pytest.fixture
+def started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    processes: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def stand_in(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        processes.append(real([sys.executable, "-c", STAND_IN, *command[1:]], **options))  # type: ignore[call-overload]
+        return processes[-1]
+
+    monkeypatch.setattr(fleet.subprocess, "Popen", stand_in)
+    monkeypatch.setattr(fleet, "PAUSE_SECONDS", 0.1)
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_every_gpu_has_its_worker_and_all_end_together(
+    settings: Settings, started: list[subprocess.Popen[bytes]]
+) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=fleet.run_fleet, args=(settings, GPUS), kwargs={"stop": stop})
+    thread.start()
+    store = Store(settings.database)
+    wait_for(lambda: len(store.workers()) == 2)
+    workers = store.workers().set_index("device")["pid"]
+    assert workers.to_dict() == {device: process.pid for device, process in zip(GPUS, started, strict=True)}
+    place = settings.home / "started"
+    wait_for(lambda: place.exists() and len(place.read_text().split()) == 2)
+    assert sorted(place.read_text().split()) == GPUS
+    stop.set()
+    thread.join()
+    assert [process.returncode for process in started] == [-signal.SIGTERM] * 2
+
+
+def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(
+    settings: Settings, started: list[subprocess.Popen[bytes]]
+) -> None:
+    fleet.run_fleet(settings, GPUS, until_idle=True)
+    assert sorted((settings.home / "started").read_text().split()) == ["cuda:0", "cuda:1", "cuda:1"]
+
+
+def test_the_row_of_whoever_starts_the_workers_goes(
+    settings: Settings, started: list[subprocess.Popen[bytes]]
+) -> None:
+    store = Store(settings.database)
+    registry.enter(store, registry.owner_name(), device="auto")
+    fleet.run_fleet(settings, ["cuda:0"], until_idle=True)
+    assert registry.owner_name() not in set(store.workers()["owner"])
+
+
+@pytest.mark.parametrize(
+    ("option", "gpus", "expected"),
+    [
+        ("all", GPUS, ("fleet", GPUS)),
+        ("all", ["cpu"], ("worker", "cpu")),
+        ("cpu", GPUS, ("worker", "cpu")),
+        ("cuda:1", GPUS, ("worker", "cuda:1")),
+        ("auto", GPUS, ("worker", "cuda:0")),
+        ("auto", ["cpu"], ("worker", "cpu")),
+    ],
+)
+def test_the_command_names_its_device(
+    option: str, gpus: list[str], expected: tuple[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[str, object]] = []
+    count = 0 if gpus == ["cpu"] else len(gpus)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(count))
+    monkeypatch.setattr(serve, "run_fleet", lambda _, devices, **__: found.append(("fleet", devices)))
+    monkeypatch.setattr(executors, "run_worker", lambda given, **_: found.append(("worker", given.device)))
+    assert main(["worker", "--device", option]) == 0
+    assert found == [expected]
+
+
+def test_a_device_that_is_not_there_or_no_device_is_an_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert devices.present() == ["cpu"]
+    for wrong in ("gpu", "cuda:9"):
+        assert main(["worker", "--device", wrong]) == 2
+        assert wrong in capsys.readouterr().err
+
+
+def test_a_gpu_carries_out_one_run_at_a_time(settings: Settings) -> None:
+    store = Store(settings.database)
+    ids = [submit(store, config(number))[0] for number in range(3)]
+    for owner, device in (("a", "cuda:0"), ("b", "cuda:0"), ("c", "cuda:1")):
+        registry.enter(store, owner, device=device)
+    first = claim(store, "a", device="cuda:0")
+    assert first is not None
+    assert first.run_id == ids[0]
+    assert claim(store, "b", device="cuda:0") is None, "the device is at work"
+    second = claim(store, "c", device="cuda:1")
+    assert second is not None
+    assert second.run_id == ids[1], "the other one takes the next"
+    held_run.finish(store, first, result(), 1.0)
+    third = claim(store, "b", device="cuda:0")
+    assert third is not None
+    assert third.run_id == ids[2]
+
+
+def test_pages_start_a_worker_on_every_gpu_unless_told_which(settings: Settings) -> None:
+    assert executors.every_device(settings) == ["--device", "all"]
+    assert executors.every_device(replace(settings, device="cuda:1")) == []

@@ -1,0 +1,192 @@
+"""Workers judged by their lease: stopped ones are ended, busy, late and other people's processes are not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+from worker_case import CHILD, LEASE, config, execute, wait_for
+
+from fer_core import ROOT
+from fer_core.config import settings as settings_module
+from fer_core.runs.jobs import registry
+from fer_core.runs.jobs.orphans import Orphans
+from fer_core.runs.jobs.processes import Process
+from fer_core.runs.jobs.queue import claim, submit
+from fer_core.runs.jobs.worker import run_worker
+from fer_core.storage.store import Store
+
+SLEEP = "import time; print('up', flush=True); time.sleep(60)"
+Start = Callable[..., subprocess.Popen[bytes]]
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store(settings_module.load().database)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[bytes]:
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-c", *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        )
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def up(process: subprocess.Popen[bytes]) -> Process:
+    assert process.stdout is not None
+    process.stdout.readline()
+    found = Process.of(process.pid)
+    assert found is not None
+    return found
+
+
+def change(store: Store, *statements: str) -> None:
+    """Change rows behind the registry's back."""
+    store.write(lambda connection: [connection.execute(text(statement)) for statement in statements])
+
+
+def test_a_process_is_known_by_more_than_its_number(start: Start) -> None:
+    child = start(SLEEP)
+    process = up(child)
+    assert process.lives()
+    assert not Process(process.pid, process.started + 1).lives(), "its number was given away again"
+    os.kill(process.pid, signal.SIGSTOP)
+    assert process.lives(), "a stopped process is still there"
+    os.kill(process.pid, signal.SIGKILL)
+    wait_for(lambda: not process.lives())
+    assert child.returncode is None, "what is left of it is a zombie nobody has waited for"
+
+
+@pytest.mark.parametrize("code", [SLEEP, STUBBORN])
+def test_a_process_is_asked_to_end_then_killed(start: Start, code: str) -> None:
+    child = start(code)
+    assert up(child).end(grace=0.3)
+    assert child.wait() == -(signal.SIGKILL if code is STUBBORN else signal.SIGTERM)
+
+
+def test_another_users_process_is_left_alone(start: Start) -> None:
+    process = up(start(SLEEP))
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fer_core.runs.jobs.processes.os.kill", forbidden)
+        assert not process.end(grace=0.05)
+    assert process.lives()
+
+
+def test_an_owner_names_its_process() -> None:
+    mine = Process.of(os.getpid())
+    assert registry.process_of(registry.owner_name()) == mine
+    assert registry.process_of(f"{registry.owner_name()}/77") is None, "a thread can't be ended by itself"
+    assert registry.process_of(f"{registry.owner_name()}:start") is None, "a dashboard's reservation"
+    assert registry.process_of("here:1") is None
+
+
+def test_a_stopped_worker_is_ended_before_its_run_goes_on(store: Store, start: Start) -> None:
+    run_id, _ = submit(store, config())
+    child = start(CHILD, str(LEASE))
+    wait_for(lambda: len(store.epochs(run_id)), 30.0)
+    child.send_signal(signal.SIGSTOP)
+    dead_at_claim: list[bool] = []
+
+    def resume(*arguments: object) -> object:
+        dead_at_claim.append(Process.of(child.pid) is None)
+        return execute(*arguments)  # type: ignore[arg-type]
+
+    run_worker(settings_module.load(), until_idle=True, poll=0.02, execute=resume, lease_seconds=LEASE)
+    assert dead_at_claim == [True]
+    assert child.wait() == -signal.SIGKILL, "a stopped process can't follow SIGTERM"
+    assert (store.run(run_id).status, store.run(run_id).attempts) == ("done", 2)
+
+
+def test_a_worker_that_is_only_late_goes_on(store: Store, start: Start) -> None:
+    process = up(start(SLEEP))
+    other = registry.owner_name(process.pid)
+    registry.enter(store, other, device="cpu", pid=process.pid)
+    change(store, "UPDATE workers SET seen = seen - 1000")
+    registry.enter(store, "me", device="cpu")
+    orphans = Orphans(store, "me", patience=0.3)
+    assert not orphans.gone(), "it is watched first"
+    registry.seen(store, other)
+    assert orphans.gone()
+    time.sleep(0.4)
+    assert orphans.gone()
+    assert process.lives()
+
+
+LOCKER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_stopped_worker_that_locks_the_database_is_ended(store: Store, start: Start) -> None:
+    """Nobody can write, so nobody can say that he lives: only the one that stands still may be ended."""
+    run_id, _ = submit(store, config())
+    waiting = up(start(SLEEP))
+    registry.enter(store, registry.owner_name(waiting.pid), device="cpu", pid=waiting.pid)
+    child = start("import sys; sys.stdin.readline(); " + LOCKER, str(store.url.database))
+    stopped = Process.of(child.pid)
+    assert stopped is not None
+    registry.enter(store, registry.owner_name(child.pid), device="cpu", pid=child.pid)
+    change(store, "UPDATE workers SET seen = seen - 1000")
+    assert child.stdin is not None
+    child.stdin.write(b"lock\n")
+    child.stdin.flush()
+    up(child)
+    child.send_signal(signal.SIGSTOP)
+    wait_for(stopped.stopped)
+    run_worker(settings_module.load(), until_idle=True, poll=0.02, execute=execute, lease_seconds=LEASE)
+    assert child.wait() == -signal.SIGKILL
+    assert store.run(run_id).status == "done"
+    assert not waiting.lives(), "once the lock was gone it still said nothing"
+
+
+def test_a_worker_of_one_run_is_ended_only_for_the_run_it_holds(store: Store, start: Start) -> None:
+    idle, holder = up(start(SLEEP)), up(start(SLEEP))
+    for number, process in enumerate((idle, holder)):
+        registry.enter(store, registry.owner_name(process.pid), device="cpu", pid=process.pid, only="x")
+        submit(store, config(number))
+    assert claim(store, registry.owner_name(holder.pid), lease_seconds=-1.0) is not None
+    change(
+        store,
+        "UPDATE workers SET seen = seen - 1000",
+        "INSERT INTO workers VALUES ('me', 'h', 1, 'cpu', '', 0, 9e9)",
+    )
+    assert Orphans(store, "me", patience=0.0).gone()
+    assert idle.lives()
+    assert not holder.lives()
+
+
+def test_a_stopped_worker_is_not_forgotten(store: Store, start: Start) -> None:
+    process = up(start(SLEEP))
+    registry.enter(store, registry.owner_name(process.pid), device="cpu", pid=process.pid)
+    registry.enter(store, "gone:1@1", device="cpu")
+    change(store, "UPDATE workers SET seen = seen - 1000")
+    registry.enter(store, "new", device="cpu")
+    assert set(store.workers()["owner"]) == {registry.owner_name(process.pid), "new"}

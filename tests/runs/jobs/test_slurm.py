@@ -1,0 +1,236 @@
+"""Runs as Slurm jobs, on submitit's local cluster: the same jobs as processes of this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from extras import need
+from sqlalchemy import make_url
+
+from fer_core.config.run import (
+    DataConfig,
+    FacesConfig,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+)
+from fer_core.config.settings import Settings, load
+from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.open import open_dataset
+from fer_core.errors import ConfigError
+from fer_core.runs.jobs import executors, registry, slurm
+from fer_core.runs.jobs.queue import submit
+from fer_core.runs.jobs.slurm import JobSettings
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
+
+need("submitit", "requirements-slurm.txt")
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.setenv("FER_SLURM_CLUSTER", "local")
+    found = replace(load(), executor="slurm", device="cpu", threads=1)
+    yield found
+    for path in found.home.glob("slurm/*/job.json"):
+        if not (job := int(json.loads(path.read_text())["job"])):
+            continue
+        for child in children(job):
+            os.kill(child, signal.SIGKILL)
+        if Path(f"/proc/{job}").exists():
+            os.kill(job, signal.SIGKILL)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def definition(generated: Path, **training: object) -> RunConfig:
+    return RunConfig(
+        data=data_config(open_dataset(generated)),
+        faces=FacesConfig(extract=False),
+        model=TransferConfig(backbone="efficientnet_lite0"),
+        protocol=ProtocolConfig(name="group", folds=2),
+        training=TrainingConfig(**{"epochs": 2, "batch_size": 8, **training}),
+    )
+
+
+def wait_for(store: Store, run_id: str, condition: object = None, seconds: float = 300.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        run = store.run(run_id)
+        if condition(run) if callable(condition) else run.ended:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{run_id} is {store.run(run_id)}")
+
+
+def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(generated: Path, settings: Settings) -> None:
+    """The job is preempted in its first seconds; it is put back, goes on, and the bits are an undisturbed run's."""
+    store, config = Store(settings.database), definition(generated, epochs=40)
+    run_id, _ = submit(store, config)
+    executors.launch(settings)
+    executors.launch(settings)
+    (record,) = [json.loads(path.read_text()) for path in settings.home.glob("slurm/*/job.json")]
+    assert record["jobs"] == 1, "the second launch found the job"
+    wait_for(store, run_id, lambda run: run.step_total > 1 or run.ended)
+    assert not store.run(run_id).ended, "it must be met at work"
+    os.kill(int(record["job"]), 0)
+    (task,) = children(int(record["job"]))
+    os.kill(task, signal.SIGUSR2)
+    wait_for(store, run_id)
+    run = store.run(run_id)
+    assert (run.status, run.error) == ("done", "")
+    assert (run.attempts, run.max_attempts) == (2, 4), "a preemption spends no attempt"
+    log = "\n".join(store.log(run_id)["text"])
+    assert log.count(f"job {record['job']} on ") == 2
+    output = settings.home / "slurm" / run_id / f"{record['job']}_0_log.out"
+    assert f"output in {output}" in log
+    assert "Requeued job" in output.read_text()
+
+    alone = load({"FER_HOME": str(settings.home / "alone"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    again = Store(alone.database)
+    submit(again, config)
+    executors.launch(replace(alone, executor="inline"))
+    pd.testing.assert_frame_equal(store.predictions(run_id), again.predictions(run_id))
+    folder, other = (Artifacts(one.artifacts).open("runs", run_id) for one in (settings, alone))
+    for path in sorted(folder.glob("*.safetensors")):
+        # Headers hold the epochs' seconds; what follows them are the tensors.
+        assert tensors(path) == tensors(other / path.name)
+
+
+def tensors(path: Path) -> bytes:
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little") :]
+
+
+def test_cancelling_ends_a_running_job(generated: Path, settings: Settings) -> None:
+    store = Store(settings.database)
+    run_id, _ = submit(store, definition(generated, epochs=100))
+    executors.launch(settings)
+    wait_for(store, run_id, lambda run: run.step_total > 0)
+    assert executors.cancel(settings, store, run_id)
+    wait_for(store, run_id)
+    assert store.run(run_id).status == "cancelled"
+    assert not executors.cancel(settings, store, run_id)
+
+
+def test_jobs_that_die_are_submitted_anew_and_not_for_ever(
+    generated: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def dies(store: Store, settings: Settings, _wanted: object, run_id: str, *, jobs: int) -> None:
+        started.append(jobs)
+        folder = settings.home / "slurm" / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {"job": "1", "cluster": "local", "submitted": store.now(), "jobs": jobs}
+        (folder / slurm.RECORD).write_text(json.dumps(record))
+
+    monkeypatch.setattr(slurm, "_submit", dies)
+    store = Store(settings.database)
+    run_id, _ = submit(store, definition(generated))
+    executors.launch(settings)
+    executors.launch(settings)
+    assert started == [1], "one that was just started is waited for"
+    monkeypatch.setattr(slurm, "GRACE", 0.0)
+    for _ in range(4):
+        executors.launch(settings)
+    run = store.run(run_id)
+    assert started == [1, 2, 3]
+    assert run.status == "failed"
+    assert str(settings.home / "slurm" / run_id) in run.error
+    submit(store, run.config)
+    executors.launch(settings)
+    assert started[-1] == 1, "asked for anew, it begins anew"
+
+
+def test_a_run_with_a_living_worker_gets_no_second_job(
+    generated: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(settings.database)
+    run_id, _ = submit(store, definition(generated))
+    registry.enter(store, "there:1", device="cpu", only=run_id)
+    monkeypatch.setattr(slurm, "_submit", lambda *_, **__: pytest.fail("a second job"))
+    executors.launch(settings)
+
+
+def test_settings_become_what_slurm_is_asked_for() -> None:
+    given = {
+        "FER_SLURM_PARTITION": "gpu",
+        "FER_SLURM_GPUS": "2",
+        "FER_SLURM_TIME": "90",
+        "FER_SLURM_QOS": "long",
+    }
+    asked = JobSettings.load(given).parameters("abcdefgh12345678")
+    assert asked["slurm_partition"] == "gpu"
+    assert (asked["gpus_per_node"], asked["timeout_min"], asked["slurm_qos"]) == (2, 90, "long")
+    assert asked["name"] == "fer-abcdefgh"
+    assert "slurm_account" not in asked
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TIME", "soon"), ("TIME", "0"), ("CLUSTER", "cloud"), ("GPUS", "-1")]
+)
+def test_settings_out_of_range_are_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"FER_SLURM_{name}"):
+        JobSettings.load({f"FER_SLURM_{name}": value})
+
+
+def test_without_slurm_or_submitit_the_fix_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "local cluster" in executors.describe(settings)
+    monkeypatch.setenv("FER_SLURM_CLUSTER", "slurm")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigError, match="Set FER_DATABASE_URL"):
+        executors.launch(settings)
+    settings = replace(settings, database_url=make_url("postgresql+psycopg://there/fer"))
+    with pytest.raises(ConfigError, match="FER_SLURM_CLUSTER=local"):
+        executors.launch(settings)
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(ConfigError, match=r"pip install -r requirements-slurm\.txt"):
+        executors.launch(settings)
+
+
+def test_a_jobs_life_is_judged_by_the_databases_clock(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is an hour ahead of this host: a job just submitted is not taken for one of an earlier asking."""
+    jobs: list[object] = []
+
+    class Cluster:
+        def __init__(self, **_: object) -> None: ...
+
+        def update_parameters(self, **_: object) -> None: ...
+
+        def submit(self, job: object) -> SimpleNamespace:
+            jobs.append(job)
+            return SimpleNamespace(job_id="0")
+
+    monkeypatch.setattr(slurm, "_submitit", lambda: SimpleNamespace(AutoExecutor=Cluster))
+    ahead = [3600.0]
+    monkeypatch.setattr(Store, "now", lambda _: time.time() + ahead[0])
+    store = Store(settings.database)
+    submit(store, RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    executors.launch(settings)
+    executors.launch(settings)
+    assert len(jobs) == 1
+    ahead[0] += slurm.GRACE
+    executors.launch(settings)
+    assert len(jobs) == 2, "without a sign of life for so long it is dead"
+    store.close()

@@ -1,0 +1,258 @@
+"""A run from frames to figures, on real nets and a small generated set."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_core.config.run import (
+    CLASSES,
+    FacesConfig,
+    ProtocolConfig,
+    RunConfig,
+    TrainingConfig,
+    TransferConfig,
+)
+from fer_core.config.settings import Settings, load
+from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.open import open_dataset
+from fer_core.errors import Cancelled, DataError
+from fer_core.evaluation.protocols import draw
+from fer_core.faces.drawn_boxes import freeze_boxes
+from fer_core.faces.extraction import read_crops
+from fer_core.runs.pipeline.model_inputs import samples_table
+from fer_core.runs.pipeline.run import execute, measure_leaks
+from fer_core.storage.artifacts import Artifacts
+
+
+@dataclass
+class Watcher:
+    """A report that keeps what it is told and cancels once a step of a name is met."""
+
+    cancel_at: str = ""
+    run_id: str = "test"
+    attempt: int = 1
+    steps: list[tuple[str, int, int]] = field(default_factory=list)
+    epochs: list = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def step(self, name: str, done: int, total: int) -> None:
+        self.steps.append((name, done, total))
+        if self.cancel_at == name:
+            raise Cancelled
+
+    def epoch(self, record: object) -> None:
+        self.epochs.append(record)
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
+
+    def check(self) -> None:
+        """Never asks to stop: `step` does."""
+
+    def names(self) -> set[str]:
+        return {name for name, _, _ in self.steps}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Share one home between the tests of this file, as runs of one installation do."""
+    return load({"FER_HOME": str(tmp_path_factory.mktemp("home")), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+
+
+def definition(source: Path, **changed: object) -> RunConfig:
+    data = data_config(open_dataset(source))
+    values: dict = {
+        "model": TransferConfig(backbone="efficientnet_lite0"),
+        "protocol": ProtocolConfig(name="group", folds=2),
+        "training": TrainingConfig(epochs=2, batch_size=8),
+    }
+    return RunConfig(data=data, **(values | changed))
+
+
+def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings: Settings) -> None:
+    config = definition(generated)
+    watcher = Watcher()
+    result = execute(config, watcher, settings)
+    crops = read_crops(Artifacts(settings.artifacts).path("crops", config.crops_key()))
+
+    assert sorted(result.predictions["name"]) == sorted(crops.table["name"])
+    probabilities = result.predictions[[f"p{index}" for index in range(7)]].to_numpy()
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    right = probabilities.argmax(axis=1) == result.predictions["label"]
+    summary = result.summary
+    assert summary["val_accuracy"] == pytest.approx(right.mean())
+    low, high = summary["val_accuracy_interval"]
+    assert low <= summary["val_accuracy"] <= high
+    assert summary["missing_faces"] == (crops.table["status"] == "none").sum() > 0
+    assert (summary["images"], summary["folds"], summary["unreadable"]) == (48, 2, 0)
+    assert summary["leakage"]["group"] == 0
+    assert len(watcher.epochs) == 4
+    assert "48 images, 2 folds, on cpu, their heads side by side" in watcher.lines
+    last = [record.train_loss for record in watcher.epochs if record.epoch == 2]
+    assert summary["train_loss"] == pytest.approx(sum(last) / 2)
+    assert result.environment["device"] == "cpu"
+    assert sum(map(sum, summary["confusion"])) == 48
+
+
+def test_another_setting_uses_the_same_crops(generated: Path, settings: Settings) -> None:
+    execute(definition(generated), Watcher(), settings)
+    watcher = Watcher()
+    model = TransferConfig(backbone="efficientnet_lite0", unfreeze=2)
+    execute(definition(generated, model=model), watcher, settings)
+    assert "detecting faces" not in watcher.names()
+    assert "cutting crops" not in watcher.names()
+    assert "activations" in watcher.names()
+    assert "48 images, 2 folds, on cpu" in watcher.lines, "whole blocks train a fold at a time"
+
+
+def test_the_same_definition_gives_the_same_bits(generated: Path, settings: Settings, tmp_path: Path) -> None:
+    first = execute(definition(generated), Watcher(), settings)
+    elsewhere = load({"FER_HOME": str(tmp_path / "other"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    second = execute(definition(generated), Watcher(), elsewhere)
+    assert first.predictions.equals(second.predictions)
+
+
+def test_a_run_that_was_cut_off_goes_on(generated: Path, settings: Settings) -> None:
+    config = definition(generated, training=TrainingConfig(epochs=3, batch_size=8))
+    with pytest.raises(Cancelled):
+        execute(config, Watcher(cancel_at="train"), settings)
+    interrupted = execute(config, Watcher(), settings)
+    assert interrupted.summary["folds"] == 2
+    assert len(interrupted.predictions) == 48
+
+
+def test_whole_frames_look_for_no_face(generated: Path, settings: Settings) -> None:
+    config = definition(generated, faces=FacesConfig(extract=False))
+    watcher = Watcher()
+    summary = execute(config, watcher, settings).summary
+    assert summary["missing_faces"] is None
+    assert summary["images"] == 48
+    assert "detecting faces" not in watcher.names()
+
+
+def test_a_drawn_box_costs_one_image(generated: Path, settings: Settings, tmp_path: Path) -> None:
+    before = definition(generated, faces=FacesConfig(no_face="manual"))
+    execute(before, Watcher(), settings)
+    artifacts = Artifacts(settings.artifacts)
+    table = read_crops(artifacts.path("crops", before.crops_key())).table
+    name = table[table["status"] == "none"].iloc[0]["name"]
+    faces = FacesConfig(
+        no_face="manual", manual_boxes=freeze_boxes(artifacts, {name: (60.0, 40.0, 190.0, 200.0)})
+    )
+    after = definition(generated, faces=faces)
+    watcher = Watcher()
+    found = execute(after, watcher, settings)
+    steps = [step for step in watcher.steps if step[0] not in ("loading the network", "train")]
+    assert steps == [("cutting crops", 1, 1), ("activations", 1, 1)]
+
+    alone = load({"FER_HOME": str(tmp_path / "alone"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    freeze_boxes(Artifacts(alone.artifacts), {name: (60.0, 40.0, 190.0, 200.0)})
+    watcher = Watcher()
+    assert execute(after, watcher, alone).predictions.equals(found.predictions)
+    assert ("activations", 48, 48) in watcher.steps
+
+
+def test_dropped_frames_are_counted(generated: Path, settings: Settings) -> None:
+    config = definition(generated, faces=FacesConfig(no_face="drop"))
+    summary = execute(config, Watcher(), settings).summary
+    assert summary["dropped"] > 0
+    assert summary["images"] == 48 - summary["dropped"] == summary["validated"]
+
+
+def test_unreadable_frames_are_counted_and_the_rest_trains(awkward: Path, settings: Settings) -> None:
+    protocol = ProtocolConfig(name="stratified", folds=2)
+    result = execute(definition(awkward, protocol=protocol), Watcher(), settings)
+    assert result.summary["unreadable"] == 1
+    assert result.summary["images"] == 51
+    assert not result.predictions["name"].str.contains("truncated").any()
+
+
+def test_faces_alone_end_with_the_crops(generated: Path, settings: Settings) -> None:
+    result = execute(definition(generated, goal="faces"), Watcher(), settings)
+    assert sum(result.summary["statuses"].values()) == 48
+    assert result.predictions.empty
+
+
+def test_a_data_set_that_changed_is_refused(generated: Path, settings: Settings, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(generated, copy)
+    config = definition(copy)
+    victim = sorted(copy.glob("happy/*.png"))[0]
+    victim.write_bytes(sorted(copy.glob("sad/*.png"))[0].read_bytes())
+    with pytest.raises(DataError, match="Submit the run again"):
+        execute(config, Watcher(), settings)
+
+
+def test_the_reshuffle_measures_its_own_leak(generated: Path, settings: Settings) -> None:
+    protocol = ProtocolConfig(name="reshuffle", folds=2)
+    training = TrainingConfig(epochs=6, batch_size=8)
+    summary = execute(
+        definition(generated, protocol=protocol, training=training), Watcher(), settings
+    ).summary
+    assert summary["leakage"]["image"] > 0.5
+    assert summary["validated"] < summary["images"]
+    assert math.isfinite(summary["over_epochs"]["val_loss"])
+
+
+def test_a_detector_trained_on_the_same_data_is_counted_as_a_leak(generated: Path, tmp_path: Path) -> None:
+    artifacts, dataset = Artifacts(tmp_path), open_dataset(generated)
+    movies = sorted({sample.group for sample in dataset.samples})
+    about = {
+        "data": {"fingerprint": data_config(dataset).fingerprint, "name": "films", "generated": False},
+        "training_groups": movies[:1],
+    }
+    artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)
+    config = definition(generated, faces=FacesConfig(detector="a" * 16))
+    used = samples_table(dataset)
+    groups, clips = list(used["group"]), list(used["clip"])
+    labels = used["label"].to_numpy(copy=True)
+    folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
+
+    found = measure_leaks(config, used, folds, artifacts)
+    assert found["detector_data"] == "films"
+    assert found["leakage"]["detector"] == groups.count(movies[0]) / len(groups) > 0
+    plain = measure_leaks(definition(generated), used, folds, artifacts)
+    assert "detector_data" not in plain
+    assert plain["leakage"] == found["leakage"] | {"detector": None}
+
+    # An image's own name stands for its clip where none is known: it has no relatives to look for.
+    alone = measure_leaks(config, used.assign(clip=used["name"]), folds, artifacts)["leakage"]
+    assert alone["clip"] is None
+    assert alone["group"] == found["leakage"]["group"]
+
+    artifacts.delete("detectors", "a" * 16)
+    about["data"]["fingerprint"] = "f" * 16
+    artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)
+    elsewhere = measure_leaks(config, used, folds, artifacts)
+    assert (elsewhere["detector_data"], elsewhere["leakage"]["detector"]) == ("films", None)
+
+
+def test_classes_keep_their_order() -> None:
+    assert CLASSES == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def test_a_recipe_says_what_it_chose_and_what_that_is_worth(generated: Path, settings: Settings) -> None:
+    recipe = {"calibrate": True, "selection": "best_on_validation", "precision": "auto", "schedule": "cosine"}
+    protocol = ProtocolConfig(name="stratified", folds=2)
+    config = definition(
+        generated, protocol=protocol, training=TrainingConfig(epochs=3, batch_size=8, **recipe)
+    )
+    result = execute(config, Watcher(), settings)
+    summary = result.summary
+    assert (summary["selection"], summary["optimistic"]) == ("best_on_validation", True)
+    assert all(1 <= epoch <= 3 for epoch in summary["selected_epochs"])
+    assert all(temperature > 0 for temperature in summary["temperatures"])
+    assert len(summary["temperatures"]) == 2
+    assert summary["micro_batch"] == 8
+    assert summary["calibrated"]["log_loss"] > 0
+    assert result.environment["precision"] == "float32"
+    assert "head alone" in result.environment["precision_reason"]
+    plain = execute(definition(generated), Watcher(), settings).summary
+    assert (plain["selection"], plain["optimistic"], plain["selected_epochs"]) == ("last", False, [2, 2])
+    assert "temperatures" not in plain

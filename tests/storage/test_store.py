@@ -1,0 +1,229 @@
+"""The questions asked of the database, of both kinds, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import URL, text
+
+from fer_core.config.run import DataConfig, FacesConfig, RunConfig, SvmConfig, TransferConfig
+from fer_core.errors import NotFoundError, StoreError
+from fer_core.learning.reporting import EpochRecord
+from fer_core.runs.jobs.held_run import fail, write_epochs
+from fer_core.runs.jobs.queue import cancel, claim, submit
+from fer_core.storage.store import Store
+
+DATA = "0123456789abcdef"
+
+
+def config(unfreeze: int = 1, fingerprint: str = DATA, goal: str = "train") -> RunConfig:
+    model = TransferConfig(unfreeze=unfreeze)
+    return RunConfig(goal=goal, data=DataConfig(fingerprint=fingerprint, name="faces"), model=model)
+
+
+@pytest.fixture
+def store(database: URL) -> Iterator[Store]:
+    store = Store(database)
+    yield store
+    store.close()
+
+
+def test_read_only_reads_and_refuses_writes(store: Store) -> None:
+    run_id, _ = submit(store, config())
+    frozen = Store(store.url, read_only=True)
+    assert frozen.run(run_id).status == "queued"
+    with pytest.raises(StoreError, match="read only"):
+        submit(frozen, config(2))
+    with frozen.read() as connection, pytest.raises(Exception, match=r"read-?only"):
+        connection.execute(text("DELETE FROM runs"))
+    assert store.counts()["queued"] == 1
+    frozen.close()
+
+
+def test_a_failed_write_leaves_nothing(store: Store) -> None:
+    def work(connection) -> None:
+        connection.execute(text("INSERT INTO workers VALUES ('a', 'b', 1, 'cpu', '', 0, 0)"))
+        raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        store.write(work)
+    assert store.workers().empty
+
+
+def test_runs_are_filtered_and_paged_newest_first(store: Store) -> None:
+    ids = [submit(store, config(n, fingerprint))[0] for fingerprint in (DATA, "f" * 16) for n in (1, 2, 3)]
+    faces, _ = submit(store, config(goal="faces"))
+    assert [run.id for run in store.runs(goal="train")] == ids[::-1]
+    assert [run.id for run in store.runs(goal="faces")] == [faces]
+    assert {run.id for run in store.runs(data=DATA, goal="train")} == set(ids[:3])
+    assert {run.id for run in store.runs(ids=[ids[0], ids[4], "absent"])} == {ids[0], ids[4]}
+    assert store.runs(ids=[]) == []
+    assert store.runs(status=["done", "failed"]) == []
+    assert len(store.runs(status=["queued", "done"], data="f" * 16)) == 3
+    pages, before = [], None
+    while page := store.runs(limit=3, before=before):
+        pages.append([run.id for run in page])
+        before = page[-1]
+    assert pages == [[faces, *ids[:3:-1]], ids[3:0:-1], ids[:1]]
+
+
+def test_runs_with_networks_and_those_on_drawn_data_are_asked_for_before_the_limit(store: Store) -> None:
+    def on(name: str, *, generated: bool) -> DataConfig:
+        return DataConfig(fingerprint=DATA, name=name, generated=generated)
+
+    drawn, _ = submit(store, RunConfig(data=on("faces", generated=True), model=TransferConfig()))
+    svm, _ = submit(store, RunConfig(data=on("faces", generated=False), model=SvmConfig()))
+    named, _ = submit(
+        store, RunConfig(data=on('"generated":true', generated=False), model=TransferConfig(unfreeze=2))
+    )
+    assert [run.id for run in store.runs()] == [named, svm, drawn]
+    assert [run.id for run in store.runs(transferred=True)] == [named, drawn]
+    assert [run.id for run in store.runs(generated=True, limit=1)] == [drawn]
+    assert [run.id for run in store.runs(transferred=True, ids=[svm, named])] == [named]
+
+
+def test_all_runs_that_are_named_come(store: Store) -> None:
+    ids = [submit(store, config(fingerprint=f"{index:016x}"))[0] for index in range(201)]
+    assert len(store.runs(ids=ids)) == 201
+    assert [run.id for run in store.runs(ids=ids, limit=2)] == ids[:-3:-1]
+    assert len(store.runs()) == 200
+    assert store.runs(ids=[]) == []
+
+
+def test_runs_with_a_set_of_hand_drawn_boxes_are_found(store: Store) -> None:
+    boxes = ["a" * 16, "b" * 16]
+    given = [
+        config(n).model_copy(update={"faces": FacesConfig(no_face="manual", manual_boxes=boxes[0])})
+        for n in (1, 2)
+    ]
+    ids = [submit(store, each)[0] for each in (*given, config(1))]
+    assert [run.id for run in store.runs(boxes=boxes[0])] == ids[1::-1]
+    assert store.runs(boxes=boxes[1]) == []
+
+
+def test_a_run_tells_what_was_submitted(store: Store) -> None:
+    run_id, _ = submit(store, config(3), extra={"note": "für später"})
+    run = store.run(run_id)
+    assert run.config == config(3)
+    assert (run.extra, run.data_name, run.backbone, run.unfreeze, run.protocol, run.goal) == (
+        {"note": "für später"},
+        "faces",
+        "resnet18",
+        3,
+        "stratified",
+        "train",
+    )
+    assert not run.ended
+    assert run.started is None
+    with pytest.raises(NotFoundError, match="absent"):
+        store.run("absent")
+
+
+def test_queue_places_count_from_one(store: Store) -> None:
+    ids = [submit(store, config(n))[0] for n in (1, 2, 3)]
+    assert store.queue_places(ids) == dict(zip(ids, (1, 2, 3), strict=True))
+    claim(store, "worker")
+    assert store.queue_places(ids) == dict(zip(ids[1:], (1, 2), strict=True))
+    assert store.queue_places(ids[2:]) == {ids[2]: 2}
+    assert store.counts() == {"queued": 2, "running": 1, "done": 0, "failed": 0, "cancelled": 0}
+
+
+def test_active_runs_come_in_the_order_of_the_queue(store: Store) -> None:
+    ids = [submit(store, config(n))[0] for n in (1, 2, 3)]
+    assert store.active() == ids
+    held = claim(store, "worker", only=ids[1])
+    assert held is not None
+    assert store.active() == [ids[1], ids[0], ids[2]], "what goes on comes first"
+    assert store.active(ids[1:]) == ids[1:]
+    assert store.active([]) == []
+    fail(store, held, "no memory", 1.0)
+    cancel(store, ids[0])
+    assert store.active() == ids[2:]
+
+
+def test_epochs_come_sorted_and_can_be_polled(store: Store) -> None:
+    run_id, _ = submit(store, config())
+    held = claim(store, "worker")
+    assert held is not None
+    for fold, epoch in ((1, 1), (0, 2), (0, 1)):
+        write_epochs(store, held, [EpochRecord(0, fold, epoch, 1.5, 0.5, math.nan, math.nan, 0.001, 2.0, 64)])
+    table = store.epochs(run_id)
+    assert table[["fold", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1]]
+    assert table["val_loss"].isna().all()
+    assert table["train_loss"].tolist() == [1.5] * 3
+    newest = table["written"].max()
+    assert store.epochs(run_id, since=newest).empty
+    assert len(store.epochs(run_id, since=newest - 1e-6)) < 3
+    assert store.epochs("absent")["val_loss"].dtype == "float64"
+
+
+def test_the_newest_box_wins_and_can_be_undone(store: Store) -> None:
+    first, second = (1.0, 2.0, 30.5, 40.25), (5.0, 6.0, 70.0, 80.0)
+    store.add_manual_box(DATA, "a.png", first, author="mary")
+    store.add_manual_box(DATA, "a.png", second, author="tom")
+    store.add_manual_box(DATA, "b.png", first)
+    store.add_manual_box("f" * 16, "a.png", first)
+
+    def boxes() -> dict[str, tuple[float, ...]]:
+        table = store.manual_boxes(DATA).set_index("name")
+        return {str(name): tuple(row[["x1", "y1", "x2", "y2"]]) for name, row in table.iterrows()}
+
+    assert boxes() == {"a.png": second, "b.png": first}
+    store.add_manual_box(DATA, "a.png", None)
+    assert all(math.isnan(value) for value in boxes()["a.png"])
+    assert store.undo_manual_box(DATA, "a.png")
+    assert boxes()["a.png"] == second
+    assert store.undo_manual_box(DATA, "a.png")
+    assert boxes()["a.png"] == first
+    assert store.manual_boxes(DATA).set_index("name").loc["a.png", "author"] == "mary"
+    assert store.undo_manual_box(DATA, "a.png")
+    assert not store.undo_manual_box(DATA, "a.png")
+    assert boxes() == {"b.png": first}
+    with pytest.raises(StoreError, match="x1 < x2"):
+        store.add_manual_box(DATA, "a.png", (5.0, 5.0, 5.0, 9.0))
+
+
+def test_an_undone_box_can_be_redone_as_it_was(store: Store) -> None:
+    first, second, third = (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0), (0.0, 0.0, 9.0, 9.0)
+
+    def counting() -> list[tuple[float, ...]]:
+        return [tuple(row[["x1", "y1", "x2", "y2"]]) for _, row in store.manual_boxes(DATA).iterrows()]
+
+    assert not store.redo_manual_box(DATA, "a.png")
+    assert store.manual_box_history(DATA, "a.png").empty
+    store.add_manual_box(DATA, "a.png", first, author="mary", created=1000.0)
+    store.add_manual_box(DATA, "a.png", second, author="tom", created=2000.0)
+    store.add_manual_box(DATA, "b.png", third)
+    assert not store.redo_manual_box(DATA, "a.png")
+    for expected in ([first, third], [third]):
+        assert store.undo_manual_box(DATA, "a.png")
+        assert counting() == expected
+    for expected in ([first, third], [second, third]):
+        assert store.redo_manual_box(DATA, "a.png")
+        assert counting() == expected
+    entry = store.manual_boxes(DATA).set_index("name").loc["a.png"]
+    assert (entry["author"], entry["created"], entry["version"]) == ("tom", 2000.0, 2)
+    assert not store.redo_manual_box(DATA, "a.png")
+
+    store.undo_manual_box(DATA, "a.png")
+    store.add_manual_box(DATA, "a.png", third, author="ann")  # what was undone before it can't come back
+    assert not store.redo_manual_box(DATA, "a.png")
+    history = store.manual_box_history(DATA, "a.png")
+    assert history["author"].tolist() == ["mary", "tom", "ann"]
+    assert history["undone"].isna().tolist() == [True, False, True]
+    store.undo_manual_box(DATA, "a.png")
+    assert counting() == [first, third]
+    assert store.redo_manual_box(DATA, "a.png")
+    assert counting() == [third, third]  # not the second, which the third had replaced
+    assert not store.redo_manual_box(DATA, "a.png")
+
+
+def test_sources_are_listed_once_each(store: Store) -> None:
+    assert store.sources() == []
+    for number, source in enumerate(("/data/b", "demo", "/data/a", "/data/b", "")):
+        data = DataConfig(fingerprint=f"{number:016x}", name="faces", source=source)
+        submit(store, RunConfig(data=data))
+    assert set(store.sources()) == {"", "/data/a", "/data/b", "demo"}
+    assert len(store.sources()) == 4
