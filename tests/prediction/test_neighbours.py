@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_pipeline import Watcher, definition
+from pipeline_case import Watcher, definition
 
 from fer_core.config.run import CLASSES, ProtocolConfig, RunConfig, TransferConfig
 from fer_core.config.settings import Settings, load

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_pipeline import Watcher, definition
+from pipeline_case import Watcher, definition
 
 from fer_core.config.run import CLASSES, ProtocolConfig, TrainingConfig, TransferConfig
 from fer_core.config.settings import Settings, load
