@@ -173,7 +173,7 @@ def test_pairs_are_the_images_of_both_and_seeds_count_as_one() -> None:
     swapped = table.assign(p0=table["p1"], p1=table["p0"], seed=1)
     two_seeds = pd.concat([table, swapped]).sample(frac=1, random_state=0)
     gain, (low, high), images = metrics.paired(two_seeds, table[:100])
-    expected = np.mean([RIGHT[i] - (RIGHT[i] + right(swapped)[i]) / 2 for i in range(100)])
+    expected = np.mean([RIGHT[i] - (int(RIGHT[i]) + right(swapped)[i]) / 2 for i in range(100)])
     assert (gain, images) == (pytest.approx(expected), 100)
     assert low <= gain <= high
     assert metrics.paired(table[:5], table[5:])[2] == 0
