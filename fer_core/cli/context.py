@@ -60,6 +60,7 @@ class Context:
                 group_pattern=options.group_pattern,
                 demo_root=self.settings.demo_data,
                 progress=bar,
+                roots=self.settings.data_roots,
             )
         with Bar("hashing files") as bar:
             config = data_config(

@@ -66,7 +66,7 @@ def test_unreadable_files_keep_their_reason(dataset: Dataset) -> None:
     second.path.write_bytes(b"")
     third.path.unlink()
     report = audit(dataset)
-    found = dict(report.unreadable)
+    found = {problem.name: problem.reason for problem in report.unreadable}
     assert list(found) == [first.name, second.name, third.name]
     assert "truncated" in found[first.name]
     assert found[second.name] == "empty file (0 bytes)"
@@ -176,7 +176,7 @@ def test_problems_and_the_generated_mark_are_passed_on(tmp_path: Path) -> None:
     (tmp_path / "SYNTHETIC.txt").write_text("drawn")
     report = audit(open_dataset(tmp_path))
     assert report.generated
-    assert [name for name, _ in report.problems] == ["cats/b.png"]
+    assert [problem.name for problem in report.problems] == ["cats/b.png"]
     assert finding(report, "problems").title == "1 file left out"
     assert "generated" in codes(report)
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from skimage.color import rgb2lab
 
 from fer_core.datasets.base import Sample
-from fer_core.datasets.images import inspect, inspect_all, load_rgb
+from fer_core.datasets.images import decode, inspect, inspect_all, load_rgb
 from fer_core.errors import DataError
 
 
@@ -221,9 +221,9 @@ def test_formats_that_run_other_programs_are_not_opened() -> None:
 
 def test_the_pixel_limit_is_the_callers(tmp_path: Path) -> None:
     data = encode(Image.fromarray(noise(10, 10)))
-    assert load_rgb(data, max_pixels=100).shape == (10, 10, 3)
+    assert decode(data, max_pixels=100).pixels.shape == (10, 10, 3)
     with pytest.raises(DataError, match="too large: 10x10"):
-        load_rgb(data, max_pixels=99)
+        decode(data, max_pixels=99)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -317,7 +317,7 @@ def test_a_stopped_inspection_keeps_what_it_has(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        inspect_all(samples, cache=cache, progress=stop, workers=1)
+        inspect_all(samples, cache=cache, progress=stop)
     (file,) = cache.iterdir()
     assert len(json.loads(file.read_text())) == 3
 

@@ -57,6 +57,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
         group_pattern=config.data.group_pattern,
         demo_root=settings.demo_data,
         progress=lambda done, total: report.step("drawing the generated set", done, total),
+        roots=settings.data_roots,
     )
     found = fingerprint(dataset, cache=settings.cache)
     if found != config.data.fingerprint:

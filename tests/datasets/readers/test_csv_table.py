@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from trees import plant
 
 from fer_core.config.run import CLASSES
-from fer_core.datasets.readers.csv_table import read_csv
+from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
+
+read_csv = partial(open_dataset, layout="csv")
 
 
 def table(root: Path, text: str | bytes, name: str = "list.csv") -> Path:

@@ -41,8 +41,6 @@ def test_the_generated_sheet_reads_and_its_traps_are_reported(tmp_path: Path, su
     assert set(range(70)) - set(table.complete("both").tolist()) == {row}
     assert len(table.complete("lpq")) == 70
     assert table.features("both").shape == (70, 10)
-    assert all(group.startswith("SyntheticFilm") for group in table.groups)
-    assert all(clip.startswith(group + "_") for group, clip in zip(table.groups, table.clips, strict=True))
 
 
 def test_both_forms_hold_the_same_sheet(tmp_path: Path) -> None:
@@ -171,15 +169,10 @@ def test_join_by_stem_and_by_label_where_the_stem_is_doubled() -> None:
         sample("Disgust/b.jpg", 1),
         sample("Neutral/extra.jpg", 4),
     ]
-    found = join(table, samples)
-    pairs = dict(zip(found.rows.tolist(), found.samples.tolist(), strict=True))
-    assert pairs == {0: 2, 1: 4, 2: 1, 3: 0, 5: 3}
-    problems = {problem.name: problem.reason for problem in found.problems}
-    assert set(problems) == {"gone.png", "odd.png", "Neutral/extra.jpg"}
-    assert problems["odd.png"] == "labelled surprise in the table and happy as an image"
+    rows, found = join(table, samples)
+    assert dict(zip(rows.tolist(), found.tolist(), strict=True)) == {0: 2, 1: 4, 2: 1, 3: 0, 5: 3}
 
 
 def test_join_leaves_out_what_cannot_be_told_apart() -> None:
-    found = join(table_of(("a.png", 0)), [sample("x/a.png", 0), sample("y/a.png", 0)])
-    assert len(found.rows) == 0
-    assert len(found.problems) == 3
+    rows, found = join(table_of(("a.png", 0)), [sample("x/a.png", 0), sample("y/a.png", 0)])
+    assert len(rows) == len(found) == 0
