@@ -14,7 +14,7 @@ from scipy.ndimage import map_coordinates
 
 from .face_model import Expression, Identity, mouth_of
 from .face_paint import paint_face
-from .face_surface import F, Surface, hair_surface, head_surface, hollows, step
+from .face_surface import F, Surface, hair_surface, head_surface, hollows, ridge, step
 from .scenery import Look, backdrop, draw_body, expose
 
 
@@ -283,8 +283,8 @@ def _draw_book(frame: np.ndarray, actor: Actor, look: Look) -> None:
     x, y = dx + slant * dy, dy - slant * dx
     inside = np.minimum(F(1.28) - np.abs(x), F(0.74) - np.abs(y))
     cover = step(inside, soft)
-    spine = np.exp(-(((x - F(0.02)) / F(0.05)) ** 2))
-    border = np.exp(-(((inside - F(0.09)) / F(0.018)) ** 2)) * step(inside, soft)
+    spine = ridge(x - F(0.02), 0.05)
+    border = ridge(inside - F(0.09), 0.018) * step(inside, soft)
     lit = F(0.45) + F(0.35 * look.light[2]) + F(0.10 * np.sign(look.light[0])) * x - F(0.06) * y
     paper = np.clip((np.array(actor.who.cloth, F)[::-1] * F(0.8))[:, None, None] * lit, 0, 1)
     shown = paper * (F(1) - F(0.45) * spine) + F(0.25) * border

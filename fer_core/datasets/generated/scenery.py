@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from .face_model import Identity
-from .face_surface import F, noise, step
+from .face_surface import F, noise, ridge, step
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,14 @@ def draw_body(frame: np.ndarray, who: Identity, look: Look, place: tuple[float, 
     skin = np.array(who.skin, F)[:, None, None] ** 2
     neck_half = F(who.neck) + F(0.16) * np.clip(y - F(1.75), 0, 1) ** 2 * 2
     shadow = F(1) - F(0.62) * step(F(who.chin + 0.30) - y + F(0.10) * light[0] * x, 0.7)
-    tendon = F(1) - F(0.10) * np.exp(-(((size - F(0.16) - F(0.1) * (F(2.4) - y)) / F(0.06)) ** 2))
+    tendon = F(1) - F(0.10) * ridge(size - F(0.16) - F(0.1) * (F(2.4) - y), 0.06)
     neck = np.sqrt(np.clip(skin * lit(x / neck_half * F(0.85), -0.1) * shadow * tendon, 0, 1.4))
     part += step(neck_half - size, pixel) * step(y - F(0.7), 0.2) * (neck - part)
 
     arm = F(1.75 if who.neck < 0.55 else 2.05)
-    slope = F(2.04) + F(0.075) * size**2 - F(0.26) * np.exp(-((size / F(0.72)) ** 2))
+    slope = F(2.04) + F(0.075) * size**2 - F(0.26) * ridge(size, 0.72)
     torso = step(y - slope - F(2.6) * np.clip(size - arm, 0, 3) ** F(2.4), pixel)
-    pit = np.exp(-(((size - arm - F(0.02) + F(0.06) * (y - F(3.4))) / F(0.05)) ** 2)) * step(y - F(3.1), 0.5)
+    pit = ridge(size - arm - F(0.02) + F(0.06) * (y - F(3.4)), 0.05) * step(y - F(3.1), 0.5)
     rng = np.random.default_rng([who.texture_seed, 9])
     folds = noise(rng, x.shape, (5, 9)) * F(0.05) + noise(rng, x.shape, (14, 30)) * F(0.025)
     cloth = np.array(who.cloth, F)[:, None, None] ** 2
@@ -156,7 +156,7 @@ def draw_body(frame: np.ndarray, who: Identity, look: Look, place: tuple[float, 
         inner = step(F(0.50) - size + F(0.35) * (F(1.9) - y), pixel) * (F(1) - opening)
         shirt = np.sqrt(np.clip(F(0.55) * shape, 0, 1.3)) * np.array((1, 1, 0.98), F)[:, None, None]
         garment = garment + inner * (shirt - garment)
-        lapel = np.exp(-(((size - F(0.50) - F(0.35) * (F(1.9) - y)) / F(0.025)) ** 2))
+        lapel = ridge(size - F(0.50) - F(0.35) * (F(1.9) - y), 0.025)
         garment = garment * (F(1) - F(0.5) * lapel)
     part += torso * (garment - part)
 
