@@ -46,15 +46,6 @@ class Finding:
     detail: str
     names: tuple[str, ...] = ()
 
-    def sentence(self, limit: int = 5) -> str:
-        """Return title, detail and up to `limit` names as running text."""
-        text = f"{self.title}. {self.detail}"
-        if not self.names:
-            return text
-        shown = ", ".join(self.names[:limit])
-        more = len(self.names) - limit
-        return f"{text} {shown}{f' and {more} more' if more > 0 else ''}"
-
 
 @dataclass(frozen=True)
 class AuditReport:
@@ -88,10 +79,6 @@ class AuditReport:
     duplicates: tuple[tuple[str, ...], ...]
     sizes: dict[str, int]
     findings: tuple[Finding, ...]
-
-    def count(self, severity: Severity) -> int:
-        """Return the number of findings of a severity."""
-        return sum(finding.severity == severity for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values, all names included."""

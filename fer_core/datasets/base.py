@@ -79,6 +79,7 @@ class Dataset:
         samples: labelled images, readable or not: what is unreadable shows in the audit and when decoded.
         problems: files left out of the samples (no label, unknown class), each with its reason.
         generated: True when the images, or a table's figures, were drawn by this project.
+        label_codes, group_pattern: how labels and groups were read, as asked for.
     """
 
     name: str
@@ -88,6 +89,8 @@ class Dataset:
     samples: tuple[Sample, ...]
     problems: tuple[Problem, ...] = field(default=())
     generated: bool = False
+    label_codes: str | None = None
+    group_pattern: str | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -80,7 +80,8 @@ def open_dataset(
         rows = LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]
         reader = next(row for row in rows if layout != "auto" or row.recognises(asked))
         dataset = _inside(reader.read(asked), roots)
-        return replace(dataset, generated=dataset.generated or marked(path) or _drawn(dataset))
+        generated = dataset.generated or marked(path) or _drawn(dataset)
+        return replace(dataset, generated=generated, label_codes=label_codes, group_pattern=group_pattern)
     except (OSError, RuntimeError) as error:  # a name too long, a folder without access, no such ~user
         raise DataError(
             "A data set's path must lead to something that can be read", got=f"{source} ({error})"

@@ -181,17 +181,12 @@ def test_problems_and_the_generated_mark_are_passed_on(tmp_path: Path) -> None:
     assert "generated" in codes(report)
 
 
-def test_findings_are_sorted_by_weight_and_read_as_text(dataset: Dataset) -> None:
+def test_findings_are_sorted_by_weight(dataset: Dataset) -> None:
     for sample in dataset.samples[:7]:
         sample.path.write_bytes(b"")
     report = audit(dataset)
     weights = [("error", "warning", "note").index(one.severity) for one in report.findings]
     assert weights == sorted(weights)
-    assert report.count("error") == weights.count(0) > 0
-    text = finding(report, "unreadable").sentence(limit=5)
-    assert text.startswith("7 images can't be read. ")
-    assert text.endswith(" and 2 more")
-    assert "more" not in finding(report, "unreadable").sentence(limit=7)
 
 
 def test_the_report_is_complete_as_json(dataset: Dataset, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_cache_spares_reading(dataset: Dataset, tmp_path: Path, monkeypatch:
 
 
 def test_the_description_for_a_run(dataset: Dataset) -> None:
-    config = data_config(dataset, label_codes="0-6")
+    config = data_config(replace(dataset, label_codes="0-6"))
     assert config.fingerprint == fingerprint(dataset)
     assert (config.source, config.layout, config.name) == (str(dataset.root), "folder", "data")
     assert (config.images, config.generated, config.label_codes) == (3, False, "0-6")

@@ -64,19 +64,18 @@ def test_absent_classes_are_undefined_not_zero() -> None:
     assert math.isnan(metrics.accuracy([], []))
 
 
-@pytest.mark.parametrize("bins", [5, 15])
-def test_calibration_error_is_torchmetrics(bins: int) -> None:
+def test_calibration_error_is_torchmetrics() -> None:
     torch = pytest.importorskip("torch")
     from torchmetrics.functional.classification import multiclass_calibration_error
 
     theirs = multiclass_calibration_error(
-        torch.tensor(PROBABILITIES), torch.tensor(LABELS), num_classes=7, n_bins=bins, norm="l1"
+        torch.tensor(PROBABILITIES), torch.tensor(LABELS), num_classes=7, n_bins=15, norm="l1"
     )
-    assert metrics.ece(PROBABILITIES, LABELS, bins) == pytest.approx(float(theirs), abs=1e-6)
+    assert metrics.ece(PROBABILITIES, LABELS) == pytest.approx(float(theirs), abs=1e-6)
 
 
 def test_reliability_bins_hold_every_image_once() -> None:
-    table = metrics.reliability(PROBABILITIES, LABELS, bins=10)
+    table = metrics.reliability(PROBABILITIES, LABELS)
     top = PROBABILITIES.max(axis=1)
     assert table["images"].sum() == N
     for row in table.itertuples():

@@ -51,14 +51,12 @@ _IRIS = ((0.25, 0.15, 0.08), (0.35, 0.23, 0.12), (0.30, 0.45, 0.60), (0.33, 0.42
 _CLOTH = ((0.16, 0.19, 0.27), (0.55, 0.16, 0.14), (0.75, 0.72, 0.66), (0.23, 0.32, 0.24), (0.30, 0.24, 0.20))
 _CLOTH_MORE = ((0.62, 0.55, 0.30), (0.35, 0.42, 0.55), (0.12, 0.12, 0.13), (0.52, 0.36, 0.46))
 
-Colour = tuple[float, float, float]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Identity:
-    """What stays the same about a person from frame to frame."""
+    """What stays the same about a person from frame to frame; colours are (3,) float64."""
 
-    skin: Colour
+    skin: np.ndarray
     age: float  # 0 (twenty or so) .. 1 (seventy or so)
     width: float
     chin: float
@@ -72,7 +70,7 @@ class Identity:
     eye_width: float
     eye_height: float
     eye_tilt: float
-    iris: Colour
+    iris: np.ndarray
     brow_height: float
     brow_thickness: float
     brow_arch: float
@@ -80,9 +78,9 @@ class Identity:
     mouth_width: float
     upper_lip: float
     lower_lip: float
-    lip: Colour
+    lip: np.ndarray
     hair_style: str
-    hair: Colour
+    hair: np.ndarray
     hairline: float
     parting: float
     hair_length: float
@@ -92,7 +90,7 @@ class Identity:
     make_up: float
     blush: float
     neck: float
-    cloth: Colour
+    cloth: np.ndarray
     neckline: str
     texture_seed: int
 
@@ -122,7 +120,7 @@ def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
     weights = np.array([styles[name] for name in names])
     style = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     beard = str(rng.choice(BEARDS, p=(0.4, 0.22, 0.1, 0.12, 0.16))) if male else "none"
-    lip_tone = np.array(skin) * (0.88, 0.66, 0.66)
+    lip_tone = skin * (0.88, 0.66, 0.66)
     make_up = 0.0 if male else float(rng.choice((0.0, 0.4, 1.0)))
     lip = (1 - 0.5 * make_up) * lip_tone + 0.5 * make_up * np.array((0.66, 0.16, 0.20))
     cloths = _CLOTH + _CLOTH_MORE
@@ -153,7 +151,7 @@ def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
         mouth_width=between(0.32, 0.40),
         upper_lip=between(0.040, 0.065) * (1.25 if dark else 1.0) * (1 - 0.35 * age),
         lower_lip=between(0.065, 0.095) * (1.2 if dark else 1.0) * (1 - 0.25 * age),
-        lip=_colour(lip),
+        lip=lip,
         hair_style=style,
         hair=_jitter(rng, _HAIR[hair_name], 0.02),
         hairline=between(-0.98, -0.80) - (0.12 * age if male else 0.0),
@@ -285,13 +283,6 @@ def _hair_colour(rng: np.random.Generator, age: float, dark: bool) -> str:
     return str(rng.choice(names, p=(0.16, 0.24, 0.22, 0.1, 0.2, 0.08)))
 
 
-def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    return _colour(
-        np.clip(
-            np.array(colour) * (1 + rng.normal(0, amount * 2)) + rng.normal(0, amount, 3) * 0.5, 0.03, 0.96
-        )
-    )
-
-
-def _colour(values: np.ndarray) -> Colour:
-    return (float(values[0]), float(values[1]), float(values[2]))
+def _jitter(rng: np.random.Generator, colour: tuple[float, float, float], amount: float) -> np.ndarray:
+    varied = np.array(colour) * (1 + rng.normal(0, amount * 2)) + rng.normal(0, amount, 3) * 0.5
+    return np.clip(varied, 0.03, 0.96)

@@ -86,8 +86,7 @@ def render_frame(config: GeneratedConfig, index: int) -> tuple[np.ndarray, Truth
         **dict.fromkeys((*_PLACES, *units)),
     }
     if found:
-        values = [*found[0].box, *found[0].landmarks.ravel().tolist()]
-        truth |= dict(zip(_PLACES, (round(value, 2) for value in values), strict=True))
+        truth |= dict(zip(_PLACES, (round(value, 2) for value in found[0]), strict=True))
         truth |= {name: round(value, 4) for name, value in units.items()}
     return image, truth
 

@@ -12,22 +12,22 @@ from .face_model import Identity
 from .face_surface import F, noise, ridge, step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Look:
-    """What all frames of a movie share. Colours and gains are per channel (R, G, B)."""
+    """What all frames of a movie share. Colours and gains are per channel (R, G, B), float64."""
 
-    light: tuple[float, float, float]  # towards the key light: x right, y down, z to the camera
-    key: tuple[float, float, float]
-    ambient: tuple[float, float, float]
+    light: np.ndarray  # (3,) towards the key light: x right, y down, z to the camera
+    key: np.ndarray
+    ambient: np.ndarray
     rim: float
-    tint: tuple[float, float, float]
+    tint: np.ndarray
     contrast: float
     saturation: float
     grain: float  # deviation in grey levels
     blur: float  # Gaussian sigma in pixels of a 720-pixel frame
     letterbox: float  # share of the height lost at the top, and as much at the bottom
     quality: int  # of the broadcast compression
-    palette: tuple[tuple[float, float, float], ...]
+    palette: np.ndarray  # (5, 3)
     set_seed: int
 
 
@@ -48,21 +48,21 @@ def draw_look(rng: np.random.Generator) -> Look:
         angle = 2 * np.pi * (hue + 0.12 * rng.normal() + (0.45 if k == 3 else 0.0))
         base = 0.5 + 0.5 * np.cos(angle - np.array((0, 2.1, 4.2)))
         grey = rng.uniform(0.55, 0.92)
-        tone = (grey * 0.5 + (1 - grey) * base) * (rng.uniform(0.25, 0.95) if k else rng.uniform(0.2, 0.7))
-        palette.append((float(tone[0]), float(tone[1]), float(tone[2])))
+        bright = rng.uniform(0.25, 0.95) if k else rng.uniform(0.2, 0.7)
+        palette.append((grey * 0.5 + (1 - grey) * base) * bright)
     return Look(
-        light=_three(light),
-        key=_three(key),
-        ambient=_three(ambient),
+        light=light,
+        key=key,
+        ambient=ambient,
         rim=float(rng.choice((0.0, 0.25, 0.6))),
-        tint=_three(1 + cast - cast.mean()),
+        tint=1 + cast - cast.mean(),
         contrast=float(rng.uniform(0.0, 0.5)),
         saturation=float(rng.uniform(0.55, 1.1)),
         grain=float(rng.uniform(1.0, 4.0)),
         blur=float(rng.uniform(0.5, 1.3)),
         letterbox=float(rng.choice((0.0, 0.08, 0.12), p=(0.4, 0.3, 0.3))),
         quality=int(rng.integers(72, 90)),
-        palette=tuple(palette),
+        palette=np.array(palette),
         set_seed=int(rng.integers(2**31)),
     )
 
@@ -193,7 +193,3 @@ def expose(
     stored = io.BytesIO()
     Image.fromarray(noisy).save(stored, "JPEG", quality=look.quality)
     return np.array(Image.open(stored))
-
-
-def _three(values: np.ndarray) -> tuple[float, float, float]:
-    return (float(values[0]), float(values[1]), float(values[2]))

@@ -11,11 +11,14 @@ from fer_core.config.run import CLASSES
 from .intervals import wilson
 from .probabilities import log_losses
 
+#: Bins of equal width that confidences fall into.
+BINS = 15
+
 #: Temperatures that `fit_temperature` looks among.
 TEMPERATURES = (0.05, 20.0)
 
 
-def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> pd.DataFrame:
+def reliability(probabilities: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     """Return what a reliability diagram shows, a row per bin of equal width that holds images.
 
     Columns: lower, upper (edges), confidence (mean highest probability), accuracy, low, high (its 95 %
@@ -23,15 +26,15 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> 
     """
     values, truth = checked(probabilities, labels)
     top, right = values.max(axis=1), values.argmax(axis=1) == truth
-    index = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
+    index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for part in np.unique(index):
         inside = index == part
         low, high = wilson(right[inside].sum(), inside.sum())
         rows.append(
             {
-                "lower": part / bins,
-                "upper": (part + 1) / bins,
+                "lower": part / BINS,
+                "upper": (part + 1) / BINS,
                 "confidence": float(top[inside].mean()),
                 "accuracy": float(right[inside].mean()),
                 "low": low,
@@ -42,12 +45,12 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> 
     return pd.DataFrame(rows)
 
 
-def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+def ece(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the expected calibration error, 0..1: |confidence - accuracy| over bins, weighted by images.
 
     Bins of equal width (Guo et al. 2017).
     """
-    table = reliability(probabilities, labels, bins)
+    table = reliability(probabilities, labels)
     gaps = (table["confidence"] - table["accuracy"]).abs()
     return float((gaps * table["images"]).sum() / table["images"].sum())
 
