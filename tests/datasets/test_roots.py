@@ -68,15 +68,6 @@ def test_a_set_of_nothing_but_links_out_is_refused(tree: Path) -> None:
         open_dataset(inside, roots=[tree / "allowed"])
 
 
-def test_a_table_lists_nothing_outside_its_folder(tree: Path) -> None:
-    table = tree / "allowed" / "list.csv"
-    secret = tree / "secret" / "sad" / "a.png"
-    table.write_text(f"path,label\nset/happy/a.png,happy\n../secret/sad/a.png,sad\n{secret},sad\n")
-    found = open_dataset(table, roots=[tree / "allowed"])
-    assert [sample.name for sample in found.samples] == ["set/happy/a.png"]
-    assert ["outside" in problem.reason for problem in found.problems] == [True, True]
-
-
 def test_the_settings_name_the_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_DATA_ROOTS", f"{tree / 'allowed'}:/nowhere")
     assert load().data_roots == (tree / "allowed", Path("/nowhere"))
