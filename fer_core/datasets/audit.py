@@ -225,7 +225,7 @@ def _grouping(samples: Sequence[Sample], class_groups: Mapping[str, set[str]]) -
     if not groups:
         detail = (
             "Each image counts as a group by itself, and one person may be on both sides of a fold. A CSV with a "
-            "group column tells them apart, or --group-pattern on the command line."
+            "group column separates them, or --group-pattern on the command line."
         )
         yield Finding("note", "no_groups", "No movies or persons are known", detail)
         return

@@ -77,7 +77,7 @@ def load_rgb(source: Path | str | bytes) -> np.ndarray:
     """Decode an image to upright 8-bit RGB.
 
     Palettes are looked up; grey becomes three equal channels; transparency is laid over white, as a page
-    shows it; 16-bit values are scaled (65535 becomes 255); CMYK and Lab are converted without their own ICC
+    shows it; 16-bit values are scaled (65535 becomes 255); CMYK and Lab are converted without their ICC
     profile; EXIF orientation is applied; of an animation the first picture counts. 32-bit values are taken
     as 0..1 (floats) or 0..255, and refused beyond, where nothing says what white is.
 
@@ -190,7 +190,7 @@ def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decod
 
 @cache_once
 def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those formats that this Pillow was built with; HEIC comes by a package of its own."""
+    """Return those formats that this Pillow was built with; HEIC comes by another package."""
     from pillow_heif import register_heif_opener
 
     Image.init()

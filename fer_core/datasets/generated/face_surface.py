@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from .face_model import Expression, Identity, brow_of, lids_of, mouth_of
 
-F: Any = np.float32  # numpy's stubs tell every float width apart
+F: Any = np.float32  # numpy's stubs keep every float width apart
 
 
 @dataclass

@@ -130,7 +130,7 @@ def _to_pixels(pose: Pose, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _into_head(pose: Pose, vector: Sequence[float]) -> np.ndarray:
-    """A camera-space direction in the head's own axes."""
+    """A camera-space direction in the head's axes."""
     cos, sin = np.cos(pose.tilt), np.sin(pose.tilt)
     x, y, z = vector[0] * cos + vector[1] * sin, -vector[0] * sin + vector[1] * cos, vector[2]
     y, z = y * np.cos(pose.pitch) - z * np.sin(pose.pitch), y * np.sin(pose.pitch) + z * np.cos(pose.pitch)

@@ -236,7 +236,7 @@ def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> Featur
     for stem, found in labels_of.items():
         if len(found) > 1:
             listed = " and ".join(CLASSES[label] for label in sorted(found))
-            problems.append(Problem(stem, f"listed as {listed}; rows and images are told apart by label"))
+            problems.append(Problem(stem, f"listed as {listed}; rows and images are matched by label"))
     table = np.array(figures, dtype=np.float64).reshape(-1, 2 * COMPONENTS)
     return FeatureTable(
         tuple(names),

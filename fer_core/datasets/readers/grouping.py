@@ -1,4 +1,4 @@
-"""What must not straddle a fold: the movie and shot that an image's name tells.
+"""What must not straddle a fold: the movie and shot that an image's name says.
 
 SFEW and AFEW name their frames `Movie_HHMMSScc0_FFFFFFFF.png` (Dhall et al. 2011, 2012): time stamp of the
 shot in the movie, then number of the frame in the shot. Some names are irregular (`OceansThirteen-010619400_

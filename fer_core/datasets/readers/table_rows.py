@@ -26,7 +26,7 @@ def row_names(table: FeatureTable) -> list[str]:
 def _read_table_rows(source: Source) -> Dataset:
     """Read a sheet of LPQ and PHOG components as a data set; its films are the groups, its labels are 1-7.
 
-    It counts as generated when all its rows are of movies that this project made up.
+    It counts as generated when all its rows are of movies that this project invented.
     """
     path = source.path
     table = read_feature_table(path)

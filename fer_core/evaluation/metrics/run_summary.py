@@ -47,7 +47,7 @@ def summary(
         raise ValueError("labels, probabilities, groups, face_status and seeds must be of one length")
     distinct = [int(seed) for seed in dict.fromkeys(seed_of.tolist())]
     if len(distinct) > 1 and names is None and not all(groups):
-        raise ValueError("several seeds need the images' names, to tell which rows are one image")
+        raise ValueError("several seeds need the images' names, to know which rows are one image")
     guesses = values.argmax(axis=1)
     right = guesses == truth
     status = np.asarray(face_status, dtype=object)

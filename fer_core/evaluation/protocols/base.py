@@ -55,7 +55,7 @@ class Protocol:
     Attributes:
         name: as in `ProtocolConfig.name`.
         title: what pages call it.
-        leaks: True where validation images may have frames of their own shot, film or person in training.
+        leaks: True where validation images may have frames of the same shot, film or person in training.
         why: one or two sentences on what its accuracy does and doesn't say.
         draw: (config, images) -> folds.
     """

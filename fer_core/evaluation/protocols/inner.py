@@ -38,14 +38,14 @@ def inner_split(fold: Fold, labels: NDArray[np.integer], held: Sequence[str] | N
         DataError: no such split leaves every class in training.
     """
     seed = [fold.seed, fold.fold, 1]
-    own = labels[fold.train]
+    inside = labels[fold.train]
     if held is None:
-        inner = _by_image(own, share, seed)
+        inner = _by_image(inside, share, seed)
     else:
-        member, table = tally([held[index] for index in fold.train], own)
+        member, table = tally([held[index] for index in fold.train], inside)
         part = most_even_deal(table, max(2, round(1 / share)), seed)
-        inner = np.zeros(len(own), bool) if part is None else part[member] == 0
-    lost = np.setdiff1d(own, own[~inner])
+        inner = np.zeros(len(inside), bool) if part is None else part[member] == 0
+    lost = np.setdiff1d(inside, inside[~inner])
     if not inner.any() or len(lost):
         names = ", ".join(CLASSES[index] for index in lost) or "no whole groups to hold out that would"
         raise DataError(
