@@ -24,7 +24,6 @@ EXPRESSIONS: Final[dict[str, dict[int, float]]] = {
     "surprise": {1: 0.9, 2: 1.0, 5: 0.75, 25: 0.6, 26: 1.0},
 }
 
-HAIR_STYLES: Final = ("bald", "buzz", "short", "quiff", "swept", "bob", "long", "curly", "tied", "cap")
 BEARDS: Final = ("none", "stubble", "moustache", "goatee", "full")
 
 _SKIN = (
@@ -47,6 +46,10 @@ _HAIR = {
     "grey": (0.52, 0.51, 0.50),
     "white": (0.82, 0.81, 0.79),
 }
+# How often each style is met; how often a bald head is follows from the age.
+_MALE_HAIR = {"bald": 0.0, "buzz": 0.9, "short": 1.2, "quiff": 0.9, "swept": 0.8, "cap": 0.45, "curly": 0.4}
+_MALE_HAIR |= {"long": 0.25}
+_FEMALE_HAIR = {"bob": 1.1, "long": 1.3, "curly": 0.9, "tied": 0.9, "short": 0.35, "swept": 0.4, "cap": 0.2}
 _IRIS = ((0.25, 0.15, 0.08), (0.35, 0.23, 0.12), (0.30, 0.45, 0.60), (0.33, 0.42, 0.28), (0.42, 0.46, 0.50))
 _CLOTH = ((0.16, 0.19, 0.27), (0.55, 0.16, 0.14), (0.75, 0.72, 0.66), (0.23, 0.32, 0.24), (0.30, 0.24, 0.20))
 _CLOTH_MORE = ((0.62, 0.55, 0.30), (0.35, 0.42, 0.55), (0.12, 0.12, 0.13), (0.52, 0.36, 0.46))
@@ -103,22 +106,9 @@ def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
     skin = _jitter(rng, _SKIN[tone], 0.025)
     dark = tone >= 4
     hair_name = _hair_colour(rng, age, dark)
-    styles: dict[str, float]
-    if male:
-        styles = {
-            "bald": 0.1 + 0.25 * age,
-            "buzz": 0.9,
-            "short": 1.2,
-            "quiff": 0.9,
-            "swept": 0.8,
-            "cap": 0.45,
-        }
-        styles |= {"curly": 0.4, "long": 0.25}
-    else:
-        styles = {"bob": 1.1, "long": 1.3, "curly": 0.9, "tied": 0.9, "short": 0.35, "swept": 0.4, "cap": 0.2}
-    names = list(styles)
-    weights = np.array([styles[name] for name in names])
-    style = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    styles = _MALE_HAIR | {"bald": 0.1 + 0.25 * age} if male else _FEMALE_HAIR
+    weights = np.array(list(styles.values()))
+    style = list(styles)[int(rng.choice(len(styles), p=weights / weights.sum()))]
     beard = str(rng.choice(BEARDS, p=(0.4, 0.22, 0.1, 0.12, 0.16))) if male else "none"
     lip_tone = skin * (0.88, 0.66, 0.66)
     make_up = 0.0 if male else float(rng.choice((0.0, 0.4, 1.0)))

@@ -241,7 +241,7 @@ def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool
     z = (F(-0.12) + F(0.97 + thick) * np.sqrt(1 - above ** F(2.8)) * np.cos(phi)) * radius
     z += F(0.010 if style != "buzz" else 0.002) * strands
     surface = Surface.bare(phi, y, x.astype(F), z.astype(F), texel)
-    edge = np.full_like(phi, F(9)) if from_behind else _hair_edge(who, phi, length, rng)
+    edge = np.full_like(phi, F(9)) if from_behind else _hair_edge(who, phi)
     combed_back = style in ("buzz", "tied", "quiff") or (style == "short" and who.parting > -0.2)
     jag = F(0.0 if style == "cap" else 0.018 if combed_back else 0.045)
     soft = 0.02 if style == "cap" else 0.13 if combed_back else 0.06
@@ -307,7 +307,7 @@ def _strands(rng: np.random.Generator, shape: tuple[int, int], style: str) -> tu
     return fine * F(0.75) + broad * F(0.4), broad
 
 
-def _hair_edge(who: Identity, phi: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+def _hair_edge(who: Identity, phi: np.ndarray) -> np.ndarray:
     """Down to which height hair grows at each angle: the hairline, temples, sideburns and nape."""
     style, turn = who.hair_style, np.abs(phi)
     if style == "cap":

@@ -10,7 +10,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -161,17 +161,17 @@ def _write(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _drawn(config: GeneratedConfig, folder: Path, workers: int) -> Iterator[Truth]:
+def _drawn(config: GeneratedConfig, folder: Path, workers: int) -> Generator[Truth, None, None]:
     """Draw all frames into a folder and yield their truths in order."""
     draw, frames = partial(_draw, config, folder), range(len(plan(config)))
     if workers == 1:
         yield from map(draw, frames)
         return
-    with (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-        closing(pool.map(draw, frames, chunksize=4)) as rows,
-    ):
-        yield from rows
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(draw, frames, chunksize=4)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _draw(config: GeneratedConfig, folder: Path, index: int) -> Truth:

@@ -7,7 +7,6 @@ once per pixel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +128,7 @@ def _to_pixels(pose: Pose, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np
     return pose.x + pose.unit * (u * cos - v * sin), pose.y + pose.unit * (u * sin + v * cos)
 
 
-def _into_head(pose: Pose, vector: Sequence[float]) -> np.ndarray:
+def _into_head(pose: Pose, vector: np.ndarray) -> np.ndarray:
     """A camera-space direction in the head's axes."""
     cos, sin = np.cos(pose.tilt), np.sin(pose.tilt)
     x, y, z = vector[0] * cos + vector[1] * sin, -vector[0] * sin + vector[1] * cos, vector[2]
@@ -146,7 +145,7 @@ def _light(surface: Surface, look: Look, pose: Pose, *, fibre: bool = False) -> 
     nx, ny, nz = -zc * texel, zc * xr - xc * zr, xc * texel
     scale = F(1) / np.sqrt(nx * nx + ny * ny + nz * nz + F(1e-12))
     nx, ny, nz = nx * scale, ny * scale, nz * scale
-    light, view = _into_head(pose, look.light), _into_head(pose, (0, 0, 1))
+    light, view = _into_head(pose, look.light), _into_head(pose, np.array((0.0, 0.0, 1.0)))
     toward = nx * light[0] + ny * light[1] + nz * light[2]
     openness = np.ones_like(toward) if fibre else hollows(surface)
     up = F(0.78) - F(0.22) * ny
