@@ -103,9 +103,6 @@ def test_temperature_is_the_best_of_a_grid_and_undoes_sharpening() -> None:
 def test_wilson_interval_is_scipys(correct: int, total: int) -> None:
     theirs = binomtest(correct, total).proportion_ci(method="wilson", confidence_level=0.95)
     assert metrics.wilson(correct, total) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
-
-
-def test_wilson_interval_of_nothing_is_unknown_and_of_more_than_all_refused() -> None:
     assert all(math.isnan(end) for end in metrics.wilson(0, 0))
     with pytest.raises(ValueError, match="between 0 and total"):
         metrics.wilson(8, 7)
@@ -209,6 +206,10 @@ def test_summary_of_one_seed() -> None:
         np.mean([-math.log(PROBABILITIES[i, LABELS[i]]) for i in range(N)]), abs=1e-5
     )
     assert pd.DataFrame(found["per_class"])["support"].sum() == N
+    without = metrics.summary(**(rows_of(1) | {"face_status": [""] * N}))  # no extraction, no face found
+    assert without["found"]["images"] == without["not_found"]["images"] == 0
+    assert math.isnan(without["found"]["accuracy"])
+    assert without["by_status"] == {}
 
 
 def test_more_seeds_do_not_pretend_to_be_more_images() -> None:
@@ -224,13 +225,6 @@ def test_more_seeds_do_not_pretend_to_be_more_images() -> None:
     assert width == pytest.approx(np.diff(metrics.wilson(RIGHT.sum(), N))[0], abs=0.02)
     with pytest.raises(ValueError, match="names"):
         metrics.summary(**(unknown | {"names": None}))
-
-
-def test_without_extraction_no_face_counts_as_found() -> None:
-    found = metrics.summary(**(rows_of(1) | {"face_status": [""] * N}))
-    assert found["found"]["images"] == found["not_found"]["images"] == 0
-    assert math.isnan(found["found"]["accuracy"])
-    assert found["by_status"] == {}
 
 
 @pytest.mark.parametrize("bad", [np.full((N, 7), np.nan), np.full((N, 7), 0.5), np.ones((N, 6)) / 6])

@@ -88,7 +88,11 @@ def paired(compared: Compared, one: str, other: str) -> Pair | None:
     both = side_by_side(*(resources.finished_predictions(run.id, run.attempts) for run in runs))
     if both.empty:
         return None
-    return Pair(both, compare(both["right_a"], both["right_b"], both["group"], both["name"]), by_class(both))
+    return Pair(
+        both,
+        compare(both["right_a"], both["right_b"], list(both["group"]), list(both["name"])),
+        by_class(both),
+    )
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +114,7 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for index in sorted(both["label"].unique()):
         own = both[both["label"] == index]
-        found = compare(own["right_a"], own["right_b"], own["group"], own["name"])
+        found = compare(own["right_a"], own["right_b"], list(own["group"]), list(own["name"]))
         low, high = found["interval"]
         rows.append(
             {

@@ -4,10 +4,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +33,12 @@ def truth(folder: Path) -> pd.DataFrame:
     return truth_of(folder)
 
 
-def digest(index: int) -> str:
-    return sha256(render_frame(TINY, index)[0].tobytes()).hexdigest()
-
-
 def test_a_frame_follows_from_the_seed_alone(folder: Path) -> None:
-    backwards = [digest(index) for index in (15, 3, 0)]
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        assert list(pool.map(digest, (15, 3, 0))) == backwards
-    image, truth = render_frame(TINY, 3)
-    assert (image.shape, image.dtype) == ((288, 360, 3), np.uint8)
-    assert np.array_equal(np.asarray(Image.open(folder / truth["path"])), image)
-    assert not np.array_equal(render_frame(replace(TINY, seed=1), 3)[0], image)
+    for index in (15, 3, 0):  # drawn in order by two other processes
+        image, truth = render_frame(TINY, index)
+        assert (image.shape, image.dtype) == ((288, 360, 3), np.uint8)
+        assert np.array_equal(np.asarray(Image.open(folder / truth["path"])), image)
+    assert not np.array_equal(render_frame(replace(TINY, seed=1), 0)[0], image)
 
 
 def test_one_process_and_two_write_the_same_files(folder: Path, tmp_path: Path) -> None:
@@ -59,13 +50,10 @@ def test_one_process_and_two_write_the_same_files(folder: Path, tmp_path: Path) 
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names)
 
 
-def test_the_key_changes_with_every_setting() -> None:
+def test_the_key_changes_with_every_setting_and_wrong_ones_are_refused() -> None:
     assert GeneratedConfig().key() == "3f3433bdb57346ba"
     changed = [replace(TINY, **{name: value + 1}) for name, value in asdict(TINY).items()]
     assert len({TINY.key(), *(config.key() for config in changed)}) == 7
-
-
-def test_settings_out_of_range_are_refused() -> None:
     for wrong in ({"seed": -1}, {"ordinary": 6}, {"hard": -1}, {"movies": 1}, {"width": 10}):
         with pytest.raises(ConfigError, match="must be"):
             GeneratedConfig(**wrong)
