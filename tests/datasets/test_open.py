@@ -107,12 +107,8 @@ def test_the_demo_lies_under_its_key(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="folder or a CSV"):
-        open_dataset(tmp_path / "none")
-    with pytest.raises(DataError, match="folder or a CSV"):
-        open_dataset("")
-    for strange in ("~no-such-user/data", "x" * 5000):
-        with pytest.raises(DataError, match="data set's path"):
+    for strange in (tmp_path / "none", "", "~no-such-user/data", "x" * 5000):
+        with pytest.raises(DataError, match="data set's path must"):
             open_dataset(strange)
     with pytest.raises(DataError, match=f"auto, {', '.join(LAYOUTS)}"):
         open_dataset(tmp_path, layout="imagenet")
