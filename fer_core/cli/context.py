@@ -60,15 +60,10 @@ class Context:
                 group_pattern=options.group_pattern,
                 demo_root=self.settings.demo_data,
                 progress=bar,
+                roots=self.settings.data_roots,
             )
         with Bar("hashing files") as bar:
-            config = data_config(
-                dataset,
-                label_codes=options.label_codes,
-                group_pattern=options.group_pattern,
-                cache=self.settings.cache,
-                progress=bar,
-            )
+            config = data_config(dataset, cache=self.settings.cache, progress=bar)
         return dataset, config
 
 

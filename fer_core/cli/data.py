@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fer_core.datasets.audit import audit as audit_dataset
 from fer_core.datasets.base import Dataset, generated_words
-from fer_core.datasets.readers.table_rows import LAYOUT, read_table_rows
+from fer_core.datasets.readers.feature_table import read_feature_table
+from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError
 
 from .context import Bar, Context, print_json, print_table
@@ -88,7 +89,7 @@ def _generate_table(path: Path, seed: int, *, json: bool) -> int:
         )
     if path.exists():
         raise ConfigError("a new file must be named", got=str(path), fix="Name another, or delete it first")
-    rows = len(read_table_rows(generate_table(path, seed=seed)))
+    rows = len(read_feature_table(generate_table(path, seed=seed)))
     if json:
         print_json({"file": str(path), "rows": rows})
     else:

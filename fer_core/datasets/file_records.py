@@ -20,6 +20,9 @@ VERSION = 1
 
 Record = dict[str, Any]
 
+#: What is known of one data set's files on disk: size and times of change, and the record, by path.
+Kept = dict[str, tuple[list[int], Record]]
+
 
 def file_records(
     samples: Sequence[Sample],
@@ -28,7 +31,6 @@ def file_records(
     needs: Sequence[str],
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    workers: int | None = None,
 ) -> dict[str, Record]:
     """Return one record a sample, computing only what the cache doesn't know.
 
@@ -43,37 +45,37 @@ def file_records(
         needs: the fields a kept record must have to be enough.
         cache: folder of the cache files, one a data set; None keeps nothing.
         progress: called with (files done, files in all) in the calling thread; may raise to stop.
-        workers: threads; as many as there are processors unless given.
 
     Returns:
         The records by sample name, in the order of the samples.
     """
-    kept = _Kept(cache, samples)
+    file = _file(cache, samples)
+    kept = _load(file)
     found: dict[str, Record] = {}
-    missing: list[tuple[Sample, str, list[int] | None]] = []
+    missing: list[tuple[Sample, list[int] | None]] = []
     for sample in samples:
         stamp = _stamp(sample.path)
-        record = kept.get(str(sample.path), stamp)
-        found[sample.name] = record
-        if any(field not in record for field in needs):
-            missing.append((sample, str(sample.path), stamp))
+        known, record = kept.get(str(sample.path), (None, {}))
+        found[sample.name] = dict(record) if stamp is not None and known == stamp else {}
+        if any(field not in found[sample.name] for field in needs):
+            missing.append((sample, stamp))
     done = len(samples) - len(missing)
     if progress:
         progress(done, len(samples))
-    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="files")
+    pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="files")
     try:
-        results = pool.map(compute, [sample.path for sample, _, _ in missing])
-        for (sample, place, stamp), computed in zip(missing, results, strict=True):
-            found[sample.name] = found[sample.name] | computed
-            if computed["sha256"]:  # a file that could not be read is tried again next time
-                kept.put(place, stamp, found[sample.name])
+        results = pool.map(compute, [sample.path for sample, _ in missing])
+        for (sample, stamp), computed in zip(missing, results, strict=True):
+            found[sample.name] |= computed
+            if computed["sha256"] and stamp:  # a file that could not be read is tried again next time
+                kept[str(sample.path)] = (stamp, found[sample.name])
             done += 1
             if progress:
                 progress(done, len(samples))
     finally:
         pool.shutdown(cancel_futures=True)
-        if missing:
-            kept.save()
+        if missing and file:
+            _save(file, kept)
     return found
 
 
@@ -85,39 +87,29 @@ def _stamp(path: Path) -> list[int] | None:
     return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
 
 
-class _Kept:
-    """The records of one data set's files on disk, by absolute path."""
+def _file(cache: Path | None, samples: Sequence[Sample]) -> Path | None:
+    if cache is None or not samples:
+        return None
+    common = os.path.commonpath([sample.path.parent.absolute() for sample in samples])
+    return cache / f"files-{digest([VERSION, common])}.json"
 
-    def __init__(self, cache: Path | None, samples: Sequence[Sample]) -> None:
-        self.file: Path | None = None
-        self.records: dict[str, tuple[list[int], Record]] = {}
-        if cache is None or not samples:
-            return
-        common = os.path.commonpath([sample.path.parent.absolute() for sample in samples])
-        self.file = cache / f"files-{digest([VERSION, common])}.json"
-        with suppress(OSError, ValueError, TypeError):
-            for path, stamp, record in json.loads(self.file.read_text(encoding="utf-8")):
-                self.records[path] = (stamp, dict(record))
 
-    def get(self, path: str, stamp: list[int] | None) -> Record:
-        """Return what is known of the file as it is now; nothing is an empty record."""
-        known = self.records.get(path)
-        return dict(known[1]) if known is not None and stamp is not None and known[0] == stamp else {}
+def _load(file: Path | None) -> Kept:
+    kept: Kept = {}
+    with suppress(OSError, ValueError, TypeError):
+        for path, stamp, record in json.loads(file.read_text(encoding="utf-8")) if file else ():
+            kept[path] = (stamp, dict(record))
+    return kept
 
-    def put(self, path: str, stamp: list[int] | None, record: Record) -> None:
-        if stamp is not None:
-            self.records[path] = (stamp, record)
 
-    def save(self) -> None:
-        """Replace the file in one step, so that no reader meets half of it."""
-        if self.file is None:
-            return
-        text = json.dumps([[path, stamp, record] for path, (stamp, record) in self.records.items()])
-        with suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}")
-            try:
-                partial.write_text(text, encoding="utf-8")
-                partial.replace(self.file)
-            finally:
-                partial.unlink(missing_ok=True)
+def _save(file: Path, kept: Kept) -> None:
+    """Replace the file in one step, so that no reader meets half of it."""
+    text = json.dumps([[path, stamp, record] for path, (stamp, record) in kept.items()])
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -38,20 +38,15 @@ def fingerprint(dataset: Dataset, *, cache: Path | None = None, progress: Progre
 
 
 def data_config(
-    dataset: Dataset,
-    *,
-    cache: Path | None = None,
-    label_codes: str | None = None,
-    group_pattern: str | None = None,
-    progress: Progress | None = None,
+    dataset: Dataset, *, cache: Path | None = None, progress: Progress | None = None
 ) -> DataConfig:
-    """Describe a data set for a run's definition; `label_codes` and `group_pattern` as it was opened with."""
+    """Describe a data set for a run's definition; `cache` and `progress` as `fingerprint` takes them."""
     return DataConfig(
         fingerprint=fingerprint(dataset, cache=cache, progress=progress),
         source=dataset.source,
         layout=dataset.layout,
-        label_codes=label_codes,
-        group_pattern=group_pattern,
+        label_codes=dataset.label_codes,
+        group_pattern=dataset.group_pattern,
         name=dataset.name,
         images=len(dataset),
         generated=dataset.generated,

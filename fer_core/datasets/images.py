@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache as cache_once
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from fer_core.errors import DataError
 
@@ -29,19 +31,6 @@ MAX_BYTES = 512 * 2**20
 FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"),
 )
-
-Progress = Callable[[int, int], None]
-
-_ORIENTATION = 0x0112  # EXIF tag
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +51,38 @@ class ImageFacts:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decoded:
-    """An image's pixels and what else its file holds.
+    """A decoded image and what else its file holds.
 
     Attributes:
-        pixels: (H, W, 3) uint8 RGB, as `load_rgb` returns them.
+        image: upright RGB.
+        mode: Pillow's mode as stored.
         format: Pillow's name of the format that the bytes are in, whatever the file is called.
         several: whether the file holds more pictures than this first one.
     """
 
-    pixels: np.ndarray
+    image: Image.Image
+    mode: str
     format: str
     several: bool
 
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, as `load_rgb` returns them."""
+        return np.array(self.image, dtype=np.uint8)
 
-def load_rgb(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+
+def load_rgb(source: Path | str | bytes) -> np.ndarray:
     """Decode an image to upright 8-bit RGB.
 
     Palettes are looked up; grey becomes three equal channels; transparency is laid over white, as a page
-    shows it; 16-bit values are scaled (65535 becomes 255); CMYK and Lab are converted without their own ICC
+    shows it; 16-bit values are scaled (65535 becomes 255); CMYK and Lab are converted without their ICC
     profile; EXIF orientation is applied; of an animation the first picture counts. 32-bit values are taken
     as 0..1 (floats) or 0..255, and refused beyond, where nothing says what white is.
 
     Args:
         source: a file, or the bytes of one.
-        max_pixels: the largest width x height that is decoded.
 
     Returns:
         (H, W, 3) uint8, C-contiguous, writable.
@@ -95,18 +90,28 @@ def load_rgb(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> np.
     Raises:
         DataError: not an image, truncated or damaged, too large, missing; the message says which.
     """
-    return decode(source, max_pixels=max_pixels).pixels
+    return decode(source).pixels
 
 
 def decode(
     source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS, formats: Sequence[str] = FORMATS
 ) -> Decoded:
-    """As `load_rgb`, and say what kind of file it was; only `formats` are tried, by content."""
-    read = _decode(source, max_pixels, tuple(formats))
-    return Decoded(np.array(read.image, dtype=np.uint8), read.format, read.several)
+    """As `load_rgb`, and say what kind of file it was.
+
+    Args:
+        max_pixels: the largest width x height that is decoded.
+        formats: Pillow's names of those that are tried, by content.
+    """
+    if isinstance(source, bytes):
+        return _decode(io.BytesIO(source), max_pixels, tuple(formats))
+    try:
+        with Path(source).open("rb") as file:
+            return _decode(file, max_pixels, tuple(formats))
+    except OSError as error:
+        raise DataError(_os_reason(error)) from error
 
 
-def inspect(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
+def inspect(path: Path) -> ImageFacts:
     """Decode a file once and return what is known of it; never raises for a bad file."""
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -116,18 +121,17 @@ def inspect(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
         return ImageFacts(0, 0, "", _os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        read = _decode(data, max_pixels)
+        found = decode(data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
-    return ImageFacts(*read.image.size, read.mode, None, sha256)
+    return ImageFacts(*found.image.size, found.mode, None, sha256)
 
 
 def inspect_all(
     samples: Sequence[Sample],
     *,
     cache: Path | None = None,
-    progress: Progress | None = None,
-    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, ImageFacts]:
     """Inspect every sample's file, in threads (decoding releases the interpreter lock).
 
@@ -135,46 +139,24 @@ def inspect_all(
         samples: the images; their names must differ.
         cache: a folder where facts are kept by size and time of each file; None keeps nothing.
         progress: called with (files done, files in all) in the calling thread.
-        workers: threads; as many as there are processors unless given.
 
     Returns:
         The facts by sample name, in the order of the samples.
     """
     records = file_records(
-        samples, _record, needs=("sha256", "width"), cache=cache, progress=progress, workers=workers
+        samples,
+        lambda path: asdict(inspect(path)),
+        needs=("sha256", "width"),
+        cache=cache,
+        progress=progress,
     )
-    return {name: _facts(record) for name, record in records.items()}
+    names = ImageFacts.__slots__
+    return {
+        sample: ImageFacts(**{name: record[name] for name in names}) for sample, record in records.items()
+    }
 
 
-def _record(path: Path) -> dict[str, Any]:
-    return asdict(inspect(path))
-
-
-def _facts(record: Mapping[str, Any]) -> ImageFacts:
-    return ImageFacts(**{name: record[name] for name in ImageFacts.__slots__})
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An upright RGB image, the mode and format it was stored in, and whether others follow it."""
-
-    image: Image.Image
-    mode: str
-    format: str
-    several: bool
-
-
-def _decode(source: Path | str | bytes, max_pixels: int, formats: tuple[str, ...] = FORMATS) -> _Read:
-    if not isinstance(source, bytes):
-        try:
-            with Path(source).open("rb") as file:
-                return _decode_stream(file, max_pixels, formats)
-        except OSError as error:
-            raise DataError(_os_reason(error)) from error
-    return _decode_stream(io.BytesIO(source), max_pixels, formats)
-
-
-def _decode_stream(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> _Read:
+def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decoded:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size == 0:
@@ -189,8 +171,11 @@ def _decode_stream(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -
                 raise DataError(f"too large: {image.width}x{image.height}, {_limit(max_pixels)}")
             mode, several = image.mode, bool(getattr(image, "is_animated", False))
             image.load()
-            upright = _upright(_to_rgb(image), _orientation(image))
-            return _Read(upright, mode, image.format or "", several)
+            with suppress(
+                Exception
+            ):  # EXIF is broken in as many ways as images, and the picture is fine without
+                ImageOps.exif_transpose(image, in_place=True)
+            return Decoded(_to_rgb(image), mode, image.format or "", several)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -205,7 +190,7 @@ def _decode_stream(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -
 
 @cache_once
 def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those formats that this Pillow was built with; HEIC comes by a package of its own."""
+    """Return those formats that this Pillow was built with; HEIC comes by another package."""
     from pillow_heif import register_heif_opener
 
     Image.init()
@@ -251,18 +236,6 @@ def _to_255(values: np.ndarray, stored_as: str | None) -> np.ndarray:
     if low >= 0 and high <= 255:
         return values
     raise DataError(f"32-bit values from {low:g} to {high:g} with no stated white; save it with 8 or 16 bits")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken EXIF comes in as many ways as broken images, and the picture is fine without
-        return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TURN.get(orientation)
-    return image if turn is None else image.transpose(turn)
 
 
 def _os_reason(error: OSError) -> str:

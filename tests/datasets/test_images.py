@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import os
 import struct
 import zlib
 from contextlib import suppress
@@ -16,8 +14,7 @@ import pytest
 from PIL import Image, ImageFile
 from skimage.color import rgb2lab
 
-from fer_core.datasets.base import Sample
-from fer_core.datasets.images import inspect, inspect_all, load_rgb
+from fer_core.datasets.images import ImageFacts, decode, inspect, load_rgb
 from fer_core.errors import DataError
 
 
@@ -46,10 +43,6 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     )
 
 
-def grey() -> Image.Image:
-    return Image.fromarray(noise()[:, :, 0])
-
-
 def test_rgb_is_untouched_and_writable(tmp_path: Path) -> None:
     pixels = noise()
     path = tmp_path / "x.png"
@@ -62,15 +55,11 @@ def test_rgb_is_untouched_and_writable(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, pixels)
 
 
-def test_palette_is_looked_up() -> None:
-    stored = Image.fromarray(noise()).quantize(17)
-    table = np.array(stored.getpalette()).reshape(-1, 3)
-    expected = table[np.asarray(stored)]
-    np.testing.assert_array_equal(load_rgb(encode(stored)), expected)
-
-
-def test_grey_and_bilevel_become_three_equal_channels() -> None:
-    stored = grey()
+def test_palettes_grey_and_bilevel_become_three_channels() -> None:
+    palette = Image.fromarray(noise()).quantize(17)
+    table = np.array(palette.getpalette()).reshape(-1, 3)
+    np.testing.assert_array_equal(load_rgb(encode(palette)), table[np.asarray(palette)])
+    stored = Image.fromarray(noise()[:, :, 0])
     np.testing.assert_array_equal(
         load_rgb(encode(stored)), np.repeat(np.asarray(stored)[:, :, None], 3, axis=2)
     )
@@ -80,18 +69,13 @@ def test_grey_and_bilevel_become_three_equal_channels() -> None:
     np.testing.assert_array_equal(load_rgb(encode(bits)), expected)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_laid_over_white(mode: str) -> None:
-    pixels = np.zeros((1, 3, len(mode)), np.uint8)
-    pixels[..., :-1] = 100
-    pixels[0, :, -1] = (0, 128, 255)
-    found = load_rgb(encode(Image.fromarray(pixels, mode=None)))
-    expected = [round(100 * alpha / 255 + 255 * (1 - alpha / 255)) for alpha in (0, 128, 255)]
-    np.testing.assert_allclose(found[0, :, 0], expected, atol=1)
-    assert found[0, 0].tolist() == [255, 255, 255]
-
-
-def test_transparent_palette_entries_and_colour_keys_are_white() -> None:
+def test_transparency_is_laid_over_white() -> None:
+    for channels in (4, 2):  # RGBA, LA
+        pixels = np.full((1, 3, channels), 100, np.uint8)
+        pixels[0, :, -1] = (0, 128, 255)
+        found = load_rgb(encode(Image.fromarray(pixels)))
+        np.testing.assert_allclose(found[0, :, 0], [255, 177, 100], atol=1)
+        assert found[0, 0].tolist() == [255, 255, 255]
     stored = Image.new("P", (2, 1))
     stored.putpalette([10, 20, 30, 40, 50, 60])
     stored.putpixel((1, 0), 1)
@@ -100,16 +84,13 @@ def test_transparent_palette_entries_and_colour_keys_are_white() -> None:
     assert load_rgb(encode(keyed, transparency=(1, 2, 3))).tolist() == [[[255, 255, 255], [9, 9, 9]]]
 
 
-def test_16_bit_grey_is_scaled_not_clipped() -> None:
+def test_16_bit_values_are_scaled_not_clipped() -> None:
     values = np.array([[0, 128, 257, 32768, 65535, 200, 1000, 50000]], np.uint16)
     stored = Image.fromarray(values)
     assert stored.mode.startswith("I;16")
     expected = [round(value / 257) for value in values[0].tolist()]
     for kind in ("PNG", "TIFF"):
         assert load_rgb(encode(stored, kind))[0, :, 1].tolist() == expected
-
-
-def test_16_bit_colour_is_scaled() -> None:
     row = b"\0" + struct.pack(">6H", 0, 32768, 65535, 65535, 0, 257)
     found = load_rgb(png(2, 1, 16, 2, row))
     np.testing.assert_allclose(found.reshape(-1), [0, 128, 255, 255, 0, 1], atol=1)
@@ -136,7 +117,7 @@ def test_cmyk_jpeg_lab_and_ycbcr_keep_their_colours() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_once(kind: str, orientation: int) -> None:
+def test_exif_orientation_is_applied_once(kind: str, orientation: int, tmp_path: Path) -> None:
     upright = np.zeros((16, 32, 3), np.uint8)
     upright[:8, :16] = (250, 0, 0)  # red at the top left, nowhere else
     # The stored array is what each orientation's definition maps back to upright.
@@ -152,21 +133,21 @@ def test_exif_orientation_is_applied_once(kind: str, orientation: int) -> None:
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = load_rgb(encode(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif.tobytes()))
+    path = tmp_path / "x"
+    path.write_bytes(encode(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif.tobytes()))
+    found, facts = load_rgb(path), inspect(path)
     assert found.shape == (16, 32, 3)
+    assert facts == ImageFacts(32, 16, "RGB", None, hashlib.sha256(path.read_bytes()).hexdigest())
     red = found[:, :, 0] > 125
     np.testing.assert_array_equal(red, upright[:, :, 0] > 125)
 
 
-def test_16_bit_images_are_turned_too() -> None:
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
+def test_deep_images_are_turned_too_and_broken_exif_does_not_lose_the_picture() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = Image.fromarray(np.arange(6, dtype=np.uint16).reshape(2, 3) * 257)
     assert load_rgb(encode(stored, exif=exif.tobytes()))[:, :, 0].tolist() == [[3, 0], [4, 1], [5, 2]]
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
-def test_broken_exif_does_not_lose_the_picture() -> None:
     pixels = noise()
     found = load_rgb(encode(Image.fromarray(pixels), exif=b"Exif\0\0II*\0\xff\xff\xff\xff"))
     np.testing.assert_array_equal(found, pixels)
@@ -213,17 +194,15 @@ def test_reasons_name_what_is_wrong(tmp_path: Path) -> None:
     assert inspect(tmp_path / "none.png").reason == "no such file"
 
 
-def test_formats_that_run_other_programs_are_not_opened() -> None:
-    data = encode(Image.new("RGB", (8, 8)), "EPS")
+def test_formats_and_the_pixel_limit_are_the_callers() -> None:
     with pytest.raises(DataError, match="not an image"):
-        load_rgb(data)
-
-
-def test_the_pixel_limit_is_the_callers(tmp_path: Path) -> None:
+        load_rgb(encode(Image.new("RGB", (8, 8)), "EPS"))  # it runs another program
     data = encode(Image.fromarray(noise(10, 10)))
-    assert load_rgb(data, max_pixels=100).shape == (10, 10, 3)
+    assert decode(data, max_pixels=100).pixels.shape == (10, 10, 3)
     with pytest.raises(DataError, match="too large: 10x10"):
-        load_rgb(data, max_pixels=99)
+        decode(data, max_pixels=99)
+    with pytest.raises(DataError, match="not an image"):
+        decode(data, formats=("JPEG",))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -240,111 +219,6 @@ def test_every_byte_damaged_is_a_reason_or_an_image() -> None:
                 assert load_rgb(bytes(data)).shape[2] == 3
 
 
-def test_facts_are_of_the_upright_image(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = tmp_path / "x.jpg"
-    path.write_bytes(encode(Image.fromarray(noise(24, 32)), "JPEG", exif=exif.tobytes()))
-    facts = inspect(path)
-    assert (facts.width, facts.height) == (24, 32)
-    assert facts.mode == "RGB"
-    assert facts.reason is None
-
-
-def samples_in(folder: Path, count: int = 6) -> list[Sample]:
-    found = []
-    for index in range(count):
-        path = folder / f"{index}.png"
-        path.write_bytes(encode(Image.fromarray(noise(8, 8 + index, index))))
-        found.append(Sample(path.name, path, 0))
-    return found
-
-
-def test_inspecting_again_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, cache = tmp_path / "data", tmp_path / "cache"
-    data.mkdir()
-    samples = samples_in(data)
-    seen: list[str] = []
-
-    def spy(path: Path) -> object:
-        seen.append(path.name)
-        return inspect(path)
-
-    monkeypatch.setattr("fer_core.datasets.images.inspect", spy)
-    steps: list[tuple[int, int]] = []
-    first = inspect_all(samples, cache=cache, progress=lambda done, total: steps.append((done, total)))
-    assert list(first) == [sample.name for sample in samples]
-    assert [facts.width for facts in first.values()] == [8, 9, 10, 11, 12, 13]
-    assert sorted(seen) == [sample.name for sample in samples]
-    assert steps[-1] == (6, 6)
-
-    seen.clear()
-    assert inspect_all(samples, cache=cache) == first
-    assert seen == []
-
-    kept = samples[2].path.stat()
-    changed = bytearray(samples[2].path.read_bytes())
-    changed[-20] ^= 1  # same size, and the old time put back
-    samples[2].path.write_bytes(bytes(changed))
-    os.utime(samples[2].path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    second = inspect_all(samples, cache=cache)
-    assert seen == ["2.png"]
-    assert second["2.png"].sha256 != first["2.png"].sha256
-
-
-def test_a_damaged_or_forbidden_cache_costs_only_time(tmp_path: Path) -> None:
-    data, cache = tmp_path / "data", tmp_path / "cache"
-    data.mkdir()
-    samples = samples_in(data, 2)
-    first = inspect_all(samples, cache=cache)
-    (file,) = cache.iterdir()
-    json.loads(file.read_text())
-    for text in ("", "[1, 2", "{}", '[["a"]]', "[[1, 2, 3]]"):
-        file.write_text(text)
-        assert inspect_all(samples, cache=cache) == first
-    blocked = tmp_path / "blocked"
-    blocked.write_text("a file where the folder would be")
-    assert inspect_all(samples, cache=blocked) == first
-
-
-def test_a_stopped_inspection_keeps_what_it_has(tmp_path: Path) -> None:
-    data, cache = tmp_path / "data", tmp_path / "cache"
-    data.mkdir()
-    samples = samples_in(data)
-
-    def stop(done: int, total: int) -> None:
-        if done == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        inspect_all(samples, cache=cache, progress=stop, workers=1)
-    (file,) = cache.iterdir()
-    assert len(json.loads(file.read_text())) == 3
-
-
-def test_missing_files_are_facts_and_never_kept(tmp_path: Path) -> None:
-    sample = Sample("x.png", tmp_path / "x.png", 0)
-    assert inspect_all([sample], cache=tmp_path / "cache")["x.png"].reason == "no such file"
-    sample.path.write_bytes(encode(Image.fromarray(noise())))
-    assert inspect_all([sample], cache=tmp_path / "cache")["x.png"].reason is None
-
-
-def test_files_that_could_not_be_read_are_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (sample,) = samples_in(tmp_path, 1)
-
-    def fail(self: Path) -> bytes:
-        raise OSError(5, "Input/output error")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", fail)
-        facts = inspect_all([sample], cache=tmp_path / "cache")["0.png"]
-    assert (facts.reason, facts.sha256) == ("can't be read: Input/output error", "")
-    assert inspect_all([sample], cache=tmp_path / "cache")["0.png"].reason is None
-
-
 def test_real_photographs_decode_as_pillow_does(photos: list[Path]) -> None:
     for path in photos[:3]:
-        with Image.open(path) as image:
-            np.testing.assert_array_equal(load_rgb(path), np.asarray(image.convert("RGB")))
+        np.testing.assert_array_equal(load_rgb(path), np.asarray(Image.open(path).convert("RGB")))

@@ -24,7 +24,6 @@ EXPRESSIONS: Final[dict[str, dict[int, float]]] = {
     "surprise": {1: 0.9, 2: 1.0, 5: 0.75, 25: 0.6, 26: 1.0},
 }
 
-HAIR_STYLES: Final = ("bald", "buzz", "short", "quiff", "swept", "bob", "long", "curly", "tied", "cap")
 BEARDS: Final = ("none", "stubble", "moustache", "goatee", "full")
 
 _SKIN = (
@@ -47,18 +46,20 @@ _HAIR = {
     "grey": (0.52, 0.51, 0.50),
     "white": (0.82, 0.81, 0.79),
 }
+# How often each style is met; how often a bald head is follows from the age.
+_MALE_HAIR = {"bald": 0.0, "buzz": 0.9, "short": 1.2, "quiff": 0.9, "swept": 0.8, "cap": 0.45, "curly": 0.4}
+_MALE_HAIR |= {"long": 0.25}
+_FEMALE_HAIR = {"bob": 1.1, "long": 1.3, "curly": 0.9, "tied": 0.9, "short": 0.35, "swept": 0.4, "cap": 0.2}
 _IRIS = ((0.25, 0.15, 0.08), (0.35, 0.23, 0.12), (0.30, 0.45, 0.60), (0.33, 0.42, 0.28), (0.42, 0.46, 0.50))
 _CLOTH = ((0.16, 0.19, 0.27), (0.55, 0.16, 0.14), (0.75, 0.72, 0.66), (0.23, 0.32, 0.24), (0.30, 0.24, 0.20))
 _CLOTH_MORE = ((0.62, 0.55, 0.30), (0.35, 0.42, 0.55), (0.12, 0.12, 0.13), (0.52, 0.36, 0.46))
 
-Colour = tuple[float, float, float]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Identity:
-    """What stays the same about a person from frame to frame."""
+    """What stays the same about a person from frame to frame; colours are (3,) float64."""
 
-    skin: Colour
+    skin: np.ndarray
     age: float  # 0 (twenty or so) .. 1 (seventy or so)
     width: float
     chin: float
@@ -72,7 +73,7 @@ class Identity:
     eye_width: float
     eye_height: float
     eye_tilt: float
-    iris: Colour
+    iris: np.ndarray
     brow_height: float
     brow_thickness: float
     brow_arch: float
@@ -80,9 +81,9 @@ class Identity:
     mouth_width: float
     upper_lip: float
     lower_lip: float
-    lip: Colour
+    lip: np.ndarray
     hair_style: str
-    hair: Colour
+    hair: np.ndarray
     hairline: float
     parting: float
     hair_length: float
@@ -92,7 +93,7 @@ class Identity:
     make_up: float
     blush: float
     neck: float
-    cloth: Colour
+    cloth: np.ndarray
     neckline: str
     texture_seed: int
 
@@ -105,24 +106,11 @@ def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
     skin = _jitter(rng, _SKIN[tone], 0.025)
     dark = tone >= 4
     hair_name = _hair_colour(rng, age, dark)
-    styles: dict[str, float]
-    if male:
-        styles = {
-            "bald": 0.1 + 0.25 * age,
-            "buzz": 0.9,
-            "short": 1.2,
-            "quiff": 0.9,
-            "swept": 0.8,
-            "cap": 0.45,
-        }
-        styles |= {"curly": 0.4, "long": 0.25}
-    else:
-        styles = {"bob": 1.1, "long": 1.3, "curly": 0.9, "tied": 0.9, "short": 0.35, "swept": 0.4, "cap": 0.2}
-    names = list(styles)
-    weights = np.array([styles[name] for name in names])
-    style = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    styles = _MALE_HAIR | {"bald": 0.1 + 0.25 * age} if male else _FEMALE_HAIR
+    weights = np.array(list(styles.values()))
+    style = list(styles)[int(rng.choice(len(styles), p=weights / weights.sum()))]
     beard = str(rng.choice(BEARDS, p=(0.4, 0.22, 0.1, 0.12, 0.16))) if male else "none"
-    lip_tone = np.array(skin) * (0.88, 0.66, 0.66)
+    lip_tone = skin * (0.88, 0.66, 0.66)
     make_up = 0.0 if male else float(rng.choice((0.0, 0.4, 1.0)))
     lip = (1 - 0.5 * make_up) * lip_tone + 0.5 * make_up * np.array((0.66, 0.16, 0.20))
     cloths = _CLOTH + _CLOTH_MORE
@@ -153,7 +141,7 @@ def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
         mouth_width=between(0.32, 0.40),
         upper_lip=between(0.040, 0.065) * (1.25 if dark else 1.0) * (1 - 0.35 * age),
         lower_lip=between(0.065, 0.095) * (1.2 if dark else 1.0) * (1 - 0.25 * age),
-        lip=_colour(lip),
+        lip=lip,
         hair_style=style,
         hair=_jitter(rng, _HAIR[hair_name], 0.02),
         hairline=between(-0.98, -0.80) - (0.12 * age if male else 0.0),
@@ -285,13 +273,6 @@ def _hair_colour(rng: np.random.Generator, age: float, dark: bool) -> str:
     return str(rng.choice(names, p=(0.16, 0.24, 0.22, 0.1, 0.2, 0.08)))
 
 
-def _jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    return _colour(
-        np.clip(
-            np.array(colour) * (1 + rng.normal(0, amount * 2)) + rng.normal(0, amount, 3) * 0.5, 0.03, 0.96
-        )
-    )
-
-
-def _colour(values: np.ndarray) -> Colour:
-    return (float(values[0]), float(values[1]), float(values[2]))
+def _jitter(rng: np.random.Generator, colour: tuple[float, float, float], amount: float) -> np.ndarray:
+    varied = np.array(colour) * (1 + rng.normal(0, amount * 2)) + rng.normal(0, amount, 3) * 0.5
+    return np.clip(varied, 0.03, 0.96)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .face_model import Expression, Identity, brow_of, lids_of, mouth_of
-from .face_surface import F, Surface, bump, noise, step
+from .face_surface import F, Surface, bump, noise, ridge, step
 
 
 def paint_face(surface: Surface, who: Identity, face: Expression, *, from_behind: bool = False) -> None:
     """Give a head surface its colour, cover and gloss; from behind it is bare skin."""
-    shape = surface.x.shape
-    surface.colour = np.empty((3, *shape), F)
     surface.colour[:] = np.array(who.skin, F)[:, None, None]
-    surface.cover = np.ones(shape, F)
     if from_behind:
-        surface.gloss = np.full(shape, 0.06, F)
+        surface.gloss[:] = 0.06
         return
     _skin(surface, who, face)
     if who.beard != "none":
@@ -88,27 +85,23 @@ def _beard(surface: Surface, who: Identity, face: Expression) -> None:
 
 def _eye(surface: Surface, who: Identity, face: Expression, side: int) -> None:
     low, high = sorted((side * (who.eye_gap - 0.36), side * (who.eye_gap + 0.36)))
-    rows, columns = surface.window(low, high, -0.36, 0.30)
-    part = Surface(
-        surface.phi[columns], surface.y[rows], surface.x[rows, columns], surface.z[rows, columns], 0
-    )
-    part.colour, x = surface.colour[:, rows, columns], surface.x[rows, columns]
-    soft = max(0.02, 1.6 * surface.texel)
+    part = surface.patch(low, high, -0.36, 0.30)
+    x, soft = part.x, max(0.02, 1.6 * surface.texel)
     across = side * x - F(who.eye_gap)
     u = across * F(1 / who.eye_width)
-    v = surface.y[rows] + F(who.eye_tilt) * across
+    v = part.y + F(who.eye_tilt) * across
     upper, lower = lids_of(who, face, side)
     arch = np.clip(1 - u * u, 0, 1)
     top = F(upper) * arch ** F(0.62) * (F(1) - F(0.16) * u)
     bottom = F(lower) * arch ** F(0.8) * (F(1) + F(0.22) * u)
     opening = step(v + top, soft) * step(bottom - v, soft) * step(F(1) - np.abs(u), 0.06)
     skin = np.array(who.skin, F)
-    fold = np.exp(-(((v + top + F(0.055)) / F(0.02)) ** 2)) * step(F(1.15) - np.abs(u), 0.3)
+    fold = ridge(v + top + F(0.055), 0.02) * step(F(1.15) - np.abs(u), 0.3)
     part.paint(F(0.42) * fold, skin * np.array((0.55, 0.42, 0.40), F))
     shade = F(0.55) + F(0.45) * step(v + top - F(0.035), 0.09)
     shade = shade * (F(1) - F(0.25) * np.abs(u) ** 3)
     white = np.array((0.90, 0.87, 0.84), F)[:, None, None] * shade
-    pink = np.exp(-(((u + F(1.0)) / F(0.16)) ** 2))
+    pink = ridge(u + F(1.0), 0.16)
     white = white + pink * (np.array((0.72, 0.45, 0.42), F)[:, None, None] - white)
     part.colour += opening * (white - part.colour)
     gx, gy = side * (x - F(side * who.eye_gap)) - F(side * face.gaze[0]), v - F(face.gaze[1] - 0.008)
@@ -120,20 +113,20 @@ def _eye(surface: Surface, who: Identity, face: Expression, side: int) -> None:
     part.paint(step(F(0.044) - distance, soft) * opening, (0.03, 0.025, 0.03))
     glint = step(F(0.020) - np.hypot(x - F(side * who.eye_gap) + F(0.03), gy + F(0.035)), soft)
     part.paint(F(0.9) * glint * opening, (1.0, 1.0, 0.98))
-    lash = np.exp(-(((v + top) / F(0.017 + 0.008 * who.make_up)) ** 2)) * step(F(1.1) - np.abs(u), 0.1)
+    lash = ridge(v + top, 0.017 + 0.008 * who.make_up) * step(F(1.1) - np.abs(u), 0.1)
     lash *= F(0.72 + 0.2 * who.make_up) * (F(0.7) + F(0.3) * step(u, 1.2))
     part.paint(lash, (0.07, 0.05, 0.05))
-    rim = np.exp(-(((v - bottom) / F(0.014)) ** 2)) * step(F(1.02) - np.abs(u), 0.1)
+    rim = ridge(v - bottom, 0.014) * step(F(1.02) - np.abs(u), 0.1)
     part.paint(F(0.38) * rim, skin * np.array((0.5, 0.36, 0.36), F))
-    surface.z[rows, columns] -= F(0.03) * opening
-    surface.gloss[rows, columns] *= 1 - F(0.9) * opening
+    part.z -= F(0.03) * opening
+    part.gloss *= 1 - F(0.9) * opening
 
 
 def _brow(surface: Surface, who: Identity, face: Expression, side: int) -> None:
     points = brow_of(who, face, side)
     low, high = sorted((side * (points[0, 0] - 0.08), side * (points[2, 0] + 0.1)))
-    rows, columns = surface.window(low, high, -0.85, 0.05)
-    x, y = side * surface.x[rows, columns], surface.y[rows]
+    part = surface.patch(low, high, -0.85, 0.05)
+    x, y = side * part.x, part.y
     curve = np.polyfit(points[:, 0].astype(float), points[:, 1].astype(float), 2).astype(F)
     centre = (curve[0] * x + curve[1]) * x + curve[2]
     along = (x - points[0, 0]) * F(1 / (points[2, 0] - points[0, 0]))
@@ -142,28 +135,23 @@ def _brow(surface: Surface, who: Identity, face: Expression, side: int) -> None:
     hairs = noise(rng, x.shape, (max(3, x.shape[0] // 5), max(3, x.shape[1] // 2)))
     mask = step(thick * (F(1) + F(0.15) * hairs) - np.abs(y - centre), 0.045)
     mask = mask * step(along + F(0.04), 0.14) * step(F(1.03) - along, 0.16)
-    part = surface.colour[:, rows, columns]
     tone = np.array(who.hair, F) * F(0.62) + np.array(who.skin, F) * F(0.06)
-    part += np.clip(F(0.80) * mask * (F(1) + F(0.2) * hairs), 0, 0.95) * (tone[:, None, None] - part)
-    surface.z[rows, columns] += F(0.012) * mask
+    part.paint(np.clip(F(0.80) * mask * (F(1) + F(0.2) * hairs), 0, 0.95), tone)
+    part.z += F(0.012) * mask
 
 
 def _mouth(surface: Surface, who: Identity, face: Expression) -> None:
     mouth = mouth_of(who, face)
     reach = mouth.half * 1.6
-    rows, columns = surface.window(-reach, reach, mouth.y - 0.4, mouth.y + 0.62)
-    x, y = surface.x[rows, columns], surface.y[rows]
-    part = Surface(surface.phi[columns], y, x, surface.z[rows, columns], 0)
-    part.colour = surface.colour[:, rows, columns]
+    part = surface.patch(-reach, reach, mouth.y - 0.4, mouth.y + 0.62)
+    x, y = part.x, part.y
     soft = max(0.02, 1.6 * surface.texel)
     u = x * F(1 / mouth.half)
     size = np.abs(u)
     inside = np.clip(1 - size ** F(mouth.square), 0, 1)
     line = mouth.line(x)
     top, bottom = line - F(mouth.up) * inside, line + F(mouth.down) * inside
-    bow = (
-        F(1) - F(0.30) * np.exp(-((u / F(0.16)) ** 2)) + F(0.12) * np.exp(-(((size - F(0.28)) / F(0.2)) ** 2))
-    )
+    bow = F(1) - F(0.30) * ridge(u, 0.16) + F(0.12) * ridge(size - F(0.28), 0.2)
     upper = F(mouth.upper) * np.clip(1 - size**2.2, 0, 1) ** F(0.7) * bow
     lower = F(mouth.lower) * np.clip(1 - size**2.4, 0, 1) ** F(0.8)
     within = step(F(1.0) - size, 0.05)
@@ -178,7 +166,7 @@ def _mouth(surface: Surface, who: Identity, face: Expression) -> None:
         part.paint(hole, (0.13, 0.045, 0.045))
         tongue = hole * bump(x, y, 0, mouth.y + mouth.down + 0.01, mouth.half * 0.6, 0.09)
         part.paint(F(0.75) * tongue, (0.52, 0.22, 0.21))
-        seam = F(1) - F(0.16) * np.exp(-((np.sin(x * F(np.pi / 0.075)) / F(0.22)) ** 2))
+        seam = F(1) - F(0.16) * ridge(np.sin(x * F(np.pi / 0.075)), 0.22)
         bright = (F(0.92) - F(0.45) * size**2)[None] * seam * np.array((0.93, 0.90, 0.84), F)[:, None, None]
         teeth_up = hole * step(top + F(0.055 + 0.055 * face(12) + 0.03 * face(10)) - y, soft * 1.4)
         teeth_up = teeth_up * step(F(0.86) - size, 0.12) * F(min(1.0, gap / 0.09))
@@ -186,9 +174,9 @@ def _mouth(surface: Surface, who: Identity, face: Expression) -> None:
         showing = min(1.0, face(16) + 0.9 * face(20))
         teeth_low = hole * step(y - bottom + F(0.045), soft * 1.4) * step(F(0.7) - size, 0.15) * F(showing)
         part.colour += teeth_low * (bright * F(0.82) - part.colour)
-        surface.z[rows, columns] -= F(0.05) * hole
-        surface.gloss[rows, columns] *= 1 - F(0.6) * hole
-    seal = np.exp(-(((y - F(0.5) * (top + bottom)) / F(0.014)) ** 2)) * step(F(1.03) - size, 0.06)
+        part.z -= F(0.05) * hole
+        part.gloss *= 1 - F(0.6) * hole
+    seal = ridge(y - F(0.5) * (top + bottom), 0.014) * step(F(1.03) - size, 0.06)
     part.paint(
         F(0.85) * seal * F(max(0.0, 1 - gap / 0.06)), np.array(who.skin, F) * np.array((0.34, 0.18, 0.17), F)
     )
@@ -201,8 +189,8 @@ def _mouth(surface: Surface, who: Identity, face: Expression) -> None:
     relief += (
         F(0.06) * lips_low * np.sin(np.clip((bottom + lower - y) / (lower + F(1e-3)), 0, 1) * F(np.pi / 1.6))
     )
-    surface.z[rows, columns] += relief
-    surface.gloss[rows, columns] += F(0.16 + 0.3 * who.make_up) * lips_low
+    part.z += relief
+    part.gloss += F(0.16 + 0.3 * who.make_up) * lips_low
 
 
 def _glasses(surface: Surface, who: Identity) -> None:

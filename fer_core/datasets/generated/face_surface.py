@@ -6,7 +6,7 @@ camera). Each grid point has a place (x, y, z) in half face widths, z towards th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from .face_model import Expression, Identity, brow_of, lids_of, mouth_of
 
-F: Any = np.float32  # numpy's stubs tell every float width apart
+F: Any = np.float32  # numpy's stubs keep every float width apart
 
 
 @dataclass
@@ -37,16 +37,34 @@ class Surface:
     x: np.ndarray
     z: np.ndarray
     texel: float
-    colour: np.ndarray = field(default_factory=lambda: np.zeros(0, F))
-    cover: np.ndarray = field(default_factory=lambda: np.zeros(0, F))
-    gloss: np.ndarray = field(default_factory=lambda: np.zeros(0, F))
+    colour: np.ndarray
+    cover: np.ndarray
+    gloss: np.ndarray
 
-    def window(self, x0: float, x1: float, y0: float, y1: float) -> tuple[slice, slice]:
-        """The rows and columns around a patch of the face's front, both within the grid."""
+    @classmethod
+    def bare(cls, phi: np.ndarray, y: np.ndarray, x: np.ndarray, z: np.ndarray, texel: float) -> Surface:
+        """Return a surface that is black, opaque and dull."""
+        return cls(phi, y, x, z, texel, np.zeros((3, *x.shape), F), np.ones(x.shape, F), np.zeros(x.shape, F))
+
+    def patch(self, x0: float, x1: float, y0: float, y1: float) -> Surface:
+        """Return the part of the face's front between two places: what is drawn on it is drawn on the whole."""
         middle = int(np.argmin(np.abs(self.y[:, 0])))
         inside = np.flatnonzero((self.x[middle] >= x0) & (self.x[middle] <= x1) & (np.abs(self.phi) < 1.6))
-        rows = np.flatnonzero((self.y[:, 0] >= y0) & (self.y[:, 0] <= y1))
-        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(inside[0]), int(inside[-1]) + 1)
+        within = np.flatnonzero((self.y[:, 0] >= y0) & (self.y[:, 0] <= y1))
+        columns = slice(int(inside[0]), int(inside[-1]) + 1)
+        at = (slice(int(within[0]), int(within[-1]) + 1), columns)
+        views = (self.colour[:, at[0], columns], self.cover[at], self.gloss[at])
+        return Surface(self.phi[columns], self.y[at[0]], self.x[at], self.z[at], self.texel, *views)
+
+    def band(self, low: float, high: float) -> slice:
+        """Return the rows between two heights."""
+        first, last = np.searchsorted(self.y[:, 0], (low, high))
+        return slice(int(first), int(last))
+
+    def lift(self, amount: float, cx: float, cy: float, sx: float, sy: float) -> None:
+        """Add a Gaussian bump to the depth, in the rows where it shows."""
+        rows = self.band(cy - 2.8 * sy, cy + 2.8 * sy)
+        self.z[rows] += F(amount) * bump(self.x[rows], self.y[rows], cx, cy, sx, sy)
 
     def paint(self, mask: np.ndarray, colour: tuple[float, float, float] | np.ndarray) -> None:
         """Lay one colour over the whole grid, `mask` being its opacity."""
@@ -64,6 +82,11 @@ def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: floa
     """A Gaussian bump of height 1."""
     u, v = (x - F(cx)) * F(1 / sx), (y - F(cy)) * F(1 / sy)
     return np.exp(-(u * u + v * v))
+
+
+def ridge(value: np.ndarray, width: float) -> np.ndarray:
+    """A Gaussian ridge of height 1 along the places where `value` is 0."""
+    return np.exp(-((value / F(width)) ** 2))
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> np.ndarray:
@@ -87,15 +110,15 @@ def head_surface(
     phi = np.arange(-reach, reach, texel, dtype=F)
     below, above = np.clip(y / F(chin), 0, 1), np.clip(-y / F(who.crown), 0, 1)
     half = F(who.width) * (1 - below**who.jaw) ** F(who.taper) * np.sqrt(1 - above**2.9)
-    half *= 1 + F(0.035) * np.exp(-(((y - 0.28) / 0.3) ** 2)) - F(0.03) * np.exp(-(((y + 0.42) / 0.25) ** 2))
+    half *= 1 + F(0.035) * ridge(y - 0.28, 0.3) - F(0.03) * ridge(y + 0.42, 0.25)
     centre = F(-0.1) + F(0.45) * below**1.5
     depth = (F(0.95) - F(0.45) * below**1.5) * np.sqrt(1 - below**7) * np.sqrt(1 - above**2.6)
     sine, cosine = np.sin(phi), np.cos(phi)
     x = (half * sine).astype(F)
     z = (centre + depth * np.sign(cosine) * np.abs(cosine) ** 0.9).astype(F)
-    surface = Surface(phi, y, x, z, texel)
+    surface = Surface.bare(phi, y, x, z, texel)
     if not from_behind:
-        _relieve(surface, who, face, chin)
+        _relieve(surface.patch(-1.2, 1.2, -1.3, 2.0), who, face, chin)
     tall = np.exp(-(((y - F(0.13)) / F(0.27)) ** 4)) * (F(1) - F(0.35) * np.clip((y - F(0.1)) / F(0.3), 0, 1))
     ear = tall * np.exp(-(((np.abs(phi) - F(1.66)) / F(0.17)) ** 4))
     hollow = bump(np.abs(phi), y, 1.60, 0.10, 0.07, 0.13)
@@ -103,119 +126,91 @@ def head_surface(
     return surface
 
 
-def _relieve(surface: Surface, who: Identity, face: Expression, chin: float) -> None:
+def _relieve(skin: Surface, who: Identity, face: Expression, chin: float) -> None:
     """Raise nose, brow, cheeks and lips, and cut the folds that age and action units bring."""
-    rows, columns = surface.window(-1.2, 1.2, -1.3, 2.0)
-    x, y = surface.x[rows, columns], surface.y[rows]
-    z = surface.z[rows, columns]
     tip, age, mouth = who.nose_length - 0.03 * face(9), who.age, mouth_of(who, face)
-    band = _band(y, -0.4, tip + 0.3)
-    nx, ny = x[band], y[band]
+    band = skin.band(-0.4, tip + 0.3)
+    nx, ny = skin.x[band], skin.y[band]
     rise = np.clip((ny + 0.12) / F(tip + 0.12), 0, 1)
     under = step(F(tip + 0.085) - F(1.6) * nx * nx - ny, 0.19)
-    ridge = (F(0.06) + F(who.nose_height - 0.09) * rise * np.sqrt(rise)) * step(ny + 0.22, 0.3)
+    bridge = (F(0.06) + F(who.nose_height - 0.09) * rise * np.sqrt(rise)) * step(ny + 0.22, 0.3)
     thin = nx / (F(0.085) + F(0.045 * who.nose_width) * rise)
-    z[band] += ridge * under * np.exp(-thin * thin)
-    _raise(z, x, y, 0.045, 0, tip - 0.005, 0.095, 0.085)
+    skin.z[band] += bridge * under * np.exp(-thin * thin)
+    skin.lift(0.045, 0, tip - 0.005, 0.095, 0.085)
     for side in (-1, 1):
         flare = 0.135 * who.nose_width + 0.02 * face(9)
-        _raise(z, x, y, 0.12, side * flare, tip + 0.015 - 0.05 * face(9, side), 0.065, 0.06)
-        _raise(z, x, y, -0.16, side * who.eye_gap, -0.03, 0.25, 0.15)
-        _raise(z, x, y, 0.075, side * who.eye_gap, 0.0, 0.17, 0.11)
+        skin.lift(0.12, side * flare, tip + 0.015 - 0.05 * face(9, side), 0.065, 0.06)
+        skin.lift(-0.16, side * who.eye_gap, -0.03, 0.25, 0.15)
+        skin.lift(0.075, side * who.eye_gap, 0.0, 0.17, 0.11)
         brow = brow_of(who, face, side)
-        _raise(z, x, y, 0.055, side * brow[1, 0], brow[1, 1] + 0.03, 0.30, 0.085)
-        _raise(z, x, y, 0.05 + 0.06 * face(6, side), side * 0.52, 0.36 - 0.07 * face(12, side), 0.2, 0.17)
-        _raise(z, x, y, -(0.02 + 0.03 * age), side * 0.58, 0.78, 0.16, 0.22)
+        skin.lift(0.055, side * brow[1, 0], brow[1, 1] + 0.03, 0.30, 0.085)
+        skin.lift(0.05 + 0.06 * face(6, side), side * 0.52, 0.36 - 0.07 * face(12, side), 0.2, 0.17)
+        skin.lift(-(0.02 + 0.03 * age), side * 0.58, 0.78, 0.16, 0.22)
         hang = 0.035 * (face(15, side) + 0.7 * face(20, side))
-        _raise(z, x, y, -hang, side * (mouth.half + 0.05), mouth.y + 0.14, 0.06, 0.1)
-        _fold_cheek(z, x, y, who, face, side)
-        _crease_eye(z, x, y, who, face, side)
-    _raise(z, x, y, 0.06, 0, who.mouth_y - 0.04, 0.34, 0.24)
-    _raise(z, x, y, -0.02, 0, who.mouth_y - 0.17, 0.035, 0.07)
-    _raise(z, x, y, 0.08, 0, chin - 0.24, 0.22, 0.14)
-    _raise(z, x, y, -0.05, 0, mouth.y + mouth.down + mouth.lower + 0.08, 0.22, 0.06)
-    _crease_forehead(z, x, y, who, face)
+        skin.lift(-hang, side * (mouth.half + 0.05), mouth.y + 0.14, 0.06, 0.1)
+        _fold_cheek(skin, who, face, side)
+        _crease_eye(skin, who, face, side)
+    skin.lift(0.06, 0, who.mouth_y - 0.04, 0.34, 0.24)
+    skin.lift(-0.02, 0, who.mouth_y - 0.17, 0.035, 0.07)
+    skin.lift(0.08, 0, chin - 0.24, 0.22, 0.14)
+    skin.lift(-0.05, 0, mouth.y + mouth.down + mouth.lower + 0.08, 0.22, 0.06)
+    _crease_forehead(skin, who, face)
 
 
-def _crease_eye(
-    z: np.ndarray, x: np.ndarray, y: np.ndarray, who: Identity, face: Expression, side: int
-) -> None:
+def _crease_eye(skin: Surface, who: Identity, face: Expression, side: int) -> None:
     """Crow's feet and the pouch below the lower lid."""
-    band = _band(y, -0.25, 0.45)
-    bx, by = side * x[band], y[band]
+    band = skin.band(-0.25, 0.45)
+    bx, by = side * skin.x[band], skin.y[band]
     crow = 0.010 * who.age + 0.024 * face(6, side)
     ux = bx - F(who.eye_gap + who.eye_width + 0.07)
-    window = F(crow) * np.exp(-(((ux - F(0.06)) / F(0.07)) ** 2))
+    window = F(crow) * ridge(ux - F(0.06), 0.07)
     for slope in (-0.55, 0.0, 0.5):
-        z[band] -= window * np.exp(-(((by - F(slope) * ux) / F(0.018)) ** 2))
+        skin.z[band] -= window * ridge(by - F(slope) * ux, 0.018)
     bag = lids_of(who, face, side)[1] + 0.075 + 0.02 * who.age
     pouch = by - F(bag) + F(0.5) * (bx - F(who.eye_gap)) ** 2
     depth = 0.012 + 0.022 * who.age + 0.015 * face(6)
     spread = bump(bx, by, who.eye_gap, bag, 0.17, 0.2)
-    z[band] -= F(depth) * np.exp(-((pouch / F(0.028)) ** 2)) * spread
+    skin.z[band] -= F(depth) * ridge(pouch, 0.028) * spread
 
 
-def _crease_forehead(z: np.ndarray, x: np.ndarray, y: np.ndarray, who: Identity, face: Expression) -> None:
+def _crease_forehead(skin: Surface, who: Identity, face: Expression) -> None:
     """Lines across a raised forehead, between knitted brows and over a wrinkled nose."""
-    band = _band(y, -0.85, -0.35)
-    bx, by = x[band], y[band]
+    band = skin.band(-0.85, -0.35)
+    bx, by = skin.x[band], skin.y[band]
     raised = 0.006 * who.age + 0.018 * (0.6 * face(1) + 0.6 * face(2))
     spread = F(0.55 - 0.2 * max(0.0, face(1) - face(2)))
     window = F(raised) * np.exp(-(((bx / spread) ** 2) ** 2))
     bend = F(0.012) * np.sin(F(9) * bx) - F(0.10) * bx * bx
     for k in range(3):
-        z[band] -= window * np.exp(-(((by + F(0.50 + 0.115 * k) + bend) / F(0.02)) ** 2))
+        skin.z[band] -= window * ridge(by + F(0.50 + 0.115 * k) + bend, 0.02)
     frown = 0.004 * who.age + 0.032 * face(4)
-    band = _band(y, -who.brow_height - 0.3, -who.brow_height + 0.4)
-    bx, by = x[band], y[band]
+    band = skin.band(-who.brow_height - 0.3, -who.brow_height + 0.4)
+    bx, by = skin.x[band], skin.y[band]
     for side in (-1, 1):
-        z[band] -= F(frown) * bump(
+        skin.z[band] -= F(frown) * bump(
             bx - F(side * 0.10) * by, by, side * 0.085, -who.brow_height + 0.03, 0.02, 0.12
         )
-        _raise(z, x, y, 0.02 * face(4), side * 0.16, -who.brow_height + 0.06, 0.05, 0.09)
-    band = _band(y, -0.15, 0.3)
-    bx, by = x[band], y[band]
+        skin.lift(0.02 * face(4), side * 0.16, -who.brow_height + 0.06, 0.05, 0.09)
+    band = skin.band(-0.15, 0.3)
+    bx, by = skin.x[band], skin.y[band]
     window = F(0.024 * face(9)) * np.exp(-(((bx / F(0.15)) ** 2) ** 2))
     for k in range(3):
-        z[band] -= window * np.exp(-(((by - F(0.02 + 0.075 * k) + F(0.35) * np.abs(bx)) / F(0.018)) ** 2))
+        skin.z[band] -= window * ridge(by - F(0.02 + 0.075 * k) + F(0.35) * np.abs(bx), 0.018)
 
 
-def _band(y: np.ndarray, low: float, high: float) -> slice:
-    """The rows between two heights."""
-    first, last = np.searchsorted(y[:, 0], (low, high))
-    return slice(int(first), int(last))
-
-
-def _raise(
-    z: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    amount: float,
-    cx: float,
-    cy: float,
-    sx: float,
-    sy: float,
-) -> None:
-    """Add a Gaussian bump to `z`, in the rows where it shows."""
-    rows = _band(y, cy - 2.8 * sy, cy + 2.8 * sy)
-    z[rows] += F(amount) * bump(x[rows], y[rows], cx, cy, sx, sy)
-
-
-def _fold_cheek(
-    z: np.ndarray, x: np.ndarray, y: np.ndarray, who: Identity, face: Expression, side: int
-) -> None:
+def _fold_cheek(skin: Surface, who: Identity, face: Expression, side: int) -> None:
     """The fold from the nose's wing to beyond the mouth's corner."""
     mouth = mouth_of(who, face)
     top, bottom = who.nose_length - 0.04, mouth.y + 0.02
-    band = _band(y, top - 0.06, bottom + 0.09)
-    bx, by = side * x[band], y[band]
+    band = skin.band(top - 0.06, bottom + 0.09)
+    bx, by = side * skin.x[band], skin.y[band]
     along = np.clip((by - F(top)) / F(bottom - top), 0, 1)
     reach = mouth.half + 0.06 - 0.04 * face(10, side)
     off = bx - F(0.19 + 0.03 * face(9, side)) - F(reach - 0.19) * along ** F(0.75 + 0.5 * face(10, side))
     depth = 0.005 + 0.016 * who.age + 0.028 * face(12, side) + 0.030 * face(10, side) + 0.010 * face(9, side)
     window = F(depth) * step(by - F(top), 0.1) * step(F(bottom) - by, 0.16)
-    z[band] -= window * np.exp(-((off / F(0.032)) ** 2))
-    z[band] += F(0.6) * window * np.exp(-(((off - F(0.09)) / F(0.07)) ** 2))
+    skin.z[band] -= window * ridge(off, 0.032)
+    skin.z[band] += F(0.6) * window * ridge(off - F(0.09), 0.07)
 
 
 def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool = False) -> Surface | None:
@@ -245,8 +240,8 @@ def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool
     x = (half * np.sin(phi)) * radius
     z = (F(-0.12) + F(0.97 + thick) * np.sqrt(1 - above ** F(2.8)) * np.cos(phi)) * radius
     z += F(0.010 if style != "buzz" else 0.002) * strands
-    surface = Surface(phi, y, x.astype(F), z.astype(F), texel)
-    edge = np.full_like(phi, F(9)) if from_behind else _hair_edge(who, phi, length, rng)
+    surface = Surface.bare(phi, y, x.astype(F), z.astype(F), texel)
+    edge = np.full_like(phi, F(9)) if from_behind else _hair_edge(who, phi)
     combed_back = style in ("buzz", "tied", "quiff") or (style == "short" and who.parting > -0.2)
     jag = F(0.0 if style == "cap" else 0.018 if combed_back else 0.045)
     soft = 0.02 if style == "cap" else 0.13 if combed_back else 0.06
@@ -257,7 +252,7 @@ def hair_surface(who: Identity, texel: float, reach: float, *, from_behind: bool
         surface.cover = surface.cover * np.clip(F(0.8) + F(0.12) * strands, 0, 1)
     tone = np.array(_WOOL[who.texture_seed % len(_WOOL)] if style == "cap" else who.hair, F)
     shade = F(1) + (F(0.10) * strands if style == "cap" else F(0.17) * strands + F(0.10) * clumps)
-    roots = F(1) - F(0.0 if style == "cap" else 0.28) * np.exp(-(((fringe - y) / F(0.16)) ** 2))
+    roots = F(1) - F(0.0 if style == "cap" else 0.28) * ridge(fringe - y, 0.16)
     surface.colour = np.clip(tone[:, None, None] * (shade * roots)[None], 0.01, 1).astype(F)
     if style == "cap":
         band = step(F(0.2) - np.abs(y - edge[None, :] + F(0.14)), 0.03)
@@ -312,12 +307,12 @@ def _strands(rng: np.random.Generator, shape: tuple[int, int], style: str) -> tu
     return fine * F(0.75) + broad * F(0.4), broad
 
 
-def _hair_edge(who: Identity, phi: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+def _hair_edge(who: Identity, phi: np.ndarray) -> np.ndarray:
     """Down to which height hair grows at each angle: the hairline, temples, sideburns and nape."""
     style, turn = who.hair_style, np.abs(phi)
     if style == "cap":
         return (F(-0.62) + F(0.50) * step(turn - F(1.3), 1.2)).astype(F)
-    line = F(who.hairline) - F(0.10 + 0.16 * who.age) * np.exp(-(((turn - F(0.62)) / F(0.22)) ** 2))
+    line = F(who.hairline) - F(0.10 + 0.16 * who.age) * ridge(turn - F(0.62), 0.22)
     if style in ("bob", "long") and who.parting > 0.35:  # a fringe
         line = F(-0.47) + F(0.03) * np.cos(3 * phi)
         line = np.broadcast_to(line, phi.shape)

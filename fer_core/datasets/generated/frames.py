@@ -7,24 +7,27 @@ photograph, and an accuracy on it says nothing about real faces.
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
-import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import GENERATED_NOTICE
+from fer_core.datasets.readers.generated import MANIFEST, MARK
 from fer_core.errors import DataError
 
 from .face_model import ACTION_UNITS, draw_expression, draw_identity
@@ -32,66 +35,25 @@ from .movie_plan import HARD_KINDS, MOVIES, GeneratedConfig, plan
 from .rendering import Actor, Pose, Scene, render
 from .scenery import draw_look
 
-__all__ = ["HARD_KINDS", "GeneratedConfig", "Truth", "generate", "render_frame", "truth_of"]
+__all__ = ["HARD_KINDS", "GeneratedConfig", "generate", "render_frame", "truth_of"]
 
-MANIFEST: Final = "frames.csv"
-LABEL_FILE: Final = "SYNTHETIC.txt"
 LANDMARKS: Final = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
-_COLUMNS = (
-    *("path", "label", "group", "clip", "person", "kind", "faces", "x1", "y1", "x2", "y2"),
-    *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"),
-    *(f"au{unit:02d}" for unit in ACTION_UNITS),
-)
+_PLACES = (*("x1", "y1", "x2", "y2"), *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"))
 
-
-@dataclass(frozen=True)
-class Truth:
-    """What is exactly known about a frame. Without a face, box and landmarks are None and units empty.
-
-    Attributes:
-        path: relative to the data set's folder, with forward slashes.
-        kind: "ordinary" or one of HARD_KINDS.
-        faces: how many faces look at the camera.
-        box: (x1, y1, x2, y2) in pixels; of the labelled person where there are two.
-        landmarks: (5, 2) pixels: image-left eye, image-right eye, nose tip, mouth corners likewise.
-        units: action unit -> intensity in [0, 1], the mean of both sides.
-    """
-
-    path: str
-    label: str
-    group: str
-    clip: str
-    person: str
-    kind: str
-    faces: int
-    box: tuple[float, float, float, float] | None
-    landmarks: np.ndarray | None
-    units: dict[int, float]
-
-    def row(self) -> dict[str, object]:
-        """The frame's row of the manifest; what isn't known is empty."""
-        values: list[object] = [
-            self.path,
-            self.label,
-            self.group,
-            self.clip,
-            self.person,
-            self.kind,
-            self.faces,
-        ]
-        values += [round(v, 2) for v in self.box] if self.box is not None else [""] * 4
-        places = self.landmarks.ravel().tolist() if self.landmarks is not None else None
-        values += [round(v, 2) for v in places] if places is not None else [""] * 10
-        values += [round(self.units[unit], 4) if self.units else "" for unit in ACTION_UNITS]
-        return dict(zip(_COLUMNS, values, strict=True))
+#: What is exactly known about a frame, a row of the manifest.
+Truth = dict[str, Any]
 
 
 def render_frame(config: GeneratedConfig, index: int) -> tuple[np.ndarray, Truth]:
     """Draw frame `index` of the plan.
 
     Returns:
-        The frame, uint8 RGB (height, width, 3), and its truth.
+        The frame, uint8 RGB (height, width, 3), and its truth: path (inside the data set's folder), label,
+        group, clip, person, kind ("ordinary" or one of HARD_KINDS), faces (how many look at the camera), the
+        box x1, y1, x2, y2 and the five landmarks' x and y in pixels (of the labelled person where there are
+        two; left is the image's left), and au01 ... au26, the action units' intensities in [0, 1], the mean
+        of both sides. Without a face box, landmarks and units are None.
     """
     shot = plan(config)[index]
     look = draw_look(np.random.default_rng([config.seed, 1, shot.movie]))
@@ -111,20 +73,21 @@ def render_frame(config: GeneratedConfig, index: int) -> tuple[np.ndarray, Truth
     blur = rng.uniform(0.30, 0.40) * pose.unit if shot.kind == "hard-blur" else 0.0
     gain = rng.uniform(0.02, 0.05) if shot.kind == "hard-dark" else 1.0
     scene = Scene(look, tuple(actors), shift, shot.kind == "hard-covered", float(gain), float(blur))
-    image, truths = render(scene, config.width, config.height, drift)
-    movie = MOVIES[shot.movie]
-    truth = Truth(
-        path=shot.path,
-        label=shot.label,
-        group=movie,
-        clip=shot.clip_name,
-        person=f"{movie}-{shot.slot}",
-        kind=shot.kind,
-        faces=len(truths),
-        box=truths[0].box if truths else None,
-        landmarks=truths[0].landmarks if truths else None,
-        units={unit: face(unit) for unit in ACTION_UNITS} if truths else {},
-    )
+    image, found = render(scene, config.width, config.height, drift)
+    movie, units = MOVIES[shot.movie], {f"au{unit:02d}": face(unit) for unit in ACTION_UNITS}
+    truth: Truth = {
+        "path": shot.path,
+        "label": shot.label,
+        "group": movie,
+        "clip": shot.clip_name,
+        "person": f"{movie}-{shot.slot}",
+        "kind": shot.kind,
+        "faces": len(found),
+        **dict.fromkeys((*_PLACES, *units)),
+    }
+    if found:
+        truth |= dict(zip(_PLACES, (round(value, 2) for value in found[0]), strict=True))
+        truth |= {name: round(value, 4) for name, value in units.items()}
     return image, truth
 
 
@@ -148,52 +111,80 @@ def generate(
         DataError: `folder` holds something that this function did not write.
     """
     folder = Path(folder)
-    total = config.ordinary + config.hard
-    if _intact(config, folder):
-        if progress:
-            progress(total, total)
-        return folder
-    if folder.exists() and not (folder / LABEL_FILE).exists() and any(folder.iterdir()):
-        raise DataError(
-            "the generated set needs a folder of its own",
-            got=f"{folder}, which holds other files",
-            fix="Name an empty or a new folder",
-        )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second finds the frames drawn
-        if not _intact(config, folder):
-            _write(config, folder, workers, progress)
+    total = len(plan(config))
+    if not _intact(config, folder):
+        if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
+            raise DataError(
+                "the generated set needs a folder for itself",
+                got=f"{folder}, which holds other files",
+                fix="Name an empty or a new folder",
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):  # the second to come finds the frames drawn
+            if not _intact(config, folder):
+                _write(config, folder, workers or _cpus(), progress)
+    if progress:
+        progress(total, total)
     return folder
 
 
 def _write(
-    config: GeneratedConfig,
-    folder: Path,
-    workers: int | None,
-    progress: Callable[[int, int], None] | None,
+    config: GeneratedConfig, folder: Path, workers: int, progress: Callable[[int, int], None] | None
 ) -> None:
-    total = config.ordinary + config.hard
-    _sweep(folder)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of killed runs: the lock is held
+        shutil.rmtree(left, ignore_errors=True)
     part = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
     try:
         for label in CLASSES:
             (part / label).mkdir(parents=True)
-        rows: dict[int, dict[str, object]] = {}
-        for chunk in _drawn(config, part, workers):
-            rows.update(chunk)
-            if progress:
-                progress(len(rows), total)
+        rows: list[Truth] = []
+        with closing(_drawn(config, part, workers)) as drawn:
+            for row in drawn:
+                rows.append(row)
+                if progress:
+                    progress(len(rows), len(plan(config)))
         with (part / MANIFEST).open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, _COLUMNS)
+            table = csv.DictWriter(file, rows[0])
             table.writeheader()
-            table.writerows(rows[index] for index in range(total))
-        (part / LABEL_FILE).write_text(_label_text(config), encoding="utf-8")
+            table.writerows(rows)
+        (part / MARK).write_text(
+            "This data set is synthetic.\n"
+            f"Every image in it was {GENERATED_NOTICE}.\n"
+            "No figure measured on it is evidence about real faces.\n\n"
+            f"key: {config.key()}\nconfig: {json.dumps(asdict(config), sort_keys=True)}\n",
+            encoding="utf-8",
+        )
         if folder.exists():
             shutil.rmtree(folder)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _drawn(config: GeneratedConfig, folder: Path, workers: int) -> Generator[Truth, None, None]:
+    """Draw all frames into a folder and yield their truths in order."""
+    draw, frames = partial(_draw, config, folder), range(len(plan(config)))
+    if workers == 1:
+        yield from map(draw, frames)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(draw, frames, chunksize=4)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _draw(config: GeneratedConfig, folder: Path, index: int) -> Truth:
+    image, truth = render_frame(config, index)
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", "FER Lab")
+    about.add_text("Comment", GENERATED_NOTICE)
+    Image.fromarray(image).save(folder / truth["path"], "PNG", pnginfo=about, compress_level=3)
+    return truth
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def truth_of(folder: Path) -> pd.DataFrame:
@@ -203,7 +194,7 @@ def truth_of(folder: Path) -> pd.DataFrame:
         DataError: `folder` holds no generated set.
     """
     path = Path(folder) / MANIFEST
-    if not path.exists() or not (Path(folder) / LABEL_FILE).exists():
+    if not path.exists() or not (Path(folder) / MARK).exists():
         raise DataError(
             "a generated set has frames.csv and SYNTHETIC.txt", got=folder, fix="Generate it first"
         )
@@ -229,63 +220,10 @@ def _pose(
     return Pose(float(yaw), float(pitch), float(tilt), float(x), float(y), float(unit))
 
 
-def _drawn(
-    config: GeneratedConfig, folder: Path, workers: int | None
-) -> Iterator[dict[int, dict[str, object]]]:
-    total = config.ordinary + config.hard
-    chunks = [range(start, min(start + 4, total)) for start in range(0, total, 4)]
-    workers = min(workers or _cpus(), len(chunks))
-    if workers == 1:
-        for chunk in chunks:
-            yield _draw_chunk(config, folder, chunk)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        jobs = [pool.submit(_draw_chunk, config, folder, chunk) for chunk in chunks]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _draw_chunk(config: GeneratedConfig, folder: Path, indices: range) -> dict[int, dict[str, object]]:
-    rows = {}
-    for index in indices:
-        image, truth = render_frame(config, index)
-        about = PngImagePlugin.PngInfo()
-        about.add_text("Software", "FER Lab")
-        about.add_text("Comment", GENERATED_NOTICE)
-        Image.fromarray(image).save(folder / truth.path, "PNG", pnginfo=about, compress_level=3)
-        rows[index] = truth.row()
-    return rows
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _label_text(config: GeneratedConfig) -> str:
-    lines = [
-        "This data set is synthetic.",
-        f"Every image in it was {GENERATED_NOTICE}.",
-        "No figure measured on it is evidence",
-    ]
-    lines[-1] += " about real faces."
-    lines += ["", f"key: {config.key()}", f"config: {json.dumps(asdict(config), sort_keys=True)}", ""]
-    return "\n".join(lines)
-
-
 def _intact(config: GeneratedConfig, folder: Path) -> bool:
-    label = folder / LABEL_FILE
+    label = folder / MARK
     if not label.exists() or not (folder / MANIFEST).exists():
         return False
     if f"key: {config.key()}\n" not in label.read_text(encoding="utf-8"):
         return False
     return all((folder / shot.path).exists() for shot in plan(config))
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs left beside the folder; the lock is held, so none of them lives."""
-    for part in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(part, ignore_errors=True)

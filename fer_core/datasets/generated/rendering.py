@@ -14,7 +14,7 @@ from scipy.ndimage import map_coordinates
 
 from .face_model import Expression, Identity, mouth_of
 from .face_paint import paint_face
-from .face_surface import F, Surface, hair_surface, head_surface, hollows, step
+from .face_surface import F, Surface, hair_surface, head_surface, hollows, ridge, step
 from .scenery import Look, backdrop, draw_body, expose
 
 
@@ -52,46 +52,40 @@ class Scene:
     blur: float = 0.0
 
 
-@dataclass(frozen=True)
-class FaceTruth:
-    """A face's exact place: box (x1, y1, x2, y2) and five landmarks (5, 2), in pixels.
-
-    The box bounds the face's surface from mid-forehead to chin and 77 degrees to either side of the nose.
-    Landmarks are image-left eye, image-right eye, nose tip, image-left and image-right mouth corner.
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: np.ndarray
+#: A face's exact place in pixels: its box x1, y1, x2, y2, which bounds the face's surface from mid-forehead to
+#: chin and 77 degrees to either side of the nose, then x and y of image-left eye, image-right eye, nose tip,
+#: image-left and image-right mouth corner.
+Places = list[float]
 
 
 def render(
     scene: Scene, width: int, height: int, rng: np.random.Generator
-) -> tuple[np.ndarray, list[FaceTruth]]:
+) -> tuple[np.ndarray, list[Places]]:
     """Draw a scene.
 
     Args:
         rng: the grain's random stream.
 
     Returns:
-        The frame, uint8 (height, width, 3), and one truth for each actor that faces the camera.
+        The frame, uint8 (height, width, 3), and the places of each actor's face that looks at the camera.
     """
     frame = backdrop(scene.look, width, height, scene.shift)
-    truths: list[FaceTruth] = []
+    found: list[Places] = []
     for actor in sorted(scene.actors, key=lambda a: a.pose.unit):
-        truth = _draw_actor(frame, actor, scene.look)
+        places = _draw_actor(frame, actor, scene.look)
         if not actor.from_behind:
-            truths.insert(0, truth)
+            found.insert(0, places)
     if scene.covered:
         _draw_book(frame, scene.actors[0], scene.look)
-    return expose(frame, scene.look, rng, gain=scene.gain, blur=scene.blur), truths
+    return expose(frame, scene.look, rng, gain=scene.gain, blur=scene.blur), found
 
 
-def _draw_actor(frame: np.ndarray, actor: Actor, look: Look) -> FaceTruth:
+def _draw_actor(frame: np.ndarray, actor: Actor, look: Look) -> Places:
     who, pose = actor.who, actor.pose
     texel = 1 / float(np.clip(1.3 * pose.unit, 48, 130))
     reach = min(1.95 + abs(pose.yaw), np.pi)
     head = head_surface(who, actor.face, texel, reach, from_behind=actor.from_behind)
-    truth = _truth(head, actor)
+    places = _places(head, actor)
     paint_face(head, who, actor.face, from_behind=actor.from_behind)
     hair = hair_surface(who, texel, reach, from_behind=actor.from_behind)
     _light(head, look, pose)
@@ -107,7 +101,7 @@ def _draw_actor(frame: np.ndarray, actor: Actor, look: Look) -> FaceTruth:
     head_view.draw(frame)
     if hair is not None:
         hair_view.draw(frame)
-    return truth
+    return places
 
 
 def _shade_under_hair(head: Surface, hair: Surface) -> None:
@@ -134,8 +128,8 @@ def _to_pixels(pose: Pose, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np
     return pose.x + pose.unit * (u * cos - v * sin), pose.y + pose.unit * (u * sin + v * cos)
 
 
-def _into_head(pose: Pose, vector: tuple[float, float, float]) -> np.ndarray:
-    """A camera-space direction in the head's own axes."""
+def _into_head(pose: Pose, vector: np.ndarray) -> np.ndarray:
+    """A camera-space direction in the head's axes."""
     cos, sin = np.cos(pose.tilt), np.sin(pose.tilt)
     x, y, z = vector[0] * cos + vector[1] * sin, -vector[0] * sin + vector[1] * cos, vector[2]
     y, z = y * np.cos(pose.pitch) - z * np.sin(pose.pitch), y * np.sin(pose.pitch) + z * np.cos(pose.pitch)
@@ -151,7 +145,7 @@ def _light(surface: Surface, look: Look, pose: Pose, *, fibre: bool = False) -> 
     nx, ny, nz = -zc * texel, zc * xr - xc * zr, xc * texel
     scale = F(1) / np.sqrt(nx * nx + ny * ny + nz * nz + F(1e-12))
     nx, ny, nz = nx * scale, ny * scale, nz * scale
-    light, view = _into_head(pose, look.light), _into_head(pose, (0, 0, 1))
+    light, view = _into_head(pose, look.light), _into_head(pose, np.array((0.0, 0.0, 1.0)))
     toward = nx * light[0] + ny * light[1] + nz * light[2]
     openness = np.ones_like(toward) if fibre else hollows(surface)
     up = F(0.78) - F(0.22) * ny
@@ -253,7 +247,7 @@ def _visible(places: np.ndarray, *, forward: bool) -> np.ndarray:
     return np.minimum.accumulate(places[::-1])[::-1]
 
 
-def _truth(head: Surface, actor: Actor) -> FaceTruth:
+def _places(head: Surface, actor: Actor) -> Places:
     who, pose = actor.who, actor.pose
     rows = np.flatnonzero(head.y[:, 0] >= -0.86)[::3]
     columns = np.flatnonzero(np.abs(head.phi) <= 1.35)[::3]
@@ -263,15 +257,14 @@ def _truth(head: Surface, actor: Actor) -> FaceTruth:
     mouth = mouth_of(who, actor.face)
     points = [(-who.eye_gap, 0.0), (who.eye_gap, 0.0), (0.0, who.nose_length - 0.03)]
     points += [(side * mouth.half, mouth.y + mouth.corner[(side + 1) // 2]) for side in (-1, 1)]
-    found = []
+    found = [px.min(), py.min(), px.max(), py.max()]
     front = np.abs(head.phi) < 1.5
     for x, y in points:
         row = int(np.clip(np.searchsorted(head.y[:, 0], y), 0, len(head.y) - 1))
         depth = float(np.interp(x, head.x[row, front], head.z[row, front]))
         turned, nodded, _ = _rotate(pose, np.array(x), np.array(y), np.array(depth))
-        found.append(_to_pixels(pose, turned, nodded))
-    box = (float(px.min()), float(py.min()), float(px.max()), float(py.max()))
-    return FaceTruth(box, np.array(found, float))
+        found += _to_pixels(pose, turned, nodded)
+    return [float(value) for value in found]
 
 
 def _draw_book(frame: np.ndarray, actor: Actor, look: Look) -> None:
@@ -283,8 +276,8 @@ def _draw_book(frame: np.ndarray, actor: Actor, look: Look) -> None:
     x, y = dx + slant * dy, dy - slant * dx
     inside = np.minimum(F(1.28) - np.abs(x), F(0.74) - np.abs(y))
     cover = step(inside, soft)
-    spine = np.exp(-(((x - F(0.02)) / F(0.05)) ** 2))
-    border = np.exp(-(((inside - F(0.09)) / F(0.018)) ** 2)) * step(inside, soft)
+    spine = ridge(x - F(0.02), 0.05)
+    border = ridge(inside - F(0.09), 0.018) * step(inside, soft)
     lit = F(0.45) + F(0.35 * look.light[2]) + F(0.10 * np.sign(look.light[0])) * x - F(0.06) * y
     paper = np.clip((np.array(actor.who.cloth, F)[::-1] * F(0.8))[:, None, None] * lit, 0, 1)
     shown = paper * (F(1) - F(0.45) * spine) + F(0.25) * border

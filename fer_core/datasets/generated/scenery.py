@@ -9,25 +9,25 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from .face_model import Identity
-from .face_surface import F, noise, step
+from .face_surface import F, noise, ridge, step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Look:
-    """What all frames of a movie share. Colours and gains are per channel (R, G, B)."""
+    """What all frames of a movie share. Colours and gains are per channel (R, G, B), float64."""
 
-    light: tuple[float, float, float]  # towards the key light: x right, y down, z to the camera
-    key: tuple[float, float, float]
-    ambient: tuple[float, float, float]
+    light: np.ndarray  # (3,) towards the key light: x right, y down, z to the camera
+    key: np.ndarray
+    ambient: np.ndarray
     rim: float
-    tint: tuple[float, float, float]
+    tint: np.ndarray
     contrast: float
     saturation: float
     grain: float  # deviation in grey levels
     blur: float  # Gaussian sigma in pixels of a 720-pixel frame
     letterbox: float  # share of the height lost at the top, and as much at the bottom
     quality: int  # of the broadcast compression
-    palette: tuple[tuple[float, float, float], ...]
+    palette: np.ndarray  # (5, 3)
     set_seed: int
 
 
@@ -48,21 +48,21 @@ def draw_look(rng: np.random.Generator) -> Look:
         angle = 2 * np.pi * (hue + 0.12 * rng.normal() + (0.45 if k == 3 else 0.0))
         base = 0.5 + 0.5 * np.cos(angle - np.array((0, 2.1, 4.2)))
         grey = rng.uniform(0.55, 0.92)
-        tone = (grey * 0.5 + (1 - grey) * base) * (rng.uniform(0.25, 0.95) if k else rng.uniform(0.2, 0.7))
-        palette.append((float(tone[0]), float(tone[1]), float(tone[2])))
+        bright = rng.uniform(0.25, 0.95) if k else rng.uniform(0.2, 0.7)
+        palette.append((grey * 0.5 + (1 - grey) * base) * bright)
     return Look(
-        light=_three(light),
-        key=_three(key),
-        ambient=_three(ambient),
+        light=light,
+        key=key,
+        ambient=ambient,
         rim=float(rng.choice((0.0, 0.25, 0.6))),
-        tint=_three(1 + cast - cast.mean()),
+        tint=1 + cast - cast.mean(),
         contrast=float(rng.uniform(0.0, 0.5)),
         saturation=float(rng.uniform(0.55, 1.1)),
         grain=float(rng.uniform(1.0, 4.0)),
         blur=float(rng.uniform(0.5, 1.3)),
         letterbox=float(rng.choice((0.0, 0.08, 0.12), p=(0.4, 0.3, 0.3))),
         quality=int(rng.integers(72, 90)),
-        palette=tuple(palette),
+        palette=np.array(palette),
         set_seed=int(rng.integers(2**31)),
     )
 
@@ -127,14 +127,14 @@ def draw_body(frame: np.ndarray, who: Identity, look: Look, place: tuple[float, 
     skin = np.array(who.skin, F)[:, None, None] ** 2
     neck_half = F(who.neck) + F(0.16) * np.clip(y - F(1.75), 0, 1) ** 2 * 2
     shadow = F(1) - F(0.62) * step(F(who.chin + 0.30) - y + F(0.10) * light[0] * x, 0.7)
-    tendon = F(1) - F(0.10) * np.exp(-(((size - F(0.16) - F(0.1) * (F(2.4) - y)) / F(0.06)) ** 2))
+    tendon = F(1) - F(0.10) * ridge(size - F(0.16) - F(0.1) * (F(2.4) - y), 0.06)
     neck = np.sqrt(np.clip(skin * lit(x / neck_half * F(0.85), -0.1) * shadow * tendon, 0, 1.4))
     part += step(neck_half - size, pixel) * step(y - F(0.7), 0.2) * (neck - part)
 
     arm = F(1.75 if who.neck < 0.55 else 2.05)
-    slope = F(2.04) + F(0.075) * size**2 - F(0.26) * np.exp(-((size / F(0.72)) ** 2))
+    slope = F(2.04) + F(0.075) * size**2 - F(0.26) * ridge(size, 0.72)
     torso = step(y - slope - F(2.6) * np.clip(size - arm, 0, 3) ** F(2.4), pixel)
-    pit = np.exp(-(((size - arm - F(0.02) + F(0.06) * (y - F(3.4))) / F(0.05)) ** 2)) * step(y - F(3.1), 0.5)
+    pit = ridge(size - arm - F(0.02) + F(0.06) * (y - F(3.4)), 0.05) * step(y - F(3.1), 0.5)
     rng = np.random.default_rng([who.texture_seed, 9])
     folds = noise(rng, x.shape, (5, 9)) * F(0.05) + noise(rng, x.shape, (14, 30)) * F(0.025)
     cloth = np.array(who.cloth, F)[:, None, None] ** 2
@@ -156,7 +156,7 @@ def draw_body(frame: np.ndarray, who: Identity, look: Look, place: tuple[float, 
         inner = step(F(0.50) - size + F(0.35) * (F(1.9) - y), pixel) * (F(1) - opening)
         shirt = np.sqrt(np.clip(F(0.55) * shape, 0, 1.3)) * np.array((1, 1, 0.98), F)[:, None, None]
         garment = garment + inner * (shirt - garment)
-        lapel = np.exp(-(((size - F(0.50) - F(0.35) * (F(1.9) - y)) / F(0.025)) ** 2))
+        lapel = ridge(size - F(0.50) - F(0.35) * (F(1.9) - y), 0.025)
         garment = garment * (F(1) - F(0.5) * lapel)
     part += torso * (garment - part)
 
@@ -193,7 +193,3 @@ def expose(
     stored = io.BytesIO()
     Image.fromarray(noisy).save(stored, "JPEG", quality=look.quality)
     return np.array(Image.open(stored))
-
-
-def _three(values: np.ndarray) -> tuple[float, float, float]:
-    return (float(values[0]), float(values[1]), float(values[2]))

@@ -13,21 +13,9 @@ from fer_core.datasets.base import GENERATED_MOVIE
 from fer_core.datasets.readers.feature_table import COMPONENTS
 
 MOVIES = 37
+_BLANK = [""] * (COMPONENTS - 1)
 HEADERS = (
-    [
-        "",
-        "Label",
-        "First 5 principal\ncomponents of LPQ",
-        "",
-        "",
-        "",
-        "",
-        "First 5 PCs of PHOG",
-        "",
-        "",
-        "",
-        "",
-    ],
+    ["", "Label", "First 5 principal\ncomponents of LPQ", *_BLANK, "First 5 PCs of PHOG", *_BLANK],
     ["\n", "", *[""] * (2 * COMPONENTS)],
 )
 
@@ -35,10 +23,10 @@ HEADERS = (
 def generate_table(path: Path, *, seed: int = 0, rows: int = 675) -> Path:
     """Write a sheet like the one that stands for SFEW in courses, traps included.
 
-    Figures: a class's own offset, a movie's own offset and noise, so that folds that split a movie look
+    Figures: an offset a class, an offset a movie and noise, so that folds that split a movie look
     better than folds that do not, as on film frames. Traps: one row's five PHOG cells hold the text 'NaN';
     one stem is listed under two labels; headers are blank, merged and broken by newlines (.xlsx alone). The movies'
-    names say that they are made up, by which every copy is known.
+    names say that they are generated, by which every copy is known.
 
     Args:
         path: .xlsx (two merged header rows) or .csv (no header).

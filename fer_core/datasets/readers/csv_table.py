@@ -7,15 +7,17 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset, Problem, Sample
 from fer_core.errors import DataError
 
 from .grouping import groups_and_clips
 from .image_folder import parse_split
-from .labels import first_code, is_number, parse_label
+from .labels import is_number, parse_label
+from .layout import Layout, Source
 
 #: What a column may be called, case aside, the first present counts.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -32,84 +34,70 @@ MAX_BYTES = 256 * 2**20
 _DELIMITERS = ",;\t|"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line's cells; `line` is where it ends in the file, counted from 1."""
-
-    line: int
-    path: str
-    label: str
-    split: str
-    group: str
-    clip: str
+class _Unusable(Exception):
+    """Why a row can't become a sample."""
 
 
-def read_csv(
-    path: Path, *, label_codes: str | None = None, group_pattern: str | None = None, layout: str = "csv"
-) -> Dataset:
+def read_csv(source: Source) -> Dataset:
     """Read a manifest: UTF-8 (with or without BOM), a header line, comma, semicolon, tab or | between cells.
 
     Columns are found by name (`COLUMNS`) in any order, others are ignored. Paths are relative to the CSV's
-    folder, or absolute below it. Where group or clip is not given, names tell (`grouping.groups_and_clips`).
+    folder, or absolute below it. Where group or clip is not given, names decide (`grouping.groups_and_clips`).
     A row that can't become a sample is a problem named after its path or line: no such file, outside the
     folder, unknown label or split, listed twice (all rows, where they contradict each other).
 
     Raises:
         DataError: no such file, not a table of UTF-8 text, no path or label column, no usable row, numeric
-            labels without `label_codes`.
+            labels without label codes.
     """
-    first_code(label_codes)
-    path = path.absolute()
-    root = path.parent
+    path = source.path.absolute()
     problems: list[Problem] = []
-    usable: dict[str, list[tuple[_Row, Sample]]] = {}
-    for row in _rows(path):
-        name, reason = _name(row, root)
-        label = None
-        if not reason:
-            label, reason = _label(row, label_codes)
-        split = parse_split(row.split) if row.split else None
-        if not reason and row.split and split is None:
-            reason = f"split {row.split!r} is none of train, validation, test, set1, set2"
-        if label is None or reason:
-            problems.append(Problem(row.path or f"line {row.line}", f"line {row.line}: {reason}"))
-            continue
-        sample = Sample(name, root / name, label, split, row.group, row.clip)
-        usable.setdefault(name, []).append((row, sample))
-    samples = [kept for rows in usable.values() if (kept := _only(rows, problems)) is not None]
+    usable: dict[str, list[tuple[int, Sample]]] = {}  # by name, with the line where the row ends
+    for line, cells in _rows(path):
+        try:
+            sample = _sample(cells, path.parent, source.label_codes)
+            usable.setdefault(sample.name, []).append((line, sample))
+        except _Unusable as reason:
+            problems.append(Problem(cells["path"] or f"line {line}", f"line {line}: {reason}"))
+    samples = [rows[0][1] for name, rows in sorted(usable.items()) if _agree(rows, problems)]
     if not samples:
         raise DataError(
             "A CSV data set must list at least one image that is there and labelled",
             got=f"none in {path}" + (f" ({problems[0].name}: {problems[0].reason})" if problems else ""),
             fix="Paths are relative to the CSV's folder",
         )
-    return Dataset(
-        name=path.stem,
-        source=str(path),
-        layout=layout,
-        root=root,
-        samples=tuple(_with_groups(sorted(samples, key=lambda sample: sample.name), group_pattern)),
-        problems=tuple(problems),
+    known = groups_and_clips([sample.name for sample in samples], source.group_pattern)
+    filled = (
+        replace(sample, group=sample.group or group, clip=sample.clip or clip)
+        for sample, (group, clip) in zip(samples, known, strict=True)
     )
+    return Dataset(path.stem, str(path), "csv", path.parent, tuple(filled), tuple(problems))
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+CSV = Layout(lambda source: source.path.is_file(), read_csv)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row that is not blank: the line where it ends, counted from 1, and its cells by `COLUMNS`."""
     text = _text(path)
-    lines = text.splitlines()
-    header = next((line for line in lines if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=header.count))
     places: dict[str, int] | None = None
     try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
+        for row in reader:
+            cells = [cell.strip() for cell in row]
             if not any(cells):
                 continue
             if places is None:
                 places = _places(cells, path)
                 continue
-            found = {column: cells[place] if place < len(cells) else "" for column, place in places.items()}
-            yield _Row(reader.line_num, **{column: found.get(column, "") for column in COLUMNS})
+            yield (
+                reader.line_num,
+                {
+                    column: cells[places[column]] if places.get(column, len(cells)) < len(cells) else ""
+                    for column in COLUMNS
+                },
+            )
     except csv.Error as error:
         raise DataError(
             "A CSV data set must be a table of text", got=f"{path}, line {reader.line_num}: {error}"
@@ -124,10 +112,7 @@ def _text(path: Path) -> str:
         raise DataError(rule, got=f"no file {path}", fix="Check its spelling and that it exists")
     if path.stat().st_size > MAX_BYTES:
         raise DataError(rule, got=f"{path}, larger than {MAX_BYTES // 2**20} MB")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(rule, got=f"{path} ({error.strerror})") from error
+    data = path.read_bytes()
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -154,55 +139,48 @@ def _places(header: list[str], path: Path) -> dict[str, int]:
     return places
 
 
-def _name(row: _Row, root: Path) -> tuple[str, str]:
-    """Return the sample's name, or '' and why there is none."""
-    if not row.path:
-        return "", "no path"
-    if "\0" in row.path:
-        return "", "a path with a zero byte"
+def _sample(cells: dict[str, str], root: Path, codes: str | None) -> Sample:
+    name, label, split = _name(cells["path"], root), cells["label"], None
+    if not label:
+        raise _Unusable("no label")
+    index = parse_label(label, codes=codes)
+    if index is None:
+        outside = f"label {label!r} is outside the codes {codes}"
+        raise _Unusable(outside if is_number(label) else f"unknown label {label!r}")
+    if cells["split"] and not (split := parse_split(cells["split"])):
+        raise _Unusable(f"split {cells['split']!r} is none of train, validation, test, set1, set2")
+    return Sample(name, root / name, index, split, cells["group"], cells["clip"])
+
+
+def _name(text: str, root: Path) -> str:
+    """Return the sample's name: the path below the folder, with forward slashes."""
+    if not text:
+        raise _Unusable("no path")
+    if "\0" in text:
+        raise _Unusable("a path with a zero byte")
     # Not resolved: a link in the folder may lead anywhere.
-    places = [Path(os.path.normpath(root / text)) for text in (row.path, row.path.replace("\\", "/"))]
+    places = [Path(os.path.normpath(root / each)) for each in (text, text.replace("\\", "/"))]
     try:
         place = next((place for place in places if place.exists()), places[-1])
         if not place.is_relative_to(root):
-            return "", "outside the CSV's folder"
+            raise _Unusable("outside the CSV's folder")
         if not place.is_file():
-            return "", "a folder or special file" if place.exists() else "no such file"
+            raise _Unusable("a folder or special file" if place.exists() else "no such file")
     except OSError as error:  # a name too long, a folder that may not be entered
-        return "", f"can't be found: {error.strerror}"
-    return place.relative_to(root).as_posix(), ""
+        raise _Unusable(f"can't be found: {error.strerror}") from error
+    return place.relative_to(root).as_posix()
 
 
-def _label(row: _Row, codes: str | None) -> tuple[int | None, str]:
-    if not row.label:
-        return None, "no label"
-    label = parse_label(row.label, codes=codes)
-    if label is not None:
-        return label, ""
-    if is_number(row.label):
-        return None, f"label {row.label!r} is outside the codes {codes}"
-    return None, f"unknown label {row.label!r}"
-
-
-def _only(rows: list[tuple[_Row, Sample]], problems: list[Problem]) -> Sample | None:
-    """Return the sample that all rows of one path agree on; what is too much goes to the problems."""
-    first_row, first = rows[0]
-    if any(sample != first for _, sample in rows[1:]):
-        said = ", ".join(f"line {row.line}: {row.label} {row.split} {row.group}".rstrip() for row, _ in rows)
-        for row, _ in rows:
-            problems.append(Problem(first.name, f"line {row.line}: listed with contradictions ({said})"))
-        return None
-    for row, _ in rows[1:]:
-        problems.append(
-            Problem(first.name, f"line {row.line}: listed again (first in line {first_row.line})")
-        )
-    return first
-
-
-def _with_groups(samples: list[Sample], pattern: str | None) -> Iterator[Sample]:
-    """Fill in what the table leaves out from the names."""
-    told = groups_and_clips([sample.name for sample in samples], pattern)
-    for sample, (group, clip) in zip(samples, told, strict=True):
-        yield Sample(
-            sample.name, sample.path, sample.label, sample.split, sample.group or group, sample.clip or clip
-        )
+def _agree(rows: list[tuple[int, Sample]], problems: list[Problem]) -> bool:
+    """Return whether all rows of one path say the same; what is too much goes to the problems."""
+    (first, sample), *others = rows
+    if not others:
+        return True
+    agree = all(other == sample for _, other in others)
+    said = ", ".join(
+        f"line {line}: {CLASSES[one.label]} {one.split or ''} {one.group}".rstrip() for line, one in rows
+    )
+    for line, _ in others if agree else rows:
+        words = f"listed again (first in line {first})" if agree else f"listed with contradictions ({said})"
+        problems.append(Problem(sample.name, f"line {line}: {words}"))
+    return agree

@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ from fer_core.config.run import CLASSES, KEY_LENGTH
 from fer_core.datasets.base import Problem, Sample
 from fer_core.errors import DataError
 
-from .grouping import IMAGE_SUFFIXES, groups_and_clips
+from .grouping import IMAGE_SUFFIXES
 from .labels import is_number, parse_label
 
 COMPONENTS = 5
@@ -61,16 +61,6 @@ class FeatureTable:
         """Names without folder, extension and case: what rows and images are joined by."""
         return tuple(stem_of(name) for name in self.names)
 
-    @cached_property
-    def groups(self) -> tuple[str, ...]:
-        """The movie of each row, '' where its name tells none."""
-        return tuple(group for group, _ in groups_and_clips(_posix(self.names)))
-
-    @cached_property
-    def clips(self) -> tuple[str, ...]:
-        """The shot of each row, its name where nothing is known."""
-        return tuple(clip for _, clip in groups_and_clips(_posix(self.names)))
-
     def features(self, columns: Columns) -> np.ndarray:
         """Return the chosen figures of every row: (N, 5 or 10) float64, LPQ first; NaN where missing."""
         parts = {"lpq": [self.lpq], "phog": [self.phog], "both": [self.lpq, self.phog]}[columns]
@@ -86,20 +76,6 @@ class FeatureTable:
         for part in (self.labels.astype("<i8"), self.features("both").astype("<f8")):
             digest.update(part.tobytes())
         return digest.hexdigest()[:KEY_LENGTH]
-
-
-@dataclass(frozen=True, eq=False)
-class Join:
-    """Rows and samples that are the same image.
-
-    Attributes:
-        rows, samples: (M,) intp, indices that belong together, by rising row.
-        problems: rows with no image, images with no row, and what could not be told apart.
-    """
-
-    rows: np.ndarray
-    samples: np.ndarray
-    problems: tuple[Problem, ...]
 
 
 def read_feature_table(path: Path) -> FeatureTable:
@@ -138,52 +114,31 @@ def read_feature_table(path: Path) -> FeatureTable:
     return _assemble(cells, first, lpq, phog)
 
 
-def join(table: FeatureTable, samples: Sequence[Sample]) -> Join:
+def join(table: FeatureTable, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
     """Match rows with images by stem; a stem listed more than once also by label.
 
-    Where a single row and a single image share a stem but not the label, they are joined and reported.
+    Returns:
+        rows and samples: (M,) intp, indices that belong together, by rising row.
     """
     images: dict[str, list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):
         images[stem_of(sample.name)].append(index)
-    counts: dict[str, int] = defaultdict(int)
-    for stem in table.stems:
-        counts[stem] += 1
-    rows: list[int] = []
-    found: list[int] = []
-    problems: list[Problem] = []
+    counts = Counter(table.stems)
+    pairs: list[tuple[int, int]] = []
     for row, stem in enumerate(table.stems):
-        label = int(table.labels[row])
-        candidates = images.get(stem, [])
-        if counts[stem] > 1 or len(candidates) > 1:
-            candidates = [index for index in candidates if samples[index].label == label]
-        if len(candidates) != 1:
-            reason = "no image has this stem" if stem not in images else "no single image has stem and label"
-            problems.append(Problem(table.names[row], reason))
-            continue
-        image = samples[candidates[0]]
-        if image.label != label:
-            reason = f"labelled {CLASSES[label]} in the table and {CLASSES[image.label]} as an image"
-            problems.append(Problem(table.names[row], reason))
-        rows.append(row)
-        found.append(candidates[0])
-    joined = set(found)
-    problems += [
-        Problem(sample.name, "no row of the table belongs to this image")
-        for index, sample in enumerate(samples)
-        if index not in joined
-    ]
-    return Join(np.array(rows, dtype=np.intp), np.array(found, dtype=np.intp), tuple(problems))
+        found = images.get(stem, [])
+        if counts[stem] > 1 or len(found) > 1:
+            found = [index for index in found if samples[index].label == table.labels[row]]
+        if len(found) == 1:
+            pairs.append((row, found[0]))
+    rows, joined = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    return rows, joined
 
 
 def stem_of(name: str) -> str:
     """Return a name without folder, image extension and case."""
-    path = PurePosixPath(*_posix([name.strip()]))
+    path = PurePosixPath(name.strip().replace("\\", "/"))
     return (path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name).casefold()
-
-
-def _posix(names: Sequence[str]) -> list[str]:
-    return [name.replace("\\", "/") for name in names]
 
 
 def _xlsx_cells(path: Path) -> list[list[str]]:
@@ -207,7 +162,7 @@ def _csv_cells(path: Path) -> list[list[str]]:
 
 
 def _bounded(rows: Iterable[list[str]]) -> list[list[str]]:
-    """Return the rows up to the limit; blank ones beyond it, which a spreadsheet may leave behind, go unsaid."""
+    """Return the rows up to the limit; blank ones beyond it, which a spreadsheet may leave, are not mentioned."""
     found: list[list[str]] = []
     for row in rows:
         if len(found) < MAX_ROWS:
@@ -258,36 +213,30 @@ def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> Featur
     for number, row in enumerate(cells[first:], start=first + 1):
         if not any(row):
             continue
-        place = f"row {number}"
-        name, code = [*row, "", ""][:2]
+        name, code, *_ = padded = [*row, *[""] * (max(lpq, phog) + COMPONENTS)]
         label = parse_label(code, codes="1-7")
         if not name or label is None:
-            problems.append(Problem(name or place, f"{place}: left out, " + _lack(name, code)))
+            lack = f"label {code!r} is none of 1-7" if name else "it has no name"
+            problems.append(Problem(name or f"row {number}", f"row {number}: left out, {lack}"))
             continue
-        stem = stem_of(name)
-        if label in labels_of[stem]:
-            problems.append(Problem(name, f"{place}: left out, listed before with the same label"))
+        if label in labels_of[stem_of(name)]:
+            problems.append(Problem(name, f"row {number}: left out, listed before with the same label"))
             continue
-        labels_of[stem].add(label)
-        padded = [*row, *[""] * (max(lpq, phog) + COMPONENTS)]
-        values = []
-        for title, start in (("LPQ", lpq), ("PHOG", phog)):
-            texts = padded[start : start + COMPONENTS]
-            block = [_number(text) for text in texts]
-            missing = [text for text, value in zip(texts, block, strict=True) if math.isnan(value)]
-            if missing:
-                reason = (
-                    f"{place}: no number in {len(missing)} of {COMPONENTS} {title} cells ({missing[0]!r})"
-                )
-                problems.append(Problem(name, reason))
-            values += block
+        labels_of[stem_of(name)].add(label)
         names.append(name)
         labels.append(label)
-        figures.append(values)
+        figures.append([])
+        for title, start in (("LPQ", lpq), ("PHOG", phog)):
+            texts = padded[start : start + COMPONENTS]
+            figures[-1] += [_number(text) for text in texts]
+            missing = [text for text in texts if math.isnan(_number(text))]
+            if missing:
+                lack = f"no number in {len(missing)} of {COMPONENTS} {title} cells ({missing[0]!r})"
+                problems.append(Problem(name, f"row {number}: {lack}"))
     for stem, found in labels_of.items():
         if len(found) > 1:
             listed = " and ".join(CLASSES[label] for label in sorted(found))
-            problems.append(Problem(stem, f"listed as {listed}; rows and images are told apart by label"))
+            problems.append(Problem(stem, f"listed as {listed}; rows and images are matched by label"))
     table = np.array(figures, dtype=np.float64).reshape(-1, 2 * COMPONENTS)
     return FeatureTable(
         tuple(names),
@@ -296,7 +245,3 @@ def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> Featur
         table[:, COMPONENTS:],
         tuple(problems),
     )
-
-
-def _lack(name: str, code: str) -> str:
-    return f"label {code!r} is none of 1-7" if name else "it has no name"

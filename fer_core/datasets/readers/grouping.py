@@ -1,4 +1,4 @@
-"""What must not straddle a fold: the movie and shot that an image's name tells.
+"""What must not straddle a fold: the movie and shot that an image's name says.
 
 SFEW and AFEW name their frames `Movie_HHMMSScc0_FFFFFFFF.png` (Dhall et al. 2011, 2012): time stamp of the
 shot in the movie, then number of the frame in the shot. Some names are irregular (`OceansThirteen-010619400_
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from fer_core.errors import DataError
@@ -26,22 +25,17 @@ IMAGE_SUFFIXES = frozenset(
 # 8 or 9 digits of time and 7 to 9 of frame: a zero may have got lost at the front of either. Frame numbers stay
 # far below 100 000, which keeps date-and-time names of phone cameras (IMG_20200101_123456789) out.
 _FILM = re.compile(
-    r"(?:copy of )?(?P<movie>\S.*?)[\s_.-]*(?<!\d)(?P<time>\d{8,9})[\s_.-]+(?P<frame>0{2,4}\d{5})(?:\D.*)?",
+    r"(?:copy of )?(?P<movie>\S.*?)[\s_.-]*(?<!\d)(?P<time>\d{8,9})[\s_.-]+0{2,4}\d{5}(?:\D.*)?",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FilmName:
-    """A frame's name taken apart: movie as spelled, nine-digit time stamp, frame number in the shot."""
+def film_name(file_name: str) -> tuple[str, str] | None:
+    """Return movie as spelled and nine-digit time stamp of the shot; None if the name is no film frame's.
 
-    movie: str
-    time: str
-    frame: int
-
-
-def film_name(file_name: str) -> FilmName | None:
-    """Take a frame's file name (a path's last part, with extension) apart; None if it names no film."""
+    Args:
+        file_name: a path's last part, with extension.
+    """
     stem = PurePosixPath(file_name)
     while stem.suffix.lower() in IMAGE_SUFFIXES:  # 'x.png.png' is met as well
         stem = stem.with_suffix("")
@@ -49,7 +43,7 @@ def film_name(file_name: str) -> FilmName | None:
     if found is None:
         return None
     movie = found["movie"].strip(" _.-")
-    return FilmName(movie, found["time"].zfill(9), int(found["frame"])) if movie else None
+    return (movie, found["time"].zfill(9)) if movie else None
 
 
 def groups_and_clips(names: Sequence[str], pattern: str | None = None) -> list[tuple[str, str]]:
@@ -77,12 +71,12 @@ def groups_and_clips(names: Sequence[str], pattern: str | None = None) -> list[t
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for film in films:
         if film:
-            spellings[_movie_key(film.movie)][film.movie] += 1
+            spellings[_movie_key(film[0])][film[0]] += 1
     best = {key: min(counts, key=lambda text: (-counts[text], text)) for key, counts in spellings.items()}
     found = []
     for name, film in zip(names, films, strict=True):
-        movie = best[_movie_key(film.movie)] if film else ""
-        found.append((movie, f"{movie}_{film.time}" if film else name))
+        movie = best[_movie_key(film[0])] if film else ""
+        found.append((movie, f"{movie}_{film[1]}" if film else name))
     return found
 
 

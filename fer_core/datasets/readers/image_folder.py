@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from fer_core.config.run import CLASSES
@@ -44,9 +44,7 @@ _FILLERS = frozenset(
 )
 
 
-def read_folder(
-    root: Path, *, label_codes: str | None = None, group_pattern: str | None = None, layout: str = "folder"
-) -> Dataset:
+def read_folder(root: Path, *, label_codes: str | None = None, group_pattern: str | None = None) -> Dataset:
     """Read a tree of images whose folders name classes and, maybe, splits.
 
     An image's class is the folder above it that names one, at whatever depth; its split likewise
@@ -57,7 +55,6 @@ def read_folder(
         root: the folder.
         label_codes: '0-6' or '1-7' where folders are numbered.
         group_pattern: a regular expression that finds the group in a sample's name.
-        layout: what to call the result.
 
     Raises:
         DataError: no such folder, no labelled image in it, numbered folders without `label_codes`.
@@ -70,32 +67,28 @@ def read_folder(
         )
     root = root.absolute()
     problems: list[Problem] = []
-    labelled: list[tuple[str, Path, int, str | None]] = []
-    meanings: dict[str, _Meaning] = {}
-    for name, path in walk(root, problems):
-        above = name.rpartition("/")[0]
+    labelled: dict[str, tuple[Path, int, str | None]] = {}
+    meaning = cache(lambda above: _meaning(PurePosixPath(above).parts, label_codes))
+    for name, path in _walk(root, "", (_identity(root),), problems):
         if name != (readable := _readable(name)):
             problems.append(Problem(readable, "its name is not valid UTF-8; rename it"))
             continue
-        if above not in meanings:
-            meanings[above] = _meaning(PurePosixPath(above).parts, label_codes)
-        meant = meanings[above]
-        if meant.label is None:
-            problems.append(Problem(name, meant.reason))
+        label, split, reason = meaning(name.rpartition("/")[0])
+        if label is None:
+            problems.append(Problem(name, reason))
         else:
-            labelled.append((name, path, meant.label, meant.split))
+            labelled[name] = (path, label, split)
     if not labelled:
         raise _nothing_labelled(root, problems)
-    labelled.sort(key=lambda row: row[0])
-    found = groups_and_clips([name for name, *_ in labelled], group_pattern)
+    names = sorted(labelled)
     samples = tuple(
-        Sample(name, path, label, split, group, clip)
-        for (name, path, label, split), (group, clip) in zip(labelled, found, strict=True)
+        Sample(name, *labelled[name], group, clip)
+        for name, (group, clip) in zip(names, groups_and_clips(names, group_pattern), strict=True)
     )
     return Dataset(
         name=root.resolve().name or str(root),
         source=str(root),
-        layout=layout,
+        layout="folder",
         root=root,
         samples=samples,
         problems=tuple(sorted(problems, key=lambda problem: problem.name)),
@@ -112,17 +105,17 @@ def parse_split(text: str) -> str | None:
     return SPLITS.get(words[0])
 
 
-def walk(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of every image file below a folder, links to other folders followed.
-
-    What can't be looked into, dead links and special files with an image's name go to `problems`.
-    """
-    yield from _walk(root, "", (_identity(root),), problems)
-
-
 def _walk(
     folder: Path, prefix: str, above: tuple[tuple[int, int], ...], problems: list[Problem]
 ) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of every image file below a folder, links to other folders followed.
+
+    What can't be looked into, dead links and special files with an image's name go to `problems`.
+
+    Args:
+        prefix: the folder's name inside the data set, with a slash behind it.
+        above: the identities of the folder and those above it, into which no link is followed.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -162,37 +155,29 @@ def _identity(folder: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """What the folders above an image say: class and split, or why they say no class."""
-
-    label: int | None
-    split: str | None = None
-    reason: str = ""
-
-
-def _meaning(folders: tuple[str, ...], codes: str | None) -> _Meaning:
+def _meaning(folders: tuple[str, ...], codes: str | None) -> tuple[int | None, str | None, str]:
+    """Return the class and split that the folders above an image name, and why they name no class."""
     splits = {split: folder for folder in folders if (split := parse_split(folder))}
     if len(splits) > 1:
-        return _Meaning(None, reason=f"its folders name two splits ({' and '.join(splits.values())})")
+        return None, None, f"its folders name two splits ({' and '.join(splits.values())})"
     split = next(iter(splits), None)
     others = [folder for folder in folders if not parse_split(folder)]
     named = [(parse_label(folder), folder) for folder in others if not is_number(folder)]
     labels = {label: folder for label, folder in named if label is not None}
     if len(labels) > 1:
-        return _Meaning(None, reason=f"its folders name two classes ({' and '.join(labels.values())})")
+        return None, None, f"its folders name two classes ({' and '.join(labels.values())})"
     if labels:
-        return _Meaning(next(iter(labels)), split)
+        return next(iter(labels)), split, ""
     # Numbers count only where no folder has a name: a person's number is no class.
     numbers = [folder for folder in others if is_number(folder) and (codes or len(folder) == 1)]
     if numbers:
         label = parse_label(numbers[-1], codes=codes)
-        return _Meaning(label, split, f"folder {numbers[-1]!r} is outside the codes {codes}")
+        return label, split, f"folder {numbers[-1]!r} is outside the codes {codes}"
     if others and others[-1] == folders[-1]:
-        return _Meaning(None, reason=f"folder {others[-1]!r} names none of the classes {', '.join(CLASSES)}")
+        return None, None, f"folder {others[-1]!r} names none of the classes {', '.join(CLASSES)}"
     if split == "test":
-        return _Meaning(None, reason="a test image without a label: it lies in no class's folder")
-    return _Meaning(None, reason="it lies in no class's folder")
+        return None, None, "a test image without a label: it lies in no class's folder"
+    return None, None, "it lies in no class's folder"
 
 
 def _nothing_labelled(root: Path, problems: list[Problem]) -> DataError:

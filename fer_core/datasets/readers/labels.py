@@ -8,7 +8,7 @@ import unicodedata
 from fer_core.config.run import CLASSES
 from fer_core.errors import DataError
 
-#: Accepted names of each class besides its own, case aside.
+#: Other accepted names of each class, case aside.
 ALIASES: dict[str, str] = {
     "anger": "angry",
     "angriness": "angry",

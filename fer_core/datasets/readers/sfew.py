@@ -8,66 +8,38 @@ Movies and clips come from the frames' names (`grouping.film_name`).
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from fer_core.datasets.base import Dataset
 from fer_core.errors import DataError
 
-from .grouping import film_name
-from .image_folder import read_folder
+from .layout import Layout, Source
 
 
-def read_sfew1(root: Path, *, label_codes: str | None = None, group_pattern: str | None = None) -> Dataset:
-    """Read SFEW 1: class folders with film-named frames.
-
-    Raises:
-        DataError: as `read_folder`; or most names are no film frames'.
-    """
-    return _film_named(
-        read_folder(root, label_codes=label_codes, group_pattern=group_pattern, layout="sfew1")
-    )
-
-
-def read_sfew2(root: Path, *, label_codes: str | None = None, group_pattern: str | None = None) -> Dataset:
-    """Read SFEW 2.0: Train, Val and Test folders, class folders below them, film-named frames.
-
-    Raises:
-        DataError: as `read_folder`; most names are no film frames'; no labelled frame is in such a folder.
-    """
-    dataset = read_folder(root, label_codes=label_codes, group_pattern=group_pattern, layout="sfew2")
-    if not official_splits(dataset):
-        raise DataError(
-            "SFEW 2.0 must have Train and Val folders",
-            got=f"none with a labelled frame in {root}",
-            fix="Give the folder that holds them, or layout sfew1 for class folders alone",
-        )
-    return _film_named(dataset)
-
-
-def recognise(dataset: Dataset) -> Dataset:
-    """Return a tree read as plain folders under the layout that it shows: sfew1, sfew2 or folder."""
-    if film_share(dataset) <= 0.5:
-        return dataset
-    return replace(dataset, layout="sfew2" if official_splits(dataset) else "sfew1")
-
-
-def film_share(dataset: Dataset) -> float:
-    """Return the share of samples, 0 to 1, that are named as film frames are."""
-    films = sum(film_name(sample.name.rpartition("/")[2]) is not None for sample in dataset.samples)
-    return films / max(len(dataset), 1)
-
-
-def official_splits(dataset: Dataset) -> set[str]:
-    """Return which of train, validation and test the samples are in."""
-    return {sample.split for sample in dataset.samples if sample.split in ("train", "validation", "test")}
-
-
-def _film_named(dataset: Dataset) -> Dataset:
-    share = film_share(dataset)
-    if share <= 0.5:
+def _read_sfew1(source: Source) -> Dataset:
+    """Read SFEW 1: class folders with film-named frames, or raise DataError where most names are no film frames'."""
+    if source.film_share <= 0.5:
         raise DataError(
             "SFEW's frames must be named Movie_HHMMSScc0_FFFFFFFF.png",
-            got=f"{share:.0%} of the names in {dataset.root} are, such as {dataset.samples[0].name}",
+            got=f"{source.film_share:.0%} of the names in {source.path} are, such as {source.tree.samples[0].name}",
             fix="Use layout folder for other images in class folders",
         )
-    return dataset
+    return replace(source.tree, layout="sfew1")
+
+
+def _read_sfew2(source: Source) -> Dataset:
+    """Read SFEW 2.0: as SFEW 1, below Train, Val and Test, or raise DataError where no labelled frame is there."""
+    if not _official_splits(source):
+        raise DataError(
+            "SFEW 2.0 must have Train and Val folders",
+            got=f"none with a labelled frame in {source.path}",
+            fix="Give the folder that holds them, or layout sfew1 for class folders alone",
+        )
+    return replace(_read_sfew1(source), layout="sfew2")
+
+
+def _official_splits(source: Source) -> bool:
+    return any(split in ("train", "validation", "test") for _, split, _ in source.tree.tally)
+
+
+SFEW1 = Layout(lambda source: source.film_share > 0.5, _read_sfew1)
+SFEW2 = Layout(lambda source: source.film_share > 0.5 and _official_splits(source), _read_sfew2)

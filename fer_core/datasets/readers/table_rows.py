@@ -1,15 +1,15 @@
-"""A feature table as a data set of its own: rows in place of images, for whom no frames are at hand."""
+"""A feature table as a data set: rows instead of images, whose frames are not at hand."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import GENERATED_MOVIE, TABLE_LAYOUT, Dataset, Sample
 
 from .feature_table import FeatureTable, read_feature_table
 from .grouping import groups_and_clips
+from .layout import Layout, Source
 
 LAYOUT = TABLE_LAYOUT
 
@@ -23,29 +23,24 @@ def row_names(table: FeatureTable) -> list[str]:
     ]
 
 
-def read_table_rows(
-    path: Path, *, label_codes: str | None = None, group_pattern: str | None = None
-) -> Dataset:
-    """Read a sheet of LPQ and PHOG components as a data set; its films are the groups.
+def _read_table_rows(source: Source) -> Dataset:
+    """Read a sheet of LPQ and PHOG components as a data set; its films are the groups, its labels are 1-7.
 
-    It counts as generated when all its rows are of movies that this project made up.
-
-    Args:
-        path: .xlsx or .csv, as `feature_table.read_feature_table` takes them.
-        label_codes: not asked for: a sheet's labels are 1-7.
-        group_pattern: finds the group in a row's name where it is no film frame's.
-
-    Raises:
-        DataError: the sheet can't be read.
+    It counts as generated when all its rows are of movies that this project invented.
     """
+    path = source.path
     table = read_feature_table(path)
-    known = groups_and_clips([name.replace("\\", "/") for name in table.names], group_pattern)
+    names = [name.replace("\\", "/") for name in table.names]
+    known = groups_and_clips(names, source.group_pattern)
     samples = [
         Sample(name, path.absolute(), int(label), None, group, clip)
         for name, label, (group, clip) in zip(row_names(table), table.labels, known, strict=True)
     ]
     samples.sort(key=lambda sample: sample.name)
-    drawn = all(group.startswith(GENERATED_MOVIE) for group in table.groups)
+    drawn = all(group.startswith(GENERATED_MOVIE) for group, _ in groups_and_clips(names))
     return Dataset(
         path.name, str(path.absolute()), LAYOUT, path.parent, tuple(samples), table.problems, drawn
     )
+
+
+TABLE = Layout(lambda source: source.path.suffix.lower() == ".xlsx", _read_table_rows)

@@ -9,12 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 from fer_core.config.run import CLASSES
 
 from .intervals import wilson
+from .probabilities import log_losses
+
+#: Bins of equal width that confidences fall into.
+BINS = 15
 
 #: Temperatures that `fit_temperature` looks among.
 TEMPERATURES = (0.05, 20.0)
 
 
-def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> pd.DataFrame:
+def reliability(probabilities: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     """Return what a reliability diagram shows, a row per bin of equal width that holds images.
 
     Columns: lower, upper (edges), confidence (mean highest probability), accuracy, low, high (its 95 %
@@ -22,15 +26,15 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> 
     """
     values, truth = checked(probabilities, labels)
     top, right = values.max(axis=1), values.argmax(axis=1) == truth
-    index = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
+    index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for part in np.unique(index):
         inside = index == part
         low, high = wilson(right[inside].sum(), inside.sum())
         rows.append(
             {
-                "lower": part / bins,
-                "upper": (part + 1) / bins,
+                "lower": part / BINS,
+                "upper": (part + 1) / BINS,
                 "confidence": float(top[inside].mean()),
                 "accuracy": float(right[inside].mean()),
                 "low": low,
@@ -41,12 +45,12 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> 
     return pd.DataFrame(rows)
 
 
-def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+def ece(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the expected calibration error, 0..1: |confidence - accuracy| over bins, weighted by images.
 
     Bins of equal width (Guo et al. 2017).
     """
-    table = reliability(probabilities, labels, bins)
+    table = reliability(probabilities, labels)
     gaps = (table["confidence"] - table["accuracy"]).abs()
     return float((gaps * table["images"]).sum() / table["images"].sum())
 
@@ -62,7 +66,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = apply_temperature(values, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum(scaled[np.arange(len(truth)), truth], 1e-300)).mean())
+        return float(log_losses(scaled, truth, floor=1e-300).mean())
 
     found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
@@ -77,31 +81,8 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[n
     return softmax(logs / temperature, axis=1)
 
 
-def cross_fit_temperature(
-    probabilities: ArrayLike, labels: ArrayLike, parts: ArrayLike
-) -> tuple[NDArray[np.float64], dict[int, float]]:
-    """Scale each part's probabilities with the temperature fitted on all other parts.
-
-    Args:
-        parts: (N,) whole numbers of at least two values: the fold in which an image was held out.
-
-    Returns:
-        (N, 7) scaled probabilities and the temperature per part.
-    """
-    values, truth = checked(probabilities, labels)
-    numbers = np.asarray(parts)
-    if len(np.unique(numbers)) < 2:
-        raise ValueError("temperatures are fitted on other folds, so there must be at least two")
-    scaled, temperatures = np.empty_like(values), {}
-    for part in np.unique(numbers):
-        inside = numbers == part
-        temperature = fit_temperature(values[~inside], truth[~inside])
-        scaled[inside] = apply_temperature(values[inside], temperature)
-        temperatures[int(part)] = temperature
-    return scaled, temperatures
-
-
 def checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return (N, 7) probabilities and (N,) labels as arrays, or raise ValueError where they are none."""
     values, truth = np.asarray(probabilities, np.float64), np.asarray(labels, np.intp)
     if not len(truth) or values.shape != (len(truth), len(CLASSES)):
         raise ValueError(f"probabilities must be (N, {len(CLASSES)}) for N > 0 labels; got {values.shape}")

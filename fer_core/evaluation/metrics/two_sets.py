@@ -33,9 +33,9 @@ def two_sets(labels: ArrayLike, guesses: ArrayLike, folds: ArrayLike, seeds: Arr
     count = len(np.unique(seed))
     sets, tables, shares = [], [], []
     for number, tested in ((0, "set2"), (1, "set1")):
-        own = fold == number
-        share, images = accuracy(truth[own], said[own]), int(own.sum()) // count
-        figures = class_figures(confusion(truth[own], said[own]))
+        here = fold == number
+        share, images = accuracy(truth[here], said[here]), int(here.sum()) // count
+        figures = class_figures(confusion(truth[here], said[here]))
         tables.append(figures)
         shares.append(share)
         sets.append(

@@ -99,8 +99,7 @@ def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.
         rows = np.array([place[sample.name] for sample in dataset.samples], dtype=np.intp)
         samples = np.arange(len(dataset))
     else:
-        joined = join(sheet, dataset.samples)
-        rows, samples = joined.rows, joined.samples
+        rows, samples = join(sheet, dataset.samples)
         report.log(f"{len(rows)} of {len(dataset)} images have a row in {inputs.file}")
     whole = np.isin(rows, sheet.complete(inputs.columns))
     if not whole.any():

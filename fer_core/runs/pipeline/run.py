@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_core.config.run import CLASSES, RunConfig, TransferConfig
+from fer_core.config.run import RunConfig, TransferConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset, known_clips
 from fer_core.datasets.fingerprint import fingerprint
@@ -19,6 +19,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import DataError
 from fer_core.evaluation.metrics import summary as summarise
+from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import Fold, draw, leakage
 from fer_core.faces.extraction import (
     NOT_DETECTED,
@@ -56,6 +57,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
         group_pattern=config.data.group_pattern,
         demo_root=settings.demo_data,
         progress=lambda done, total: report.step("drawing the generated set", done, total),
+        roots=settings.data_roots,
     )
     found = fingerprint(dataset, cache=settings.cache)
     if found != config.data.fingerprint:
@@ -124,7 +126,7 @@ def run(
     predictions = held_out(used, results)
     figures = summarise(
         predictions["label"],
-        predictions[[f"p{index}" for index in range(len(CLASSES))]],
+        probabilities_of(predictions),
         list(predictions["group"]),
         list(predictions["face_status"].replace(NOT_DETECTED, "")),
         predictions["seed"],

@@ -18,54 +18,34 @@ def labels(root: Path, **kwargs: str) -> dict[str, str]:
 
 
 def test_class_folders_in_any_case_depth_and_alias(tmp_path: Path) -> None:
-    plant(
-        tmp_path,
-        [
-            "HAPPY/b.png",
-            "happy/a.PNG",
-            "Anger/p1/c.jpg",
-            "set of faces/sadness/d.jpeg",
-            "person 3/Fear/e.bmp",
-        ],
-    )
-    dataset = read_folder(tmp_path)
-    assert [sample.name for sample in dataset.samples] == sorted(sample.name for sample in dataset.samples)
-    assert labels(tmp_path) == {
+    expected = {
         "HAPPY/b.png": "happy",
         "happy/a.PNG": "happy",
         "Anger/p1/c.jpg": "angry",
         "set of faces/sadness/d.jpeg": "sad",
         "person 3/Fear/e.bmp": "fear",
+        "sad/a/1.png": "sad",
+        "sad/a-b/2.png": "sad",
+        "sad/a.png": "sad",
     }
+    dataset = read_folder(plant(tmp_path, expected))
+    assert [sample.name for sample in dataset.samples] == sorted(expected)
+    assert labels(tmp_path) == expected
     first = dataset.samples[0]
     assert first.path.is_file()
     assert (first.split, first.group, first.clip) == (None, "", first.name)
-    assert dataset.problems == ()
-    assert dataset.source == str(tmp_path)
-
-
-def test_samples_are_sorted_by_their_whole_name(tmp_path: Path) -> None:
-    plant(tmp_path, ["sad/a/1.png", "sad/a-b/2.png", "sad/a.png"])
-    assert [sample.name for sample in read_folder(tmp_path).samples] == [
-        "sad/a-b/2.png",
-        "sad/a.png",
-        "sad/a/1.png",
-    ]
+    assert (dataset.problems, dataset.source) == ((), str(tmp_path))
 
 
 def test_split_folders_above_or_below_the_class(tmp_path: Path) -> None:
-    plant(
-        tmp_path,
-        ["TRAIN/sad/a.png", "Valid/sad/b.png", "fear/test/c.png", "Validation set/fear/d.png", "sad/e.png"],
-    )
-    found = {sample.name: sample.split for sample in read_folder(tmp_path).samples}
-    assert found == {
+    expected = {
         "TRAIN/sad/a.png": "train",
         "Valid/sad/b.png": "validation",
         "fear/test/c.png": "test",
         "Validation set/fear/d.png": "validation",
         "sad/e.png": None,
     }
+    assert {one.name: one.split for one in read_folder(plant(tmp_path, expected)).samples} == expected
 
 
 @pytest.mark.parametrize(
@@ -79,45 +59,21 @@ def test_folder_names_that_mean_a_split(text: str, split: str | None) -> None:
 
 
 def test_images_without_a_class_are_problems_with_a_reason(tmp_path: Path) -> None:
-    plant(
-        tmp_path,
-        [
-            "happy/a.png",
-            "loose.png",
-            "contempt/b.png",
-            "Test/c.png",
-            "happy/sad/d.png",
-            "train/test/sad/e.png",
-        ],
-    )
-    problems = {problem.name: problem.reason for problem in read_folder(tmp_path).problems}
-    assert set(problems) == {
-        "loose.png",
-        "contempt/b.png",
-        "Test/c.png",
-        "happy/sad/d.png",
-        "train/test/sad/e.png",
+    reasons = {
+        "loose.png": "no class's folder",
+        "contempt/b.png": "'contempt'",
+        "Test/c.png": "test image without a label",
+        "happy/sad/d.png": "two classes (happy and sad)",
+        "train/test/sad/e.png": "two splits",
     }
-    assert "no class's folder" in problems["loose.png"]
-    assert "'contempt'" in problems["contempt/b.png"]
-    assert "test image without a label" in problems["Test/c.png"]
-    assert "two classes (happy and sad)" in problems["happy/sad/d.png"]
-    assert "two splits" in problems["train/test/sad/e.png"]
+    problems = read_folder(plant(tmp_path, ["happy/a.png", *reasons])).problems
+    assert [problem.name for problem in problems] == sorted(reasons)
+    assert all(reasons[problem.name] in problem.reason for problem in problems)
 
 
 def test_what_is_no_image_is_ignored_and_what_looks_like_one_is_kept(tmp_path: Path) -> None:
-    plant(tmp_path, ["sad/a.png"])
-    for name in (
-        "sad/Thumbs.db",
-        "sad/notes.txt",
-        "sad/.hidden.png",
-        "sad/._a.png",
-        ".git/sad/x.png",
-        "__MACOSX/sad/a.png",
-    ):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
+    ignored = ("Thumbs.db", "notes.txt", ".hidden.png", "._a.png", ".git/x.png", "__MACOSX/a.png")
+    plant(tmp_path, ["sad/a.png", *(f"sad/{name}" for name in ignored)])
     (tmp_path / "sad/broken.jpg").write_bytes(b"no picture, but its name says so")
     dataset = read_folder(tmp_path)
     assert [sample.name for sample in dataset.samples] == ["sad/a.png", "sad/broken.jpg"]
@@ -154,9 +110,9 @@ def test_numbered_folders_need_their_codes(tmp_path: Path) -> None:
 
 
 def test_a_persons_number_is_no_class(tmp_path: Path) -> None:
-    plant(tmp_path, ["happy/3/a.png", "001/sad/b.png"])
-    assert labels(tmp_path) == {"happy/3/a.png": "happy", "001/sad/b.png": "sad"}
-    assert labels(tmp_path, label_codes="0-6") == {"happy/3/a.png": "happy", "001/sad/b.png": "sad"}
+    expected = {"happy/3/a.png": "happy", "001/sad/b.png": "sad"}
+    plant(tmp_path, expected)
+    assert labels(tmp_path) == labels(tmp_path, label_codes="0-6") == expected
 
 
 def test_film_names_and_patterns_give_groups(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 from trees import plant
 
 from fer_core.config.run import CLASSES
-from fer_core.datasets.readers.image_folder import read_folder
-from fer_core.datasets.readers.sfew import read_sfew1, read_sfew2, recognise
+from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
+
+read_sfew1, read_sfew2 = (partial(open_dataset, layout=layout) for layout in ("sfew1", "sfew2"))
 
 FOLDERS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
 MOVIES = ("OceansThirteen", "IAmSam", "21")
@@ -49,7 +51,7 @@ def test_sfew1_joins_irregular_names_to_their_movie(tmp_path: Path) -> None:
 
 def test_sfew1_person_independent_sets_are_splits(tmp_path: Path) -> None:
     plant(tmp_path, frames("Set1/", "Set2/"))
-    dataset = recognise(read_folder(tmp_path))
+    dataset = open_dataset(tmp_path)
     assert dataset.layout == "sfew1"
     assert Counter(sample.split for sample in dataset.samples) == {"set1": 42, "set2": 42}
 
@@ -66,7 +68,7 @@ def test_sfew1_person_independent_sets_are_splits(tmp_path: Path) -> None:
 )
 def test_sfew2_in_the_nestings_it_is_met_in(tmp_path: Path, train: str, validation: str, test: str) -> None:
     plant(tmp_path, [*frames(train, validation), f"{test}Orphan_011442920_00000003.png"])
-    dataset = recognise(read_folder(tmp_path))
+    dataset = open_dataset(tmp_path)
     assert dataset.layout == "sfew2"
     assert dataset == read_sfew2(tmp_path)
     assert Counter(sample.split for sample in dataset.samples) == {"train": 42, "validation": 42}
@@ -81,7 +83,7 @@ def test_sfew2_with_labelled_test_frames_keeps_them(tmp_path: Path) -> None:
 
 def test_other_images_are_not_taken_for_sfew(tmp_path: Path) -> None:
     plant(tmp_path, ["train/happy/1.png", "train/sad/2.png", "test/sad/3.png"])
-    dataset = recognise(read_folder(tmp_path))
+    dataset = open_dataset(tmp_path)
     assert dataset.layout == "folder"
     assert [sample.split for sample in dataset.samples] == ["test", "train", "train"]
     for read in (read_sfew1, read_sfew2):

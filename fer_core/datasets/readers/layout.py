@@ -1,0 +1,47 @@
+"""What a layout is: how it is recognised on disk and what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from fer_core.datasets.base import Dataset
+
+from .grouping import film_name
+from .image_folder import read_folder
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set lies and how its labels and groups are to be read.
+
+    Attributes:
+        path: a folder or file.
+        label_codes: '0-6' or '1-7' where labels are numbers.
+        group_pattern: a regular expression that finds the group in a sample's name.
+    """
+
+    path: Path
+    label_codes: str | None = None
+    group_pattern: str | None = None
+
+    @cached_property
+    def tree(self) -> Dataset:
+        """The path read as a tree of class folders, once however many layouts look at it."""
+        return read_folder(self.path, label_codes=self.label_codes, group_pattern=self.group_pattern)
+
+    @cached_property
+    def film_share(self) -> float:
+        """The share of the tree's samples, 0 to 1, that are named as film frames are."""
+        films = sum(film_name(sample.name.rpartition("/")[2]) is not None for sample in self.tree.samples)
+        return films / len(self.tree)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One layout of data set: `recognises` may raise DataError as `read` does."""
+
+    recognises: Callable[[Source], bool]
+    read: Callable[[Source], Dataset]
