@@ -59,6 +59,7 @@ class Context:
                 label_codes=options.label_codes,
                 group_pattern=options.group_pattern,
                 demo_root=self.settings.demo_data,
+                roots=self.settings.data_roots,
                 progress=bar,
             )
         with Bar("hashing files") as bar:

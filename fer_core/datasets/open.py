@@ -9,7 +9,6 @@ from typing import Protocol
 
 from PIL import Image
 
-from fer_core.config import settings
 from fer_core.config.allowed_folders import require_inside
 from fer_core.datasets.readers.csv_table import read_csv
 from fer_core.datasets.readers.image_folder import read_folder
@@ -70,7 +69,7 @@ def open_dataset(
     group_pattern: str | None = None,
     demo_root: Path | None = None,
     progress: Progress | None = None,
-    roots: Sequence[Path] | None = None,
+    roots: Sequence[Path] = (),
 ) -> Dataset:
     """Open a data set by its path, or the generated one.
 
@@ -84,10 +83,10 @@ def open_dataset(
         layout: 'auto' or one of `LAYOUTS`.
         label_codes: '0-6' or '1-7' where labels are numbers.
         group_pattern: a regular expression that finds the group in a sample's name.
-        demo_root: where the generated set lies or is made; the settings' place unless given.
+        demo_root: where the generated set lies or is made (the settings' `demo_data`); needed for 'demo' alone.
         progress: called with (frames done, frames in all) while the generated set is made.
-        roots: folders that the path and every image must lie in, links followed; the settings' unless given,
-            and none allows any. Images that a link leads out of them are problems of the data set.
+        roots: folders that the path and every image must lie in, links followed (the settings' `data_roots`);
+            none allows any. Images that a link leads out of them are problems of the data set.
 
     Raises:
         DataError: there is no such thing, it lies outside the allowed folders, or no labelled image is in it;
@@ -97,14 +96,15 @@ def open_dataset(
     if layout not in ("auto", *LAYOUTS):
         raise DataError(f"The layout must be auto, {', '.join(LAYOUTS)}", got=repr(layout))
     if str(source) == DEMO:
-        return _demo(demo_root or settings.load().demo_data, progress)
+        if demo_root is None:
+            raise DataError("The generated data set must have a place", fix="Give demo_root")
+        return _demo(demo_root, progress)
     if not str(source).strip():
         raise DataError(
             "A data set's path must be a folder or a CSV file", got="an empty path", fix=f"Or use {DEMO!r}"
         )
     try:
         path = Path(source).expanduser()
-        roots = settings.load().data_roots if roots is None else roots
         require_inside(path, roots)
         if layout == "auto":
             dataset = _recognised(path, label_codes, group_pattern)

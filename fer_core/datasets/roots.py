@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fer_core.config.allowed_folders import RULE, _inside
+from fer_core.config.allowed_folders import RULE, inside
 from fer_core.errors import DataError
 
 from .base import Dataset, Problem
@@ -21,7 +21,7 @@ def within(dataset: Dataset, roots: Sequence[Path]) -> Dataset:
     if not roots:
         return dataset
     real = [root.resolve() for root in roots]
-    kept = tuple(sample for sample in dataset.samples if _inside(sample.path, real))
+    kept = tuple(sample for sample in dataset.samples if inside(sample.path, real))
     if dataset.samples and not kept:
         raise DataError(
             RULE.format(what="A data set"), got=f"{dataset.source}, whose images are all links out of it"

@@ -130,9 +130,9 @@ def test_deleting_deletes_everywhere_that_is_asked_later(tmp_path: Path, url: st
 
 
 def test_the_settings_choose(tmp_path: Path) -> None:
-    plain = artifacts_of(load({"FER_HOME": str(tmp_path)}))
+    plain = artifacts_of(load(home=tmp_path))
     assert type(plain) is Artifacts
-    shared = artifacts_of(load({"FER_HOME": str(tmp_path), "FER_ARTIFACTS_URL": "memory://bucket/fer"}))
+    shared = artifacts_of(load(home=tmp_path, artifacts_url="memory://bucket/fer"))
     assert isinstance(shared, SharedArtifacts)
     assert shared.root == plain.root == tmp_path / "artifacts"
     assert pickle.loads(pickle.dumps(shared)).url == "memory://bucket/fer", "tasks carry it along"

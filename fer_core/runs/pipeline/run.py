@@ -55,6 +55,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
         label_codes=config.data.label_codes,
         group_pattern=config.data.group_pattern,
         demo_root=settings.demo_data,
+        roots=settings.data_roots,
         progress=lambda done, total: report.step("drawing the generated set", done, total),
     )
     found = fingerprint(dataset, cache=settings.cache)

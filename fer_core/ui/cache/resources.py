@@ -111,7 +111,7 @@ def dataset(source: str) -> Dataset:
             stdout=subprocess.DEVNULL,
             check=True,
         )
-    return open_dataset(source, demo_root=settings().demo_data)
+    return open_dataset(source, demo_root=settings().demo_data, roots=settings().data_roots)
 
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Reading the data set ...")
