@@ -37,7 +37,7 @@ class Database:
         patience: seconds for which a write is tried again while the database is locked, full or away.
 
     Raises:
-        StoreError: no database, of a newer version, or, read only, one that must be migrated first.
+        StoreError: no database, of an unknown version, or, read only, one that must be migrated first.
     """
 
     def __init__(self, where: URL | Path | str, *, read_only: bool = False, patience: float = 30.0) -> None:
@@ -51,7 +51,13 @@ class Database:
             with self._backend.reading.connect() as connection:
                 found = version(connection)
             if found < len(REVISIONS):
-                self._catch_up(found)
+                if read_only:
+                    raise StoreError(
+                        f"A database opened read only must have all {len(REVISIONS)} migrations",
+                        got=found,
+                        fix="Open it once without demo mode",
+                    )
+                self.write(migrate)
         except DatabaseError as error:
             got = f"{self} ({str(error.orig).strip()})"
             raise StoreError(self._backend.rule, got=got, fix=self._backend.fix) from error
@@ -79,15 +85,6 @@ class Database:
     def now(self) -> float:
         """Return the time that leases are measured by, UTC in seconds since 1970; the same on every host."""
         return self._backend.now()
-
-    def _catch_up(self, found: int) -> None:
-        if self.read_only:
-            raise StoreError(
-                f"A database opened read only must have all {len(REVISIONS)} migrations",
-                got=found,
-                fix="Open it once without demo mode",
-            )
-        self.write(migrate)
 
     def close(self) -> None:
         """Close all connections; the store can't be used afterwards."""

@@ -65,14 +65,14 @@ def test_an_empty_database_gets_its_tables_whoever_opens_it_first(postgresql: Se
 def test_what_can_not_be_opened_is_named_with_the_fix_and_without_the_password(postgresql: Server) -> None:
     url = postgresql.make()
     newer, foreign = postgresql.make(), postgresql.make(empty=True)
-    postgresql.execute("UPDATE alembic_version SET version_num = '9999'", database=str(newer.database))
-    postgresql.execute("CREATE TABLE runs (distance_km INTEGER)", database=str(foreign.database))
+    postgresql.execute("UPDATE alembic_version SET version_num = 'v9999'", database=str(newer.database))
+    postgresql.execute("CREATE TABLE workers (distance_km INTEGER)", database=str(foreign.database))
     cases = {
         "password authentication failed": url.set(password=f"{PASSWORD} either"),
         "does not exist": url.set(database="absent"),
         "Connection refused": url.set(port=1),
         "already exists": foreign,
-        "Update FER Lab": newer,
+        "update FER Lab": newer,
     }
     for words, wrong in cases.items():
         with pytest.raises(StoreError, match=words) as refused:
