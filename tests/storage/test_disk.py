@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from sqlalchemy import text
 from training_case import Recorder
 from worker_case import config, execute
@@ -25,7 +26,6 @@ from fer_core.runs.jobs import worker
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.runs.pipeline.run import execute as pipeline_execute
-from fer_core.storage import artifacts as artifacts_module
 from fer_core.storage import disk
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.database import StoreBusyError
@@ -227,14 +227,14 @@ def test_a_run_that_starts_while_its_artifact_is_deleted_gets_it(
     artifacts = Artifacts(tmp_path / "artifacts")
     put(artifacts, "activations", "a")
     age(artifacts)
-    deleting, plain = threading.Event(), artifacts_module._remove
+    deleting, rmtree = threading.Event(), shutil.rmtree
 
-    def slow(folder: Path) -> None:
+    def slow(folder: Path, **more: bool) -> None:
         deleting.set()
         time.sleep(0.3)
-        plain(folder)
+        rmtree(folder, **more)
 
-    monkeypatch.setattr(artifacts_module, "_remove", slow)
+    monkeypatch.setattr(shutil, "rmtree", slow)
     collector = threading.Thread(target=artifacts.discard, args=("activations", "a"))
     collector.start()
     assert deleting.wait(5)
@@ -324,10 +324,10 @@ def test_a_store_that_may_only_be_read_is_opened_and_kept(
     put(artifacts, "crops", "a")
     age(artifacts)
 
-    def forbidden(path: Path, *_: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+    def forbidden(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(artifacts.root / "crops"))
 
-    monkeypatch.setattr(artifacts_module, "_try_lock", forbidden)
+    monkeypatch.setattr(FileLock, "acquire", forbidden)
     monkeypatch.setattr(os, "utime", forbidden)
     assert artifacts.open("crops", "a").is_dir()
     assert not artifacts.discard("crops", "a")
