@@ -21,7 +21,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store
-from fer_core.storage.values import plain
+from fer_core.storage.values import jsonable
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def note(text: str) -> None:
 
 def print_json(document: object) -> None:
     """Print the one JSON document of a command: null for NaN and infinities, text for what JSON has no form for."""
-    print(json.dumps(plain(document), default=str, indent=2, allow_nan=False))
+    print(json.dumps(jsonable(document), default=str, indent=2, allow_nan=False))
 
 
 def print_table(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, digest, step, where
+from .base import Config, chained, where
 
 
 class PixelsConfig(Config):
@@ -141,4 +141,4 @@ class MlpConfig(_DenseConfig):
 
 def descriptor_key(crops_key: str, inputs: ImageInputs) -> str:
     """Return the key of one descriptor of one set of crops: 16 hex digits, chained to the crops' key."""
-    return digest({"step": step("descriptors"), "parent": crops_key, "own": inputs.hashed()})
+    return chained("descriptors", crops_key, inputs.hashed())

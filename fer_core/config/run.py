@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from fer_core.errors import ConfigError
 
-from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, digest, later, parse, step, where
+from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where
 from .comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from .training import AugmentationConfig, TrainingConfig
 
@@ -187,13 +187,8 @@ class RunConfig(Config):
 
     def crops_key(self) -> str:
         """Return the key of the crops: data fingerprint and all face settings."""
-        return digest(
-            {
-                "step": step("crops", *(["detections"] if self.faces.extract else [])),
-                "parent": self.data.key(),
-                "own": self.faces.hashed(),
-            }
-        )
+        before = ["detections"] if self.faces.extract else []
+        return chained("crops", self.data.key(), self.faces.hashed(), *before)
 
     def detections_key(self) -> str:
         """Return the key of what is found: data fingerprint, thresholds, pyramid, second looks, detector."""
@@ -202,13 +197,7 @@ class RunConfig(Config):
             own.append(list(self.faces.rescue))
         if self.faces.detector:
             own.append({"detector": self.faces.detector})
-        return digest(
-            {
-                "step": step("detections"),
-                "parent": self.data.key(),
-                "own": own,
-            }
-        )
+        return chained("detections", self.data.key(), own)
 
     def activations_key(self, block: str, view: dict[str, Any] | None = None) -> str:
         """Return the key of the activations that enter `block`: crops, backbone, weights and, if any, view.
@@ -220,28 +209,18 @@ class RunConfig(Config):
             "weights": self.transfer.weights,
             "block": block,
         }
-        if view is not None:
-            own["view"] = view
-        return digest(
-            {
-                "step": step("activations"),
-                "parent": self.crops_key(),
-                "own": own,
-            }
-        )
-
-    def _inputs_step(self) -> tuple[str, ...]:
-        """Return the step between the crops and what the model reads; none for a ready table."""
-        if isinstance(self.model, TransferConfig):
-            return ("activations",)
-        return () if isinstance(self.model.inputs, TableConfig) else ("descriptors",)
+        return chained("activations", self.crops_key(), own if view is None else own | {"view": view})
 
     def key(self) -> str:
         """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""
         if self.goal == "faces":
             return digest({"step": ["faces", STEP_VERSIONS["crops"]], "parent": self.crops_key()})
+        if isinstance(self.model, TransferConfig):
+            before = ["activations"]
+        else:
+            before = [] if isinstance(self.model.inputs, TableConfig) else ["descriptors"]
         parts: dict[str, Any] = {
-            "step": step("run", *self._inputs_step()),
+            "step": step("run", *before),
             "parent": self.crops_key(),
             "model": self.model.hashed(),
             "protocol": self.protocol.hashed(),

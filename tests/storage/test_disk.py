@@ -169,8 +169,8 @@ def test_the_table_says_what_remains_above_a_limit(home: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert lines[0].split() == ["kind", "artifacts", "bytes", "collectable", "collected"]
-    assert next(line for line in lines if line.startswith("crops")).endswith("0 B")
-    assert "more than 1 kB: runs need them" in printed.err
+    assert next(line for line in lines if line.startswith("crops")).endswith("0 Bytes")
+    assert "more than 1.0 kB: runs need them" in printed.err
     assert not Artifacts(home / "artifacts").keys("activations")
 
 
@@ -289,8 +289,8 @@ def test_a_worker_keeps_below_the_limit_and_says_when_it_cannot(
     assert not artifacts.keys("activations")
     assert artifacts.keys("crops") == [one.crops_key()]
     assert set(artifacts.keys("runs")) == {one.key(), "unknown"}, "another database's run, perhaps"
-    assert "collected 8 kB" in caplog.text
-    assert "more than FER_DISK_LIMIT (20 kB)" in caplog.text
+    assert "collected 8." in caplog.text
+    assert "more than FER_DISK_LIMIT (20.0 kB)" in caplog.text
     store.close()
 
 
