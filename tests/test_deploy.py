@@ -32,7 +32,7 @@ def test_a_unit_starts_a_command_that_exists(unit: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
-    """Paths and user of an installation are put in place of those that are not on this host."""
+    """Paths and user of an installation replace those that are not on this host."""
     assert [unit.name for unit in UNITS] == [
         "fer-dashboard.service",
         "fer-worker.service",

@@ -22,7 +22,9 @@ def require_inside(path: Path, roots: Sequence[Path], *, what: str = "A data set
     """
     if roots and not inside(path, [root.resolve() for root in roots]):
         raise DataError(
-            RULE.format(what=what), got=str(path), fix="Move it there, or ask whoever runs this installation"
+            RULE.format(what=what),
+            got=str(path),
+            fix="Move it there, or ask the administrator of this installation",
         )
 
 

@@ -37,9 +37,9 @@ def step(name: str, *before: str) -> list[Any]:
     return [name, STEP_VERSIONS[name], *([raised] if raised else [])]
 
 
-def chained(name: str, parent: str, own: Any, *before: str) -> str:
-    """Return the key of what step `name` makes from its `parent`'s key and its settings, `own`."""
-    return digest({"step": step(name, *before), "parent": parent, "own": own})
+def chained(name: str, parent: str, settings: Any, *before: str) -> str:
+    """Return the key of what step `name` makes from its `parent`'s key and its settings (`before` as in `step`)."""
+    return digest({"step": step(name, *before), "parent": parent, "own": settings})
 
 
 def where(default: Any, **kwargs: Any) -> Any:

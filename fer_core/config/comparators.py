@@ -1,6 +1,6 @@
 """WHAT the models are that transfer learning is compared with: descriptors, SVM, BDNN and its plain control.
 
-Each model's `kind` names it beside `TransferConfig.kind`, so a run's model can be told apart by that field.
+Each model's `kind` names it beside `TransferConfig.kind`, so that field says which model a run has.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PixelsConfig(Config):
 class PhogConfig(Config):
     """Pyramid of histograms of oriented gradients (Bosch, Zisserman and Munoz 2007).
 
-    `levels` is the finest level L of l = 0..L: level 0, the whole crop, counts besides, so L = 3 means
+    `levels` is the finest level L of l = 0..L: level 0, the whole crop, counts too, so L = 3 means
     1 + 4 + 16 + 64 = 85 cells and, with 8 bins, 680 figures. `degrees` is the range of the orientations:
     180 without the sign of the contrast, 360 with it.
     """
@@ -116,8 +116,8 @@ class BdnnConfig(_DenseConfig):
     """Bidirectional neural network (Nejad and Gedeon 1995; paper, section 1.2 and table 1).
 
     `mean_node` adds the output that makes the map invertible: its target is the mean of the inputs. With
-    `alternate` m >= 1, m forward steps take turns with m reverse steps, each direction with an Adam of its
-    own; with 0 every step descends forward loss + `reverse_weight` x reverse loss.
+    `alternate` m >= 1, m forward steps take turns with m reverse steps, each direction with its
+    Adam; with 0 every step descends forward loss + `reverse_weight` x reverse loss.
     """
 
     kind: Literal["bdnn"] = "bdnn"

@@ -1,7 +1,7 @@
 """WHAT a run is: frozen, validated, hashable. Where it runs is `settings`, and is never hashed.
 
-Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its own settings, its
-parent's key and the versions of the steps (`config_base.step`), so that a change of any of them asks for new
+Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its step's settings, its
+parent's key and the versions of the steps (`base.step`), so that a change of any of them asks for new
 artifacts and nothing else does. Fields marked `where` (paths, names for people) stay out of every key.
 """
 
@@ -147,7 +147,7 @@ class RunConfig(Config):
     """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id.
 
     With the goal 'faces' a run ends once the crops are there, and the fields after `faces` play no part.
-    `training` is the recipe of a transfer run; the other models carry their own.
+    `training` is the recipe of a transfer run; the other models carry their settings.
     """
 
     goal: Literal["train", "faces"] = "train"
@@ -192,24 +192,20 @@ class RunConfig(Config):
 
     def detections_key(self) -> str:
         """Return the key of what is found: data fingerprint, thresholds, pyramid, second looks, detector."""
-        own: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
+        looked_for: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
         if self.faces.rescue:
-            own.append(list(self.faces.rescue))
+            looked_for.append(list(self.faces.rescue))
         if self.faces.detector:
-            own.append({"detector": self.faces.detector})
-        return chained("detections", self.data.key(), own)
+            looked_for.append({"detector": self.faces.detector})
+        return chained("detections", self.data.key(), looked_for)
 
     def activations_key(self, block: str, view: dict[str, Any] | None = None) -> str:
         """Return the key of the activations that enter `block`: crops, backbone, weights and, if any, view.
 
         `view` is what was done to the crops (`features.views`); None for the crops as they are.
         """
-        own: dict[str, Any] = {
-            "backbone": self.transfer.backbone,
-            "weights": self.transfer.weights,
-            "block": block,
-        }
-        return chained("activations", self.crops_key(), own if view is None else own | {"view": view})
+        chain = {"backbone": self.transfer.backbone, "weights": self.transfer.weights, "block": block}
+        return chained("activations", self.crops_key(), chain if view is None else chain | {"view": view})
 
     def key(self) -> str:
         """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""

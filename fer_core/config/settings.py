@@ -115,7 +115,7 @@ class Settings(Variables):
         disk_limit: bytes that workers keep `artifacts` below, as far as runs can do without, such as 20GB;
             0 for no bound.
         limits: how much visitors may ask for, such as 'files=20,images_per_minute=30'.
-        behind_proxy: visitors are told apart by the address that a proxy writes into X-Forwarded-For.
+        behind_proxy: visitors differ by the address that a proxy writes into X-Forwarded-For.
         ray_address: of a Ray cluster (also `RAY_ADDRESS`); '' starts one on this host.
     """
 

@@ -4,8 +4,8 @@
 is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
 the process dies, however it dies: what has its final name is whole.
 
-When an artifact was last used is the time of its config.json. Who has opened or asked for it keeps it for an hour
-at least: `discard` deletes only what has not been used for longer.
+When an artifact was last used is the time of its config.json. An artifact that was
+opened or asked for stays for an hour at least: `discard` deletes only what has not been used for longer.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ class Artifacts:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
                 raise
-            with suppress(
-                OSError
-            ):  # no lock can be had: on a full disk the time still can, else nothing is deleted
+            with suppress(OSError):  # there is no lock on a full disk, but the time can still be set
                 os.utime(folder / CONFIG)
         return self._here(kind, key)
 
@@ -261,7 +259,7 @@ def _storage_errors(folder: Path) -> Iterator[None]:
                 got="a full disk",
                 fix=f"Free some on {folder.parent.parent}",
             ) from error
-        root, place = folder.parent.parent, Path(str(error.filename))  # a builder's own files are its own
+        root, place = folder.parent.parent, Path(str(error.filename))
         ours = error.filename and (place.is_relative_to(root) or root.is_relative_to(place))
         if ours and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise StoreError(

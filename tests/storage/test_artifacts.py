@@ -1,4 +1,4 @@
-"""An artifact is whole or not there, whoever dies when."""
+"""An artifact is whole or not there, also when its writer dies."""
 
 from __future__ import annotations
 

@@ -143,13 +143,13 @@ def test_a_shown_run_survives_and_what_went_is_made_again_with_the_same_figures(
     size = {kind: sum(map(len, found.values())) for kind, found in before.items()}
 
     assert main(["clean", "--dry-run", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {use["kind"]: use["bytes"] for use in told["kinds"]} == size
-    assert told["collected"] == size["activations"]
+    document = json.loads(capsys.readouterr().out)
+    assert {use["kind"]: use["bytes"] for use in document["kinds"]} == size
+    assert document["collected"] == size["activations"]
     assert artifacts.keys("activations")
 
     assert main(["clean", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["kinds"] == told["kinds"]
+    assert json.loads(capsys.readouterr().out)["kinds"] == document["kinds"]
     assert files(artifacts.root / "activations") == {}
     for kind in ("runs", "crops"):
         assert files(artifacts.root / kind) == before[kind]

@@ -124,7 +124,7 @@ def test_deleting_deletes_everywhere_that_is_asked_later(tmp_path: Path, url: st
     assert other.delete("crops", "k1"), "it never was on this host"
     assert not other.has("crops", "k1")
     assert not other.keys("crops")
-    assert one.has("crops", "k1"), "the maker's own copy stays until it is deleted there"
+    assert one.has("crops", "k1"), "the maker's copy stays until it is deleted there"
     assert one.delete("crops", "k1")
     assert not one.delete("crops", "k1")
 

@@ -73,7 +73,7 @@ def test_a_lock_that_passes_is_waited_for_and_one_that_stays_is_named(store: Sto
     locker.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreBusyError, match=r"locked.*end the process that locks it"):
         submit(hasty, config())
-    assert store.counts()["queued"] == 0, "readers go on while another process writes"
+    assert store.counts()["queued"] == 0, "readers can read while another process writes"
     threading.Timer(0.3, locker.execute, ["ROLLBACK"]).start()
     assert submit(patient, config())[1]
 
