@@ -92,6 +92,10 @@ class SvmConfig(Config):
         return self
 
 
+#: Of one hidden layer.
+Units = Annotated[int, Field(ge=1, le=4096)]
+
+
 class _DenseConfig(Config):
     """What the BDNN and its control share; lr, epochs and three hidden layers are the paper's (table 1).
 
@@ -100,16 +104,10 @@ class _DenseConfig(Config):
     """
 
     inputs: Inputs = PixelsConfig()
-    hidden: tuple[int, int, int] = (64, 32, 16)
+    hidden: tuple[Units, Units, Units] = (64, 32, 16)
     activation: Literal["tanh", "sigmoid"] = "tanh"
     lr: float = Field(0.03, gt=0.0, le=10.0)
     epochs: int = Field(200, ge=1, le=10_000)
-
-    @model_validator(mode="after")
-    def _layers_are_sane(self) -> _DenseConfig:
-        if not all(1 <= size <= 4096 for size in self.hidden):
-            raise ValueError("hidden layers must have 1 to 4096 units")
-        return self
 
 
 class BdnnConfig(_DenseConfig):

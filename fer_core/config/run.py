@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from fer_core.errors import ConfigError
 
@@ -37,6 +37,8 @@ __all__ = [
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).
 RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
+
+Threshold = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class DataConfig(Config):
@@ -67,7 +69,7 @@ class FacesConfig(Config):
     """
 
     extract: bool = True
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    thresholds: tuple[Threshold, Threshold, Threshold] = (0.6, 0.7, 0.7)
     min_face_size: int = Field(20, ge=12, le=1000)
     factor: float = Field(0.709, ge=0.3, le=0.95)
     size: int = Field(160, ge=32, le=512)
@@ -81,9 +83,7 @@ class FacesConfig(Config):
     detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
 
     @model_validator(mode="after")
-    def _thresholds_are_probabilities(self) -> FacesConfig:
-        if not all(0.0 < value < 1.0 for value in self.thresholds):
-            raise ValueError("thresholds must lie between 0 and 1")
+    def _parts_fit_together(self) -> FacesConfig:
         if self.margin >= self.size:
             raise ValueError("margin must be smaller than the crop's size")
         if self.manual_boxes and self.no_face != "manual":
@@ -123,12 +123,12 @@ class ProtocolConfig(Config):
 
     name: Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"] = "stratified"
     folds: int = Field(5, ge=2, le=100)
-    seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=100)
+    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> ProtocolConfig:
-        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError("seeds must be different whole numbers, 0 or more")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds must differ")
         return self
 
     def hashed(self) -> dict[str, Any]:

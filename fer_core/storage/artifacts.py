@@ -151,6 +151,8 @@ class Artifacts:
         path = self.path(kind, key) / CONFIG
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("not one object")
         except FileNotFoundError as error:
             raise NotFoundError(
                 f"The {kind} artifact must be there", got=f"no {key}", fix=_MAKE_AGAIN
@@ -161,8 +163,6 @@ class Artifacts:
                 got=f"{kind}/{key}: {error}",
                 fix="Delete the artifact; it is made again when needed",
             ) from error
-        if not isinstance(found, dict):
-            raise StoreError("An artifact's config.json must hold one object", got=f"{kind}/{key}")
         return found
 
     def keys(self, kind: str) -> list[str]:

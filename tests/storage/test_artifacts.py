@@ -126,7 +126,6 @@ def test_without_resuming_the_next_writer_starts_afresh(artifacts: Artifacts) ->
 
 def test_many_threads_make_it_once(artifacts: Artifacts) -> None:
     built: list[int] = []
-    found: list[str] = []
     start = threading.Barrier(6)
 
     def build(folder: Path) -> None:
@@ -134,18 +133,13 @@ def test_many_threads_make_it_once(artifacts: Artifacts) -> None:
         time.sleep(0.05)
         (folder / "data.txt").write_text("done")
 
-    def work() -> None:
+    def work(_: int) -> str:
         start.wait()
-        folder = artifacts.ensure("crops", KEY, {}, build)
-        found.append((folder / "data.txt").read_text())
+        return (artifacts.ensure("crops", KEY, {}, build) / "data.txt").read_text()
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(work, range(6))) == ["done"] * 6
     assert built == [1]
-    assert found == ["done"] * 6
     assert left(artifacts) == [KEY]
 
 
@@ -155,17 +149,14 @@ def test_a_waiting_writer_takes_over_from_one_that_failed(artifacts: Artifacts) 
     def fail(folder: Path) -> None:
         entered.set()
         release.wait(30)
-        raise ValueError
+        raise ValueError("in the middle")
 
-    def first() -> None:
-        with pytest.raises(ValueError):
-            artifacts.ensure("crops", KEY, {}, fail)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert entered.wait(30)
-    folder = artifacts.ensure("crops", KEY, {}, write("second"), waiting=release.set)
-    thread.join(30)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(artifacts.ensure, "crops", KEY, {}, fail)
+        assert entered.wait(30)
+        folder = artifacts.ensure("crops", KEY, {}, write("second"), waiting=release.set)
+        with pytest.raises(ValueError, match="in the middle"):
+            first.result(30)
     assert (folder / "data.txt").read_text() == "second"
 
 

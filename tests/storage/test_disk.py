@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,28 +246,23 @@ def test_a_run_that_starts_while_its_artifact_is_deleted_gets_it(
 
 
 def test_taking_up_and_deleting_at_the_same_instant_never_takes_a_file_away(tmp_path: Path) -> None:
-    artifacts, wrong = Artifacts(tmp_path / "artifacts"), []
-    for _ in range(25):
-        put(artifacts, "activations", "a")
-        age(artifacts)
-        start = threading.Barrier(3)
+    artifacts, start = Artifacts(tmp_path / "artifacts"), threading.Barrier(3)
 
-        def take(start: threading.Barrier = start) -> None:
-            start.wait()
-            folder = put(artifacts, "activations", "a")
-            if not (folder / "array.npy").is_file():
-                wrong.append(folder)
+    def take() -> bool:
+        start.wait()
+        return (put(artifacts, "activations", "a") / "array.npy").is_file()
 
-        def drop(start: threading.Barrier = start) -> None:
-            start.wait()
-            artifacts.discard("activations", "a")
+    def drop() -> bool:
+        start.wait()
+        return artifacts.discard("activations", "a")
 
-        threads = [threading.Thread(target=what) for what in (take, take, drop)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(25):
+            put(artifacts, "activations", "a")
+            age(artifacts)
+            first, second, _ = [threads.submit(what) for what in (take, take, drop)]
+            assert first.result(30)
+            assert second.result(30)
 
 
 def test_a_worker_keeps_below_the_limit_and_says_when_it_cannot(
