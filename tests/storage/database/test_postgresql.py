@@ -167,7 +167,7 @@ def test_a_claim_passes_over_a_row_that_another_takes(store: Store) -> None:
     assert held.run_id == second
     assert claim(store, "a") is None
     assert time.monotonic() - started < 4, "nobody waited for the lock"
-    other.close()
+    other.rollback()
     held = claim(store, "a")
     assert held is not None
     assert held.run_id == first
