@@ -49,7 +49,7 @@ from fer_core.runs.jobs.queue import BURIED, cancel, retry, submit  # noqa: E402
 from fer_core.storage.store import Store  # noqa: E402
 
 WORKER = """
-from fer_core import settings
+from fer_core.config import settings
 from fer_core.runs.jobs.worker import run_worker
 run_worker(settings.load(), poll=0.1, lease_seconds={lease})
 """
