@@ -64,15 +64,7 @@ def carry_out(
     executor: str, home: Path, configs: list[RunConfig], database: str
 ) -> tuple[Settings, dict[str, Any]]:
     """Carry the runs out and return what it took; `database` is a PostgreSQL URL, '' for SQLite."""
-    settings = load(
-        {
-            "FER_HOME": str(home),
-            "FER_DEVICE": "cpu",
-            "FER_THREADS": "1",
-            "FER_EXECUTOR": executor,
-            "FER_DATABASE_URL": database,
-        }
-    )
+    settings = load(home=home, device="cpu", threads=1, executor=executor, database_url=database or None)
     store = Store(settings.database)
     started = time.perf_counter()
     if executor == "ray":

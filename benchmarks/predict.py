@@ -88,7 +88,7 @@ def own_predictor(home: Path, unfreeze: int, folds: int) -> Predictor:
         reset_head(suffix, seed=0, fold=fold)
         tensors = {f"suffix.{name}": value for name, value in suffix.state_dict().items()}
         checkpoints.write(folder / f"seed0-fold{fold}.safetensors", tensors, {"run": config.key()})
-    return Predictor(config, folder, load({"FER_HOME": str(home), "FER_DEVICE": "cpu"}))
+    return Predictor(config, folder, load(home=home, device="cpu"))
 
 
 def measure(options: argparse.Namespace, home: Path) -> list[Row]:

@@ -28,7 +28,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fer_core.prediction.limits import Limits  # noqa: E402
+from fer_core.config.settings import Limits  # noqa: E402
 from fer_core.prediction.uploads import Upload, read_all  # noqa: E402
 
 KINDS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "webp": "WEBP", "heic": "HEIF"}

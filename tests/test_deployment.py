@@ -1,13 +1,23 @@
-"""The files of a deployment agree with each other and with the code; images themselves are built elsewhere."""
+"""The files of a deployment agree with each other, the code and systemd; images themselves are built elsewhere."""
 
 from __future__ import annotations
 
+import configparser
 import re
+import shlex
+import shutil
+import subprocess
 import tomllib
-from dataclasses import fields
+from pathlib import Path
+
+import pytest
 
 from fer_core import ROOT
-from fer_core.prediction.limits import Limits, load
+from fer_core.cli.main import parser
+from fer_core.config.settings import Limits, load
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted(DEPLOY.glob("*.service"))
 
 
 def text(name: str) -> str:
@@ -40,14 +50,47 @@ def test_the_secrets_example_is_whole() -> None:
     assert secrets["auth"]["cookie_secret"] == ""
 
 
-def test_the_described_limits_are_the_limits() -> None:
+def test_the_described_limits_are_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     described = text("docs/deploy.md")
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([\d, ]+) \|", described, re.MULTILINE)
-    told = {
+    named = {
         name: int(value)
         for names, values in rows
         for name, value in zip(re.findall(r"\w+", names), values.split(","), strict=True)
     }
-    assert told == {field.name: field.default for field in fields(Limits)}
+    assert named == Limits().model_dump()
     for value in re.findall(r'FER_LIMITS="([^"]+)"', described):
-        load({"FER_LIMITS": value})
+        monkeypatch.setenv("FER_LIMITS", value)
+        load()
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_starts_a_command_that_exists(unit: Path) -> None:
+    found = configparser.ConfigParser(strict=False, interpolation=None)
+    found.optionxform = str  # type: ignore[assignment, method-assign]
+    found.read(unit)
+    command = shlex.split(found["Service"]["ExecStart"].replace("%i", "1"))
+    assert command[1:3] == ["-m", "fer_core"]
+    options = parser().parse_args(command[3:])
+    device = {"fer-worker.service": "auto", "fer-worker@.service": "cuda:1"}.get(unit.name)
+    assert getattr(options, "device", None) == device
+    assert found["Service"]["Restart"] == "always"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    """Paths and user of an installation replace those that are not on this host."""
+    assert [unit.name for unit in UNITS] == [
+        "fer-dashboard.service",
+        "fer-worker.service",
+        "fer-worker@.service",
+    ]
+    for unit in UNITS:
+        text = unit.read_text(encoding="utf-8").replace("/opt/fer-lab/.venv/bin/python", "/bin/true")
+        text = text.replace("/opt/fer-lab", str(tmp_path)).replace("User=fer", "User=root")
+        (tmp_path / unit.name.replace("@.", "@0.")).write_text(text, encoding="utf-8")
+    names = [str(path) for path in sorted(tmp_path.glob("*.service"))]
+    answer = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *names], capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")

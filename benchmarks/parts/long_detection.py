@@ -98,6 +98,6 @@ def watch(images: Sequence[Image.Image], frames: int, device: str, times: int = 
             os.link(Path(folder) / f"{index}.jpg", data / CLASSES[frame % len(CLASSES)] / f"{frame:06d}.jpg")
         dataset = open_dataset(str(data))
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig())
-        noted, here = Watch(times), settings.load({"FER_HOME": str(home), "FER_DEVICE": device})
+        noted, here = Watch(times), settings.load(home=home, device=device)
         run.run(config, dataset, Artifacts(here.artifacts), noted, here)
         return noted.rows

@@ -21,7 +21,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store
-from fer_core.storage.values import plain
+from fer_core.storage.values import jsonable
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Context:
                 label_codes=options.label_codes,
                 group_pattern=options.group_pattern,
                 demo_root=self.settings.demo_data,
-                progress=bar,
                 roots=self.settings.data_roots,
+                progress=bar,
             )
         with Bar("hashing files") as bar:
             config = data_config(dataset, cache=self.settings.cache, progress=bar)
@@ -99,7 +99,7 @@ def note(text: str) -> None:
 
 def print_json(document: object) -> None:
     """Print the one JSON document of a command: null for NaN and infinities, text for what JSON has no form for."""
-    print(json.dumps(plain(document), default=str, indent=2, allow_nan=False))
+    print(json.dumps(jsonable(document), default=str, indent=2, allow_nan=False))
 
 
 def print_table(

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from dataclasses import replace
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
@@ -51,7 +50,7 @@ def serve(options: argparse.Namespace) -> int:
     command += ["--server.port", str(options.port), "--server.address", options.address]
     url = f"http://{options.address}:{options.port}"
     note(f"FER Lab is at {url} (stop with Ctrl-C)")
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    if settings_module.read(settings_module.Host).screen:
         opening = threading.Timer(4.0, webbrowser.open, [url])  # once the server answers
         opening.daemon = True
         opening.start()
@@ -73,14 +72,13 @@ def worker(options: argparse.Namespace) -> int:
     from fer_core.runs.jobs import executors
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    wanted = options.device or os.environ.get("FER_DEVICE") or "auto"
-    environment = os.environ | {"FER_DEVICE": "auto" if wanted == "all" else wanted}
-    settings = settings_module.load(environment)
+    every = options.device == "all"
+    settings = settings_module.load(device="auto" if every else options.device)
     if settings.executor in ("local", "inline"):
-        devices = present() if wanted == "all" else [resolve(settings)]
+        devices = present() if every else [resolve(settings)]
         if len(devices) > 1:
             run_fleet(settings, devices, until_idle=options.until_idle)
             return 0
-        settings = replace(settings, device=devices[0])
+        settings = settings.model_copy(update={"device": devices[0]})
     executors.EXECUTORS[settings.executor].work(settings, until_idle=options.until_idle)
     return 0

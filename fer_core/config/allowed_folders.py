@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fer_core.config.settings import load
 from fer_core.errors import DataError
 
 RULE = "{what} must lie in a folder that this installation allows (FER_DATA_ROOTS)"
 
 
-def require_inside(path: Path, roots: Sequence[Path] | None = None, *, what: str = "A data set") -> None:
+def require_inside(path: Path, roots: Sequence[Path], *, what: str = "A data set") -> None:
     """Check that a path, links and '..' followed, lies in one of the folders; no folders allow any.
 
     Args:
-        roots: the settings' unless given.
+        roots: those of the settings (`data_roots`).
         what: what lies there, for the message.
 
     Raises:
         DataError: it doesn't. The message doesn't say whether anything is there.
     """
-    roots = load().data_roots if roots is None else roots
-    if roots and not _inside(path, [root.resolve() for root in roots]):
+    if roots and not inside(path, [root.resolve() for root in roots]):
         raise DataError(
-            RULE.format(what=what), got=str(path), fix="Move it there, or ask whoever runs this installation"
+            RULE.format(what=what),
+            got=str(path),
+            fix="Move it there, or ask the administrator of this installation",
         )
 
 
-def _inside(path: Path, roots: Sequence[Path]) -> bool:
+def inside(path: Path, roots: Sequence[Path]) -> bool:
+    """Return whether a path, links and '..' followed, lies in one of the resolved folders."""
     place = path.resolve()
     return any(place.is_relative_to(root) for root in roots)

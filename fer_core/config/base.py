@@ -37,6 +37,11 @@ def step(name: str, *before: str) -> list[Any]:
     return [name, STEP_VERSIONS[name], *([raised] if raised else [])]
 
 
+def chained(name: str, parent: str, settings: Any, *before: str) -> str:
+    """Return the key of what step `name` makes from its `parent`'s key and its settings (`before` as in `step`)."""
+    return digest({"step": step(name, *before), "parent": parent, "own": settings})
+
+
 def where(default: Any, **kwargs: Any) -> Any:
     """Declare a field that says where something is or what people call it: stored, never hashed."""
     return Field(default, json_schema_extra={"where": True}, **kwargs)
@@ -58,24 +63,19 @@ class Config(BaseModel):
     def hashed(self) -> dict[str, Any]:
         """Return the fields that decide the result, as plain JSON values."""
         found: dict[str, Any] = {}
+        plain = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
             extra = field.json_schema_extra
             marks = extra if isinstance(extra, dict) else {}
             value = getattr(self, name)
             if marks.get("where") or (marks.get("later") and value == field.default):
                 continue
-            found[name] = value.hashed() if isinstance(value, Config) else _plain(value)
+            found[name] = value.hashed() if isinstance(value, Config) else plain[name]
         return found
 
     def key(self) -> str:
         """Return the identity of this definition, 16 hex digits."""
         return digest(self.hashed())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
 
 
 def parse(kind: type[T], values: dict[str, Any]) -> T:

@@ -1,6 +1,6 @@
 """WHAT the models are that transfer learning is compared with: descriptors, SVM, BDNN and its plain control.
 
-Each model's `kind` names it beside `TransferConfig.kind`, so a run's model can be told apart by that field.
+Each model's `kind` names it beside `TransferConfig.kind`, so that field says which model a run has.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, digest, step, where
+from .base import Config, chained, where
 
 
 class PixelsConfig(Config):
@@ -22,7 +22,7 @@ class PixelsConfig(Config):
 class PhogConfig(Config):
     """Pyramid of histograms of oriented gradients (Bosch, Zisserman and Munoz 2007).
 
-    `levels` is the finest level L of l = 0..L: level 0, the whole crop, counts besides, so L = 3 means
+    `levels` is the finest level L of l = 0..L: level 0, the whole crop, counts too, so L = 3 means
     1 + 4 + 16 + 64 = 85 cells and, with 8 bins, 680 figures. `degrees` is the range of the orientations:
     180 without the sign of the contrast, 360 with it.
     """
@@ -92,6 +92,10 @@ class SvmConfig(Config):
         return self
 
 
+#: Of one hidden layer.
+Units = Annotated[int, Field(ge=1, le=4096)]
+
+
 class _DenseConfig(Config):
     """What the BDNN and its control share; lr, epochs and three hidden layers are the paper's (table 1).
 
@@ -100,24 +104,18 @@ class _DenseConfig(Config):
     """
 
     inputs: Inputs = PixelsConfig()
-    hidden: tuple[int, int, int] = (64, 32, 16)
+    hidden: tuple[Units, Units, Units] = (64, 32, 16)
     activation: Literal["tanh", "sigmoid"] = "tanh"
     lr: float = Field(0.03, gt=0.0, le=10.0)
     epochs: int = Field(200, ge=1, le=10_000)
-
-    @model_validator(mode="after")
-    def _layers_are_sane(self) -> _DenseConfig:
-        if not all(1 <= size <= 4096 for size in self.hidden):
-            raise ValueError("hidden layers must have 1 to 4096 units")
-        return self
 
 
 class BdnnConfig(_DenseConfig):
     """Bidirectional neural network (Nejad and Gedeon 1995; paper, section 1.2 and table 1).
 
     `mean_node` adds the output that makes the map invertible: its target is the mean of the inputs. With
-    `alternate` m >= 1, m forward steps take turns with m reverse steps, each direction with an Adam of its
-    own; with 0 every step descends forward loss + `reverse_weight` x reverse loss.
+    `alternate` m >= 1, m forward steps take turns with m reverse steps, each direction with its
+    Adam; with 0 every step descends forward loss + `reverse_weight` x reverse loss.
     """
 
     kind: Literal["bdnn"] = "bdnn"
@@ -141,4 +139,4 @@ class MlpConfig(_DenseConfig):
 
 def descriptor_key(crops_key: str, inputs: ImageInputs) -> str:
     """Return the key of one descriptor of one set of crops: 16 hex digits, chained to the crops' key."""
-    return digest({"step": step("descriptors"), "parent": crops_key, "own": inputs.hashed()})
+    return chained("descriptors", crops_key, inputs.hashed())

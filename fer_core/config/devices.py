@@ -34,7 +34,7 @@ def resolve(settings: Settings) -> str:
 def keep_freed_memory() -> None:
     """Let the C library keep up to 64 MiB of freed memory, for arrays of a few MiB that come and go in every pass.
 
-    It otherwise hands them back to the system and fetches them anew, with a page fault for each 4 KiB: 3,000 in a
+    It otherwise hands them back to the system and fetches them again, with a page fault for each 4 KiB: 3,000 in a
     detection at 720x576, a tenth of its time. glibc raises what it keeps to twice the largest block it has seen freed,
     of 32 MiB at most. This block is never written to, so it takes no memory. Other C libraries are left as they are.
     """

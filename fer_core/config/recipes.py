@@ -54,7 +54,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "weighted",
             "Class weights",
-            "Every image once an epoch, rare classes weighted up, in place of drawing them more often.",
+            "Every image once an epoch, rare classes weighted up, instead of drawing them more often.",
             {"sampler": "shuffled", "class_weights": True},
         ),
         Recipe(
@@ -136,15 +136,15 @@ def training_config(name: str, **fields: Any) -> TrainingConfig:
     """
     if name not in RECIPES:
         raise ConfigError(f"recipe must be one of {', '.join(RECIPES)}", got=repr(name))
-    own = dict(RECIPES[name].fields)
-    if "epochs" in fields and "warmup_epochs" in own:
-        own["warmup_epochs"] = min(own["warmup_epochs"], fields["epochs"] - 1)
-    return parse(TrainingConfig, own | fields)
+    recipe = dict(RECIPES[name].fields)
+    if "epochs" in fields and "warmup_epochs" in recipe:
+        recipe["warmup_epochs"] = min(recipe["warmup_epochs"], fields["epochs"] - 1)
+    return parse(TrainingConfig, recipe | fields)
 
 
 @lru_cache(maxsize=1024)
 def recipe_name(config: TrainingConfig) -> str:
-    """Return the recipe that a training follows, '' for one of its own; epochs, batch, rate and precision are free."""
+    """Return the recipe that a training follows, '' for none; epochs, batch, rate and precision are free."""
     free = config.model_dump(include=set(FREE))
     for name in RECIPES:
         if training_config(name, **free).hashed() == config.hashed():

@@ -1,7 +1,7 @@
 """WHAT a run is: frozen, validated, hashable. Where it runs is `settings`, and is never hashed.
 
-Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its own settings, its
-parent's key and the versions of the steps (`config_base.step`), so that a change of any of them asks for new
+Keys are chained: data fingerprint -> crops -> activations -> run. Each key hashes its step's settings, its
+parent's key and the versions of the steps (`base.step`), so that a change of any of them asks for new
 artifacts and nothing else does. Fields marked `where` (paths, names for people) stay out of every key.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from fer_core.errors import ConfigError
 
-from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, digest, later, parse, step, where
+from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where
 from .comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from .training import AugmentationConfig, TrainingConfig
 
@@ -37,6 +37,8 @@ __all__ = [
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).
 RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
+
+Threshold = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class DataConfig(Config):
@@ -67,7 +69,7 @@ class FacesConfig(Config):
     """
 
     extract: bool = True
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    thresholds: tuple[Threshold, Threshold, Threshold] = (0.6, 0.7, 0.7)
     min_face_size: int = Field(20, ge=12, le=1000)
     factor: float = Field(0.709, ge=0.3, le=0.95)
     size: int = Field(160, ge=32, le=512)
@@ -81,9 +83,7 @@ class FacesConfig(Config):
     detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
 
     @model_validator(mode="after")
-    def _thresholds_are_probabilities(self) -> FacesConfig:
-        if not all(0.0 < value < 1.0 for value in self.thresholds):
-            raise ValueError("thresholds must lie between 0 and 1")
+    def _parts_fit_together(self) -> FacesConfig:
         if self.margin >= self.size:
             raise ValueError("margin must be smaller than the crop's size")
         if self.manual_boxes and self.no_face != "manual":
@@ -123,12 +123,12 @@ class ProtocolConfig(Config):
 
     name: Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"] = "stratified"
     folds: int = Field(5, ge=2, le=100)
-    seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=100)
+    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, max_length=100)
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> ProtocolConfig:
-        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError("seeds must be different whole numbers, 0 or more")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds must differ")
         return self
 
     def hashed(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class RunConfig(Config):
     """One run: a data set, how faces are cut, a model, a protocol and a recipe. Its key is the run's id.
 
     With the goal 'faces' a run ends once the crops are there, and the fields after `faces` play no part.
-    `training` is the recipe of a transfer run; the other models carry their own.
+    `training` is the recipe of a transfer run; the other models carry their settings.
     """
 
     goal: Literal["train", "faces"] = "train"
@@ -187,61 +187,36 @@ class RunConfig(Config):
 
     def crops_key(self) -> str:
         """Return the key of the crops: data fingerprint and all face settings."""
-        return digest(
-            {
-                "step": step("crops", *(["detections"] if self.faces.extract else [])),
-                "parent": self.data.key(),
-                "own": self.faces.hashed(),
-            }
-        )
+        before = ["detections"] if self.faces.extract else []
+        return chained("crops", self.data.key(), self.faces.hashed(), *before)
 
     def detections_key(self) -> str:
         """Return the key of what is found: data fingerprint, thresholds, pyramid, second looks, detector."""
-        own: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
+        looked_for: list[Any] = [list(self.faces.thresholds), self.faces.min_face_size, self.faces.factor]
         if self.faces.rescue:
-            own.append(list(self.faces.rescue))
+            looked_for.append(list(self.faces.rescue))
         if self.faces.detector:
-            own.append({"detector": self.faces.detector})
-        return digest(
-            {
-                "step": step("detections"),
-                "parent": self.data.key(),
-                "own": own,
-            }
-        )
+            looked_for.append({"detector": self.faces.detector})
+        return chained("detections", self.data.key(), looked_for)
 
     def activations_key(self, block: str, view: dict[str, Any] | None = None) -> str:
         """Return the key of the activations that enter `block`: crops, backbone, weights and, if any, view.
 
         `view` is what was done to the crops (`features.views`); None for the crops as they are.
         """
-        own: dict[str, Any] = {
-            "backbone": self.transfer.backbone,
-            "weights": self.transfer.weights,
-            "block": block,
-        }
-        if view is not None:
-            own["view"] = view
-        return digest(
-            {
-                "step": step("activations"),
-                "parent": self.crops_key(),
-                "own": own,
-            }
-        )
-
-    def _inputs_step(self) -> tuple[str, ...]:
-        """Return the step between the crops and what the model reads; none for a ready table."""
-        if isinstance(self.model, TransferConfig):
-            return ("activations",)
-        return () if isinstance(self.model.inputs, TableConfig) else ("descriptors",)
+        chain = {"backbone": self.transfer.backbone, "weights": self.transfer.weights, "block": block}
+        return chained("activations", self.crops_key(), chain if view is None else chain | {"view": view})
 
     def key(self) -> str:
         """Return the run's id: the crops' key and, unless they are the goal, model, protocol and recipe."""
         if self.goal == "faces":
             return digest({"step": ["faces", STEP_VERSIONS["crops"]], "parent": self.crops_key()})
+        if isinstance(self.model, TransferConfig):
+            before = ["activations"]
+        else:
+            before = [] if isinstance(self.model.inputs, TableConfig) else ["descriptors"]
         parts: dict[str, Any] = {
-            "step": step("run", *self._inputs_step()),
+            "step": step("run", *before),
             "parent": self.crops_key(),
             "model": self.model.hashed(),
             "protocol": self.protocol.hashed(),

@@ -1,53 +1,144 @@
-"""WHERE a run happens: folders, device, executor, demo mode. Read from FER_* variables, never hashed."""
+"""WHERE a run happens: folders, device, executor, limits. The only reader of the environment; never hashed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from fer_core import ROOT
 from fer_core.errors import ConfigError
 
+from .base import Config
 from .sizes import parse_size
 
-EXECUTORS = ("local", "inline", "ray", "slurm")
+V = TypeVar("V", bound="Variables")
+
+Executor = Literal["local", "inline", "ray", "slurm"]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The places and habits of this installation.
+class Variables(BaseSettings):
+    """Values read from environment variables: the prefix and a field's name in capitals; an empty one counts as unset.
 
-    Attributes:
-        home: folder of all state (`FER_HOME`; `.fer` in the working folder unless set).
-        weights_dir: where pretrained weights are looked for first (`FER_WEIGHTS_DIR`; `<home>/weights`).
-        device: 'auto', 'cpu', 'cuda' or 'cuda:<index>' (`FER_DEVICE`).
-        executor: 'local' (a worker process), 'inline' (in the calling process), 'ray' (heavy steps on a Ray
-            cluster) or 'slurm' (a job a run) (`FER_EXECUTOR`).
-        demo: read-only hosted demo (`FER_DEMO=1`).
-        threads: CPU threads of a worker; 0 leaves the choice to torch (`FER_THREADS`).
-        data_roots: folders that data sets must lie in, links followed (`FER_DATA_ROOTS`, with ':' between
-            them); empty allows any.
-        database_url: of a PostgreSQL database (`FER_DATABASE_URL`), or None. Printing it masks its password.
-        artifacts_url: where hosts share artifacts, an address for fsspec such as s3://bucket/path
-            (`FER_ARTIFACTS_URL`); empty keeps them in `artifacts` alone.
-        disk_limit: bytes that workers keep `artifacts` below, as far as runs can do without (`FER_DISK_LIMIT`,
-            such as 20GB); 0 for no bound.
+    A field's description says what its variable must be.
     """
 
-    home: Path
-    weights_dir: Path
-    device: str = "auto"
-    executor: str = "local"
-    demo: bool = False
-    threads: int = 0
-    data_roots: tuple[Path, ...] = ()
-    database_url: URL | None = None
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, arbitrary_types_allowed=True)
+
+
+class Limits(Config):
+    """How much visitors of a dashboard may ask for (`prediction.limits`). Per visitor unless it says otherwise.
+
+    Attributes:
+        file_mb: megabytes of one uploaded file.
+        upload_mb: megabytes of one upload, all its files together.
+        files: images of one upload, those inside an archive included.
+        megapixels: width x height of one image, in millions.
+        images_per_minute: images classified; as many may come at once.
+        all_images_per_minute: the same over all visitors together.
+        turns: predictions on the device at the same time, over all visitors.
+        waiting: most that wait for the device, over all visitors.
+        waiting_each: most of one visitor that wait for the device.
+        patience: seconds that one waits for the device.
+    """
+
+    file_mb: int = Field(20, ge=1)
+    upload_mb: int = Field(100, ge=1)
+    files: int = Field(50, ge=1)
+    megapixels: int = Field(50, ge=1)
+    images_per_minute: int = Field(120, ge=1)
+    all_images_per_minute: int = Field(1200, ge=1)
+    turns: int = Field(1, ge=1)
+    waiting: int = Field(64, ge=1)
+    waiting_each: int = Field(3, ge=1)
+    patience: int = Field(60, ge=1)
+
+
+def _limits(given: object) -> object:
+    """Return the limits of a list such as 'files=20, patience=9' by name."""
+    if not isinstance(given, str):
+        return given
+    parts = [part.partition("=") for part in given.split(",") if part.strip()]
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def _folders(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return [part for part in given.split(os.pathsep) if part.strip()]
+
+
+def _size(given: object) -> object:
+    return parse_size(given, "FER_DISK_LIMIT") if isinstance(given, str) else given
+
+
+def _database_url(given: object) -> object:
+    """Return the URL of a PostgreSQL database. An error never repeats it: it may hold a password."""
+    if not isinstance(given, str):
+        return given
+    fix = "Write postgresql://USER:PASSWORD@HOST/DATABASE, or unset it for a SQLite file in FER_HOME"
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError("FER_DATABASE_URL must be a database's URL", fix=fix) from error
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        got = repr(url.get_backend_name())
+        raise ConfigError("FER_DATABASE_URL must be of a PostgreSQL database", got=got, fix=fix)
+    return url.set(drivername="postgresql")
+
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+class Settings(Variables):
+    """The places and habits of this installation, from FER_* variables.
+
+    Attributes:
+        home: folder of all state; `.fer` in the working folder unless set.
+        weights_dir: where pretrained weights are looked for first; `<home>/weights` unless set.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:<index>'.
+        executor: 'local' (a worker process), 'inline' (in the calling process), 'ray' (heavy steps on a Ray
+            cluster) or 'slurm' (a job a run).
+        demo: read-only hosted demo.
+        threads: CPU threads of a worker; 0 leaves the choice to torch.
+        data_roots: folders that data sets must lie in, links followed; ':' between them, empty allows any.
+        database_url: of a PostgreSQL database, or None. Printing it masks its password.
+        artifacts_url: where hosts share artifacts, an address for fsspec such as s3://bucket/path; empty keeps
+            them in `artifacts` alone.
+        disk_limit: bytes that workers keep `artifacts` below, as far as runs can do without, such as 20GB;
+            0 for no bound.
+        limits: how much visitors may ask for, such as 'files=20,images_per_minute=30'.
+        behind_proxy: visitors differ by the address that a proxy writes into X-Forwarded-For.
+        ray_address: of a Ray cluster (also `RAY_ADDRESS`); '' starts one on this host.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FER_")
+
+    home: Folder = Path(".fer")
+    weights_dir: Folder = Field(default_factory=lambda given: given["home"] / "weights")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:<index>"
+    )
+    executor: Executor = Field("local", description="local, inline, ray or slurm")
+    demo: bool = Field(False, description="1 or 0")
+    threads: int = Field(0, ge=0, description="a whole number, 0 for automatic")
+    data_roots: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_folders)] = ()
+    database_url: Annotated[URL | None, NoDecode, BeforeValidator(_database_url)] = None
     artifacts_url: str = ""
-    disk_limit: int = 0
+    disk_limit: Annotated[int, BeforeValidator(_size)] = 0
+    limits: Annotated[Limits, NoDecode, BeforeValidator(_limits)] = Field(
+        Limits(),
+        description=f"a list of limit=whole number above 0, of the limits {', '.join(Limits.model_fields)}",
+    )
+    behind_proxy: bool = Field(False, description="1 or 0")
+    ray_address: str = Field("", validation_alias=AliasChoices("FER_RAY_ADDRESS", "RAY_ADDRESS"))
 
     @property
     def database(self) -> URL:
@@ -85,56 +176,84 @@ class Settings:
         }
 
 
-def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings.
+class SlurmSettings(Variables):
+    """What a job asks Slurm for, from FER_SLURM_* variables.
+
+    Attributes:
+        cluster: 'slurm', or 'local': the same jobs as processes of this host.
+        partition, account, qos, constraint: left to Slurm's defaults where empty.
+        gpus, cpus: of a job; memory: GB; time: minutes.
+        requeues: how often a job that ran into its time limit is put back; preemptions don't count.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FER_SLURM_")
+
+    cluster: Literal["slurm", "local"] = Field("slurm", description="slurm or local")
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    gpus: int = Field(1, ge=0, description="a whole number")
+    cpus: int = Field(4, ge=1, description="a whole number above 0")
+    memory: int = Field(16, ge=1, description="a whole number above 0")
+    time: int = Field(240, ge=1, description="a whole number above 0")
+    requeues: int = Field(10, ge=0, description="a whole number")
+
+
+class Host(Variables):
+    """What the desktop's and torch's variables say about this host."""
+
+    torch_home: Path | None = None
+    xdg_cache_home: Path = Path("~/.cache")
+    display: str = ""
+    wayland_display: str = ""
+
+    @property
+    def hub(self) -> Path:
+        """Torch hub's folder of checkpoints, found by torch's rules without importing torch."""
+        return (self.torch_home or self.xdg_cache_home / "torch").expanduser() / "hub" / "checkpoints"
+
+    @property
+    def screen(self) -> bool:
+        """Whether there is a screen that a browser can open on."""
+        return bool(self.display or self.wayland_display)
+
+
+def load(**given: Any) -> Settings:
+    """Read the settings; those `given` by name win over their variables, None is passed over.
 
     Raises:
         ConfigError: a variable has a value outside its range.
     """
-    home = Path(environment.get("FER_HOME") or ".fer").expanduser().absolute()
-    weights = environment.get("FER_WEIGHTS_DIR")
-    device = environment.get("FER_DEVICE") or "auto"
-    if device not in ("auto", "cpu", "cuda") and not (
-        device.startswith("cuda:") and device.removeprefix("cuda:").isdecimal()
-    ):
-        raise ConfigError(
-            "FER_DEVICE must be auto, cpu, cuda or cuda:<index>", got=repr(device), fix="Unset it for auto"
-        )
-    executor = environment.get("FER_EXECUTOR") or "local"
-    if executor not in EXECUTORS:
-        raise ConfigError(f"FER_EXECUTOR must be one of {', '.join(EXECUTORS)}", got=repr(executor))
-    threads = environment.get("FER_THREADS") or "0"
-    if not threads.isdecimal():
-        raise ConfigError("FER_THREADS must be a whole number, 0 for automatic", got=repr(threads))
-    limit = environment.get("FER_DISK_LIMIT")
-    return Settings(
-        home=home,
-        weights_dir=Path(weights).expanduser().absolute() if weights else home / "weights",
-        device=device,
-        executor=executor,
-        demo=environment.get("FER_DEMO", "").strip().lower() in ("1", "true", "yes", "on"),
-        threads=int(threads),
-        artifacts_url=environment.get("FER_ARTIFACTS_URL") or "",
-        disk_limit=parse_size(limit, "FER_DISK_LIMIT") if limit else 0,
-        data_roots=tuple(
-            Path(part).expanduser().absolute()
-            for part in environment.get("FER_DATA_ROOTS", "").split(os.pathsep)
-            if part.strip()
-        ),
-        database_url=_database_url(environment.get("FER_DATABASE_URL") or ""),
-    )
+    return read(Settings, **given)
 
 
-def _database_url(given: str) -> URL | None:
-    """Return the URL of a PostgreSQL database, None for ''. An error never repeats it: it may hold a password."""
-    if not given:
-        return None
-    fix = "Write postgresql://USER:PASSWORD@HOST/DATABASE, or unset it for a SQLite file in FER_HOME"
+def read(kind: type[V], **given: Any) -> V:
+    """Read values of a kind as `load` does. Raises ConfigError."""
     try:
-        url = make_url(given)
-    except (ArgumentError, ValueError) as error:
-        raise ConfigError("FER_DATABASE_URL must be a database's URL", fix=fix) from error
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        got = repr(url.get_backend_name())
-        raise ConfigError("FER_DATABASE_URL must be of a PostgreSQL database", got=got, fix=fix)
-    return url.set(drivername="postgresql")
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigError(
+            f"{kind.model_config['env_prefix']}{name.upper()} must be {kind.model_fields[name].description}",
+            got=repr(first["input"]),
+            fix="Correct it, or unset it for its default",
+        ) from error
+
+
+@contextmanager
+def exported(settings: Settings) -> Iterator[None]:
+    """Let what the body starts inherit the settings and find this code, by the environment of this process."""
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    wanted = settings.environment() | {"PYTHONPATH": path}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

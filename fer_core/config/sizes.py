@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from humanize import naturalsize
+
 from fer_core.errors import ConfigError
 
-UNITS = ("B", "kB", "MB", "GB", "TB")
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?(?:ytes?)?", re.IGNORECASE)
 
 
 def parse_size(given: str, name: str = "A size") -> int:
@@ -32,9 +32,5 @@ def parse_size(given: str, name: str = "A size") -> int:
 
 
 def size_text(size: float) -> str:
-    """Return bytes for people: 0 B, 812 kB, 1.4 GB."""
-    for unit in UNITS[:3]:
-        if size < 999.5:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB" if size < 999.95 else f"{size / 1000:.1f} TB"
+    """Return bytes for people: 0 Bytes, 812.0 kB, 1.4 GB."""
+    return naturalsize(size)

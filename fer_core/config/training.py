@@ -18,7 +18,7 @@ class AugmentationConfig(Config):
 
     With `views` K > 0 each crop is changed in K ways fixed by their number, whose activations are computed
     once and shared by all folds, epochs, seeds and settings; an epoch draws one of the K for each image. With 0 it
-    is changed anew each time it is met, and the whole network runs each time.
+    is changed again each time it is read, and the whole network runs each time.
     """
 
     views: int = Field(8, ge=0, le=64)

@@ -39,7 +39,7 @@ def open_dataset(
     layout: str = "auto",
     label_codes: str | None = None,
     group_pattern: str | None = None,
-    demo_root: Path = Path(),
+    demo_root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     roots: Sequence[Path] = (),
 ) -> Dataset:
@@ -55,10 +55,10 @@ def open_dataset(
         layout: 'auto' or one of `LAYOUTS`.
         label_codes: '0-6' or '1-7' where labels are numbers.
         group_pattern: a regular expression that finds the group in a sample's name.
-        demo_root: where the generated set lies or is made; the current folder unless given.
+        demo_root: where the generated set lies or is made (the settings' `demo_data`); needed for 'demo' alone.
         progress: called with (frames done, frames in all) while the generated set is made.
-        roots: folders that the path and every image must lie in, links followed; none allows any. Images that
-            a link leads out of them are problems of the data set.
+        roots: folders that the path and every image must lie in, links followed (the settings' `data_roots`);
+            none allows any. Images that a link leads out of them are problems of the data set.
 
     Raises:
         DataError: there is no such thing, it lies outside the allowed folders, or no labelled image is in it;
@@ -68,6 +68,8 @@ def open_dataset(
     if layout not in ("auto", *LAYOUTS):
         raise DataError(f"The layout must be auto, {', '.join(LAYOUTS)}", got=repr(layout))
     if str(source) == DEMO:
+        if demo_root is None:
+            raise DataError("The generated data set must have a place", fix="Give demo_root")
         return _demo(demo_root, progress)
     if not str(source).strip():
         raise DataError(

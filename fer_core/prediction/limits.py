@@ -1,75 +1,25 @@
 """How much visitors may ask for, each and together: size, count, pixels, rate, and turns on the device.
 
-`FER_LIMITS` changes single limits: `FER_LIMITS="files=20,images_per_minute=30"`. What is refused is refused
-with a sentence for the visitor; nothing about a visitor is kept but a number of tokens in memory.
+The limits are the settings' (`FER_LIMITS`). What is refused is refused with a sentence for the visitor; nothing
+about a visitor is kept but a number of tokens in memory.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from functools import cache
 
-from fer_core.errors import BusyError, ConfigError, DataError
+from fer_core.config.settings import Limits, load
+from fer_core.errors import BusyError, DataError
 
 from .fair_queue import FairQueue
 
 #: Visitors whose tokens are remembered; the longest unseen are forgotten first.
 REMEMBERED = 10_000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is allowed. Per visitor unless it says otherwise.
-
-    Attributes:
-        file_mb: megabytes of one uploaded file.
-        upload_mb: megabytes of one upload, all its files together.
-        files: images of one upload, those inside an archive included.
-        megapixels: width x height of one image, in millions.
-        images_per_minute: images classified; as many may come at once.
-        all_images_per_minute: the same over all visitors together.
-        turns: predictions on the device at the same time, over all visitors.
-        waiting: most that wait for the device, over all visitors.
-        waiting_each: most of one visitor that wait for the device.
-        patience: seconds that one waits for the device.
-    """
-
-    file_mb: int = 20
-    upload_mb: int = 100
-    files: int = 50
-    megapixels: int = 50
-    images_per_minute: int = 120
-    all_images_per_minute: int = 1200
-    turns: int = 1
-    waiting: int = 64
-    waiting_each: int = 3
-    patience: int = 60
-
-
-def load(environment: Mapping[str, str] = os.environ) -> Limits:
-    """Read the limits.
-
-    Raises:
-        ConfigError: `FER_LIMITS` names no limit or gives one that is no whole number above 0.
-    """
-    known = {field.name for field in fields(Limits)}
-    chosen: dict[str, int] = {}
-    for part in filter(None, (part.strip() for part in environment.get("FER_LIMITS", "").split(","))):
-        name, _, value = (word.strip() for word in part.partition("="))
-        if name not in known or not value.isdecimal() or not int(value):
-            raise ConfigError(
-                "FER_LIMITS must be a list of limit=whole number above 0",
-                got=repr(part),
-                fix=f"The limits are {', '.join(sorted(known))}",
-            )
-        chosen[name] = int(value)
-    return Limits(**chosen)
 
 
 class Rate:
@@ -131,7 +81,7 @@ class Guard:
 @cache
 def guard() -> Guard:
     """Return the guard of this process, made at first use."""
-    return Guard(load())
+    return Guard(load().limits)
 
 
 def check_files(sizes: Sequence[tuple[str, int]], limits: Limits | None = None) -> None:

@@ -18,10 +18,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from fer_core.config.settings import Limits
 from fer_core.datasets.images import decode
 from fer_core.errors import DataError
-
-from .limits import Limits
 
 #: Pillow's names of the formats taken from visitors: what cameras, phones and browsers write.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")

@@ -4,14 +4,13 @@
 is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
 the process dies, however it dies: what has its final name is whole.
 
-When an artifact was last used is the time of its config.json. Whoever is handed it, or told that it is there, has it
-for an hour at least: `discard` deletes only what has not been used for longer.
+When an artifact was last used is the time of its config.json. An artifact that was
+opened or asked for stays for an hour at least: `discard` deletes only what has not been used for longer.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import re
@@ -22,6 +21,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from fer_core.errors import NotFoundError, StoreError
 
@@ -71,16 +72,14 @@ class Artifacts:
         folder = self.path(kind, key)
         try:
             if time.time() - (folder / CONFIG).stat().st_mtime >= NOTED_SECONDS:
-                with _lock(folder, None):
+                with _lock(folder):
                     os.utime(folder / CONFIG)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
                 raise
-            with suppress(
-                OSError
-            ):  # no lock can be had: on a full disk the time still can, else nothing is deleted
+            with suppress(OSError):  # there is no lock on a full disk, but the time can still be set
                 os.utime(folder / CONFIG)
         return self._here(kind, key)
 
@@ -127,9 +126,7 @@ class Artifacts:
         with _storage_errors(folder), _lock(folder, waiting):
             if self._here(kind, key):
                 return folder
-            if partial.exists() and not resume:
-                shutil.rmtree(partial)
-            if folder.exists():  # without config.json: not made here, and no use to anyone
+            if folder.exists() or not resume:  # without config.json: not made here, and no use to anyone
                 _remove(folder)
             partial.mkdir(parents=True, exist_ok=True)
             try:
@@ -154,6 +151,8 @@ class Artifacts:
         path = self.path(kind, key) / CONFIG
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("not one object")
         except FileNotFoundError as error:
             raise NotFoundError(
                 f"The {kind} artifact must be there", got=f"no {key}", fix=_MAKE_AGAIN
@@ -164,8 +163,6 @@ class Artifacts:
                 got=f"{kind}/{key}: {error}",
                 fix="Delete the artifact; it is made again when needed",
             ) from error
-        if not isinstance(found, dict):
-            raise StoreError("An artifact's config.json must hold one object", got=f"{kind}/{key}")
         return found
 
     def keys(self, kind: str) -> list[str]:
@@ -185,12 +182,9 @@ class Artifacts:
         """
         folder = self.path(kind, key)
         there = self._here(kind, key)
-        if not folder.parent.is_dir():
-            return False
-        with _storage_errors(folder), _lock(folder, _refuse):
-            if folder.exists():
+        if folder.parent.is_dir():
+            with _storage_errors(folder), _lock(folder, blocking=False):
                 _remove(folder)
-            shutil.rmtree(folder.with_name(f".{key}.partial"), ignore_errors=True)
         return there
 
     def discard(self, kind: str, key: str) -> bool:
@@ -200,33 +194,11 @@ class Artifacts:
             Whether it was deleted: not when it is being made at this moment or may have been used in the last hour.
         """
         folder = self.path(kind, key)
-        try:
-            with _storage_errors(folder), _lock(folder, _refuse):
-                parts = [folder, *folder.parent.glob(f".{key}.[pd]*")]
-                if time.time() - last_used(parts) < 2 * NOTED_SECONDS:
-                    return False
-                for part in parts:
-                    if part == folder and part.exists():
-                        _remove(part)
-                    else:
-                        shutil.rmtree(part, ignore_errors=True)
-        except StoreError:
-            return False
-        return True
-
-    def clean(self) -> int:
-        """Delete what dead writers left, whole artifacts and live writers' work aside; return how many."""
-        removed = 0
-        for left in sorted(self.root.glob("*/.*.*")):
-            key, _, what = left.name[1:].partition(".")
-            if what == "lock" and not left.with_name(f".{key}.partial").exists():
-                with suppress(StoreError), _lock(left.with_name(key), _refuse):
-                    pass  # taking a lock and letting it go removes its file
-            elif what == "partial" or what.startswith("deleted"):
-                with suppress(StoreError), _lock(left.with_name(key), _refuse):
-                    shutil.rmtree(left, ignore_errors=True)
-                    removed += 1
-        return removed
+        with suppress(StoreError), _storage_errors(folder), _lock(folder, blocking=False):
+            if time.time() - last_used([folder, *_left(folder)]) >= 2 * NOTED_SECONDS:
+                _remove(folder)
+                return True
+        return False
 
 
 def last_used(parts: Iterable[Path]) -> float:
@@ -244,41 +216,35 @@ def last_used(parts: Iterable[Path]) -> float:
     return newest
 
 
-def _refuse() -> None:
-    raise StoreError("An artifact can't be deleted while it is made", fix="Wait for the run that makes it")
-
-
 @contextmanager
-def _lock(folder: Path, waiting: Callable[[], None] | None) -> Iterator[None]:
-    """Hold the lock of one artifact; processes and threads exclude each other alike."""
+def _lock(
+    folder: Path, waiting: Callable[[], None] | None = None, *, blocking: bool = True
+) -> Iterator[None]:
+    """Hold the lock of one artifact; processes and threads exclude each other alike.
+
+    Raises:
+        StoreError: not `blocking`, and another holds it.
+    """
     path = folder.with_name(f".{folder.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    while (handle := _try_lock(path)) is None:
+
+    def give_up() -> bool:
         if waiting:
             waiting()
-        time.sleep(_POLL_SECONDS)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
+        return False
 
-
-def _try_lock(path: Path) -> int | None:
-    """Return the descriptor of the locked file, or None where another holds it or has just let it go."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = FileLock(path, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The last holder removes the file: a lock on a file that has lost its name locks nobody out.
-        if os.fstat(handle).st_ino == path.stat().st_ino:
-            return handle
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(handle)
-        raise
-    os.close(handle)
-    return None
+        held = lock.acquire(blocking=blocking, cancel_check=give_up)
+    except Timeout as error:
+        raise StoreError(
+            "An artifact can't be deleted while it is made", fix="Wait for the run that makes it"
+        ) from error
+    with held:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # those who wait see that it lost its name and open the next
 
 
 @contextmanager
@@ -293,7 +259,7 @@ def _storage_errors(folder: Path) -> Iterator[None]:
                 got="a full disk",
                 fix=f"Free some on {folder.parent.parent}",
             ) from error
-        root, place = folder.parent.parent, Path(str(error.filename))  # a builder's own files are its own
+        root, place = folder.parent.parent, Path(str(error.filename))
         ours = error.filename and (place.is_relative_to(root) or root.is_relative_to(place))
         if ours and error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise StoreError(
@@ -302,11 +268,17 @@ def _storage_errors(folder: Path) -> Iterator[None]:
         raise
 
 
+def _left(folder: Path) -> list[Path]:
+    """Return what making and deleting an artifact has left beside it."""
+    return [*folder.parent.glob(f".{folder.name}.[pd]*")]
+
+
 def _remove(folder: Path) -> None:
-    """Take the final name away first, so that half a deletion never looks whole."""
-    doomed = folder.with_name(f".{folder.name}.deleted-{uuid.uuid4().hex[:8]}")
-    folder.rename(doomed)
-    shutil.rmtree(doomed)
+    """Delete an artifact and what is left of making it; its name goes first: half a deletion never looks whole."""
+    if folder.exists():
+        folder.rename(folder.with_name(f".{folder.name}.deleted-{uuid.uuid4().hex[:8]}"))
+    for left in _left(folder):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

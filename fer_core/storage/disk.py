@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from fer_core.config.run import RunConfig, parse
 from fer_core.config.settings import Settings
@@ -44,7 +44,7 @@ class Stored:
     """What lies under one kind and key: whole, half made or half deleted.
 
     `used` is in seconds since 1970; `crops` the key of what activations and descriptors were computed from, '' where
-    that isn't told.
+    that isn't known.
     """
 
     kind: str
@@ -121,33 +121,25 @@ def _bytes(folders: Iterable[Path]) -> int:
 
 def needed(store: Store) -> Needed:
     """Return what the runs in the database rest on."""
-    ids: set[str] = set()
-    faces: set[str] = set()
-    active: set[str] = set()
-    unread = False
-    keys: dict[str, tuple[str, str] | None] = {}
+    ids, faces, active, unread = set[str](), set[str](), set[str](), False
     for run_id, status, text in store.definitions():
         ids.add(run_id)
         whole = json.loads(text)
-        part = {name: whole[name] for name in ("data", "faces") if name in whole}
-        named = json.dumps(part, sort_keys=True)
-        if named not in keys:
-            keys[named] = _face_keys(part)
-        if (found := keys[named]) is None:
-            unread = True
-        else:
-            faces.update(found)
+        found = _face_keys(json.dumps({name: whole[name] for name in ("data", "faces") if name in whole}))
+        unread = unread or not found
+        faces.update(found)
         if status in ("queued", "running"):
             active.add(found[0] if found else run_id)
     return Needed(frozenset(ids), frozenset(faces), frozenset(active), unread)
 
 
-def _face_keys(part: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the keys of crops and detections of a definition; None for one of another version."""
+@lru_cache(maxsize=1024)  # many runs share their faces
+def _face_keys(definition: str) -> tuple[str, ...]:
+    """Return the keys of crops and detections of a definition; none for one of another version."""
     try:
-        config = parse(RunConfig, part)
+        config = parse(RunConfig, json.loads(definition))
     except ConfigError:
-        return None
+        return ()
     return config.crops_key(), config.detections_key()
 
 
@@ -194,20 +186,17 @@ def collect(
     able = choose(free, needs, now=now, age=age)
     bound = None if limit is None else limit - sum(one.bytes for one in rows if one.kind in keep)
     going = choose(free, needs, now=now, limit=bound, age=age)
-    gone = [one for one in going if dry or artifacts.discard(one.kind, one.key)]
-    could, freed = _sums(able), _sums(gone)
-    return [
-        KindUse(use.kind, use.artifacts, use.bytes, could[use.kind], freed[use.kind]) for use in by_kind(rows)
-    ]
+    return by_kind(rows, able, [one for one in going if dry or artifacts.discard(one.kind, one.key)])
 
 
-def by_kind(rows: Iterable[Stored]) -> list[KindUse]:
-    """Return what each kind takes, the biggest first."""
-    rows = list(rows)
-    count, size = Counter(one.kind for one in rows), _sums(rows)
-    return [
-        KindUse(kind, count[kind], size[kind]) for kind in sorted(size, key=lambda kind: (-size[kind], kind))
-    ]
+def by_kind(
+    rows: Sequence[Stored], able: Sequence[Stored] = (), gone: Sequence[Stored] = ()
+) -> list[KindUse]:
+    """Return what each kind takes, the biggest first: of the `rows` some were `able` to go and some are `gone`."""
+    count = Counter(one.kind for one in rows)
+    size, could, freed = _sums(rows), _sums(able), _sums(gone)
+    kinds = sorted(size, key=lambda kind: (-size[kind], kind))
+    return [KindUse(kind, count[kind], size[kind], could[kind], freed[kind]) for kind in kinds]
 
 
 def free_bytes(folder: Path) -> int:

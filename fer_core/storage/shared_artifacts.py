@@ -1,4 +1,4 @@
-"""Artifacts that several hosts share through an object store: S3 and whatever else fsspec reads.
+"""Artifacts that several hosts share through an object store: S3 and all else that fsspec reads.
 
 The folder below FER_HOME is each host's cache. An artifact made here is uploaded once it is whole; one that another
 host has made is downloaded when it is opened. Objects can't be renamed as one, so config.json goes up last and comes
@@ -21,7 +21,7 @@ from .artifacts import CONFIG, Artifacts
 
 
 def artifacts_of(settings: Settings) -> Artifacts:
-    """Return the artifacts of an installation: its own, or with FER_ARTIFACTS_URL those shared by that address.
+    """Return the artifacts of an installation: this host's, or with FER_ARTIFACTS_URL those at that address.
 
     Raises:
         ConfigError: the address is of a kind that is not known or whose package is missing.
@@ -86,7 +86,7 @@ class SharedArtifacts(Artifacts):
     ) -> Path:
         """Return the folder of an artifact: here, downloaded, or made now and uploaded (`Artifacts.ensure`).
 
-        An upload that was cut off is made up for at the next call.
+        An upload that was cut off is done at the next call.
         """
         if self._shared(kind, key):
             return self.open(kind, key)
@@ -148,7 +148,7 @@ class SharedArtifacts(Artifacts):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what a store's client raises, which is its own kind of error, into one that says what to do."""
+        """Turn what a store's client raises into an error that says what to do."""
         try:
             yield
         except Exception as error:

@@ -26,7 +26,6 @@ Box = tuple[float, float, float, float]
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
 CORNERS = ("x1", "y1", "x2", "y2")
 
-RUN = "SELECT * FROM runs WHERE id = :id"
 RUNS = """
     SELECT * FROM runs {where}
     ORDER BY created DESC, id DESC
@@ -45,7 +44,7 @@ ASKED = {
 }
 #: What the definition of a run on drawn data holds; a quote within a name would stand there escaped.
 GENERATED = '%"generated":true%'
-#: Every source once, by jumps through the index in place of a walk over all runs.
+#: Every source once, by jumps through the index instead of a walk over all runs.
 SOURCES = """
     WITH RECURSIVE known (source) AS (
         SELECT MIN(data_source) FROM runs
@@ -161,13 +160,9 @@ class Store(Database):
 
     def run(self, run_id: str) -> StoredRun:
         """Return one run. Raises NotFoundError."""
-        with self.read() as connection:
-            row = connection.execute(text(RUN), {"id": run_id}).mappings().first()
-        if row is None:
-            raise NotFoundError(
-                "No run has this id", got=repr(run_id), fix="Choose one from the list of runs"
-            )
-        return _stored_run(row)
+        for run in self.runs(ids=[run_id]):
+            return run
+        raise NotFoundError("No run has this id", got=repr(run_id), fix="Choose one from the list of runs")
 
     def runs(
         self,
@@ -244,7 +239,7 @@ class Store(Database):
         return row.runs, row.last or 0.0
 
     def active(self, among: Sequence[str] | None = None) -> list[str]:
-        """Return the ids of the runs that go on, then of those that wait, in the order of the queue.
+        """Return the ids of the runs that are worked on, then of those that wait, in the order of the queue.
 
         Args:
             among: ids to look at; None for all.

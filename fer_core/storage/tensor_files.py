@@ -1,4 +1,4 @@
-"""Tensors as a safetensors file that whoever the umask allows can read."""
+"""Tensors as a safetensors file with the permissions of any other file."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def home(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("home")
     samples, config = open_dataset(str(generated)).samples, definition(generated, STRICT)
-    here = load({"FER_HOME": str(folder), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    here = load(home=folder, device="cpu", threads=1)
     artifacts = Artifacts(here.artifacts)
     found = artifacts.ensure(
         "detections",

@@ -26,6 +26,6 @@ print(handed_back, faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep what they like")
 def test_freed_memory_is_kept() -> None:
-    told = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    handed_back, kept = map(int, told.stdout.split())
+    printed = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    handed_back, kept = map(int, printed.stdout.split())
     assert kept < handed_back / 10

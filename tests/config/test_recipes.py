@@ -27,7 +27,7 @@ def test_a_given_field_wins_over_the_recipes() -> None:
 def test_words_say_what_is_unlike_the_paper_and_what_is_optimistic() -> None:
     assert described(TrainingConfig()) == described(TrainingConfig(epochs=3, lr=0.1)) == ""
     assert described(training_config("cosine")) == "Cosine with warm-up"
-    own = TrainingConfig(label_smoothing=0.2, selection="best_on_validation", augmentation={"crop": 0.1})
-    assert described(own) == (
+    config = TrainingConfig(label_smoothing=0.2, selection="best_on_validation", augmentation={"crop": 0.1})
+    assert described(config) == (
         "label smoothing 0.2, augmentation crop in 8 views, best epoch on validation (optimistic)"
     )

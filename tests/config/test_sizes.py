@@ -11,9 +11,9 @@ from fer_core.errors import ConfigError
 @pytest.mark.parametrize(
     ("size", "written"),
     [
-        (0, "0 B"),
-        (999, "999 B"),
-        (812_000, "812 kB"),
+        (0, "0 Bytes"),
+        (999, "999 Bytes"),
+        (812_000, "812.0 kB"),
         (1_400_000_000, "1.4 GB"),
         (2.5e12, "2.5 TB"),
         (999_960_000_000, "1.0 TB"),

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from fer_core.cli.main import main
 from fer_core.config.run import TransferConfig
 from fer_core.config.settings import load
 from fer_core.datasets.generated.table import generate_table
@@ -66,6 +67,22 @@ def test_a_set_of_nothing_but_links_out_is_refused(tree: Path) -> None:
         (inside / label).symlink_to(tree / "secret" / label)
     with pytest.raises(DataError, match="links out of it"):
         open_dataset(inside, roots=[tree / "allowed"])
+
+
+def test_a_table_lists_nothing_outside_its_folder(tree: Path) -> None:
+    table = tree / "allowed" / "list.csv"
+    secret = tree / "secret" / "sad" / "a.png"
+    table.write_text(f"path,label\nset/happy/a.png,happy\n../secret/sad/a.png,sad\n{secret},sad\n")
+    found = open_dataset(table, roots=[tree / "allowed"])
+    assert [sample.name for sample in found.samples] == ["set/happy/a.png"]
+    assert ["outside" in problem.reason for problem in found.problems] == [True, True]
+
+
+def test_the_settings_name_the_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_DATA_ROOTS", f"{tree / 'allowed'}:/nowhere")
+    assert load().data_roots == (tree / "allowed", Path("/nowhere"))
+    codes = [main(["data", "audit", "--data", str(tree / place)]) for place in ("allowed/set", "secret")]
+    assert codes == [0, 2]
 
 
 def test_feature_tables_lie_inside_too(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,7 +250,7 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
     Image.fromarray(turned(upright, 85).image).save(folder / "side.png")
     dataset = open_dataset(str(folder.parent), layout="folder")
     artifacts = Artifacts(tmp_path / "artifacts")
-    settings = load({"FER_HOME": str(tmp_path), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    settings = load(home=tmp_path, device="cpu", threads=1)
 
     def table(policies: tuple[str, ...]) -> pd.DataFrame:
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig(rescue=policies))

@@ -158,18 +158,7 @@ def test_a_viewers_store_refuses_writes(shared_home: Path, monkeypatch: pytest.M
     st.cache_resource.clear()
 
 
-def test_a_demo_shows_no_run_on_photographs(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = PublicStore(shared_home / "fer.sqlite", read_only=True)
-    (run,) = store.runs()
-    assert store.run(run.id) == run
-    monkeypatch.setattr("fer_core.storage.public_store._public", lambda run: False)
-    assert store.runs() == []
-    with pytest.raises(NotFoundError):
-        store.run(run.id)
-    assert Store(shared_home / "fer.sqlite").runs()
-
-
-def test_a_demos_page_of_runs_is_full_though_others_lie_between(
+def test_a_demo_shows_no_run_on_photographs_and_its_pages_of_runs_are_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "fer.sqlite")
@@ -182,6 +171,9 @@ def test_a_demos_page_of_runs_is_full_though_others_lie_between(
     second = public.runs(limit=3, before=first[-1])
     assert [run.id for run in [*first, *second]] == [ids[9], ids[6], ids[3], ids[0]]
     assert public.active() == [ids[0], ids[3], ids[6], ids[9]]
+    assert public.run(ids[3]).id == ids[3]
+    with pytest.raises(NotFoundError):
+        public.run(ids[1])
 
 
 def test_who_looks_says_what_is_closed() -> None:

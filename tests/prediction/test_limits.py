@@ -1,4 +1,4 @@
-"""Limits: read from the environment, refused with a sentence, counted per visitor and over all."""
+"""Limits: refused with a sentence, counted per visitor and over all."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from fer_core.errors import BusyError, ConfigError, DataError
+from fer_core.config.settings import Limits
+from fer_core.errors import BusyError, DataError
 from fer_core.prediction import limits
-from fer_core.prediction.limits import Limits, Rate, check_files, load
+from fer_core.prediction.limits import Rate, check_files
 
 
 @pytest.fixture(autouse=True)
@@ -16,17 +17,6 @@ def _fresh_guard() -> Iterator[None]:
     limits.guard.cache_clear()
     yield
     limits.guard.cache_clear()
-
-
-def test_limits_come_from_the_environment() -> None:
-    assert load({}) == Limits()
-    assert load({"FER_LIMITS": " files=3, patience=9,"}) == Limits(files=3, patience=9)
-
-
-@pytest.mark.parametrize("value", ["files", "files=", "files=0", "files=-1", "files=two", "colour=3"])
-def test_a_limit_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(ConfigError, match="images_per_minute"):
-        load({"FER_LIMITS": value})
 
 
 def test_uploads_are_checked_for_count_and_size() -> None:

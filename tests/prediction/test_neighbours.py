@@ -23,9 +23,7 @@ def run(
     request: pytest.FixtureRequest, generated: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RunConfig, Settings, dict[str, int]]:
     """Return a finished run of two folds, and the fold that held each image out."""
-    settings = load(
-        {"FER_HOME": str(tmp_path_factory.mktemp("home")), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
-    )
+    settings = load(home=tmp_path_factory.mktemp("home"), device="cpu", threads=1)
     config = definition(
         generated,
         protocol=ProtocolConfig(name="stratified", folds=2),
@@ -91,6 +89,6 @@ def test_without_crops_it_says_what_to_do(
 ) -> None:
     config, settings, _ = run
     predictor = Predictor.load(config.key(), config, settings)
-    predictor.settings = load({"FER_HOME": str(tmp_path)})
+    predictor.settings = load(home=tmp_path)
     with pytest.raises(NotFoundError, match="Faces page"):
         predictor.nearest(np.zeros((1, 160, 160, 3), np.uint8), 3)

@@ -24,7 +24,7 @@ from fer_core.storage.artifacts import Artifacts
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return load({"FER_HOME": str(tmp_path_factory.mktemp("home")), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    return load(home=tmp_path_factory.mktemp("home"), device="cpu", threads=1)
 
 
 RECIPES = {

@@ -17,7 +17,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from fer_core import ROOT
-from fer_core.prediction.limits import Limits
+from fer_core.config.settings import Limits
 from fer_core.prediction.uploads import Refusal, Sent, Upload, read, read_all, shown_name, unfold
 
 LIMITS = Limits(file_mb=1, upload_mb=2, files=4, megapixels=1)

@@ -9,12 +9,14 @@ import os
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from sqlalchemy import text
 from training_case import Recorder
 from worker_case import config, execute
@@ -25,7 +27,6 @@ from fer_core.runs.jobs import worker
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.runs.pipeline.run import execute as pipeline_execute
-from fer_core.storage import artifacts as artifacts_module
 from fer_core.storage import disk
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.database import StoreBusyError
@@ -35,13 +36,6 @@ from fer_core.storage.store import Store
 NOW = 1_000_000.0
 OLD = NOW - 10 * GRACE_SECONDS
 NEEDS = Needed(frozenset({"run"}), frozenset({"seen", "busy", "found"}), frozenset({"busy"}))
-
-
-class Listener(Recorder):
-    """A report that takes every line of the log."""
-
-    def log(self, text: str) -> None:
-        """Keep nothing."""
 
 
 def age(artifacts: Artifacts, kind: str = "*", seconds: float = 2 * GRACE_SECONDS) -> None:
@@ -143,20 +137,22 @@ def test_a_shown_run_survives_and_what_went_is_made_again_with_the_same_figures(
     size = {kind: sum(map(len, found.values())) for kind, found in before.items()}
 
     assert main(["clean", "--dry-run", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {use["kind"]: use["bytes"] for use in told["kinds"]} == size
-    assert told["collected"] == size["activations"]
+    document = json.loads(capsys.readouterr().out)
+    assert {use["kind"]: use["bytes"] for use in document["kinds"]} == size
+    assert document["collected"] == size["activations"]
     assert artifacts.keys("activations")
 
     assert main(["clean", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["kinds"] == told["kinds"]
+    assert json.loads(capsys.readouterr().out)["kinds"] == document["kinds"]
     assert files(artifacts.root / "activations") == {}
     for kind in ("runs", "crops"):
         assert files(artifacts.root / kind) == before[kind]
 
     settings = load()
     shutil.rmtree(artifacts.path("runs", run.id))
-    again = pipeline_execute(run.config, Listener(), settings)
+    report = Recorder()
+    report.log = lambda text: None  # type: ignore[method-assign]
+    again = pipeline_execute(run.config, report, settings)
     assert files(artifacts.root / "activations") == before["activations"]
     shown = store.predictions(run.id)
     mine = again.predictions.sort_values(["seed", "fold", "name"])[list(shown)].reset_index(drop=True)
@@ -169,8 +165,8 @@ def test_the_table_says_what_remains_above_a_limit(home: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert lines[0].split() == ["kind", "artifacts", "bytes", "collectable", "collected"]
-    assert next(line for line in lines if line.startswith("crops")).endswith("0 B")
-    assert "more than 1 kB: runs need them" in printed.err
+    assert next(line for line in lines if line.startswith("crops")).endswith("0 Bytes")
+    assert "more than 1.0 kB: runs need them" in printed.err
     assert not Artifacts(home / "artifacts").keys("activations")
 
 
@@ -227,14 +223,14 @@ def test_a_run_that_starts_while_its_artifact_is_deleted_gets_it(
     artifacts = Artifacts(tmp_path / "artifacts")
     put(artifacts, "activations", "a")
     age(artifacts)
-    deleting, plain = threading.Event(), artifacts_module._remove
+    deleting, rmtree = threading.Event(), shutil.rmtree
 
-    def slow(folder: Path) -> None:
+    def slow(folder: Path, **more: bool) -> None:
         deleting.set()
         time.sleep(0.3)
-        plain(folder)
+        rmtree(folder, **more)
 
-    monkeypatch.setattr(artifacts_module, "_remove", slow)
+    monkeypatch.setattr(shutil, "rmtree", slow)
     collector = threading.Thread(target=artifacts.discard, args=("activations", "a"))
     collector.start()
     assert deleting.wait(5)
@@ -245,28 +241,23 @@ def test_a_run_that_starts_while_its_artifact_is_deleted_gets_it(
 
 
 def test_taking_up_and_deleting_at_the_same_instant_never_takes_a_file_away(tmp_path: Path) -> None:
-    artifacts, wrong = Artifacts(tmp_path / "artifacts"), []
-    for _ in range(25):
-        put(artifacts, "activations", "a")
-        age(artifacts)
-        start = threading.Barrier(3)
+    artifacts, start = Artifacts(tmp_path / "artifacts"), threading.Barrier(3)
 
-        def take(start: threading.Barrier = start) -> None:
-            start.wait()
-            folder = put(artifacts, "activations", "a")
-            if not (folder / "array.npy").is_file():
-                wrong.append(folder)
+    def take() -> bool:
+        start.wait()
+        return (put(artifacts, "activations", "a") / "array.npy").is_file()
 
-        def drop(start: threading.Barrier = start) -> None:
-            start.wait()
-            artifacts.discard("activations", "a")
+    def drop() -> bool:
+        start.wait()
+        return artifacts.discard("activations", "a")
 
-        threads = [threading.Thread(target=what) for what in (take, take, drop)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(25):
+            put(artifacts, "activations", "a")
+            age(artifacts)
+            first, second, _ = [threads.submit(what) for what in (take, take, drop)]
+            assert first.result(30)
+            assert second.result(30)
 
 
 def test_a_worker_keeps_below_the_limit_and_says_when_it_cannot(
@@ -289,8 +280,8 @@ def test_a_worker_keeps_below_the_limit_and_says_when_it_cannot(
     assert not artifacts.keys("activations")
     assert artifacts.keys("crops") == [one.crops_key()]
     assert set(artifacts.keys("runs")) == {one.key(), "unknown"}, "another database's run, perhaps"
-    assert "collected 8 kB" in caplog.text
-    assert "more than FER_DISK_LIMIT (20 kB)" in caplog.text
+    assert "collected 8." in caplog.text
+    assert "more than FER_DISK_LIMIT (20.0 kB)" in caplog.text
     store.close()
 
 
@@ -324,10 +315,10 @@ def test_a_store_that_may_only_be_read_is_opened_and_kept(
     put(artifacts, "crops", "a")
     age(artifacts)
 
-    def forbidden(path: Path, *_: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+    def forbidden(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(artifacts.root / "crops"))
 
-    monkeypatch.setattr(artifacts_module, "_try_lock", forbidden)
+    monkeypatch.setattr(FileLock, "acquire", forbidden)
     monkeypatch.setattr(os, "utime", forbidden)
     assert artifacts.open("crops", "a").is_dir()
     assert not artifacts.discard("crops", "a")

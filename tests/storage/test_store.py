@@ -135,7 +135,7 @@ def test_active_runs_come_in_the_order_of_the_queue(store: Store) -> None:
     assert store.active() == ids
     held = claim(store, "worker", only=ids[1])
     assert held is not None
-    assert store.active() == [ids[1], ids[0], ids[2]], "what goes on comes first"
+    assert store.active() == [ids[1], ids[0], ids[2]], "what is worked on comes first"
     assert store.active(ids[1:]) == ids[1:]
     assert store.active([]) == []
     fail(store, held, "no memory", 1.0)

@@ -7,13 +7,13 @@ host before anything is queued. `models.transfer` builds the networks, a test ke
 from __future__ import annotations
 
 import importlib.util
-import os
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fer_core.config.settings import Host, read
 from fer_core.errors import ConfigError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -298,16 +298,9 @@ def can_download(name: str, timeout: float = 2.0) -> bool:
         return False
 
 
-def hub_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return torch hub's folder of checkpoints, found by torch's own rules without importing torch."""
-    caches = environment.get("XDG_CACHE_HOME") or "~/.cache"
-    home = environment.get("TORCH_HOME") or str(Path(caches) / "torch")
-    return Path(home).expanduser() / "hub" / "checkpoints"
-
-
 def _folders(source: Weights, weights_dir: Path | None) -> list[Path]:
     folders = [] if weights_dir is None else [weights_dir]
-    folders.append(hub_folder())
+    folders.append(read(Host).hub)
     if source.package is not None:
         package, inside = source.package
         found = importlib.util.find_spec(package)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fer_core.config.allowed_folders import require_inside
 from fer_core.config.run import TransferConfig
+from fer_core.config.settings import load
 from fer_core.errors import WeightsError
 
 from .backbones import BACKBONES, PACKAGED, Backbone, backbone, can_download, weight_status
@@ -30,7 +31,7 @@ def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, T
     """
     row = backbone(model.backbone)
     if model.weights_file is not None:  # a definition may have come from elsewhere
-        require_inside(Path(model.weights_file), what="A file of weights")
+        require_inside(Path(model.weights_file), load().data_roots, what="A file of weights")
     status = weight_status(row.name, model.weights, weights_dir, model.weights_file)
     if status.state == "none":
         return None

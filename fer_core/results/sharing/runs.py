@@ -26,7 +26,7 @@ from fer_core.errors import ConfigError, DataError, FerError, StoreError
 from fer_core.runs.jobs.adopt import adopt
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
-from fer_core.storage.values import plain
+from fer_core.storage.values import jsonable
 
 from . import archive
 from .checks import EPOCH_COLUMNS, LOG_COLUMNS, PREDICTION_COLUMNS, check_networks, check_row, records
@@ -88,7 +88,7 @@ def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, by
 
 
 def _table(table: pd.DataFrame, columns: Mapping[str, type]) -> bytes:
-    rows = plain(table[list(columns)].to_numpy(dtype=object))
+    rows = jsonable(table[list(columns)].to_numpy(dtype=object))
     return archive.encode({"columns": list(columns), "rows": rows})
 
 

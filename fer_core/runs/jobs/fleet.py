@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 
 from fer_core import ROOT
 from fer_core.config.settings import Settings
@@ -59,7 +58,7 @@ def run_fleet(
 def _start(store: Store, settings: Settings, device: str, *, until_idle: bool) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "fer_core", "worker", *(["--until-idle"] if until_idle else [])]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | replace(settings, device=device).environment()
+        command, cwd=ROOT, env=os.environ | settings.model_copy(update={"device": device}).environment()
     )
     registry.enter(store, registry.owner_name(process.pid), device=device, pid=process.pid)
     return process

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from fer_core.errors import LeaseLost
 from fer_core.learning.reporting import EpochRecord, RunResult
 from fer_core.storage.store import Store
-from fer_core.storage.values import plain
+from fer_core.storage.values import jsonable
 
 from .queue import Claim
 
@@ -126,7 +126,7 @@ def write_progress(store: Store, held: Claim, step: str, done: int, total: int) 
 def write_epochs(store: Store, held: Claim, records: Sequence[EpochRecord]) -> None:
     """Keep epochs, in place of earlier ones of the same seed, fold and number. Raises LeaseLost."""
     none = {"train_reverse_loss": None, "val_reverse_loss": None}
-    rows = [_values(store, held, **none | plain(asdict(record))) for record in records]
+    rows = [_values(store, held, **none | jsonable(asdict(record))) for record in records]
 
     def work(connection: Connection) -> None:
         _fenced(connection, RENEW, _values(store, held))
@@ -153,7 +153,7 @@ def finish(store: Store, held: Claim, result: RunResult, seconds: float) -> None
     """Keep predictions, summary and environment and mark the run done, all or nothing. Raises LeaseLost."""
     documents = {"summary": _json(result.summary), "environment": _json(result.environment)}
     values = _values(store, held, seconds=seconds, **documents)
-    rows = [{"id": held.run_id, **plain(row)} for row in result.predictions.to_dict("records")]
+    rows = [{"id": held.run_id, **jsonable(row)} for row in result.predictions.to_dict("records")]
 
     def work(connection: Connection) -> None:
         _fenced(connection, FINISH, values)
@@ -194,4 +194,4 @@ def _text(value: str) -> str:
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(plain(value), allow_nan=False)
+    return json.dumps(jsonable(value), allow_nan=False)

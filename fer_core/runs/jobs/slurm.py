@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.config.run import RunConfig
-from fer_core.config.settings import Settings
+from fer_core.config.settings import Settings, SlurmSettings
 from fer_core.errors import ConfigError
 from fer_core.learning.reporting import Report, RunResult
 from fer_core.storage.store import Store, StoredRun
@@ -31,7 +28,6 @@ from .queue import claim
 from .worker import pipeline_execute, run_worker
 
 RECORD = "job.json"
-CLUSTERS = ("slurm", "local")
 PIP = "python -m pip install -r requirements-slurm.txt"
 
 #: So many jobs may end without bringing a run to its end; then it fails, so that no cluster is flooded.
@@ -42,70 +38,24 @@ GRACE = 60.0
 LOOK_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class JobSettings:
-    """What a job asks Slurm for, from FER_SLURM_* variables.
-
-    Attributes:
-        cluster: 'slurm', or 'local': the same jobs as processes of this host (`FER_SLURM_CLUSTER`).
-        partition, account, qos, constraint: left to Slurm's defaults where empty.
-        gpus, cpus: of a job; memory: GB; time: minutes.
-        requeues: how often a job that ran into its time limit is put back; preemptions don't count.
-    """
-
-    cluster: str = "slurm"
-    partition: str = ""
-    account: str = ""
-    qos: str = ""
-    constraint: str = ""
-    gpus: int = 1
-    cpus: int = 4
-    memory: int = 16
-    time: int = 240
-    requeues: int = 10
-
-    @classmethod
-    def load(cls, environment: Mapping[str, str] = os.environ) -> JobSettings:
-        """Read the settings.
-
-        Raises:
-            ConfigError: a variable has a value outside its range.
-        """
-        values: dict[str, Any] = {}
-        for name, default in cls().__dict__.items():
-            given = environment.get(f"FER_SLURM_{name.upper()}")
-            if not given:
-                continue
-            if isinstance(default, int) and not given.isdecimal():
-                raise ConfigError(f"FER_SLURM_{name.upper()} must be a whole number", got=repr(given))
-            values[name] = type(default)(given)
-        found = cls(**values)
-        if found.cluster not in CLUSTERS:
-            raise ConfigError("FER_SLURM_CLUSTER must be slurm or local", got=repr(found.cluster))
-        if not found.time or not found.cpus or not found.memory:
-            raise ConfigError(
-                "FER_SLURM_TIME, FER_SLURM_CPUS and FER_SLURM_MEMORY must be above 0", got=found
-            )
-        return found
-
-    def parameters(self, run_id: str) -> dict[str, Any]:
-        """Return submitit's parameters of a job."""
-        named = {
-            "slurm_partition": self.partition,
-            "slurm_account": self.account,
-            "slurm_qos": self.qos,
-            "slurm_constraint": self.constraint,
-        }
-        return {
-            "name": f"fer-{run_id[:8]}",
-            "timeout_min": self.time,
-            "mem_gb": self.memory,
-            "cpus_per_task": self.cpus,
-            "gpus_per_node": self.gpus,
-            "stderr_to_stdout": True,
-            "slurm_signal_delay_s": 120,
-            **{name: value for name, value in named.items() if value},
-        }
+def parameters(wanted: SlurmSettings, run_id: str) -> dict[str, Any]:
+    """Return submitit's parameters of a job."""
+    named = {
+        "slurm_partition": wanted.partition,
+        "slurm_account": wanted.account,
+        "slurm_qos": wanted.qos,
+        "slurm_constraint": wanted.constraint,
+    }
+    return {
+        "name": f"fer-{run_id[:8]}",
+        "timeout_min": wanted.time,
+        "mem_gb": wanted.memory,
+        "cpus_per_task": wanted.cpus,
+        "gpus_per_node": wanted.gpus,
+        "stderr_to_stdout": True,
+        "slurm_signal_delay_s": 120,
+        **{name: value for name, value in named.items() if value},
+    }
 
 
 class Job:
@@ -116,7 +66,7 @@ class Job:
 
     def __call__(self) -> None:
         """Work on the run until it has ended; nothing happens if it has already."""
-        settings = replace(settings_module.load(), executor="inline")
+        settings = settings_module.load(executor="inline")
         run_worker(settings, until_idle=True, only=self.run_id, execute=_execute)
 
     def checkpoint(self) -> Any:
@@ -186,9 +136,9 @@ class Slurm:
             store.close()
 
     @staticmethod
-    def _checked(settings: Settings) -> JobSettings:
+    def _checked(settings: Settings) -> SlurmSettings:
         """Return the settings. Raises ConfigError where they, submitit or Slurm are missing."""
-        wanted = JobSettings.load()
+        wanted = settings_module.read(SlurmSettings)
         submitit = _submitit()
         if wanted.cluster == "slurm" and settings.database_url is None:
             raise ConfigError(
@@ -236,7 +186,7 @@ def _alive(store: Store, settings: Settings, run: StoredRun) -> bool:
     return store.now() - record["submitted"] < GRACE
 
 
-def _submit_again(store: Store, settings: Settings, wanted: JobSettings, run: StoredRun) -> None:
+def _submit_again(store: Store, settings: Settings, wanted: SlurmSettings, run: StoredRun) -> None:
     """Submit a run's job, the first or one after a job that died; fail the run when too many have."""
     record = _record(settings, run.id)
     before = record["jobs"] if record and record["submitted"] >= run.queued else 0
@@ -252,14 +202,14 @@ def _submit_again(store: Store, settings: Settings, wanted: JobSettings, run: St
         held_run.fail(store, held, error, 0.0)
 
 
-def _submit(store: Store, settings: Settings, wanted: JobSettings, run_id: str, *, jobs: int) -> None:
+def _submit(store: Store, settings: Settings, wanted: SlurmSettings, run_id: str, *, jobs: int) -> None:
     folder = _folder(settings, run_id)
     folder.mkdir(parents=True, exist_ok=True)
     executor = _submitit().AutoExecutor(
         folder=folder, cluster=wanted.cluster, slurm_max_num_timeout=wanted.requeues
     )
-    executor.update_parameters(**wanted.parameters(run_id))
-    with _exported(settings):
+    executor.update_parameters(**parameters(wanted, run_id))
+    with settings_module.exported(settings):
         job = executor.submit(Job(run_id))
     record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs}
     record["home"] = str(settings.home.resolve())
@@ -276,20 +226,3 @@ def _one_at_a_time(settings: Settings) -> Iterator[None]:
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _exported(settings: Settings) -> Iterator[None]:
-    """Put into the environment, which jobs inherit, what they need to find this code and these settings."""
-    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    wanted = settings.environment() | {"PYTHONPATH": path}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -11,6 +11,7 @@ import pandas as pd
 from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import TableConfig, descriptor_key
 from fer_core.config.run import STEP_VERSIONS, RunConfig, TransferConfig
+from fer_core.config.settings import load
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.feature_table import join, read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT, row_names
@@ -80,7 +81,7 @@ def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.
     if not isinstance(inputs, TableConfig):
         raise ConfigError("a model that reads a table must be asked for", got=config.model.kind)
     if inputs.file:
-        require_inside(Path(inputs.file), what="A feature table")
+        require_inside(Path(inputs.file), load().data_roots, what="A feature table")
     sheet = read_feature_table(Path(inputs.file or dataset.source))
     if inputs.fingerprint not in ("", sheet.fingerprint()):
         raise DataError(

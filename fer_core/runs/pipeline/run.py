@@ -56,8 +56,8 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
         label_codes=config.data.label_codes,
         group_pattern=config.data.group_pattern,
         demo_root=settings.demo_data,
-        progress=lambda done, total: report.step("drawing the generated set", done, total),
         roots=settings.data_roots,
+        progress=lambda done, total: report.step("drawing the generated set", done, total),
     )
     found = fingerprint(dataset, cache=settings.cache)
     if found != config.data.fingerprint:

@@ -29,7 +29,7 @@ from fer_core.config.run import (
     TransferConfig,
     parse,
 )
-from fer_core.config.settings import Settings
+from fer_core.config.settings import Settings, load
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
@@ -72,7 +72,7 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
             fix="Give both: --features table --table FILE",
         )
     if table is not None:
-        require_inside(table, what="A feature table")
+        require_inside(table, load().data_roots, what="A feature table")
         sheet = read_feature_table(table)
         return TableConfig(columns=columns, fingerprint=sheet.fingerprint(), file=str(table.absolute()))  # type: ignore[arg-type]
     known: dict[str, Inputs] = {

@@ -22,6 +22,7 @@ from fer_core.config.run import (
     digest,
     parse,
 )
+from fer_core.config.settings import load
 from fer_core.datasets.base import Dataset, known_clips
 from fer_core.errors import ConfigError, WeightsError
 from fer_core.evaluation.protocols import draw
@@ -75,7 +76,7 @@ def weights_values(weights: str) -> dict[str, Any]:
     if weights in ("imagenet", "none"):
         return {"weights": weights}
     path = Path(weights).expanduser()
-    require_inside(path, what="A file of weights")
+    require_inside(path, load().data_roots, what="A file of weights")
     if not path.is_file():
         raise WeightsError(
             "weights must be 'imagenet', 'none' or a file",

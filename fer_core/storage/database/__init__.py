@@ -15,13 +15,13 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from fer_core.errors import StoreError
 from fer_core.storage.migrations import REVISIONS, migrate, version
 
-from .backend import Backend
 from .postgresql import Postgresql
 from .sqlite import Sqlite
 
 T = TypeVar("T")
 
-BACKENDS: dict[str, Callable[..., Backend]] = {"sqlite": Sqlite, "postgresql": Postgresql}
+#: By the start of a URL; the two classes have the same attributes and methods.
+BACKENDS: dict[str, type[Sqlite | Postgresql]] = {"sqlite": Sqlite, "postgresql": Postgresql}
 
 
 class StoreBusyError(StoreError):
@@ -36,8 +36,13 @@ class Database:
         read_only: refuse every write, as the hosted demo does.
         patience: seconds for which a write is tried again while the database is locked, full or away.
 
+    Attributes:
+        url: where it is; another process opens the same database by it.
+        shared: whether workers of several hosts may use it.
+        skip_locked: what ends a SELECT that passes over the rows which other transactions hold; '' where none can.
+
     Raises:
-        StoreError: no database, of a newer version, or, read only, one that must be migrated first.
+        StoreError: no database, of an unknown version, or, read only, one that must be migrated first.
     """
 
     def __init__(self, where: URL | Path | str, *, read_only: bool = False, patience: float = 30.0) -> None:
@@ -45,13 +50,20 @@ class Database:
         self.read_only, self.patience = read_only, patience
         backend = BACKENDS[url.get_backend_name()]
         self._backend = backend(url, read_only=read_only, patience=patience)
+        self.url, self.shared, self.skip_locked = self._backend.url, backend.shared, backend.skip_locked
         try:
             if not read_only:
                 self._retry(self._backend.prepare)
             with self._backend.reading.connect() as connection:
                 found = version(connection)
             if found < len(REVISIONS):
-                self._catch_up(found)
+                if read_only:
+                    raise StoreError(
+                        f"A database opened read only must have all {len(REVISIONS)} migrations",
+                        got=found,
+                        fix="Open it once without demo mode",
+                    )
+                self.write(migrate)
         except DatabaseError as error:
             got = f"{self} ({str(error.orig).strip()})"
             raise StoreError(self._backend.rule, got=got, fix=self._backend.fix) from error
@@ -61,33 +73,9 @@ class Database:
         url = self._backend.url
         return str(url.database if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql"))
 
-    @property
-    def url(self) -> URL:
-        """Where it is; another process opens the same database by it."""
-        return self._backend.url
-
-    @property
-    def shared(self) -> bool:
-        """Whether workers of several hosts may use it."""
-        return self._backend.shared
-
-    @property
-    def skip_locked(self) -> str:
-        """What ends a SELECT that passes over the rows which other transactions hold; '' where none can."""
-        return self._backend.skip_locked
-
     def now(self) -> float:
         """Return the time that leases are measured by, UTC in seconds since 1970; the same on every host."""
         return self._backend.now()
-
-    def _catch_up(self, found: int) -> None:
-        if self.read_only:
-            raise StoreError(
-                f"A database opened read only must have all {len(REVISIONS)} migrations",
-                got=found,
-                fix="Open it once without demo mode",
-            )
-        self.write(migrate)
 
     def close(self) -> None:
         """Close all connections; the store can't be used afterwards."""

@@ -15,7 +15,7 @@ PASSING = {"40001", "40P01", "55P03"}
 #: And whole classes of them: connection lost, out of resources (disk full, too many clients), server going down.
 PASSING_CLASSES = ("08", "53", "57P")
 
-#: Names the lock of those transactions that are alone among their like; any number of this database's own.
+#: Names the lock of those transactions that are alone among their like; any number that nothing else locks.
 ALONE = 6_353_761
 
 #: A transaction whose process stands still for so many seconds is ended by the server: its locks would hold all up.
@@ -23,12 +23,12 @@ IDLE_SECONDS = 120
 
 
 class Postgresql:
-    """A PostgreSQL database as a `Backend`; it must exist, its tables are made here."""
+    """A PostgreSQL database, with the attributes of `Sqlite`; it must exist, its tables are made here."""
 
     shared: ClassVar[bool] = True
     skip_locked: ClassVar[str] = "FOR UPDATE SKIP LOCKED"
     rule: ClassVar[str] = (
-        "FER_DATABASE_URL must name a PostgreSQL database that can be reached and is FER Lab's own"
+        "FER_DATABASE_URL must name a PostgreSQL database that can be reached and is FER Lab's alone"
     )
     fix: ClassVar[str] = "Check the server, the port, the user, the password and the database's name"
 
@@ -39,7 +39,7 @@ class Postgresql:
             self.writing = create_engine(
                 self.url,
                 isolation_level="READ COMMITTED",
-                pool_pre_ping=True,  # a connection that the server has dropped is made anew, unseen
+                pool_pre_ping=True,  # a connection that the server has dropped is made again, unseen
                 connect_args={"connect_timeout": 5, "application_name": "fer-lab"},
             )
         except ModuleNotFoundError as error:

@@ -18,7 +18,17 @@ PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sql
 
 
 class Sqlite:
-    """A SQLite file as a `Backend`; made, with its folder, unless `read_only`."""
+    """A SQLite file; made, with its folder, unless `read_only`.
+
+    Attributes:
+        url: where it is, without its password when printed.
+        reading: the engine of transactions that see one state of the database throughout.
+        writing: the engine of transactions that write.
+        shared: whether workers of several hosts may use it.
+        skip_locked: ends a SELECT that passes over the rows which other transactions hold.
+        rule, fix: of the error that is raised when it can't be opened.
+        busy_fix: of the error that is raised when it stays locked, full or away.
+    """
 
     shared: ClassVar[bool] = False  # its locks don't hold over network file systems
     skip_locked: ClassVar[str] = ""  # there is one writer at a time
@@ -64,7 +74,8 @@ class Sqlite:
 
     def _connect(self) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rwc"
-        if self._read_only and not _wal(self.path).exists() and not _can_write(self.path.parent):
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if self._read_only and not log.exists() and not os.access(self.path.parent, os.W_OK):
             # A WAL database needs its side files even to be read; on a read-only disk it has neither them
             # nor a writer.
             mode = "ro&immutable=1"
@@ -84,11 +95,3 @@ def _begin(connection: Connection) -> None:
     if not options.get("raw"):
         # A writer takes the lock at once: a transaction that turned from reader to writer could deadlock.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("immediate") else "BEGIN")
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _can_write(folder: Path) -> bool:
-    return os.access(folder, os.W_OK)

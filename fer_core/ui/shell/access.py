@@ -6,7 +6,6 @@ section. `[fer.roles]` says who is a runner, who starts and changes things, and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -128,7 +127,7 @@ def account(access: Access) -> None:
         st.button("Sign out", on_click=st.logout, icon=":material/logout:", type="tertiary")
 
 
-def visitor(access: Access) -> str:
+def visitor(access: Access, settings: Settings) -> str:
     """Return who counts as one visitor for limits: an account, else an address, else a browser's session.
 
     Behind a proxy that is named by FER_BEHIND_PROXY=1 the address is the last one it has written into
@@ -136,7 +135,7 @@ def visitor(access: Access) -> str:
     """
     if access.person:
         return access.person
-    if os.environ.get("FER_BEHIND_PROXY") == "1":
+    if settings.behind_proxy:
         forwarded = (st.context.headers.get("X-Forwarded-For") or "").rsplit(",", 1)[-1].strip()
         if forwarded:
             return forwarded

@@ -96,7 +96,7 @@ class Lab:
     @property
     def visitor(self) -> str:
         """Who counts as one visitor for `fer_core.prediction.limits`."""
-        return visitor(self.access)
+        return visitor(self.access, self.settings)
 
 
 @contextmanager

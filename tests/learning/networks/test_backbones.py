@@ -8,7 +8,7 @@ import pytest
 
 from fer_core.errors import ConfigError
 from fer_core.learning.networks import backbones
-from fer_core.learning.networks.backbones import BACKBONES, can_download, hub_folder, weight_status
+from fer_core.learning.networks.backbones import BACKBONES, can_download, weight_status
 
 
 def test_the_table_needs_no_torch() -> None:
@@ -86,12 +86,6 @@ def test_states_of_other_weights(tmp_path: Path) -> None:
     (tmp_path / "own.pth").write_bytes(b"x")
     found = weight_status("resnet18", own, tmp_path, tmp_path / "own.pth")
     assert (found.state, found.path) == ("here", tmp_path / "own.pth")
-
-
-def test_hub_folder_follows_torchs_variables() -> None:
-    assert hub_folder({"TORCH_HOME": "/a"}) == Path("/a/hub/checkpoints")
-    assert hub_folder({"XDG_CACHE_HOME": "/b"}) == Path("/b/torch/hub/checkpoints")
-    assert hub_folder({}) == Path("~/.cache/torch/hub/checkpoints").expanduser()
 
 
 def test_the_probe_asks_the_source_and_survives_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
-from fer_core.config.settings import EXECUTORS as NAMES
-from fer_core.config.settings import Settings
+from fer_core.config.settings import Executor, Settings
 from fer_core.errors import StoreError
 from fer_core.runs.jobs import executors, registry
 from fer_core.storage.store import Store
@@ -52,13 +51,13 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[b
 
 
 def test_the_table_names_what_settings_allow() -> None:
-    assert set(executors.EXECUTORS) == set(NAMES)
+    assert set(executors.EXECUTORS) == set(get_args(Executor))
 
 
 def test_one_worker_is_started_and_told_where_things_are(
     settings: Settings, spawned: list[subprocess.Popen[bytes]]
 ) -> None:
-    settings = replace(settings, device="cpu", threads=1)
+    settings = settings.model_copy(update={"device": "cpu", "threads": 1})
     executors.launch(settings)
     executors.launch(settings)
     assert len(spawned) == 1
@@ -144,14 +143,14 @@ def test_a_long_log_starts_anew(
 def test_inline_works_here_until_idle(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Settings, bool]] = []
     monkeypatch.setattr(executors, "run_worker", lambda where, until_idle: calls.append((where, until_idle)))
-    inline = replace(settings, executor="inline")
+    inline = settings.model_copy(update={"executor": "inline"})
     executors.launch(inline)
     assert calls == [(inline, True)]
 
 
 def test_a_demo_starts_nothing(settings: Settings, spawned: list[subprocess.Popen[bytes]]) -> None:
     with pytest.raises(StoreError, match="FER_DEMO"):
-        executors.launch(replace(settings, demo=True))
+        executors.launch(settings.model_copy(update={"demo": True}))
     assert not spawned
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from worker_case import config, result, wait_for
@@ -148,4 +147,4 @@ def test_a_gpu_carries_out_one_run_at_a_time(settings: Settings) -> None:
 
 def test_pages_start_a_worker_on_every_gpu_unless_told_which(settings: Settings) -> None:
     assert executors.every_device(settings) == ["--device", "all"]
-    assert executors.every_device(replace(settings, device="cuda:1")) == []
+    assert executors.every_device(settings.model_copy(update={"device": "cuda:1"})) == []

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -79,8 +79,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
     """Return the homes of both executors, in which the paper's three settings have been carried out, and an SVM."""
     found = {}
     for executor in ("inline", "ray"):
-        places = {"FER_HOME": str(tmp_path_factory.mktemp(executor)), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
-        settings = load(places | {"FER_EXECUTOR": executor})
+        settings = load(home=tmp_path_factory.mktemp(executor), device="cpu", threads=1, executor=executor)
         found[executor] = Home(settings, Store(settings.database))
     return found
 
@@ -230,7 +229,7 @@ def test_what_is_missing_is_named(homes: dict[str, Home], monkeypatch: pytest.Mo
     monkeypatch.setenv("FER_RAY_ADDRESS", "10.0.0.1:6379")
     assert executors.describe(settings) == "Ray at 10.0.0.1:6379"
     with pytest.raises(ConfigError, match="without GPUs"):
-        cluster.gpus(replace(settings, device="cuda"))
+        cluster.gpus(settings.model_copy(update={"device": "cuda"}))
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install -r requirements-ray\.txt"):
         cluster.package()

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,14 +26,14 @@ from fer_core.config.run import (
     TrainingConfig,
     TransferConfig,
 )
-from fer_core.config.settings import Settings, load
+from fer_core.config.settings import Settings, SlurmSettings, load, read
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors, registry, slurm
 from fer_core.runs.jobs.processes import Process, send
 from fer_core.runs.jobs.queue import submit
-from fer_core.runs.jobs.slurm import JobSettings
+from fer_core.runs.jobs.slurm import parameters
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -49,7 +48,7 @@ NOBODY = str(int(Path("/proc/sys/kernel/pid_max").read_text()) + 1)
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("FER_SLURM_CLUSTER", "local")
-    return replace(load(), executor="slurm", device="cpu", threads=1)
+    return load(executor="slurm", device="cpu", threads=1)
 
 
 @pytest.fixture
@@ -123,10 +122,10 @@ def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
     assert f"output in {output}" in log
     assert "Requeued job" in output.read_text()
 
-    alone = load({"FER_HOME": str(settings.home / "alone"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    alone = load(home=settings.home / "alone", device="cpu", threads=1)
     again = Store(alone.database)
     submit(again, config)
-    executors.launch(replace(alone, executor="inline"))
+    executors.launch(alone.model_copy(update={"executor": "inline"}))
     pd.testing.assert_frame_equal(store.predictions(run_id), again.predictions(run_id))
     folder, other = (Artifacts(one.artifacts).open("runs", run_id) for one in (settings, alone))
     for path in sorted(folder.glob("*.safetensors")):
@@ -192,14 +191,10 @@ def test_a_run_with_a_living_worker_gets_no_second_job(
     executors.launch(settings)
 
 
-def test_settings_become_what_slurm_is_asked_for() -> None:
-    given = {
-        "FER_SLURM_PARTITION": "gpu",
-        "FER_SLURM_GPUS": "2",
-        "FER_SLURM_TIME": "90",
-        "FER_SLURM_QOS": "long",
-    }
-    asked = JobSettings.load(given).parameters("abcdefgh12345678")
+def test_settings_become_what_slurm_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PARTITION": "gpu", "GPUS": "2", "TIME": "90", "QOS": "long"}.items():
+        monkeypatch.setenv(f"FER_SLURM_{name}", value)
+    asked = parameters(read(SlurmSettings), "abcdefgh12345678")
     assert asked["slurm_partition"] == "gpu"
     assert (asked["gpus_per_node"], asked["timeout_min"], asked["slurm_qos"]) == (2, 90, "long")
     assert asked["name"] == "fer-abcdefgh"
@@ -209,9 +204,10 @@ def test_settings_become_what_slurm_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("TIME", "soon"), ("TIME", "0"), ("CLUSTER", "cloud"), ("GPUS", "-1")]
 )
-def test_settings_out_of_range_are_named(name: str, value: str) -> None:
+def test_settings_out_of_range_are_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"FER_SLURM_{name}", value)
     with pytest.raises(ConfigError, match=f"FER_SLURM_{name}"):
-        JobSettings.load({f"FER_SLURM_{name}": value})
+        read(SlurmSettings)
 
 
 def test_without_slurm_or_submitit_the_fix_is_named(
@@ -222,7 +218,7 @@ def test_without_slurm_or_submitit_the_fix_is_named(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match="Set FER_DATABASE_URL"):
         executors.launch(settings)
-    settings = replace(settings, database_url=make_url("postgresql+psycopg://there/fer"))
+    settings = settings.model_copy(update={"database_url": make_url("postgresql+psycopg://there/fer")})
     with pytest.raises(ConfigError, match="FER_SLURM_CLUSTER=local"):
         executors.launch(settings)
     monkeypatch.setitem(sys.modules, "submitit", None)
@@ -289,7 +285,7 @@ def test_a_copied_home_does_not_cancel_the_originals_job(
     record = settings.home / "slurm" / run_id / slurm.RECORD
     record.write_text(record.read_text().replace('"local"', '"slurm"'))
     shutil.copytree(settings.home, tmp_path / "copy")
-    copy = replace(settings, home=tmp_path / "copy")
+    copy = settings.model_copy(update={"home": tmp_path / "copy"})
     assert executors.cancel(copy, Store(copy.database), run_id)
     assert cancelled == []
     assert executors.cancel(settings, store, run_id)

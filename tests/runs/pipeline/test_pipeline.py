@@ -33,7 +33,7 @@ from fer_core.storage.artifacts import Artifacts
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Share one home between the tests of this file, as runs of one installation do."""
-    return load({"FER_HOME": str(tmp_path_factory.mktemp("home")), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    return load(home=tmp_path_factory.mktemp("home"), device="cpu", threads=1)
 
 
 def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings: Settings) -> None:
@@ -74,7 +74,7 @@ def test_another_setting_uses_the_same_crops(generated: Path, settings: Settings
 
 def test_the_same_definition_gives_the_same_bits(generated: Path, settings: Settings, tmp_path: Path) -> None:
     first = execute(definition(generated), Watcher(), settings)
-    elsewhere = load({"FER_HOME": str(tmp_path / "other"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    elsewhere = load(home=tmp_path / "other", device="cpu", threads=1)
     second = execute(definition(generated), Watcher(), elsewhere)
     assert first.predictions.equals(second.predictions)
 
@@ -112,7 +112,7 @@ def test_a_drawn_box_costs_one_image(generated: Path, settings: Settings, tmp_pa
     steps = [step for step in watcher.steps if step[0] not in ("loading the network", "train")]
     assert steps == [("cutting crops", 1, 1), ("activations", 1, 1)]
 
-    alone = load({"FER_HOME": str(tmp_path / "alone"), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    alone = load(home=tmp_path / "alone", device="cpu", threads=1)
     freeze_boxes(Artifacts(alone.artifacts), {name: (60.0, 40.0, 190.0, 200.0)})
     watcher = Watcher()
     assert execute(after, watcher, alone).predictions.equals(found.predictions)

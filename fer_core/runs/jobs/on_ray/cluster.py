@@ -6,11 +6,10 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from fer_core import ROOT
-from fer_core.config.settings import Settings
+from fer_core.config.settings import Settings, load
 from fer_core.errors import AttemptLost, ConfigError
 
 PACKAGE = ROOT / "fer_core"
@@ -27,8 +26,8 @@ _connecting = threading.Lock()
 
 
 def address() -> str:
-    """Return the cluster's address from FER_RAY_ADDRESS or RAY_ADDRESS; '' for a Ray of this process's own."""
-    return os.environ.get("FER_RAY_ADDRESS") or os.environ.get("RAY_ADDRESS") or ""
+    """Return the cluster's address (the settings' `ray_address`); '' for a Ray that this process starts."""
+    return load().ray_address
 
 
 def package() -> Any:
@@ -120,7 +119,7 @@ def slots(settings: Settings) -> int:
 
 def on_node(settings: Settings) -> Settings:
     """Return the settings for a task: its device is the GPU that Ray shows it, or the CPU; it knows no database."""
-    return replace(settings, device="cuda" if gpus(settings) else "cpu", database_url=None)
+    return settings.model_copy(update={"device": "cuda" if gpus(settings) else "cpu", "database_url": None})
 
 
 @contextmanager
