@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from fer_core.evaluation.protocols.inner import Part, inner_split
 from fer_core.learning.inputs.views import Inputs
 from fer_core.learning.networks.reproducible import deterministic, memory_errors
 from fer_core.learning.networks.transfer import Chain
-from fer_core.learning.reporting import EpochRecord, Report
+from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 
 from . import checkpoints
 from .precision import Precision, arithmetic, resolve
@@ -36,27 +36,6 @@ if TYPE_CHECKING:
 
 #: Where the answer of precision 'auto' is kept, next to the folds.
 PRECISION = "precision.json"
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """What a trained fold leaves.
-
-    Attributes:
-        indices: (M,) the images held out in the epoch that is reported; probabilities: (M, 7) float32, theirs.
-        epochs: a record an epoch, in order.
-        weights: safetensors file whose tensors `suffix.<block>...` are the trained blocks.
-        note: selected_epoch (from 1), micro_batch (images a pass), precision and its reason; where there is an
-            inner split also inner_losses (nats, an epoch each) and temperature.
-    """
-
-    seed: int
-    fold: int
-    indices: np.ndarray
-    probabilities: np.ndarray
-    epochs: tuple[EpochRecord, ...]
-    weights: Path
-    note: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -152,7 +131,6 @@ def _read_result(path: Path, config: RunConfig) -> FoldResult:
         indices=tensors["predictions.indices"].numpy(),
         probabilities=tensors["predictions.probabilities"].numpy(),
         epochs=records,
-        weights=path,
         note=plain | note.get("training", {}),
     )
 
