@@ -1,4 +1,4 @@
-"""A small training case: noise images, folds and a report that keeps what it is told."""
+"""A small training case: noise images, folds and a report that keeps what it hears."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from fer_core.config.run import RunConfig, parse
 from fer_core.errors import Cancelled
 from fer_core.evaluation.protocols import Fold
 from fer_core.learning.inputs.views import prepare
 from fer_core.learning.networks.transfer import Chain, build
-from fer_core.learning.reporting import EpochRecord
-from fer_core.learning.training.loop import FoldResult, train
+from fer_core.learning.reporting import EpochRecord, FoldResult
+from fer_core.learning.training import checkpoints
+from fer_core.learning.training.loop import train
 from fer_core.storage.artifacts import Artifacts
 
 IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
@@ -27,7 +27,7 @@ IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
 
 @dataclass
 class Recorder:
-    """A report that keeps all it is told and raises Cancelled at the given check."""
+    """A report that keeps all it hears and raises Cancelled at the given check."""
 
     run_id: str = "0" * 16
     attempt: int = 1
@@ -116,16 +116,21 @@ def fit(
     )
 
 
-def outcome(results: list[FoldResult]) -> list[object]:
-    """All that must agree between two trainings, the clock left out."""
-    found: list[object] = []
-    for result in results:
-        weights = load_file(result.weights)
-        found.append([dataclasses.replace(epoch, seconds=0.0) for epoch in result.epochs])
-        found.append(result.note)
-        found.append(result.indices.tobytes() + result.probabilities.tobytes())
-        found.append({name: value.numpy().tobytes() for name, value in weights.items()})
+def outcome(*folders: Path) -> dict[str, object]:
+    """All that must agree between two trainings, by fold, the clock left out: notes and the bits of all tensors."""
+    found: dict[str, object] = {}
+    for path in sorted(path for folder in folders for path in (folder / "fit").glob("seed*.safetensors")):
+        tensors, note = checkpoints.read(path)
+        note["records"] = [record | {"seconds": 0.0} for record in note["records"]]
+        found[path.name] = note, {name: value.numpy().tobytes() for name, value in tensors.items()}
+    assert found
     return found
+
+
+def trained_blocks(folder: Path, result: FoldResult) -> dict[str, torch.Tensor]:
+    """The tensors of a fold's trained blocks by name."""
+    tensors, _ = checkpoints.read(folder / "fit" / f"seed{result.seed}-fold{result.fold}.safetensors")
+    return checkpoints.part(tensors, "suffix.")
 
 
 @contextmanager

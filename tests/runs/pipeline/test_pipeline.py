@@ -32,7 +32,7 @@ from fer_core.storage.artifacts import Artifacts
 
 @dataclass
 class Watcher:
-    """A report that keeps what it is told and cancels once a step of a name is met."""
+    """A report that keeps what it hears and cancels once a step of a name is met."""
 
     cancel_at: str = ""
     run_id: str = "test"
@@ -209,7 +209,7 @@ def test_a_detector_trained_on_the_same_data_is_counted_as_a_leak(generated: Pat
     }
     artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)
     config = definition(generated, faces=FacesConfig(detector="a" * 16))
-    used = samples_table(dataset)
+    used = samples_table(dataset).assign(status="found")
     groups, clips = list(used["group"]), list(used["clip"])
     labels = used["label"].to_numpy(copy=True)
     folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
