@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from fer_core.config.run import RunConfig, parse
 from fer_core.errors import Cancelled
 from fer_core.evaluation.protocols import Fold
-from fer_core.learning.inputs.views import prepare
+from fer_core.learning.inputs.views import Inputs, prepare
 from fer_core.learning.networks.transfer import Chain, build
 from fer_core.learning.reporting import EpochRecord, FoldResult
-from fer_core.learning.training import checkpoints
 from fer_core.learning.training.loop import train
 from fer_core.storage.artifacts import Artifacts
 
@@ -88,10 +88,23 @@ def small_chain(config: RunConfig, side: int = SIDE) -> Chain:
     return chain
 
 
+@dataclass(frozen=True, eq=False)
+class OnDisk(FoldResult):
+    """A fold's result with its file, whose tensors `suffix.<block>...` are the trained blocks."""
+
+    weights: Path = Path()
+
+
 def fit(
-    config: RunConfig, folder: Path, *, report: Recorder | None = None, side: int = SIDE, **options: Any
-) -> list[FoldResult]:
-    """Cut the activations and train, as the pipeline does."""
+    config: RunConfig,
+    folder: Path,
+    *,
+    report: Recorder | None = None,
+    side: int = SIDE,
+    live: Callable[[Inputs, np.ndarray], torch.Tensor] | None = None,
+    **options: Any,
+) -> list[OnDisk]:
+    """Cut the activations and train, as the pipeline does; `live` returns what training reads of some rows."""
     crops, labels = crops_and_labels(side=side)
     report, chain = report or Recorder(), small_chain(config, side)
     inputs = prepare(
@@ -102,8 +115,10 @@ def fit(
         report=Recorder(),
         device=CPU,
     )
-    folds = options.pop("folds", None) or two_folds()
-    return train(
+    if live is not None:
+        inputs = dataclasses.replace(inputs, live=lambda rows, _, clean=inputs: live(clean, rows))
+    folds, place = options.pop("folds", None) or two_folds(), folder / "fit"
+    results = train(
         config,
         chain,
         inputs,
@@ -111,26 +126,24 @@ def fit(
         folds,
         device=CPU,
         report=report,
-        checkpoints_dir=folder / "fit",
+        checkpoints_dir=place,
         **options,
     )
+    return [
+        OnDisk(**vars(one), weights=place / f"seed{one.seed}-fold{one.fold}.safetensors") for one in results
+    ]
 
 
-def outcome(*folders: Path) -> dict[str, object]:
-    """All that must agree between two trainings, by fold, the clock left out: notes and the bits of all tensors."""
-    found: dict[str, object] = {}
-    for path in sorted(path for folder in folders for path in (folder / "fit").glob("seed*.safetensors")):
-        tensors, note = checkpoints.read(path)
-        note["records"] = [record | {"seconds": 0.0} for record in note["records"]]
-        found[path.name] = note, {name: value.numpy().tobytes() for name, value in tensors.items()}
-    assert found
+def outcome(results: list[OnDisk]) -> list[object]:
+    """All that must agree between two trainings, the clock left out."""
+    found: list[object] = []
+    for result in results:
+        weights = load_file(result.weights)
+        found.append([dataclasses.replace(epoch, seconds=0.0) for epoch in result.epochs])
+        found.append(result.note)
+        found.append(result.indices.tobytes() + result.probabilities.tobytes())
+        found.append({name: value.numpy().tobytes() for name, value in weights.items()})
     return found
-
-
-def trained_blocks(folder: Path, result: FoldResult) -> dict[str, torch.Tensor]:
-    """The tensors of a fold's trained blocks by name."""
-    tensors, _ = checkpoints.read(folder / "fit" / f"seed{result.seed}-fold{result.fold}.safetensors")
-    return checkpoints.part(tensors, "suffix.")
 
 
 @contextmanager

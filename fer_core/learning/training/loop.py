@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols.inner import Part, inner_split
@@ -41,7 +40,7 @@ PRECISION = "precision.json"
 def train(
     config: RunConfig,
     chain: Chain,
-    inputs: Inputs | Tensor,
+    inputs: Inputs,
     labels: np.ndarray,
     folds: Sequence[Fold],
     *,
@@ -55,7 +54,7 @@ def train(
 
     Args:
         chain: from `models.transfer.build`; left as it was.
-        inputs: what enters the first unfrozen block (`features.views.prepare`), or (N, ...) of it alone.
+        inputs: what enters the first unfrozen block (`inputs.views.prepare`).
         labels: (N,) int, indices into `CLASSES`.
         folds: of one or several seeds.
         checkpoints_dir: where each fold's file is kept, and, at most every `save_every_s` seconds, the
@@ -70,17 +69,16 @@ def train(
         Cancelled: `report` says so.
     """
     recipe = config.training
-    given = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
     boundary = chain.row.boundary(config.transfer.unfreeze)
     parts = [
         inner_split(fold, labels, held, recipe.inner_share) if recipe.inner else Part(fold) for fold in folds
     ]
-    stacked = boundary == "fc" and given.live is None
+    stacked = boundary == "fc" and inputs.live is None
     groups = [parts] if stacked else [[part] for part in parts]
     checkpoints_dir.mkdir(parents=True, exist_ok=True)
     progress = Progress(report, len(folds) * recipe.epochs)
-    precision = _precision(config, chain, given, device, checkpoints_dir)
-    values, micro = given.to(device), recipe.batch_size
+    precision = _precision(config, chain, inputs, device, checkpoints_dir)
+    values, micro = inputs.to(device), recipe.batch_size
     results: list[FoldResult] = []
     with (
         deterministic(device, one_thread=stacked),

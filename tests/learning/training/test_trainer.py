@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from training_case import (
     Recorder,
     crops_and_labels,
@@ -16,7 +19,6 @@ from training_case import (
     outcome,
     run_config,
     small_chain,
-    trained_blocks,
     two_folds,
 )
 
@@ -26,11 +28,11 @@ from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.inner import inner_split
 from fer_core.learning.inputs.transforms import to_input
-from fer_core.learning.inputs.views import augmented_view
+from fer_core.learning.inputs.views import Inputs, augmented_view
 from fer_core.learning.networks.transfer import Chain, reset_head
+from fer_core.learning.training.loop import PRECISION
 from fer_core.learning.training.sampling import cut_batches, draw_order, draw_views
 from fer_core.learning.training.schedules import rate
-from fer_core.learning.training.trainer import Trainer
 
 PIXELS = {"flip": True, "crop": 0.2}
 GRADUAL = {
@@ -59,7 +61,7 @@ def _one_thread():
         yield
 
 
-class Told(Recorder):
+class Heard(Recorder):
     """A recorder that keeps log lines."""
 
     def log(self, text: str) -> None:
@@ -92,13 +94,14 @@ def test_every_recipe_trains(name: str, n: int, tmp_path: Path) -> None:
 def test_a_killed_training_ends_with_the_same_bits(n: int, recipe: dict[str, Any], tmp_path: Path) -> None:
     config = run_config("efficientnet_lite0", n, "imagenet", **{"epochs": 4, "batch_size": 16, **recipe})
     folds = two_folds()[: 2 if n == 1 else 1]
-    fit(config, tmp_path / "whole", folds=folds)
+    whole = fit(config, tmp_path / "whole", folds=folds)
     for cut in (8, 9, 5):
         with pytest.raises(Cancelled):
             fit(config, tmp_path / "cut", folds=folds, report=Recorder(cancel_at_check=cut), save_every_s=0.0)
     report = Recorder()
-    fit(config, tmp_path / "cut", folds=folds, report=report, save_every_s=0.0)
-    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+    assert outcome(fit(config, tmp_path / "cut", folds=folds, report=report, save_every_s=0.0)) == outcome(
+        whole
+    )
     assert report.steps[-1] == ("train", 4 * len(folds), 4 * len(folds))
 
 
@@ -106,9 +109,8 @@ def test_folds_side_by_side_equal_folds_alone(tmp_path: Path) -> None:
     config = run_config(n=1, **{**EVERYTHING, "epochs": 6, "patience": 1, "lr": 0.3})
     folds = two_folds(seed=0) + two_folds(seed=1)
     together = fit(config, tmp_path / "together", folds=folds)
-    for i, fold in enumerate(folds):
-        fit(config, tmp_path / f"{i}", folds=[fold])
-    assert outcome(tmp_path / "together") == outcome(*(tmp_path / f"{i}" for i in range(4)))
+    alone = [fit(config, tmp_path / f"{i}", folds=[fold])[0] for i, fold in enumerate(folds)]
+    assert outcome(together) == outcome(alone)
     assert len({len(result.epochs) for result in together}) > 1
 
 
@@ -164,8 +166,12 @@ def test_thawing_rates_and_views_equal_a_plain_loop(tmp_path: Path) -> None:
 def test_a_block_that_waits_keeps_its_weights_and_statistics(tmp_path: Path) -> None:
     config = run_config(n=3, epochs=2, thaw_every=1)
     (result,) = fit(config, tmp_path, folds=two_folds()[:1])
-    before, after = small_chain(config).state_dict(), trained_blocks(tmp_path, result)
-    changed = {name: not torch.equal(value, before[name]) for name, value in after.items()}
+    before, after = small_chain(config).state_dict(), load_file(result.weights)
+    changed = {
+        name: not torch.equal(after[f"suffix.{name}"], before[name])
+        for name in before
+        if f"suffix.{name}" in after
+    }
     assert not any(flag for name, flag in changed.items() if name.startswith("layer3"))
     assert changed["fc.weight"]
     assert changed["layer4.0.conv1.weight"]
@@ -199,7 +205,14 @@ def test_flip_at_test_averages_both_answers(tmp_path: Path) -> None:
     config = run_config(n=2, flip_at_test=True)
     (result,) = fit(config, tmp_path, folds=two_folds()[:1])
     chain = small_chain(config)
-    chain.suffix("layer4").load_state_dict(trained_blocks(tmp_path, result))
+    suffix = chain.suffix("layer4")
+    suffix.load_state_dict(
+        {
+            k.removeprefix("suffix."): v
+            for k, v in load_file(result.weights).items()
+            if k.startswith("suffix.")
+        }
+    )
     crops = crops_and_labels()[0][result.indices]
     with torch.no_grad():
         both = [chain.eval()(to_input(x, chain.row)).softmax(1) for x in (crops, crops[:, :, ::-1].copy())]
@@ -212,7 +225,7 @@ def test_temperature_is_fitted_on_the_inner_split_alone(tmp_path: Path) -> None:
     (result,) = fit(config, tmp_path, folds=[fold])
     inner = inner_split(fold, labels, None, 0.2).inner
     chain = small_chain(config)
-    chain.suffix("fc").load_state_dict(trained_blocks(tmp_path, result))
+    chain.fc.load_state_dict({k: load_file(result.weights)[f"suffix.fc.{k}"] for k in ("weight", "bias")})
     with torch.no_grad():
         found = chain.eval()(to_input(crops_and_labels()[0][inner], chain.row)).softmax(1)
     assert result.note["temperature"] == pytest.approx(
@@ -220,61 +233,48 @@ def test_temperature_is_fitted_on_the_inner_split_alone(tmp_path: Path) -> None:
     )
 
 
-def test_memory_that_runs_out_halves_the_micro_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Trainer._step
+def roomy(most: int, since: int = 0) -> Callable[[Inputs, np.ndarray], torch.Tensor]:
+    """Return a way to read inputs for which memory lasts for so many images a pass, from the given pass on."""
+    passes = iter(range(10**9))
 
-    def greedy(self: Trainer, batches: Any, mixers: Any, seen: Any) -> None:
-        if self.micro > 4 and len(self.records[0]) == 1:
+    def read(inputs: Inputs, rows: np.ndarray) -> torch.Tensor:
+        if next(passes) >= since and len(rows) > most:
             raise torch.OutOfMemoryError
-        step(self, batches, mixers, seen)
+        return inputs.clean[torch.from_numpy(rows)]
 
-    monkeypatch.setattr(Trainer, "_step", greedy)
-    config, report = run_config("efficientnet_lite0", 2, "imagenet", batch_size=16), Told()
-    results = fit(config, tmp_path, report=report, save_every_s=0.0)
+    return read
+
+
+def test_memory_that_runs_out_halves_the_micro_batch(tmp_path: Path) -> None:
+    config, report = run_config("efficientnet_lite0", 2, "imagenet", batch_size=16), Heard()
+    results = fit(config, tmp_path, report=report, save_every_s=0.0, live=roomy(4, since=3))
     assert {result.note["micro_batch"] for result in results} == {4}
     assert [line.rpartition("with ")[2] for line in report.lines] == ["8 images a pass", "4 images a pass"]
     assert report.steps[-1] == ("train", 4, 4)
     assert all(len(result.epochs) == 2 for result in results)
 
 
-def test_parts_of_a_batch_train_as_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_batch_train_as_the_batch(tmp_path: Path) -> None:
     """With n = 1 there is no BatchNorm, so gradients that add up give the whole batch's step up to rounding."""
     config = run_config(n=1, batch_size=16, class_weights=True, sampler="shuffled", label_smoothing=0.1)
     plain = fit(config, tmp_path / "plain")
-    begin = Trainer._begin
-
-    def narrow(self: Trainer) -> None:
-        self.micro = 4
-        begin(self)
-
-    monkeypatch.setattr(Trainer, "_begin", narrow)
-    parts = fit(config, tmp_path / "parts")
+    parts = fit(config, tmp_path / "parts", report=Heard(), live=roomy(4))
     for one, other in zip(plain, parts, strict=True):
         assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
         assert other.note["micro_batch"] == 4
 
 
-def test_memory_that_never_suffices_says_what_to_lower(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def greedy(*_: Any) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr(Trainer, "_step", greedy)
+def test_memory_that_never_suffices_says_what_to_lower(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="must fit into the device's memory"):
-        fit(run_config(n=1), tmp_path, report=Told())
+        fit(run_config(n=1), tmp_path, report=Heard(), live=roomy(0))
 
 
-def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = run_config(n=2, precision="auto")
-    monkeypatch.setattr("fer_core.learning.training.precision.native_bf16", lambda: True)
-    monkeypatch.setattr(
-        "fer_core.learning.training.precision.step_seconds",
-        lambda p, *_: {"float32": 2.0, "bf16": 1.0}[p.used],
-    )
+def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path) -> None:
+    config, kept = run_config(n=2, precision="auto"), tmp_path / "fit" / PRECISION
     with pytest.raises(Cancelled):
         fit(config, tmp_path, report=Recorder(cancel_at_check=9), save_every_s=0.0)
-    monkeypatch.setattr("fer_core.learning.training.precision.native_bf16", lambda: False)
+    assert json.loads(kept.read_text())["used"] in ("float32", "bf16")
+    kept.write_text(json.dumps({"used": "bf16", "reason": "measured on this CPU"}))
     assert {result.note["precision"] for result in fit(config, tmp_path)} == {"bf16"}
 
 
@@ -282,6 +282,4 @@ def test_an_augmentation_of_nothing_is_the_papers_training(tmp_path: Path) -> No
     config = run_config(n=2, augmentation={"views": 3})
     assert config.key() == run_config(n=2).key()
     assert not AugmentationConfig(views=3).active
-    fit(config, tmp_path / "a")
-    fit(run_config(n=2), tmp_path / "b")
-    assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
+    assert outcome(fit(config, tmp_path / "a")) == outcome(fit(run_config(n=2), tmp_path / "b"))
