@@ -93,7 +93,7 @@ class RunResult:
 
 
 class Report(Protocol):
-    """The run's line to whoever watches it.
+    """What a run reports to; it may stop the run.
 
     `step`, `epoch` and `check` raise `Cancelled` (or its children `LeaseLost` and `WorkerStopped`) when the
     run must stop; a run lets that error through and leaves its checkpoints where they are.

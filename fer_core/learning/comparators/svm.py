@@ -154,7 +154,7 @@ def choose(
 ) -> tuple[float, float, np.ndarray]:
     """Return the C and gamma with the best accuracy over the inner splits, and its held-out decisions.
 
-    Scaler and PCA are fitted anew in each inner split. Of equals the smallest C wins, then the smallest gamma.
+    Scaler and PCA are fitted again in each inner split. Of equals the smallest C wins, then the smallest gamma.
 
     Returns:
         C, gamma (a multiple of 'scale'), (N, 7) decision values of images the machine had not seen.

@@ -1,9 +1,9 @@
 """The training of a run: the suffix of a network, fold by fold, the same bits every time.
 
-Paper, section 2.4. Each random choice is drawn from a generator of its own, seeded by (seed, fold) for the
+Paper, section 2.4. Each random choice is drawn from a separate generator, seeded by (seed, fold) for the
 head and (seed, fold, epoch) for the order of images, so that a fold resumed at any epoch needs no state of a
 generator. With n = 1 only the head trains, on one vector an image: then all folds train side by side, their
-products batched into one. Each fold has its own parameters, moments and step count, so the result is that of
+products batched into one. Each fold has its parameters, moments and step count, so the result is that of
 training it alone.
 """
 
@@ -21,7 +21,7 @@ import torch
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols.inner import Part, inner_split
 from fer_core.learning.inputs.views import Inputs
-from fer_core.learning.networks.reproducible import deterministic, memory_errors
+from fer_core.learning.networks.reproducible import deterministic
 from fer_core.learning.networks.transfer import Chain
 from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 
@@ -53,13 +53,13 @@ def train(
     """Train the suffix of a network on every fold.
 
     Args:
-        chain: from `models.transfer.build`; left as it was.
+        chain: from `networks.transfer.build`; left as it was.
         inputs: what enters the first unfrozen block (`inputs.views.prepare`).
         labels: (N,) int, indices into `CLASSES`.
         folds: of one or several seeds.
         checkpoints_dir: where each fold's file is kept, and, at most every `save_every_s` seconds, the
             state of the fold in training. Called again with what an interrupted call left there, training
-            goes on from it, reports the epochs found there again, and ends with the same bits.
+            continues from it, reports the epochs found there again, and ends with the same bits.
         held: (N,) names that an inner split keeps together; None to draw it image by image.
 
     Raises:
@@ -80,21 +80,16 @@ def train(
     precision = _precision(config, chain, inputs, device, checkpoints_dir)
     values, micro = inputs.to(device), recipe.batch_size
     results: list[FoldResult] = []
-    with (
-        deterministic(device, one_thread=stacked),
-        arithmetic(precision, device),
-        memory_errors(recipe.batch_size),
-    ):
+    with deterministic(device, one_thread=stacked), arithmetic(precision, device):
         for group in groups:
             finals = [_file(checkpoints_dir, part.fold) for part in group]
-            if all(path.exists() for path in finals):
-                found = [_read_result(path, config) for path in finals]
+            there = all(path.exists() for path in finals)
+            if not there:
+                trainer = Trainer(config, chain, values, labels, group, device, progress, precision, micro)
+                trainer.run(finals, save_every_s)
+            found = [_read_result(path, config) for path in finals]
+            if there:
                 progress.epochs([record for one in found for record in one.epochs], of=recipe.epochs)
-            else:
-                Trainer(config, chain, values, labels, group, device, progress, precision, micro).run(
-                    finals, save_every_s
-                )
-                found = [_read_result(path, config) for path in finals]
             results += found
             # A fold starts with what fitted the one before it, whether that was trained now or read.
             micro = min(one.note["micro_batch"] for one in found)

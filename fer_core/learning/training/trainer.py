@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fer_core.config.run import RunConfig
+from fer_core.errors import TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.inner import Part
 from fer_core.learning.inputs.prefix import pass_size
@@ -99,8 +100,14 @@ class Trainer:
         try:
             self._train(state, save_every_s)
         except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error) or self.micro <= LEAST:
+            if not out_of_memory(error):
                 raise
+            if self.micro <= LEAST:
+                raise TrainingError(
+                    "A batch must fit into the device's memory",
+                    got=f"batch size {self.recipe.batch_size}",
+                    fix="Lower the batch size, or unfreeze fewer blocks",
+                ) from error
             return False
         return True
 

@@ -171,7 +171,7 @@ def extract_faces(
 ) -> Crops:
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
-    A detection that was cut off goes on after its last frame.
+    A detection that was cut off continues after its last frame.
     """
     faces = config.faces
     detections = None
