@@ -298,10 +298,10 @@ def can_download(name: str, timeout: float = 2.0) -> bool:
         return False
 
 
-def hub_folder() -> Path:
+def hub_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return torch hub's folder of checkpoints, found by torch's rules without importing torch."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("TORCH_HOME") or str(Path(caches) / "torch")
+    caches = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    home = environment.get("TORCH_HOME") or str(Path(caches) / "torch")
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from fer_core.errors import ConfigError
 from fer_core.learning.networks import backbones
@@ -89,14 +88,10 @@ def test_states_of_other_weights(tmp_path: Path) -> None:
     assert (found.state, found.path) == ("here", tmp_path / "own.pth")
 
 
-def test_hub_folder_follows_torchs_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    assert hub_folder() == Path(torch.hub.get_dir()) / "checkpoints"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
-    assert hub_folder() == Path("/b/torch/hub/checkpoints")
-    monkeypatch.setenv("TORCH_HOME", "/a")
-    assert hub_folder() == Path("/a/hub/checkpoints")
+def test_hub_folder_follows_torchs_variables() -> None:
+    assert hub_folder({"TORCH_HOME": "/a"}) == Path("/a/hub/checkpoints")
+    assert hub_folder({"XDG_CACHE_HOME": "/b"}) == Path("/b/torch/hub/checkpoints")
+    assert hub_folder({}) == Path("~/.cache/torch/hub/checkpoints").expanduser()
 
 
 def test_the_probe_asks_the_source_and_survives_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

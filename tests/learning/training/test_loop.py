@@ -308,7 +308,7 @@ fit(config, Path({folder!r}), report=Dying(), save_every_s=0.0)
 
 
 def test_a_process_killed_without_warning_loses_nothing(tmp_path: Path) -> None:
-    tests = Path(__file__).resolve().parent
+    tests = Path(__file__).resolve().parents[2]
     folder = tmp_path / "cut"
     code = CHILD.format(root=str(tests.parent), tests=str(tests), folder=str(folder))
     child = subprocess.run([sys.executable, "-c", code], check=False)
