@@ -1,4 +1,4 @@
-"""A small training case: noise images, folds and a report that keeps what it is told."""
+"""A small training case: noise images, folds and a report that keeps what it hears."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from fer_core.config.run import RunConfig, parse
 from fer_core.errors import Cancelled
 from fer_core.evaluation.protocols import Fold
-from fer_core.learning.inputs.views import prepare
+from fer_core.learning.inputs.views import Inputs, prepare
 from fer_core.learning.networks.transfer import Chain, build
-from fer_core.learning.reporting import EpochRecord
-from fer_core.learning.training.loop import FoldResult, train
+from fer_core.learning.reporting import EpochRecord, FoldResult
+from fer_core.learning.training.loop import train
 from fer_core.storage.artifacts import Artifacts
 
 IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
@@ -27,7 +27,7 @@ IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
 
 @dataclass
 class Recorder:
-    """A report that keeps all it is told and raises Cancelled at the given check."""
+    """A report that keeps all it hears and raises Cancelled at the given check."""
 
     run_id: str = "0" * 16
     attempt: int = 1
@@ -88,10 +88,23 @@ def small_chain(config: RunConfig, side: int = SIDE) -> Chain:
     return chain
 
 
+@dataclass(frozen=True, eq=False)
+class OnDisk(FoldResult):
+    """A fold's result with its file, whose tensors `suffix.<block>...` are the trained blocks."""
+
+    weights: Path = Path()
+
+
 def fit(
-    config: RunConfig, folder: Path, *, report: Recorder | None = None, side: int = SIDE, **options: Any
-) -> list[FoldResult]:
-    """Cut the activations and train, as the pipeline does."""
+    config: RunConfig,
+    folder: Path,
+    *,
+    report: Recorder | None = None,
+    side: int = SIDE,
+    live: Callable[[Inputs, np.ndarray], torch.Tensor] | None = None,
+    **options: Any,
+) -> list[OnDisk]:
+    """Cut the activations and train, as the pipeline does; `live` returns what training reads of some rows."""
     crops, labels = crops_and_labels(side=side)
     report, chain = report or Recorder(), small_chain(config, side)
     inputs = prepare(
@@ -102,8 +115,10 @@ def fit(
         report=Recorder(),
         device=CPU,
     )
-    folds = options.pop("folds", None) or two_folds()
-    return train(
+    if live is not None:
+        inputs = dataclasses.replace(inputs, live=lambda rows, _, clean=inputs: live(clean, rows))
+    folds, place = options.pop("folds", None) or two_folds(), folder / "fit"
+    results = train(
         config,
         chain,
         inputs,
@@ -111,12 +126,15 @@ def fit(
         folds,
         device=CPU,
         report=report,
-        checkpoints_dir=folder / "fit",
+        checkpoints_dir=place,
         **options,
     )
+    return [
+        OnDisk(**vars(one), weights=place / f"seed{one.seed}-fold{one.fold}.safetensors") for one in results
+    ]
 
 
-def outcome(results: list[FoldResult]) -> list[object]:
+def outcome(results: list[OnDisk]) -> list[object]:
     """All that must agree between two trainings, the clock left out."""
     found: list[object] = []
     for result in results:

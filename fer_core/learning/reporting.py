@@ -1,11 +1,12 @@
-"""What a run tells while it goes on: progress, epochs, log lines; and what may stop it from outside."""
+"""What a run reports: progress, epochs, log lines, folds and figures; and what may stop it from outside."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -50,6 +51,31 @@ class BdnnEpoch(EpochRecord):
     val_reverse_loss: float
 
 
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """One fitted fold, whatever the model.
+
+    Attributes:
+        seed: seed of the protocol that drew the fold.
+        fold: index of the fold under that seed.
+        indices: (M,) positions, among the run's images, of those held out in the reported epoch.
+        probabilities: (M, 7) float32 in the order of `CLASSES`.
+        epochs: a record an epoch, in order; a single one for a model that is fitted at once.
+        note: what was chosen on the way, JSON-able: C and gamma, say, or the reported epoch.
+        prototypes: (7, D) in the units of the inputs; None where the model has no reverse direction.
+        distances: (M, 7) of the held-out images to the prototypes, in standard deviations; None likewise.
+    """
+
+    seed: int
+    fold: int
+    indices: np.ndarray
+    probabilities: np.ndarray
+    epochs: tuple[EpochRecord, ...]
+    note: dict[str, Any] = field(default_factory=dict)
+    prototypes: np.ndarray | None = None
+    distances: np.ndarray | None = None
+
+
 @dataclass(frozen=True)
 class RunResult:
     """What a finished run leaves in the database.
@@ -67,7 +93,7 @@ class RunResult:
 
 
 class Report(Protocol):
-    """The run's line to whoever watches it.
+    """What a run reports to; it may stop the run.
 
     `step`, `epoch` and `check` raise `Cancelled` (or its children `LeaseLost` and `WorkerStopped`) when the
     run must stop; a run lets that error through and leaves its checkpoints where they are.

@@ -84,10 +84,6 @@ class Bdnn(nn.Module):
             one_hot = torch.cat([one_hot, self.class_means[:, :, None]], dim=2)
         return self.reverse(one_hot)
 
-    def one_fold(self, index: int) -> dict[str, np.ndarray]:
-        """Return the state of one fold, each array without the leading F."""
-        return {name: value[index].cpu().numpy() for name, value in self.state_dict().items()}
-
 
 @torch.no_grad()
 def prototypes(model: Bdnn) -> np.ndarray:

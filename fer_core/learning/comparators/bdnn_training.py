@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ from fer_core.config.comparators import BdnnConfig, MlpConfig
 from fer_core.config.run import CLASSES
 from fer_core.errors import TrainingError
 from fer_core.learning.networks.reproducible import deterministic
-from fer_core.learning.reporting import BdnnEpoch, Report
+from fer_core.learning.reporting import BdnnEpoch, FoldResult, Report
 
 from .bdnn import Bdnn, distances, prototypes
 from .svm import check_features
@@ -34,30 +33,6 @@ if TYPE_CHECKING:
 STACK_LIMIT = 64_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class BdnnFold:
-    """A trained fold.
-
-    Attributes:
-        seed, fold: which.
-        indices: (M,) the images held out in the last epoch.
-        probabilities: (M, 7) float32 in the order of `CLASSES`.
-        epochs: a record an epoch, in order.
-        prototypes: (7, D) float32 in the units of the inputs; None for the control.
-        distances: (M, 7) of the held-out images to the prototypes (`bdnn.distances`); None for the control.
-        state: the network's tensors by name.
-    """
-
-    seed: int
-    fold: int
-    indices: np.ndarray
-    probabilities: np.ndarray
-    epochs: tuple[BdnnEpoch, ...]
-    prototypes: np.ndarray | None
-    distances: np.ndarray | None
-    state: dict[str, np.ndarray]
-
-
 def fit_folds(
     config: BdnnConfig | MlpConfig,
     features: np.ndarray,
@@ -65,7 +40,7 @@ def fit_folds(
     folds: Sequence[Fold],
     report: Report,
     device: str = "cpu",
-) -> list[BdnnFold]:
+) -> list[FoldResult]:
     """Train and judge every fold.
 
     Args:
@@ -82,7 +57,7 @@ def fit_folds(
     """
     check_features(features)
     together = max(1, STACK_LIMIT // features.size)
-    found: list[BdnnFold] = []
+    found: list[FoldResult] = []
     with deterministic(torch.device(device), one_thread=True):
         for start in range(0, len(folds), together):
             batch = _Batch(config, features, labels, folds[start : start + together], device)
@@ -120,7 +95,7 @@ class _Batch:
                 of_class = torch.as_tensor(fold.train[labels[fold.train] == label], device=device)
                 self.model.class_means[index, label] = means[index, of_class].mean()
 
-    def train(self, report: Report, first: int, total: int) -> list[BdnnFold]:
+    def train(self, report: Report, first: int, total: int) -> list[FoldResult]:
         """Take every step; an epoch's figures come from the pass that the next step needs anyway."""
         epochs, steps = self.config.epochs, _Steps(self.config, self.model)
         records: list[list[BdnnEpoch]] = [[] for _ in self.folds]
@@ -205,7 +180,7 @@ class _Batch:
         return found
 
     @torch.no_grad()
-    def _results(self, logits: Tensor, records: list[list[BdnnEpoch]]) -> list[BdnnFold]:
+    def _results(self, logits: Tensor, records: list[list[BdnnEpoch]]) -> list[FoldResult]:
         probabilities = logits[:, :, : len(CLASSES)].softmax(dim=2).cpu().numpy()
         faces = prototypes(self.model) if self.bidirectional else None
         away = distances(self.model, self.features) if self.bidirectional else None
@@ -213,7 +188,7 @@ class _Batch:
         for index, fold in enumerate(self.folds):
             held_out = fold.split(self.config.epochs)[1]
             found.append(
-                BdnnFold(
+                FoldResult(
                     seed=fold.seed,
                     fold=fold.fold,
                     indices=np.asarray(held_out),
@@ -221,7 +196,6 @@ class _Batch:
                     epochs=tuple(records[index]),
                     prototypes=None if faces is None else faces[index],
                     distances=None if away is None else away[index, held_out],
-                    state=self.model.one_fold(index),
                 )
             )
         return found

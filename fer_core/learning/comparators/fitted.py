@@ -7,43 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fer_core.errors import StoreError
-from fer_core.learning.reporting import BdnnEpoch, EpochRecord
+from fer_core.learning.reporting import BdnnEpoch, EpochRecord, FoldResult
 
 ARRAYS, NOTES = "folds.npz", "folds.json"
 OPTIONAL = ("prototypes", "distances")
 
 
-@dataclass(frozen=True, eq=False)
-class FittedFold:
-    """One fold of an SVM, a BDNN or its control.
-
-    Attributes:
-        indices: (M,) positions of the held-out images among the run's images.
-        probabilities: (M, 7) float32 in the order of `CLASSES`.
-        epochs: a record an epoch, in order; a single one for a model that is fitted at once.
-        prototypes: (7, D) in the units of the inputs; None where the model has no reverse direction.
-        distances: (M, 7) of the held-out images to the prototypes, in standard deviations; None likewise.
-        note: what was chosen on the way, such as C and gamma.
-    """
-
-    seed: int
-    fold: int
-    indices: np.ndarray
-    probabilities: np.ndarray
-    epochs: tuple[EpochRecord, ...]
-    prototypes: np.ndarray | None = None
-    distances: np.ndarray | None = None
-    note: dict[str, Any] = field(default_factory=dict)
-
-
-def write_folds(folder: Path, folds: Sequence[FittedFold], names: Sequence[str]) -> None:
+def write_folds(folder: Path, folds: Sequence[FoldResult], names: Sequence[str]) -> None:
     """Write a run's folds, and the names of its images in the order that `indices` count."""
     arrays: dict[str, np.ndarray] = {"names": np.array(names, dtype=np.str_)}
     notes = []
@@ -58,7 +35,7 @@ def write_folds(folder: Path, folds: Sequence[FittedFold], names: Sequence[str])
     (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")
 
 
-def read_folds(folder: Path) -> tuple[list[FittedFold], list[str]]:
+def read_folds(folder: Path) -> tuple[list[FoldResult], list[str]]:
     """Return what `write_folds` wrote: the folds and the images' names.
 
     Raises:
@@ -68,7 +45,7 @@ def read_folds(folder: Path) -> tuple[list[FittedFold], list[str]]:
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
         with np.load(folder / ARRAYS) as arrays:
             folds = [
-                FittedFold(
+                FoldResult(
                     seed=note["seed"],
                     fold=note["fold"],
                     indices=arrays[f"{number}.indices"],

@@ -6,8 +6,9 @@ components, C, gamma and the temperature of the probabilities.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,35 +24,11 @@ from threadpoolctl import threadpool_limits
 from fer_core.config.comparators import SvmConfig
 from fer_core.config.run import CLASSES
 from fer_core.errors import DataError
+from fer_core.learning.reporting import EpochRecord, FoldResult
 
 if TYPE_CHECKING:
     from fer_core.evaluation.protocols import Fold
     from fer_core.learning.reporting import Report
-
-
-@dataclass(frozen=True, eq=False)
-class SvmFold:
-    """One fitted fold.
-
-    Attributes:
-        seed, fold: which.
-        indices: (M,) the held-out images, ascending positions in the features.
-        probabilities: (M, 7) float32 in the order of `CLASSES`; 0 for a class that training lacked.
-        train_accuracy: in 0..1, on the training part itself.
-        cost, gamma: the chosen ones, gamma as a multiple of scikit-learn's 'scale'.
-        components: principal components kept.
-        temperature: what the decision values were divided by.
-    """
-
-    seed: int
-    fold: int
-    indices: np.ndarray
-    probabilities: np.ndarray
-    train_accuracy: float
-    cost: float
-    gamma: float
-    components: int
-    temperature: float
 
 
 def fit_folds(
@@ -61,7 +38,7 @@ def fit_folds(
     folds: Sequence[Fold],
     report: Report,
     groups: Sequence[str] | None = None,
-) -> list[SvmFold]:
+) -> list[FoldResult]:
     """Fit and judge every fold.
 
     Args:
@@ -69,7 +46,7 @@ def fit_folds(
         features: (N, D), finite.
         labels: (N,) indices into `CLASSES`.
         folds: what to train on and what to hold out.
-        report: told after each fold.
+        report: hears of each fold and what was chosen in it.
         groups: N names that must not straddle an inner fold either; give them where the outer folds keep
             groups whole, else C and gamma are chosen for recognising the group.
 
@@ -78,7 +55,7 @@ def fit_folds(
             two images of a class (or groups) to split.
     """
     check_features(features)
-    found: list[SvmFold] = []
+    found: list[FoldResult] = []
     names = None if groups is None else np.asarray(groups)
     # These matrices are too small for BLAS's threads, which would mostly wait for each other; and one thread
     # gives the same bits on every machine size.
@@ -86,7 +63,10 @@ def fit_folds(
         for fold in folds:
             report.check()
             inside = None if names is None else names[fold.train]
-            found.append(_fit_fold(config, features, labels, fold, inside))
+            one = _fit_fold(config, features, labels, fold, inside)
+            chosen = ", ".join(f"{name} {value:g}" for name, value in one.note.items())
+            report.log(f"seed {one.seed}, fold {one.fold}: {chosen}")
+            found.append(one)
             report.step("folds", len(found), len(folds))
     return found
 
@@ -110,7 +90,8 @@ def check_features(features: np.ndarray) -> None:
 
 def _fit_fold(
     config: SvmConfig, features: np.ndarray, labels: np.ndarray, fold: Fold, groups: np.ndarray | None
-) -> SvmFold:
+) -> FoldResult:
+    started = time.perf_counter()
     x, y = features[fold.train], labels[fold.train]
     place = f"seed {fold.seed}, fold {fold.fold}"
     splits = inner_splits(y, groups, config.inner_folds, fold.seed, place)
@@ -121,16 +102,26 @@ def _fit_fold(
     inside = reduce.transform(x)
     model = _machine(inside, cost, gamma).fit(inside, y)
     values = decisions(model, reduce.transform(features[fold.validation]))
-    return SvmFold(
+    probabilities = softmax(values / temperature, axis=1).astype(np.float32)
+    record = EpochRecord(
+        seed=fold.seed,
+        fold=fold.fold,
+        epoch=1,
+        train_loss=math.nan,
+        train_accuracy=float((decisions(model, inside).argmax(axis=1) == y).mean()),
+        val_loss=math.nan,
+        val_accuracy=float((probabilities.argmax(axis=1) == labels[fold.validation]).mean()),
+        lr=math.nan,
+        seconds=time.perf_counter() - started,
+        images=len(y),
+    )
+    return FoldResult(
         seed=fold.seed,
         fold=fold.fold,
         indices=np.asarray(fold.validation),
-        probabilities=softmax(values / temperature, axis=1).astype(np.float32),
-        train_accuracy=float((decisions(model, inside).argmax(axis=1) == y).mean()),
-        cost=cost,
-        gamma=gamma,
-        components=inside.shape[1],
-        temperature=temperature,
+        probabilities=probabilities,
+        epochs=(record,),
+        note={"C": cost, "gamma": gamma, "components": inside.shape[1], "temperature": temperature},
     )
 
 
@@ -163,7 +154,7 @@ def choose(
 ) -> tuple[float, float, np.ndarray]:
     """Return the C and gamma with the best accuracy over the inner splits, and its held-out decisions.
 
-    Scaler and PCA are fitted anew in each inner split. Of equals the smallest C wins, then the smallest gamma.
+    Scaler and PCA are fitted again in each inner split. Of equals the smallest C wins, then the smallest gamma.
 
     Returns:
         C, gamma (a multiple of 'scale'), (N, 7) decision values of images the machine had not seen.

@@ -4,12 +4,13 @@ Every fold, epoch, seed and setting that shares crops, backbone and weights shar
 the frozen blocks of a transferred network never change). They are float32 and memory-mapped; those at an
 earlier boundary feed a later one, n = 3's feed n = 2's and n = 1's.
 
-Which kernel multiplies depends on the size of the batch, and kernels differ in the last bits. So every pass has
-the same size, the last one filled up, and an image's activations depend on that image alone. A full forward whose
-frozen part keeps to this rule, as that of images changed anew does, equals training from here to the bit in batches
+Which kernel multiplies depends on the size of the batch, and kernels differ in the last bits. So every pass has the
+same size, the last one filled up, and an image's activations depend on that image alone. A full forward whose frozen
+part keeps to this rule, as that of images changed at each use does, equals training from here to the bit in batches
 of any size. One that doesn't keep to it is equal where its kernels are the same: on one thread PyTorch gives 1 x 1
 convolutions of fewer than 16 images to its own im2col and BLAS product, others to oneDNN, and the two differ by about
-1e-6 (EfficientNet-Lite0); products of tokens or vectors (ViT, ConvNeXt, VGG) are BLAS's and go by the batch throughout.
+1e-6 (EfficientNet-Lite0); products of tokens or vectors (ViT, ConvNeXt, VGG) are BLAS's and go by the batch
+throughout.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def activations(
     Crops that other sets hold too, byte for byte, are not computed again (`reuse`).
 
     Args:
-        chain: from `models.transfer.build`; moved to `device`, its prefix left in eval mode.
+        chain: from `networks.transfer.build`; moved to `device`, its prefix left in eval mode.
         crops: (N, H, W, 3) uint8 RGB, in the data set's order.
         block: a boundary, `chain.row.boundary(n)`.
         view: what is done to the crops first; None for nothing.
@@ -118,7 +119,7 @@ def activations(
             found = (
                 compute(passed, rows) if compute else outputs(passed, rows, chain, crops, artifacts, device)
             )
-            return _told(found, passed, len(rows), report)
+            return _reported(found, passed, len(rows), report)
 
         def build(folder: Path) -> None:
             marks = marks_of(crops, placed=view is not None and view.placed)
@@ -204,8 +205,8 @@ def outputs(
         yield (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
 
 
-def _told(chunks: Iterable[np.ndarray], passed: Pass, total: int, report: Report) -> Iterator[np.ndarray]:
-    """Pass on what a pass gives, and tell how far it is."""
+def _reported(chunks: Iterable[np.ndarray], passed: Pass, total: int, report: Report) -> Iterator[np.ndarray]:
+    """Yield what a pass gives, and report how far it is."""
     step = "activations" if passed.view is None else f"activations, {passed.view.title}"
     done = 0
     report.check()

@@ -6,7 +6,6 @@ The paper (section 2) names no augmentation: by default training and evaluation 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,43 +13,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fer_core.config.training import AugmentationConfig
+from fer_core.learning.networks.backbones import Backbone
 
 #: Grey that fills an erased rectangle: near the mean of the backbones' training data.
 ERASED = 124.0
 
 
-class InputSpec(Protocol):
-    """What a network expects of its input; a row of `models.backbones` is one."""
-
-    @property
-    def input_size(self) -> int:
-        """Height and width in pixels."""
-
-    @property
-    def mean(self) -> tuple[float, float, float]:
-        """Of each channel, for values scaled to 0..1."""
-
-    @property
-    def std(self) -> tuple[float, float, float]:
-        """Of each channel, for values scaled to 0..1."""
-
-
-def to_input(crops: np.ndarray, spec: InputSpec) -> Tensor:
+def to_input(crops: np.ndarray, row: Backbone) -> Tensor:
     """Turn crops into a backbone's input.
 
     Args:
         crops: (N, H, W, 3) uint8 RGB.
-        spec: crops of another size than its `input_size` are resized (bilinear, antialiased).
+        row: crops of another size than its `input_size` are resized (bilinear, antialiased).
 
     Returns:
         (N, 3, input_size, input_size) float32, channels_last.
     """
-    side = spec.input_size
+    side = row.input_size
     x = torch.tensor(crops).permute(0, 3, 1, 2).to(torch.float32)  # (N, 3, H, W), channels_last strides
     if tuple(x.shape[-2:]) != (side, side):
         x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    mean = torch.tensor(spec.mean).view(3, 1, 1) * 255
-    std = torch.tensor(spec.std).view(3, 1, 1) * 255
+    mean = torch.tensor(row.mean).view(3, 1, 1) * 255
+    std = torch.tensor(row.std).view(3, 1, 1) * 255
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

@@ -2,20 +2,21 @@
 
 The K changed views of an image are fixed by their number, so that each goes through the frozen prefix once
 for all folds, epochs, seeds and settings. That costs K + 1 times the disk and the passes of the plain run, and an
-epoch never meets a change that is not among the K. With K = 0 images are changed anew, nothing more is stored,
-and each epoch sends all its images through the prefix again. `view_cost` gives both in figures.
+epoch never meets a change that is not among the K. With K = 0 images are changed at each use, nothing more is stored,
+and each epoch sends all its images through the prefix again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fer_core.config.run import AugmentationConfig, RunConfig
-from fer_core.learning.networks.backbones import Backbone
 from fer_core.learning.networks.transfer import Chain, derived_seed
 from fer_core.learning.reporting import Report
 from fer_core.storage.artifacts import Artifacts
@@ -27,30 +28,20 @@ MIRROR = View({"mirror": True}, "mirrored", lambda crops, _: mirrored(crops))
 
 
 @dataclass(frozen=True)
-class Live:
-    """Images changed as they are met: crops (N, H, W, 3) uint8, what is done, and the frozen prefix."""
-
-    crops: np.ndarray
-    recipe: AugmentationConfig
-    prefix: nn.Module
-    row: Backbone
-
-
-@dataclass(frozen=True)
 class Inputs:
     """Activations at the boundary, by image.
 
     Attributes:
         clean: (N, ...) of the crops as they are: what evaluation reads.
         mirrored: (N, ...) of their mirror images; None unless evaluation averages both.
-        augmented: K tensors (N, ...), one a view; training reads them in place of `clean`.
-        live: set where training changes images anew each time.
+        augmented: K tensors (N, ...), one a view; training reads them instead of `clean`.
+        live: where training changes images at each use: returns the (B, ...) of some rows (B,), by the seeds (B,).
     """
 
     clean: Tensor
     mirrored: Tensor | None = None
     augmented: tuple[Tensor, ...] = ()
-    live: Live | None = None
+    live: Callable[[np.ndarray, np.ndarray], Tensor] | None = None
 
     def training(self, rows: np.ndarray, draws: np.ndarray, device: torch.device) -> Tensor:
         """Return what training reads of some images.
@@ -60,8 +51,7 @@ class Inputs:
             draws: (B,) the view of each, or the seed of its change; not read without augmentation.
         """
         if self.live is not None:
-            changed = augment(self.live.crops[rows], self.live.recipe, draws.tolist())
-            return forward(self.live.prefix, to_input(changed, self.live.row).to(device))
+            return self.live(rows, draws)
         if not self.augmented:
             return _moved(self.clean, rows, device)
         order = np.argsort(draws, kind="stable")
@@ -79,11 +69,11 @@ class Inputs:
 
     def to(self, device: torch.device) -> Inputs:
         """Return these with the tensors on a GPU that fit into half of its free memory; else as they are."""
-        return Inputs(
-            _kept(self.clean, device),
-            None if self.mirrored is None else _kept(self.mirrored, device),
-            tuple(_kept(values, device) for values in self.augmented),
-            self.live,
+        return replace(
+            self,
+            clean=_kept(self.clean, device),
+            mirrored=None if self.mirrored is None else _kept(self.mirrored, device),
+            augmented=tuple(_kept(values, device) for values in self.augmented),
         )
 
 
@@ -101,25 +91,29 @@ def prepare(
     boundary = chain.row.boundary(config.transfer.unfreeze)
     recipe = config.training.augmentation
 
-    def of(view: View | None) -> Tensor:
-        return activations(
-            chain,
-            crops,
-            boundary,
-            config=config,
-            artifacts=artifacts,
-            report=report,
-            device=device,
-            view=view,
-            compute=compute,
-        )
+    of = partial(
+        activations,
+        chain,
+        crops,
+        boundary,
+        config=config,
+        artifacts=artifacts,
+        report=report,
+        device=device,
+        compute=compute,
+    )
 
-    live = recipe.active and not recipe.views
+    def live(rows: np.ndarray, seeds: np.ndarray) -> Tensor:
+        changed = augment(crops[rows], recipe, seeds.tolist())
+        return forward(chain.to(device).prefix(boundary), to_input(changed, chain.row).to(device))
+
     return Inputs(
-        clean=of(None),
-        mirrored=of(MIRROR) if config.training.flip_at_test else None,
-        augmented=tuple(of(augmented_view(recipe, k)) for k in range(recipe.views)) if recipe.active else (),
-        live=Live(crops, recipe, chain.to(device).prefix(boundary), chain.row) if live else None,
+        clean=of(),
+        mirrored=of(view=MIRROR) if config.training.flip_at_test else None,
+        augmented=tuple(
+            of(view=augmented_view(recipe, k)) for k in range(recipe.views if recipe.active else 0)
+        ),
+        live=live if recipe.active and not recipe.views else None,
     )
 
 

@@ -7,11 +7,12 @@ that fall into the padding are left out: on a 5 x 5 map a quarter of them. Forwa
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input
 
 #: Fewer input channels than these make products too thin to gain.
 LEAST_CHANNELS = 128
@@ -41,23 +42,9 @@ class _Convolve(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         x, weight = ctx.saved_tensors
-        back = None
-        if ctx.needs_input_grad[0]:
-            back = torch.ops.aten.convolution_backward(
-                gradient,
-                x,
-                weight,
-                None,
-                ctx.stride,
-                ctx.padding,
-                (1, 1),
-                False,
-                (0, 0),
-                1,
-                [True, False, False],
-            )[0]
-        own = weight_gradient(x, gradient, weight.shape, ctx.stride, ctx.padding)
-        return back, own, None, None
+        place = {"stride": ctx.stride, "padding": ctx.padding}
+        back = conv2d_input(x.shape, weight, gradient, **place) if ctx.needs_input_grad[0] else None
+        return back, weight_gradient(x, gradient, weight.shape, **place), None, None
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, shape: torch.Size, stride: Pair, padding: Pair) -> Tensor:
@@ -95,11 +82,10 @@ def _span(outputs: int, inputs: int, offset: int, stride: int) -> tuple[slice, s
 
 
 def per_tap(network: nn.Module) -> None:
-    """Put `ConvPerTap` in the place of every convolution in a network that gains by it."""
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is nn.Conv2d and _gains(child):
-                setattr(module, name, _like(child))
+    """Turn every convolution in a network that gains by it into a `ConvPerTap`; its parameters stay."""
+    for module in network.modules():
+        if type(module) is nn.Conv2d and _gains(module):
+            module.__class__ = ConvPerTap
 
 
 def _gains(conv: nn.Conv2d) -> bool:
@@ -107,11 +93,3 @@ def _gains(conv: nn.Conv2d) -> bool:
         conv.groups == 1 and conv.bias is None and conv.dilation == (1, 1) and conv.padding_mode == "zeros"
     )
     return plain and not isinstance(conv.padding, str) and conv.in_channels >= LEAST_CHANNELS
-
-
-def _like(conv: nn.Conv2d) -> ConvPerTap:
-    kernel, stride, padding = (cast(Pair, own) for own in (conv.kernel_size, conv.stride, conv.padding))
-    with torch.device("meta"):
-        found = ConvPerTap(conv.in_channels, conv.out_channels, kernel, stride, padding, bias=False)
-    found.weight = conv.weight
-    return found.train(conv.training)

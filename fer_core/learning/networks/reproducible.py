@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 import torch
 
-from fer_core.errors import TrainingError
-
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
@@ -43,18 +41,3 @@ def out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out; on a CPU torch raises a plain one, known by its text alone."""
     known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
     return known or "can't allocate memory" in str(error)
-
-
-@contextmanager
-def memory_errors(batch_size: int) -> Iterator[None]:
-    """Turn memory that runs out into a TrainingError that says what to lower."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
-            raise
-        raise TrainingError(
-            "A batch must fit into the device's memory",
-            got=f"batch size {batch_size}",
-            fix="Lower the batch size, or unfreeze fewer blocks",
-        ) from error

@@ -188,12 +188,6 @@ class Chain(nn.Sequential):
         part = self.row.blocks[self.row.blocks.index(block) :]
         return nn.Sequential(OrderedDict((name, self._modules[name]) for name in part))  # type: ignore[misc]
 
-    def freeze(self, n: int) -> Chain:
-        """Let exactly the n last named blocks train; the rest is in eval mode without gradients."""
-        self.prefix(self.row.boundary(n))
-        self.suffix(self.row.boundary(n)).train().requires_grad_(True)
-        return self
-
 
 def build(model: TransferConfig, weights_dir: Path | None) -> Chain:
     """Build a backbone with its weights and a head of seven outputs (to be drawn by `reset_head`).
@@ -212,7 +206,8 @@ def build(model: TransferConfig, weights_dir: Path | None) -> Chain:
     else:
         with torch.device("meta"):
             net, blocks = BUILDERS[row.name]()
-        _load(net, _head_name(net, blocks["fc"]), tensors, row)
+        head = next(name for name, module in net.named_modules() if module is blocks["fc"])
+        _load(net, head, tensors, row)
     with seeded(RANDOM_BACKBONE_SEED, torch.device("cpu")):
         blocks["fc"] = Head(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
     chain = Chain(row, blocks)
@@ -262,21 +257,6 @@ def side_by_side(networks: list[nn.Sequential], batches: list[Tensor]) -> list[T
 def derived_seed(*numbers: int) -> int:
     """Return a 63-bit seed for a tuple of whole numbers, 0 or more (NumPy's SeedSequence)."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def parameters(name: str, n: int) -> tuple[int, int]:
-    """Count (trainable, all) parameters of a backbone with n blocks unfrozen, without allocating them."""
-    row = backbone(name)
-    with torch.device("meta"):
-        _, blocks = BUILDERS[name]()
-        blocks["fc"] = Head(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
-    chain = Chain(row, blocks)
-    trainable = sum(parameter.numel() for parameter in chain.suffix(row.boundary(n)).parameters())
-    return trainable, sum(parameter.numel() for parameter in chain.parameters())
-
-
-def _head_name(net: nn.Module, head: nn.Module) -> str:
-    return next(name for name, module in net.named_modules() if module is head)
 
 
 def _load(net: nn.Module, head: str, tensors: dict[str, Tensor], row: Backbone) -> None:

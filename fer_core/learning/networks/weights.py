@@ -38,12 +38,9 @@ def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, T
     if status.state == "bring":
         raise _missing(row, status.message, weights_dir)
     path = status.path if status.path is not None else _download(row, weights_dir)
-    expected = model.weights.removeprefix("sha256:") if model.weights.startswith("sha256:") else _digits(row)
-    return read_tensors(path, expected)
-
-
-def _digits(row: Backbone) -> str:
-    return row.weights.sha256 if row.weights is not None else ""
+    published = row.weights.sha256 if row.weights else ""
+    given = model.weights.removeprefix("sha256:")
+    return read_tensors(path, published if given == model.weights else given)
 
 
 def read_tensors(path: Path, sha256: str = "") -> dict[str, Tensor]:

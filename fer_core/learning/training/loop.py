@@ -1,9 +1,9 @@
 """The training of a run: the suffix of a network, fold by fold, the same bits every time.
 
-Paper, section 2.4. Each random choice is drawn from a generator of its own, seeded by (seed, fold) for the
+Paper, section 2.4. Each random choice is drawn from a separate generator, seeded by (seed, fold) for the
 head and (seed, fold, epoch) for the order of images, so that a fold resumed at any epoch needs no state of a
 generator. With n = 1 only the head trains, on one vector an image: then all folds train side by side, their
-products batched into one. Each fold has its own parameters, moments and step count, so the result is that of
+products batched into one. Each fold has its parameters, moments and step count, so the result is that of
 training it alone.
 """
 
@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols.inner import Part, inner_split
 from fer_core.learning.inputs.views import Inputs
-from fer_core.learning.networks.reproducible import deterministic, memory_errors
+from fer_core.learning.networks.reproducible import deterministic
 from fer_core.learning.networks.transfer import Chain
-from fer_core.learning.reporting import EpochRecord, Report
+from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 
 from . import checkpoints
 from .precision import Precision, arithmetic, resolve
@@ -38,31 +37,10 @@ if TYPE_CHECKING:
 PRECISION = "precision.json"
 
 
-@dataclass(frozen=True)
-class FoldResult:
-    """What a trained fold leaves.
-
-    Attributes:
-        indices: (M,) the images held out in the epoch that is reported; probabilities: (M, 7) float32, theirs.
-        epochs: a record an epoch, in order.
-        weights: safetensors file whose tensors `suffix.<block>...` are the trained blocks.
-        note: selected_epoch (from 1), micro_batch (images a pass), precision and its reason; where there is an
-            inner split also inner_losses (nats, an epoch each) and temperature.
-    """
-
-    seed: int
-    fold: int
-    indices: np.ndarray
-    probabilities: np.ndarray
-    epochs: tuple[EpochRecord, ...]
-    weights: Path
-    note: dict[str, Any] = field(default_factory=dict)
-
-
 def train(
     config: RunConfig,
     chain: Chain,
-    inputs: Inputs | Tensor,
+    inputs: Inputs,
     labels: np.ndarray,
     folds: Sequence[Fold],
     *,
@@ -75,13 +53,13 @@ def train(
     """Train the suffix of a network on every fold.
 
     Args:
-        chain: from `models.transfer.build`; left as it was.
-        inputs: what enters the first unfrozen block (`features.views.prepare`), or (N, ...) of it alone.
+        chain: from `networks.transfer.build`; left as it was.
+        inputs: what enters the first unfrozen block (`inputs.views.prepare`).
         labels: (N,) int, indices into `CLASSES`.
         folds: of one or several seeds.
         checkpoints_dir: where each fold's file is kept, and, at most every `save_every_s` seconds, the
             state of the fold in training. Called again with what an interrupted call left there, training
-            goes on from it, reports the epochs found there again, and ends with the same bits.
+            continues from it, reports the epochs found there again, and ends with the same bits.
         held: (N,) names that an inner split keeps together; None to draw it image by image.
 
     Raises:
@@ -91,33 +69,27 @@ def train(
         Cancelled: `report` says so.
     """
     recipe = config.training
-    given = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
     boundary = chain.row.boundary(config.transfer.unfreeze)
     parts = [
         inner_split(fold, labels, held, recipe.inner_share) if recipe.inner else Part(fold) for fold in folds
     ]
-    stacked = boundary == "fc" and given.live is None
+    stacked = boundary == "fc" and inputs.live is None
     groups = [parts] if stacked else [[part] for part in parts]
     checkpoints_dir.mkdir(parents=True, exist_ok=True)
     progress = Progress(report, len(folds) * recipe.epochs)
-    precision = _precision(config, chain, given, device, checkpoints_dir)
-    values, micro = given.to(device), recipe.batch_size
+    precision = _precision(config, chain, inputs, device, checkpoints_dir)
+    values, micro = inputs.to(device), recipe.batch_size
     results: list[FoldResult] = []
-    with (
-        deterministic(device, one_thread=stacked),
-        arithmetic(precision, device),
-        memory_errors(recipe.batch_size),
-    ):
+    with deterministic(device, one_thread=stacked), arithmetic(precision, device):
         for group in groups:
             finals = [_file(checkpoints_dir, part.fold) for part in group]
-            if all(path.exists() for path in finals):
-                found = [_read_result(path, config) for path in finals]
+            there = all(path.exists() for path in finals)
+            if not there:
+                trainer = Trainer(config, chain, values, labels, group, device, progress, precision, micro)
+                trainer.run(finals, save_every_s)
+            found = [_read_result(path, config) for path in finals]
+            if there:
                 progress.epochs([record for one in found for record in one.epochs], of=recipe.epochs)
-            else:
-                Trainer(config, chain, values, labels, group, device, progress, precision, micro).run(
-                    finals, save_every_s
-                )
-                found = [_read_result(path, config) for path in finals]
             results += found
             # A fold starts with what fitted the one before it, whether that was trained now or read.
             micro = min(one.note["micro_batch"] for one in found)
@@ -152,7 +124,6 @@ def _read_result(path: Path, config: RunConfig) -> FoldResult:
         indices=tensors["predictions.indices"].numpy(),
         probabilities=tensors["predictions.probabilities"].numpy(),
         epochs=records,
-        weights=path,
         note=plain | note.get("training", {}),
     )
 

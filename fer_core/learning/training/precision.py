@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,34 +32,6 @@ class Precision:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.used == "bf16")
 
 
-def resolve(asked: str, network: nn.Sequential, batch: Tensor, device: torch.device) -> Precision:
-    """Decide the arithmetic for a suffix.
-
-    On a CPU 'auto' times a training step of the suffix both ways, where the CPU multiplies bf16 itself (AMX or
-    AVX512-BF16); the caller keeps the answer, so that a resumed run trains on as it began.
-
-    Args:
-        network: the suffix, on the device; left as it was.
-        batch: a batch of what enters it.
-    """
-    if asked == "tf32" and device.type == "cpu":
-        return Precision("float32", "TF32 exists on GPUs alone")
-    if asked != "auto":
-        return Precision(asked, "as asked")
-    if device.type == "cuda":
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Precision("bf16", "this GPU multiplies bf16 itself")
-        return Precision("float32", "this GPU has no bf16")
-    if len(network) == 1:
-        return Precision("float32", "a head alone is too small for bf16 to help")
-    if not native_bf16():
-        return Precision("float32", "this CPU has neither AMX nor AVX512-BF16")
-    times = {used: step_seconds(Precision(used, ""), network, batch, device) for used in ("float32", "bf16")}
-    ratio = times["float32"] / times["bf16"]
-    used = "bf16" if ratio >= WORTH else "float32"
-    return Precision(used, f"measured on this CPU: a step in bf16 runs at {ratio:.2f} times float32's speed")
-
-
 def native_bf16() -> bool:
     """Return whether this CPU has instructions that multiply bf16."""
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
@@ -76,6 +48,43 @@ def step_seconds(precision: Precision, network: nn.Sequential, batch: Tensor, de
         loss.backward()
         best = min(best, time.perf_counter() - started)
     return best
+
+
+def resolve(
+    asked: str,
+    network: nn.Sequential,
+    batch: Tensor,
+    device: torch.device,
+    *,
+    native: Callable[[], bool] = native_bf16,
+    seconds: Callable[[Precision, nn.Sequential, Tensor, torch.device], float] = step_seconds,
+) -> Precision:
+    """Decide the arithmetic for a suffix.
+
+    On a CPU 'auto' times a training step of the suffix both ways, where the CPU multiplies bf16 itself (AMX or
+    AVX512-BF16); the caller keeps the answer, so that a resumed run trains on as it began.
+
+    Args:
+        network: the suffix, on the device; left as it was.
+        batch: a batch of what enters it.
+        native: whether this CPU multiplies bf16; seconds: how long a step takes.
+    """
+    if asked == "tf32" and device.type == "cpu":
+        return Precision("float32", "TF32 exists on GPUs alone")
+    if asked != "auto":
+        return Precision(asked, "as asked")
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Precision("bf16", "this GPU multiplies bf16 itself")
+        return Precision("float32", "this GPU has no bf16")
+    if len(network) == 1:
+        return Precision("float32", "a head alone is too small for bf16 to help")
+    if not native():
+        return Precision("float32", "this CPU has neither AMX nor AVX512-BF16")
+    times = {used: seconds(Precision(used, ""), network, batch, device) for used in ("float32", "bf16")}
+    ratio = times["float32"] / times["bf16"]
+    used = "bf16" if ratio >= WORTH else "float32"
+    return Precision(used, f"measured on this CPU: a step in bf16 runs at {ratio:.2f} times float32's speed")
 
 
 @contextmanager

@@ -1,23 +1,33 @@
-"""What a comparator sees of each image: a descriptor of its crop, or its row of a ready sheet."""
+"""What a model reads of each image: its crop, a descriptor of the crop, or its row of a ready sheet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from fer_core.config.allowed_folders import require_inside
-from fer_core.config.comparators import TableConfig, descriptor_key
-from fer_core.config.run import STEP_VERSIONS, RunConfig, TransferConfig
-from fer_core.config.settings import load
+from fer_core.config.comparators import (
+    BdnnConfig,
+    ImageInputs,
+    MlpConfig,
+    SvmConfig,
+    TableConfig,
+    descriptor_key,
+)
+from fer_core.config.run import STEP_VERSIONS, RunConfig
+from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.feature_table import join, read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT, row_names
-from fer_core.errors import ConfigError, DataError
-from fer_core.faces.extraction import NOT_DETECTED
+from fer_core.errors import DataError
+from fer_core.faces.extraction import NOT_DETECTED, Crops
 from fer_core.learning.inputs.reuse import marks_of, write_rows
+from fer_core.learning.networks.backbones import weight_status
 from fer_core.learning.reporting import Report
 from fer_core.storage.artifacts import Artifacts
 
@@ -27,28 +37,93 @@ FILE = "descriptors.npy"
 BATCH = 256
 
 
-def reads_table(config: RunConfig) -> bool:
-    """Return whether a run's model reads a sheet, so that no frame is opened."""
-    return not isinstance(config.model, TransferConfig) and isinstance(config.model.inputs, TableConfig)
+@dataclass(frozen=True)
+class Source:
+    """What a run's inputs come from; `crops` cuts the crops of all its frames, or opens them."""
+
+    config: RunConfig
+    dataset: Dataset
+    crops: Callable[[], Crops]
+    artifacts: Artifacts
+    report: Report
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What a model reads.
+
+    Attributes:
+        frames: a row a frame, with what became of it.
+        used: (N,) rows of the frames that the model reads.
+        values: (N, H, W, 3) uint8 crops, or (N, D) features.
+    """
+
+    frames: pd.DataFrame
+    used: pd.DataFrame
+    values: np.ndarray
+
+
+def require_images(dataset: Dataset) -> None:
+    """Refuse a data set that is a feature table, where frames are wanted.
+
+    Raises:
+        DataError: it has none.
+    """
+    if dataset.layout == LAYOUT:
+        raise DataError(
+            "a feature table has no images to cut faces from or to show a network",
+            got=dataset.name,
+            fix="Choose svm, bdnn or mlp with the features 'table'",
+        )
+
+
+def crops_of(source: Source) -> ModelInputs:
+    """Return the crops, for a network; missing weights are fetched before any work is done that they would waste.
+
+    Raises:
+        WeightsError: the weights are not here and can't be fetched.
+    """
+    model, folder = source.config.transfer, source.settings.weights_dir
+    if weight_status(model.backbone, model.weights, folder, model.weights_file).state in (
+        "download",
+        "bring",
+    ):
+        from fer_core.learning.networks.weights import load_weights
+
+        load_weights(model, folder)
+    crops = source.crops()
+    used = crops.used()
+    return ModelInputs(crops.table, used, crops.images[: len(used)])
+
+
+def features_of(source: Source) -> ModelInputs:
+    """Return the features of a comparator: rows of a sheet, so that no frame is opened, or descriptors of crops."""
+    config = source.config
+    if isinstance(_inputs(config), TableConfig):
+        used, values = table_rows(config, source.dataset, source.report, source.settings.data_roots)
+        return ModelInputs(used, used, values)
+    crops = source.crops()
+    used = crops.used()
+    values = descriptors(config, crops.images[: len(used)], source.artifacts, source.report)
+    return ModelInputs(crops.table, used, values)
+
+
+def _inputs(config: RunConfig) -> ImageInputs | TableConfig:
+    return cast(SvmConfig | BdnnConfig | MlpConfig, config.model).inputs
 
 
 def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, report: Report) -> np.ndarray:
     """Return the descriptor of every crop, computed now unless another run has: (N, D) float32.
 
-    Crops that other sets hold too, byte for byte, are not described again (`features.reuse`).
+    Crops that other sets hold too, byte for byte, are not described again (`inputs.reuse`).
 
     Args:
         crops: (N, H, W, 3) uint8 RGB, all of the run's crops in their order.
-
-    Raises:
-        ConfigError: the model reads no descriptor.
     """
     from fer_core.learning.comparators.descriptors import describe
 
-    if isinstance(config.model, TransferConfig) or isinstance(config.model.inputs, TableConfig):
-        raise ConfigError("a descriptor must be asked for", got=config.model.kind)
-    inputs = config.model.inputs
-
+    inputs = cast(ImageInputs, _inputs(config))
     described = {"inputs": inputs.hashed(), "version": STEP_VERSIONS["descriptors"]}
 
     def compute(rows: np.ndarray) -> Iterator[np.ndarray]:
@@ -67,7 +142,9 @@ def descriptors(config: RunConfig, crops: np.ndarray, artifacts: Artifacts, repo
     return np.load(artifacts.ensure("descriptors", key, own, build, waiting=report.check) / FILE)
 
 
-def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.DataFrame, np.ndarray]:
+def table_rows(
+    config: RunConfig, dataset: Dataset, report: Report, roots: Sequence[Path] = ()
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the samples that have a whole row in the sheet, and their figures: (M,) rows and (M, D) float64.
 
     A data set of images is joined to the sheet by stem; one that is a sheet itself brings its own rows. What
@@ -77,11 +154,9 @@ def table_rows(config: RunConfig, dataset: Dataset, report: Report) -> tuple[pd.
         DataError: the sheet is gone, lies outside the allowed folders, has changed, or has no row of the
             data set.
     """
-    inputs = None if isinstance(config.model, TransferConfig) else config.model.inputs
-    if not isinstance(inputs, TableConfig):
-        raise ConfigError("a model that reads a table must be asked for", got=config.model.kind)
+    inputs = cast(TableConfig, _inputs(config))
     if inputs.file:
-        require_inside(Path(inputs.file), load().data_roots, what="A feature table")
+        require_inside(Path(inputs.file), roots, what="A feature table")
     sheet = read_feature_table(Path(inputs.file or dataset.source))
     if inputs.fingerprint not in ("", sheet.fingerprint()):
         raise DataError(

@@ -1,7 +1,7 @@
 """The steps of a run in order: samples -> faces -> crops -> what the model reads -> folds -> figures.
 
 Every step writes an artifact under its own key, so what another run has made already is only opened. The
-pipeline knows no database: it tells a `Report` what happens and returns a `RunResult`.
+pipeline knows no database: it reports to a `Report` and returns a `RunResult`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_core.config.run import RunConfig, TransferConfig
+from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset, known_clips
 from fer_core.datasets.fingerprint import fingerprint
 from fer_core.datasets.open import open_dataset
-from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import DataError
 from fer_core.evaluation.metrics import summary as summarise
 from fer_core.evaluation.metrics.probabilities import probabilities_of
@@ -32,14 +31,13 @@ from fer_core.faces.extraction import (
 from fer_core.faces.finetuning.finetuned import trained_on
 from fer_core.faces.finetuning.known_faces import group_of
 from fer_core.faces.recut import write_crops
-from fer_core.learning.networks.backbones import weight_status
 from fer_core.learning.reporting import Report, RunResult
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
 
 from .engine import LOCAL, Engine
 from .fitting import FITTERS, Work, fit
-from .model_inputs import descriptors, reads_table, table_rows
+from .model_inputs import Source, require_images
 from .summary import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
 
 
@@ -63,7 +61,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
     if found != config.data.fingerprint:
         raise DataError(
             "the data set must be as it was when the run was submitted",
-            got=f"fingerprint {found} in place of {config.data.fingerprint}",
+            got=f"fingerprint {found} instead of {config.data.fingerprint}",
             fix="Submit the run again to train on the data as it is now",
         )
     return run(config, dataset, artifacts_of(settings), report, settings, engine)
@@ -80,27 +78,17 @@ def run(
     """Carry out a run, from frames to figures; `engine` says where its heavy steps are computed."""
     device = engine.device(settings)
     started = time.perf_counter()
-    if config.goal == "train" and isinstance(config.model, TransferConfig):
-        require_weights(config.model, settings)
-    if reads_table(config):
-        used, inputs = table_rows(config, dataset, report)
-        frames = used
-    elif dataset.layout == LAYOUT:
-        raise DataError(
-            "a feature table has no images to cut faces from or to show a network",
-            got=dataset.name,
-            fix="Choose svm, bdnn or mlp with the features 'table'",
-        )
-    else:
-        crops = extract_faces(config, dataset, artifacts, report, settings, engine)
-        frames = crops.table
-        if config.goal == "faces":
-            summary = faces_summary(frames) | {"seconds": time.perf_counter() - started}
-            return RunResult(summary, pd.DataFrame(), engine.environment(settings, device))
-        used = crops.used()
-        inputs = crops.images[: len(used)]
-        if config.model.kind != "transfer":
-            inputs = descriptors(config, inputs, artifacts, report)
+
+    def crops() -> Crops:
+        require_images(dataset)
+        return extract_faces(config, dataset, artifacts, report, settings, engine)
+
+    if config.goal == "faces":
+        summary = faces_summary(crops().table) | {"seconds": time.perf_counter() - started}
+        return RunResult(summary, pd.DataFrame(), engine.environment(settings, device))
+    fitter = FITTERS[config.model.kind]
+    inputs = fitter.prepare(Source(config, dataset, crops, artifacts, report, settings))
+    used = inputs.used
     labels = used["label"].to_numpy(copy=True)
     groups = list(used["group"])
     clips = known_clips(used["name"], used["clip"])
@@ -108,7 +96,7 @@ def run(
     held = held_together(config.protocol.name, groups, clips)
     work = Work(
         config=config,
-        inputs=inputs,
+        inputs=inputs.values,
         labels=labels,
         held=None if held is None else [own or name for own, name in zip(held, used["name"], strict=True)],
         names=list(used["name"]),
@@ -118,10 +106,8 @@ def run(
         settings=settings,
         device=device,
     )
-    together = config.trains_backbone and len(FITTERS["transfer"].apart(work)) < len(folds)
-    report.log(
-        f"{len(used)} images, {len(folds)} folds, on {device}" + ", their heads side by side" * together
-    )
+    together = fitter.together if len(fitter.apart(work)) < len(folds) else ""
+    report.log(f"{len(used)} images, {len(folds)} folds, on {device}{together}")
     results = fit(work, engine.fit)
     predictions = held_out(used, results)
     figures = summarise(
@@ -135,17 +121,15 @@ def run(
     summary = {
         **figures,
         "validated": figures["images"],
-        **faces_summary(frames),
+        **faces_summary(inputs.frames),
         **summarise_folds(results),
         **summarise_sets(config, predictions),
-        **(summarise_recipe(config, results, predictions) if config.trains_backbone else {}),
-        "trainable": FITTERS[config.model.kind].trained(work),
+        **summarise_recipe(config, results, predictions),
+        "trainable": fitter.trained(work),
         **measure_leaks(config, used, folds, artifacts),
         "seconds": time.perf_counter() - started,
     }
-    environment = engine.environment(settings, device)
-    if config.trains_backbone:
-        environment |= arithmetic_of(results)
+    environment = engine.environment(settings, device) | arithmetic_of(results)
     return RunResult(summary, predictions, environment)
 
 
@@ -159,7 +143,7 @@ def measure_leaks(
     """
     tuned: dict[str, object] = {}
     known = None
-    if config.faces.extract and config.faces.detector and not reads_table(config):
+    if config.faces.detector and not (used["status"] == NOT_DETECTED).any():
         name, movies = trained_on(artifacts, config.faces.detector, config.data)
         tuned = {"detector_data": name}
         if movies is not None:
@@ -179,19 +163,6 @@ def held_together(protocol: str, groups: list[str], clips: list[str]) -> list[st
     return {"group": groups, "clip": clips}.get(protocol)
 
 
-def require_weights(model: TransferConfig, settings: Settings) -> None:
-    """Fetch a network's weights where they are missing, before any work is done that they would waste.
-
-    Raises:
-        WeightsError: they are not here and can't be fetched.
-    """
-    status = weight_status(model.backbone, model.weights, settings.weights_dir, model.weights_file)
-    if status.state in ("download", "bring"):
-        from fer_core.learning.networks.weights import load_weights
-
-        load_weights(model, settings.weights_dir)
-
-
 def extract_faces(
     config: RunConfig,
     dataset: Dataset,
@@ -202,7 +173,7 @@ def extract_faces(
 ) -> Crops:
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
-    A detection that was cut off goes on after its last frame.
+    A detection that was cut off continues after its last frame.
     """
     faces = config.faces
     detections = None

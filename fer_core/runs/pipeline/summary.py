@@ -12,11 +12,10 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.metrics import apply_temperature, ece, two_sets
 from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses
+from fer_core.learning.reporting import FoldResult
 
-from .fitting import FoldFigures
 
-
-def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame:
+def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:
     """Return a row per held-out image, fold and seed: `RunResult.predictions`."""
     parts = []
     for result in results:
@@ -35,7 +34,7 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise_folds(results: Sequence[FoldFigures]) -> dict[str, object]:
+def summarise_folds(results: Sequence[FoldResult]) -> dict[str, object]:
     """Return the number of folds and their mean losses (nats) and training accuracy at the reported epoch.
 
     That is the last one unless the recipe chose another. NaN stands for what the model doesn't measure.
@@ -58,9 +57,9 @@ def summarise_folds(results: Sequence[FoldFigures]) -> dict[str, object]:
 
 
 def summarise_recipe(
-    config: RunConfig, results: Sequence[FoldFigures], predictions: pd.DataFrame
+    config: RunConfig, results: Sequence[FoldResult], predictions: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return what a transfer run's recipe chose, by seed and fold in their order.
+    """Return what a transfer run's recipe chose, by seed and fold in their order; nothing for other models.
 
     `selection` and `optimistic` name how the reported epoch was chosen, `selected_epochs` which it was.
     `micro_batch` is the least number of images a pass. With a temperature, `temperatures` has each
@@ -68,6 +67,8 @@ def summarise_recipe(
     its own inner split, which neither trained it nor is reported.
     """
     notes = [result.note for result in results]
+    if "selected_epoch" not in notes[0]:
+        return {}
     found: dict[str, Any] = {
         "selection": config.training.selection,
         "optimistic": config.training.optimistic,
@@ -97,7 +98,9 @@ def summarise_sets(config: RunConfig, predictions: pd.DataFrame) -> dict[str, An
     return {"two_sets": two_sets(predictions["label"], said, predictions["fold"], predictions["seed"])}
 
 
-def arithmetic_of(results: Sequence[FoldFigures]) -> dict[str, Any]:
-    """Return the arithmetic that a transfer run's suffix trained in, and why."""
+def arithmetic_of(results: Sequence[FoldResult]) -> dict[str, Any]:
+    """Return the arithmetic that a transfer run's suffix trained in, and why; nothing for other models."""
     note = results[0].note
+    if "precision" not in note:
+        return {}
     return {"precision": note["precision"], "precision_reason": note.get("precision_reason", "as asked")}

@@ -13,7 +13,8 @@ from PIL import Image
 
 from fer_core.config.comparators import BdnnConfig, PixelsConfig
 from fer_core.config.run import CLASSES
-from fer_core.learning.comparators.fitted import FittedFold, read_folds
+from fer_core.learning.comparators.fitted import read_folds
+from fer_core.learning.reporting import FoldResult
 from fer_core.results import charts
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
@@ -73,7 +74,7 @@ def view(runs: list[StoredRun]) -> None:
     _extremes(run, table)
 
 
-def held_out_distances(folds: list[FittedFold], names: list[str], labels_of: dict[str, int]) -> pd.DataFrame:
+def held_out_distances(folds: list[FoldResult], names: list[str], labels_of: dict[str, int]) -> pd.DataFrame:
     """Return a row a held-out image: name, label, and its distance to each class's prototype."""
     parts = []
     for one in folds:

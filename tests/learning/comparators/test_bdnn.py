@@ -28,26 +28,6 @@ def shaken(config: BdnnConfig | MlpConfig = CONFIG, folds: int = 2) -> Bdnn:
     return model
 
 
-def test_both_directions_use_the_same_storage() -> None:
-    model = shaken()
-    places = {weight.data_ptr() for weight in model.weights}
-    assert len(places) == len(model.weights) == 4
-    used: list[int] = []
-    plain = torch.baddbmm
-
-    def spy(bias: torch.Tensor, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        used.append(weight.untyped_storage().data_ptr())
-        return plain(bias, x, weight)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "baddbmm", spy)
-        model(torch.zeros(2, 3, 9))
-        model.reverse(torch.zeros(2, 3, 7))
-    storages = [weight.untyped_storage().data_ptr() for weight in model.weights]
-    assert used == storages + storages[::-1]
-    assert len([name for name, _ in model.named_parameters() if name.startswith("weights")]) == 4
-
-
 def test_gradients_of_both_directions_add_up_in_the_same_tensor() -> None:
     model = shaken()
     x, y = torch.randn(2, 3, 9), torch.randn(2, 3, 7)

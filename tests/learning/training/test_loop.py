@@ -29,6 +29,7 @@ from fer_core.config.run import RunConfig
 from fer_core.errors import Cancelled, StoreError, TrainingError
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import to_input
+from fer_core.learning.inputs.views import Inputs
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.reproducible import seeded
 from fer_core.learning.networks.transfer import (
@@ -37,11 +38,11 @@ from fer_core.learning.networks.transfer import (
     Chain,
     ClassToken,
     Tokens,
-    _vgg16,
     derived_seed,
     reset_head,
 )
-from fer_core.learning.training.loop import FoldResult, train
+from fer_core.learning.reporting import FoldResult
+from fer_core.learning.training.loop import train
 from fer_core.learning.training.sampling import cut_batches, draw_order
 
 
@@ -50,6 +51,8 @@ def _one_thread():
     with one_thread():
         yield
 
+
+VGG16 = BUILDERS["vgg16"]
 
 Forward = Callable[[Chain, torch.Tensor, RunConfig], torch.Tensor]
 
@@ -73,12 +76,12 @@ def usual_loop(
     chain = small_chain(config, side)
     reset_head(chain, seed=fold.seed, fold=fold.fold)
     images, targets = to_input(crops, chain.row), torch.from_numpy(labels)
-    chain.freeze(config.transfer.unfreeze)
-    learnable = [value for value in chain.parameters() if value.requires_grad]
-    optimizer = torch.optim.Adam(learnable, lr=config.training.lr, fused=True)
+    suffix = chain.requires_grad_(False).suffix(chain.row.boundary(config.transfer.unfreeze))
+    optimizer = torch.optim.Adam(suffix.requires_grad_(True).parameters(), lr=config.training.lr, fused=True)
     figures = []
     for epoch in range(1, config.training.epochs + 1):
-        chain.eval().freeze(config.transfer.unfreeze)
+        chain.eval()
+        suffix.train()
         loss_sum = correct = seen = 0.0
         order = draw_order(fold, epoch, labels, config.training.sampler)
         with seeded(derived_seed(fold.seed, fold.fold, epoch, 1), CPU):
@@ -153,8 +156,8 @@ def small_vit() -> tuple[torch.nn.Module, Blocks]:
 
 
 def narrow_vgg() -> tuple[torch.nn.Module, Blocks]:
-    """VGG-16 with fully connected blocks of 64 in place of 4096."""
-    net, blocks = _vgg16()
+    """VGG-16 with fully connected blocks of 64 instead of 4096."""
+    net, blocks = VGG16()
     wide = torch.nn.Sequential(torch.nn.Linear(25088, 64), torch.nn.ReLU(), torch.nn.Dropout())
     rest = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Dropout())
     return net, blocks | {"fc6": wide, "fc7": rest, "fc": torch.nn.Linear(64, 7)}
@@ -246,7 +249,7 @@ def test_reshuffled_folds_ask_for_a_split_each_epoch(tmp_path: Path) -> None:
 def test_a_diverging_loss_names_the_learning_rate(tmp_path: Path) -> None:
     crops, labels = crops_and_labels()
     config = run_config(n=1)
-    inputs = torch.full((len(crops), 512), float("nan"))
+    inputs = Inputs(torch.full((len(crops), 512), float("nan")))
     with pytest.raises(TrainingError, match=r"must stay finite.*Lower the learning rate, now 0\.001"):
         train(
             config,
@@ -276,7 +279,7 @@ def test_the_chain_is_left_as_it_was(tmp_path: Path) -> None:
     train(
         config,
         chain,
-        chain.prefix("stage7")(to_input(crops, chain.row)),
+        Inputs(chain.prefix("stage7")(to_input(crops, chain.row))),
         labels,
         two_folds()[:1],
         device=CPU,

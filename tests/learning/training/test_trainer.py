@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,11 @@ from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.inner import inner_split
 from fer_core.learning.inputs.transforms import to_input
-from fer_core.learning.inputs.views import augmented_view
+from fer_core.learning.inputs.views import Inputs, augmented_view
 from fer_core.learning.networks.transfer import Chain, reset_head
+from fer_core.learning.training.loop import PRECISION
 from fer_core.learning.training.sampling import cut_batches, draw_order, draw_views
 from fer_core.learning.training.schedules import rate
-from fer_core.learning.training.trainer import Trainer
 
 PIXELS = {"flip": True, "crop": 0.2}
 GRADUAL = {
@@ -59,7 +61,7 @@ def _one_thread():
         yield
 
 
-class Told(Recorder):
+class Heard(Recorder):
     """A recorder that keeps log lines."""
 
     def log(self, text: str) -> None:
@@ -231,61 +233,48 @@ def test_temperature_is_fitted_on_the_inner_split_alone(tmp_path: Path) -> None:
     )
 
 
-def test_memory_that_runs_out_halves_the_micro_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Trainer._step
+def roomy(most: int, since: int = 0) -> Callable[[Inputs, np.ndarray], torch.Tensor]:
+    """Return a way to read inputs for which memory lasts for so many images a pass, from the given pass on."""
+    passes = iter(range(10**9))
 
-    def greedy(self: Trainer, batches: Any, mixers: Any, seen: Any) -> None:
-        if self.micro > 4 and len(self.records[0]) == 1:
+    def read(inputs: Inputs, rows: np.ndarray) -> torch.Tensor:
+        if next(passes) >= since and len(rows) > most:
             raise torch.OutOfMemoryError
-        step(self, batches, mixers, seen)
+        return inputs.clean[torch.from_numpy(rows)]
 
-    monkeypatch.setattr(Trainer, "_step", greedy)
-    config, report = run_config("efficientnet_lite0", 2, "imagenet", batch_size=16), Told()
-    results = fit(config, tmp_path, report=report, save_every_s=0.0)
+    return read
+
+
+def test_memory_that_runs_out_halves_the_micro_batch(tmp_path: Path) -> None:
+    config, report = run_config("efficientnet_lite0", 2, "imagenet", batch_size=16), Heard()
+    results = fit(config, tmp_path, report=report, save_every_s=0.0, live=roomy(4, since=3))
     assert {result.note["micro_batch"] for result in results} == {4}
     assert [line.rpartition("with ")[2] for line in report.lines] == ["8 images a pass", "4 images a pass"]
     assert report.steps[-1] == ("train", 4, 4)
     assert all(len(result.epochs) == 2 for result in results)
 
 
-def test_parts_of_a_batch_train_as_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_batch_train_as_the_batch(tmp_path: Path) -> None:
     """With n = 1 there is no BatchNorm, so gradients that add up give the whole batch's step up to rounding."""
     config = run_config(n=1, batch_size=16, class_weights=True, sampler="shuffled", label_smoothing=0.1)
     plain = fit(config, tmp_path / "plain")
-    begin = Trainer._begin
-
-    def narrow(self: Trainer) -> None:
-        self.micro = 4
-        begin(self)
-
-    monkeypatch.setattr(Trainer, "_begin", narrow)
-    parts = fit(config, tmp_path / "parts")
+    parts = fit(config, tmp_path / "parts", report=Heard(), live=roomy(4))
     for one, other in zip(plain, parts, strict=True):
         assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
         assert other.note["micro_batch"] == 4
 
 
-def test_memory_that_never_suffices_says_what_to_lower(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def greedy(*_: Any) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr(Trainer, "_step", greedy)
-    with pytest.raises(TrainingError, match="must fit into the device's memory"):
-        fit(run_config(n=1), tmp_path, report=Told())
+def test_memory_that_never_suffices_says_what_to_lower(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"must fit.*batch size 8.*Lower the batch size"):
+        fit(run_config(n=1), tmp_path, report=Heard(), live=roomy(0))
 
 
-def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = run_config(n=2, precision="auto")
-    monkeypatch.setattr("fer_core.learning.training.precision.native_bf16", lambda: True)
-    monkeypatch.setattr(
-        "fer_core.learning.training.precision.step_seconds",
-        lambda p, *_: {"float32": 2.0, "bf16": 1.0}[p.used],
-    )
+def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path) -> None:
+    config, kept = run_config(n=2, precision="auto"), tmp_path / "fit" / PRECISION
     with pytest.raises(Cancelled):
         fit(config, tmp_path, report=Recorder(cancel_at_check=9), save_every_s=0.0)
-    monkeypatch.setattr("fer_core.learning.training.precision.native_bf16", lambda: False)
+    assert json.loads(kept.read_text())["used"] in ("float32", "bf16")
+    kept.write_text(json.dumps({"used": "bf16", "reason": "measured on this CPU"}))
     assert {result.note["precision"] for result in fit(config, tmp_path)} == {"bf16"}
 
 

@@ -39,7 +39,7 @@ SVM = SvmConfig(inputs=PixelsConfig(side=8), costs=(1.0,), gammas=(1.0,), inner_
 
 
 class Quiet:
-    """A report that keeps what it is told."""
+    """A report that keeps what it hears."""
 
     run_id, attempt = "run", 1
 

@@ -170,7 +170,7 @@ def test_a_detector_trained_on_the_same_data_is_counted_as_a_leak(generated: Pat
     }
     artifacts.ensure("detectors", "a" * 16, about, lambda folder: None)
     config = definition(generated, faces=FacesConfig(detector="a" * 16))
-    used = samples_table(dataset)
+    used = samples_table(dataset).assign(status="found")
     groups, clips = list(used["group"]), list(used["clip"])
     labels = used["label"].to_numpy(copy=True)
     folds = draw(config.protocol, labels, groups, clips, list(used["split"]))
