@@ -37,14 +37,9 @@ def records() -> list[BoxRecord]:
     return [*found[:-1], BoxRecord(NAMES[-1], (0.0, 0.0, 640.0, 480.0))]
 
 
-def test_csv_round_trip() -> None:
-    found = read_boxes_file(to_csv(records()).encode(), FRAMES)
-    assert found.problems == ()
-    assert list(found.records) == records()
-
-
-def test_coco_round_trip() -> None:
-    found = read_boxes_file(to_coco(records(), FRAMES).encode(), FRAMES)
+@pytest.mark.parametrize("text", [to_csv(records()), to_coco(records(), FRAMES)], ids=["csv", "coco"])
+def test_round_trip(text: str) -> None:
+    found = read_boxes_file(text.encode(), FRAMES)
     assert found.problems == ()
     assert list(found.records) == records()
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fer_core.evaluation.metrics import group_interval, wilson
+from fer_core.faces.crops import overlaps
 from fer_core.faces.extraction import Progress, frames
-from fer_core.faces.mtcnn.detector import MTCNN
+from fer_core.faces.rescue import Detector
 
 from .known_faces import KnownFrame
-from .samples import overlaps
 
 #: Least IoU of a detection with a true box for the face to count as found.
 FOUND = 0.5
@@ -22,7 +22,7 @@ BESIDE = 0.3
 
 
 def score(
-    known: Sequence[KnownFrame], before: MTCNN, after: MTCNN, progress: Progress | None = None
+    known: Sequence[KnownFrame], before: Detector, after: Detector, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Compare two detectors on frames that neither may have been trained on; unreadable ones are left out.
 

@@ -71,7 +71,7 @@ def fine_tune(
         weights = folder / WEIGHTS
         rng = np.random.default_rng([config.seed, 1])
         nets = nn.ModuleDict({"rnet": RNet(), "onet": ONet()})
-        pretrained = MTCNN(trace=False)
+        pretrained = MTCNN()
         samples, curves = {}, {}
         for stage in ("rnet", "onet"):
             write_tensors(weights, nets.state_dict())
@@ -83,7 +83,7 @@ def fine_tune(
             samples[stage] = made.counts()
             curves[stage] = train_stage(nets, stage, made, config, rng, _about(told, f"{stage} training"))
         write_tensors(weights, nets.state_dict())
-        figures = score(held, pretrained, MTCNN(weights=weights, trace=False), _about(told, "comparing"))
+        figures = score(held, pretrained, MTCNN(weights=weights), _about(told, "comparing"))
         about.update(samples=samples, losses=curves, figures=figures)  # written by `ensure` after this
 
     with _one_thread():

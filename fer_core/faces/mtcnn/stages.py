@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from fer_core.errors import WeightsError
 
-from .packed_pnet import PackedPNet, heads_of, parameters
+from .pnet import PooledPNet, heads_of, parameters
 
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
@@ -49,10 +49,7 @@ class _Convolutions:
         for index, (conv, prelu, pool) in enumerate(layers):
             weight, bias = parameters(conv, reads_pixels=index == 0)
             slope = None if prelu is None else self._place(prelu.weight.detach(), device)
-            weight = self._place(weight, device)
-            if self._blocked:  # once here, not in every call: a third of the time of a small level
-                weight = torch.ops.aten.mkldnn_reorder_conv2d_weight(weight, [0, 0], [1, 1], [1, 1], 1)
-            self._layers.append(_Layer(weight, self._place(bias, device), slope, pool))
+            self._layers.append(_Layer(self._place(weight, device), self._place(bias, device), slope, pool))
 
     def _place(self, values: Tensor, device: torch.device) -> Tensor:
         return values.to_mkldnn() if self._blocked else values.to(device)
@@ -93,7 +90,7 @@ class Stages:
             (p.conv3, p.prelu3, 0),
             (heads_of(p), None, 0),
         ]
-        self._p = PackedPNet(p) if _on_onednn(device) else _Convolutions(layers, device)
+        self._p = PooledPNet(p) if _on_onednn(device) else _Convolutions(layers, device)
         self._r = _Convolutions(
             [(r.conv1, r.prelu1, 3), (r.conv2, r.prelu2, 3), (r.conv3, r.prelu3, 0)], device
         )
