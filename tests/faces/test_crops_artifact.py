@@ -99,16 +99,16 @@ def test_a_drawn_box_changes_its_frame_alone(
     artifacts = Artifacts(tmp_path / "artifacts")
     first = read_crops(ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections))
     config = definition(artifacts, STEPS[0])
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     made = ensure_crops(
-        config, samples, artifacts, lambda: detections, progress=lambda *done: told.append(done)
+        config, samples, artifacts, lambda: detections, progress=lambda *done: reported.append(done)
     )
     second = read_crops(made)
     assert list(first.table["status"]) == ["found", "none", "found", "unreadable", "found", "none"]
     assert list(second.table["status"]) == ["found", "manual", "found", "unreadable", "found", "none"]
     differs = [index for index in range(5) if not np.array_equal(first.images[index], second.images[index])]
     assert differs == [1]
-    assert told == [(1, 1)]
+    assert reported == [(1, 1)]
 
 
 def test_only_crops_of_the_same_settings_and_data_serve(

@@ -44,14 +44,14 @@ def samples(tmp_path: Path) -> list[Sample]:
 
 
 def test_every_frame_gets_a_line_and_unreadable_ones_a_reason(samples: list[Sample], tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    write_faces(samples, tmp_path, bright(), progress=lambda *done: told.append(done))
+    reported: list[tuple[int, int]] = []
+    write_faces(samples, tmp_path, bright(), progress=lambda *done: reported.append(done))
     found = read_detections(tmp_path)
     assert list(found) == [sample.name for sample in samples]
     assert [len(found[sample.name]) for sample in samples] == [1, 0, 1, 0, 1]
     assert found[samples[3].name].reason
     assert found[samples[2].name].width == 50
-    assert told[-1] == (5, 5)
+    assert reported[-1] == (5, 5)
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"name": "Movie_0'])

@@ -84,7 +84,7 @@ def detect_and_cut(source: str, log: Path, pause: float = 0.0) -> None:
 
 
 def kill_when(source: Path, log: Path, ready: Callable[[], bool]) -> None:
-    """Start the detection in a process of its own and kill it as soon as `ready`."""
+    """Start the detection in another process and kill it as soon as `ready`."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(source), str(log)], cwd=ROOT)
     try:
         end = time.monotonic() + 120
@@ -156,7 +156,7 @@ def test_a_killed_detection_goes_on_does_nothing_twice_and_ends_as_one_left_in_p
     assert len(again) == len(set(again))
     assert set(again) == {sample.name for sample in samples} - names(lines)
     crops = only(home / "crops", "[!.]*")
-    assert (crops / CROPS).stat().st_ino == pixels.st_ino  # gone on with, not made anew
+    assert (crops / CROPS).stat().st_ino == pixels.st_ino  # continued, not made again
     assert whole_lines(crops / TABLE)[: len(lines)] == lines
 
     monkeypatch.setenv("FER_HOME", str(tmp_path / "peace"))

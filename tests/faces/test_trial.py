@@ -42,14 +42,14 @@ def before(statuses: list[str]) -> pd.DataFrame:
 def test_wins_losses_and_other_faces_are_told_apart(samples: list[Sample]) -> None:
     table = before(["none", "found", "found", "low-confidence", "found", "none"])
     detector = by_level({20: [(5, 0.99)], 60: [(60, 0.99)], 80: [(5, 0.8)], 100: [(5, 0.99), (60, 0.98)]})
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     config = FacesConfig(size=32)
-    result, crops = attempt(samples, table, config, detector, progress=lambda *done: told.append(done))
+    result, crops = attempt(samples, table, config, detector, progress=lambda *done: reported.append(done))
     assert list(result["outcome"]) == ["won", "lost", "another face", "as before", "lost", "as before"]
     assert list(result["after"]) == ["found", "none", "found", "low-confidence", "several", "none"]
     assert crops.shape == (6, 32, 32, 3)
     assert [int(crop.mean()) for crop in crops] == [20, 40, 60, 80, 100, 120]
-    assert told == [(done, 6) for done in range(1, 7)]
+    assert reported == [(done, 6) for done in range(1, 7)]
 
 
 def test_only_the_picked_frames_are_tried(samples: list[Sample]) -> None:

@@ -314,16 +314,16 @@ def test_the_command_line_trains_one_and_detects_with_it(
     small = GeneratedConfig(seed=2, ordinary=7, hard=0, movies=2, width=320, height=256)
     folder = generate(small, tmp_path / "small", workers=1)
     assert main(["detector", "train", "--data", str(folder), "--epochs", "1", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["settings"]["epochs"] == 1
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["settings"]["epochs"] == 1
     assert main(["detector", "train", "--data", str(folder), "--epochs", "1"]) == 0
     out = capsys.readouterr().out
     assert "failures won" in out
     assert "say nothing about real faces" in out
-    assert main(["faces", "--data", str(folder), "--detector", told["key"], "--json"]) == 0
+    assert main(["faces", "--data", str(folder), "--detector", reported["key"], "--json"]) == 0
     images = json.loads(capsys.readouterr().out)["images"]
     assert len(images) == 7
-    weights = tmp_path / "home" / "artifacts" / KIND / told["key"] / "weights.safetensors"
+    weights = tmp_path / "home" / "artifacts" / KIND / reported["key"] / "weights.safetensors"
     tuned = MTCNN(weights=weights).detect([load_rgb(folder / row["path"]) for row in images])
     assert [row["faces"] for row in images] == [len(one) for one in tuned]
     expected = [float(one.probabilities[0]) if len(one) else None for one in tuned]  # the largest comes first
