@@ -52,6 +52,8 @@ def test_every_frame_gets_a_line_and_unreadable_ones_a_reason(samples: list[Samp
     assert found[samples[3].name].reason
     assert found[samples[2].name].width == 50
     assert reported[-1] == (5, 5)
+    first = json.loads((tmp_path / DETECTIONS).read_text().splitlines()[0])
+    assert first["boxes"] == [[4.25, 5.5, 30.0, 34.0]]
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"name": "Movie_0'])
@@ -139,9 +141,3 @@ def test_missing_results_say_what_to_do(tmp_path: Path) -> None:
         read_detections(tmp_path)
     with pytest.raises(StoreError, match="detection again"):
         read_crops(tmp_path)
-
-
-def test_lines_are_plain_json(samples: list[Sample], tmp_path: Path) -> None:
-    write_faces(samples[:1], tmp_path, bright())
-    line = json.loads((tmp_path / DETECTIONS).read_text())
-    assert line["boxes"] == [[4.25, 5.5, 30.0, 34.0]]

@@ -50,11 +50,8 @@ def samples(tmp_path: Path) -> list[Sample]:
     return found
 
 
-def test_the_names_in_the_config_are_the_policies() -> None:
+def test_the_config_names_the_policies_and_refuses_others_and_repeats() -> None:
     assert tuple(POLICIES) == RESCUES
-
-
-def test_an_unknown_or_doubled_policy_is_refused() -> None:
     for values in (["lihgt"], ["light", "light"]):
         with pytest.raises(ConfigError, match="rescue must hold"):
             parse(FacesConfig, {"rescue": values})

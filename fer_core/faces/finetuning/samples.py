@@ -66,7 +66,7 @@ def collect(
     """Make a net's training samples from frames; unreadable ones are left out.
 
     R-Net lets so little background through that O-Net would see next to none and learn to call everything a
-    face: where its own candidates give fewer negatives than a frame may have, what R-Net looked at fills up.
+    face: where its candidates give fewer negatives than a frame may have, what R-Net looked at fills up.
 
     Args:
         proposer: detector with lowered thresholds, whose trace holds the boxes that the stage looks at.

@@ -166,10 +166,6 @@ def test_image_smaller_than_the_least_face_gives_none(size: tuple[int, int], det
     assert found.trace.failure() is None
 
 
-def test_no_images(detector: MTCNN):
-    assert detector.detect([]) == []
-
-
 def test_trace_follows_each_candidate(detector: MTCNN):
     [found] = detect(detector, several())
     trace = found.trace
