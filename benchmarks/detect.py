@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.parts.long_detection import Memory, watch  # noqa: E402
-from fer_core.faces.mtcnn.detector import MTCNN, Detection  # noqa: E402
+from fer_core.faces.crops import Faces, overlaps  # noqa: E402
+from fer_core.faces.mtcnn.detector import MTCNN  # noqa: E402
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -56,14 +57,6 @@ class Row:
     max_landmark_px: float | None
 
 
-@dataclass(frozen=True)
-class Faces:
-    """A frame's faces: boxes (n, 4) and landmarks (n, 5, 2), source px."""
-
-    boxes: np.ndarray
-    landmarks: np.ndarray
-
-
 def load_frames(folder: Path, size: tuple[int, int], count: int) -> list[np.ndarray]:
     """Up to `count` images spread over the folder, fitted to (width, height): uint8 RGB (h, w, 3)."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
@@ -77,33 +70,28 @@ def run_facenet(detector: Reference, frames: list[np.ndarray], batch: int) -> li
     """facenet-pytorch's faces, `batch` frames a call."""
     found = []
     for start in range(0, len(frames), batch):
-        boxes, _, landmarks = detector.detect(np.stack(frames[start : start + batch]), landmarks=True)
-        for own_boxes, own_landmarks in zip(boxes, landmarks, strict=True):
-            if own_boxes is None:
-                found.append(Faces(np.zeros((0, 4)), np.zeros((0, 5, 2))))
-            else:
-                found.append(Faces(np.asarray(own_boxes, float), np.asarray(own_landmarks, float)))
+        images = frames[start : start + batch]
+        for image, *of_one in zip(images, *detector.detect(np.stack(images), landmarks=True), strict=True):
+            none = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
+            boxes, scores, points = none if of_one[0] is None else (np.asarray(own, float) for own in of_one)
+            found.append(Faces(image.shape[1], image.shape[0], boxes, scores, points))
     return found
 
 
-def run_fer(detector: MTCNN, frames: list[np.ndarray], batch: int) -> list[Detection]:
+def run_fer(detector: MTCNN, frames: list[np.ndarray], batch: int) -> list[Faces]:
     """This project's faces, `batch` frames a call."""
     calls = (detector.detect(frames[start : start + batch]) for start in range(0, len(frames), batch))
     return [found for call in calls for found in call]
 
 
-def compare(reference: Sequence[Faces], found: Sequence[Detection]) -> tuple[int, float | None, float | None]:
+def compare(reference: Sequence[Faces], found: Sequence[Faces]) -> tuple[int, float | None, float | None]:
     """Frames with another number of faces; over the others' faces the least IoU and greatest landmark distance."""
     others, ious, distances = 0, [], []
     for a, b in zip(reference, found, strict=True):
         if len(a.boxes) != len(b.boxes):
             others += 1
             continue
-        boxes = b.boxes.astype(float)
-        sides = np.minimum(a.boxes[:, 2:], boxes[:, 2:]) - np.maximum(a.boxes[:, :2], boxes[:, :2])
-        shared = sides.clip(0).prod(1)
-        union = sum((box[:, 2:] - box[:, :2]).prod(1) for box in (a.boxes, boxes)) - shared
-        ious += (shared / union).tolist()
+        ious += overlaps(a.boxes, b.boxes.astype(float)).diagonal().tolist()
         distances += np.linalg.norm(a.landmarks - b.landmarks, axis=2).max(1, initial=0).tolist()
     return others, min(ious, default=None), max(distances, default=None)
 
@@ -113,7 +101,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
     clock = CLOCKS[args.clock]
     reference, own = (
         Reference(keep_all=True, device=torch.device(args.device)),
-        MTCNN(device=args.device, trace=args.trace),
+        MTCNN(device=args.device),
     )
     rows = []
     for size in args.sizes:
@@ -179,7 +167,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=Path, default=PHOTOS, help="folder of images with faces")
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
     parser.add_argument(
         "--memory", type=int, metavar="N", help="watch the memory of a detection over N frames instead"
     )
@@ -194,7 +182,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu: for a machine busy with other work"
     )
-    parser.add_argument("--no-trace", dest="trace", action="store_false", help="leave the trace out")
     args = parser.parse_args()
     args.sizes = args.sizes or ("160x120,240x180,320x240" if args.memory else "720x576,1280x720")
     args.sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]

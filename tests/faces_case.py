@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.datasets.base import Sample
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.faces.crops import Faces
-from fer_core.faces.extraction import detect_all, read_detections
-from fer_core.faces.recut import write_crops
+from fer_core.faces.crops_artifact import ensure_crops
+from fer_core.faces.extraction import Progress, detected, read_detections, write_detections
+from fer_core.faces.rescue import DetectorOf
 from fer_core.storage.artifacts import Artifacts
 
 WIDTH, HEIGHT = 320, 240
 
-#: (class, movie, gray level, faces that `Levels` finds there); the level's place in the list is its frame's.
+#: (class, movie, gray level, faces that `by_level` finds there); the level's place in the list is its frame's.
 FRAMES: tuple[tuple[str, str, int, int], ...] = (
     ("angry", "Harbor", 40, 0),
     ("angry", "Harbor", 120, 1),
@@ -31,16 +34,64 @@ FRAMES: tuple[tuple[str, str, int, int], ...] = (
 BOXES = np.array([[40.0, 50.0, 120.0, 150.0], [180.0, 40.0, 240.0, 110.0]], np.float32)
 
 
-class Levels:
-    """A detector that finds no face below gray level 100, one below 190, else two."""
+class Finder:
+    """A detector that finds what a function says, and the same with lowered thresholds.
 
-    def detect(self, images: list[np.ndarray]) -> list[Faces]:
-        return [self._one(float(image.mean())) for image in images]
+    Args:
+        find: gives an image's faces as (box, probability) pairs.
 
-    def _one(self, level: float) -> Faces:
-        count = int(level > 100) + int(level > 190)
-        points = np.tile(np.linspace(60, 100, 10, dtype=np.float32).reshape(1, 5, 2), (count, 1, 1))
-        return Faces(WIDTH, HEIGHT, BOXES[:count], np.array([0.99, 0.95], np.float32)[:count], points)
+    Attributes:
+        seen: how many images it was given.
+    """
+
+    def __init__(self, find: Callable[[np.ndarray], Sequence[tuple[Sequence[float], float]]]) -> None:
+        self.find, self.seen = find, 0
+
+    def __call__(self, lowered: float) -> Finder:
+        return self
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[Faces]:
+        self.seen += len(images)
+        return [self._one(image) for image in images]
+
+    def _one(self, image: np.ndarray) -> Faces:
+        found = self.find(image)
+        boxes = np.array([box for box, _ in found], np.float32).reshape(-1, 4)
+        points = np.repeat(boxes[:, None, :2] + 10, 5, axis=1)
+        sure = np.array([probability for _, probability in found], np.float32)
+        return Faces(image.shape[1], image.shape[0], boxes, sure, points)
+
+
+class Silent:
+    """A run's report that nobody reads."""
+
+    run_id, attempt = "silent", 1
+
+    def step(self, name: str, done: int, total: int) -> None: ...
+
+    def epoch(self, record: object) -> None: ...
+
+    def log(self, text: str) -> None: ...
+
+    def check(self) -> None: ...
+
+
+def by_level(image: np.ndarray) -> list[tuple[list[float], float]]:
+    """Return no face below gray level 100, one below 190, else two."""
+    level = float(image.mean())
+    return list(zip(BOXES.tolist(), (0.99, 0.95), strict=True))[: int(level > 100) + int(level > 190)]
+
+
+def write_faces(
+    samples: Sequence[Sample],
+    folder: Path,
+    detector_of: DetectorOf,
+    config: FacesConfig | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Look for faces as a run does, appending to what is in a folder."""
+    settings = config or FacesConfig()
+    write_detections(samples, folder, lambda todo: detected(todo, settings, detector_of), progress=progress)
 
 
 def frame_name(index: int) -> str:
@@ -70,16 +121,10 @@ def detect(folder: Path, home: Path) -> RunConfig:
         "detections",
         config.detections_key(),
         {},
-        lambda place: detect_all(dataset.samples, Levels(), place),
+        lambda place: write_faces(dataset.samples, place, Finder(by_level)),
     )
-    found = read_detections(artifacts.open("detections", config.detections_key()))
-    described = {"faces": config.faces.hashed(), "data": data.hashed()}
-    artifacts.ensure(
-        "crops",
-        config.crops_key(),
-        described,
-        lambda place: write_crops(config, dataset.samples, found, artifacts, place),
-    )
+    found = artifacts.open("detections", config.detections_key())
+    ensure_crops(config, dataset.samples, artifacts, lambda: read_detections(found))
     return config
 
 

@@ -28,7 +28,7 @@ def train(options: argparse.Namespace) -> int:
     from fer_core.faces.finetuning.train import fine_tune
 
     with _Steps() as told:
-        key = fine_tune(dataset, data, drawn, config, context.artifacts, told=told)
+        key = fine_tune(dataset, data, drawn, config, context.artifacts, progress=told)
     about = context.artifacts.read_config(KIND, key)
     if options.json:
         print_json({"key": key, **about})

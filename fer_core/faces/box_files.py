@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,14 +60,6 @@ class Imported:
 
     records: tuple[BoxRecord, ...]
     problems: tuple[RowProblem, ...]
-
-
-class _Refused(Exception):
-    """One row's rule, value met and fix; caught in this module."""
-
-    def __init__(self, rule: str, got: object, fix: str) -> None:
-        super().__init__(rule)
-        self.rule, self.got, self.fix = rule, repr(got)[:200], fix
 
 
 def to_csv(records: Iterable[BoxRecord]) -> str:
@@ -133,10 +125,10 @@ def read_boxes_file(content: bytes, frames: Mapping[str, tuple[int, int]]) -> Im
         try:
             record = _checked(name, values, frames)
             if name in records:
-                raise _Refused("a frame has one box", name, "Keep the right one of its rows")
+                raise DataError("a frame has one box", got=name, fix="Keep the right one of its rows")
             records[name] = record
-        except _Refused as refused:
-            problems.append(RowProblem(place, name, refused.rule, refused.got, refused.fix))
+        except DataError as error:
+            problems.append(RowProblem(place, name, error.rule, repr(error.got)[:200], error.fix))
     return Imported(tuple(records.values()), tuple(problems))
 
 
@@ -175,43 +167,37 @@ def _coco_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         ) from error
     for number, annotation in enumerate(annotations, start=1):
         entry = annotation if isinstance(annotation, dict) else {}
-        image = entry.get("image_id")
-        name = names.get(image, "") if isinstance(image, str | int) else ""
-        box = entry.get("bbox")
-        corners: Sequence[Any] = box if isinstance(box, list) else ()
+        image, box, about = (entry.get(key) for key in ("image_id", "bbox", "attributes"))
+        corners = box if isinstance(box, list) else []
         if len(corners) == 4 and all(isinstance(value, int | float) for value in corners):
-            with suppress(OverflowError):  # a whole number too large for a float: `_checked` tells
+            with suppress(OverflowError):  # a whole number too large for a float: `_checked` says so
                 x, y, wide, high = map(float, corners)
                 corners = [x, y, round(x + wide, DIGITS), round(y + high, DIGITS)]
-        attributes = entry.get("attributes")
-        about = attributes if isinstance(attributes, dict) else {}
-        yield (
-            f"annotation {number}",
-            name,
-            {
-                "corners": corners,
-                "author": str(about.get("author", "")),
-                "created": str(about.get("created", "")),
-            },
-        )
+        named = names.get(image, "") if isinstance(image, str | int) else ""
+        said = {key: str(about.get(key, "")) if isinstance(about, dict) else "" for key in COLUMNS[5:]}
+        yield f"annotation {number}", named, {"corners": corners, **said}
 
 
 def _checked(name: str, values: Mapping[str, Any], frames: Mapping[str, tuple[int, int]]) -> BoxRecord:
     if name not in frames:
-        raise _Refused("the frame must be in the data set and readable", name, "Correct its name")
+        raise DataError("the frame must be in the data set and readable", got=name, fix="Correct its name")
     corners = values["corners"]
     try:
         x1, y1, x2, y2 = (float(value) for value in corners)
     except (TypeError, ValueError, OverflowError):
-        raise _Refused("a box is four numbers", corners, "Write pixels with a point, no units") from None
+        raise DataError(
+            "a box is four numbers", got=corners, fix="Write pixels with a point, no units"
+        ) from None
     if not all(math.isfinite(value) for value in (x1, y1, x2, y2)):
-        raise _Refused("a box is four finite numbers", corners, "Correct the row")
+        raise DataError("a box is four finite numbers", got=corners, fix="Correct the row")
     if not (x1 < x2 and y1 < y2):
-        raise _Refused("x1 < x2 and y1 < y2", (x1, y1, x2, y2), "Swap the corners")
+        raise DataError("x1 < x2 and y1 < y2", got=(x1, y1, x2, y2), fix="Swap the corners")
     width, height = frames[name]
     if x1 < -SLACK or y1 < -SLACK or x2 > width + SLACK or y2 > height + SLACK:
         rule = f"the box must lie inside its frame of {width} x {height} pixels"
-        raise _Refused(rule, (x1, y1, x2, y2), "Check that the box was drawn on this size of the frame")
+        raise DataError(
+            rule, got=(x1, y1, x2, y2), fix="Check that the box was drawn on this size of the frame"
+        )
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
     return BoxRecord(name, box, values["author"], _seconds(values["created"]))
 
@@ -228,7 +214,7 @@ def _seconds(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise _Refused(
-            "a time is ISO 8601", text, "Write 2026-03-01T12:00:00+00:00, or leave it empty"
+        raise DataError(
+            "a time is ISO 8601", got=text, fix="Write 2026-03-01T12:00:00+00:00, or leave it empty"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

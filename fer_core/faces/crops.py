@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from fer_core.config.run import FacesConfig
+
+from .mtcnn.trace import Trace
 
 #: What becomes of a frame in detection, in the order pages list it.
 STATUSES: tuple[str, ...] = ("found", "several", "low-confidence", "none", "manual", "unreadable")
@@ -25,15 +28,17 @@ TEMPLATE = np.array([[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [41.55, 92.
 
 @dataclass(frozen=True)
 class Faces:
-    """What detection said about one frame.
+    """What detection said about one frame: its faces, from MTCNN the largest box first.
 
     Attributes:
         width, height: the frame's size in pixels; 0 when it could not be read.
-        boxes: (n, 4) float32, source pixels.
-        probabilities: (n,) float32 in 0..1.
-        landmarks: (n, 5, 2) float32, source pixels: eyes, nose, mouth corners.
+        boxes: (n, 4) float32 x1, y1, x2, y2, source pixels; may reach past the frame's border.
+        probabilities: (n,) float32 in 0..1, O-Net's.
+        landmarks: (n, 5, 2) float32 x, y of left eye, right eye, nose, left and right mouth corner (left as
+            seen in the image), source pixels.
         reason: why the frame could not be read, or None.
         rescued_by: the policy of `rescue` that found the faces, or None where the first look did.
+        trace: what each stage of the detector saw and removed; None once stored.
     """
 
     width: int
@@ -43,6 +48,7 @@ class Faces:
     landmarks: np.ndarray
     reason: str | None = None
     rescued_by: str | None = None
+    trace: Trace | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -52,29 +58,29 @@ class Faces:
         """Return the entry of a frame that could not be decoded."""
         return cls(0, 0, np.zeros((0, 4), "f4"), np.zeros(0, "f4"), np.zeros((0, 5, 2), "f4"), reason)
 
-    def to_dict(self) -> dict[str, object]:
-        """Return JSON-able values from which `from_dict` gives the same faces back."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values from which `from_dict` gives the same faces back, without their trace."""
         return {
             "width": self.width,
             "height": self.height,
-            "boxes": [[float(v) for v in row] for row in self.boxes],
-            "probabilities": [float(v) for v in self.probabilities],
-            "landmarks": [[[float(v) for v in point] for point in face] for face in self.landmarks],
+            "boxes": self.boxes.tolist(),
+            "probabilities": self.probabilities.tolist(),
+            "landmarks": self.landmarks.tolist(),
             "reason": self.reason,
             "rescued_by": self.rescued_by,
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> Faces:
+    def from_dict(cls, values: Mapping[str, Any]) -> Faces:
         """Build from what `to_dict` returned."""
         return cls(
-            int(values["width"]),  # type: ignore[call-overload]
-            int(values["height"]),  # type: ignore[call-overload]
+            values["width"],
+            values["height"],
             np.array(values["boxes"], dtype=np.float32).reshape(-1, 4),
             np.array(values["probabilities"], dtype=np.float32),
             np.array(values["landmarks"], dtype=np.float32).reshape(-1, 5, 2),
-            values["reason"],  # type: ignore[arg-type]
-            values.get("rescued_by"),  # type: ignore[arg-type]
+            values["reason"],
+            values.get("rescued_by"),
         )
 
 
@@ -92,26 +98,34 @@ class Chosen:
     """
 
     status: str
-    box: Box | None
-    probability: float | None
-    landmarks: np.ndarray | None
-    faces: int
+    box: Box | None = None
+    probability: float | None = None
+    landmarks: np.ndarray | None = None
+    faces: int = 0
     rescued_by: str | None = None
 
 
 def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chosen:
     """Choose the face of a frame and say what became of it.
 
-    'several': two or more faces at or above `config.doubtful_below`; 'low-confidence': the chosen one lies
-    below it. A drawn box is used only under the policy 'manual', where it wins over any detection.
+    A drawn box is used only under the policy 'manual', where it wins over any detection.
     """
     if faces.reason is not None:
-        return Chosen("unreadable", None, None, None, 0)
+        return Chosen("unreadable")
     if drawn is not None and config.no_face == "manual":
-        return Chosen("manual", drawn, None, None, len(faces))
+        return Chosen("manual", drawn, faces=len(faces))
     if not len(faces):
-        return Chosen("none", None, None, None, 0)
-    index = _RANKS[config.choice](faces)
+        return Chosen("none")
+    return _chosen(faces, _RANKS[config.choice](faces), config)
+
+
+def choose_each(faces: Faces, config: FacesConfig) -> list[Chosen]:
+    """Return every face of a frame as if it were the chosen one, in the detector's order; 'none' if there is none."""
+    return [_chosen(faces, index, config) for index in range(len(faces))] or [choose(faces, config)]
+
+
+def _chosen(faces: Faces, index: int, config: FacesConfig) -> Chosen:
+    """'several': two or more faces at or above `doubtful_below`; 'low-confidence': this one lies below it."""
     probability = float(faces.probabilities[index])
     sure = int((faces.probabilities >= config.doubtful_below).sum())
     if probability < config.doubtful_below:
@@ -119,25 +133,32 @@ def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chose
     else:
         status = "several" if sure > 1 else "found"
     x1, y1, x2, y2 = (float(v) for v in faces.boxes[index])
-    box = (x1, y1, x2, y2)
-    return Chosen(status, box, probability, faces.landmarks[index], len(faces), faces.rescued_by)
+    return Chosen(status, (x1, y1, x2, y2), probability, faces.landmarks[index], len(faces), faces.rescued_by)
 
 
-def _largest(faces: Faces) -> int:
+def _area(faces: Faces) -> np.ndarray:
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
-    return int(np.argmax(sides[:, 0] * sides[:, 1]))
+    return sides[:, 0] * sides[:, 1]
 
 
-def _most_probable(faces: Faces) -> int:
-    return int(np.argmax(faces.probabilities))
-
-
-def _central(faces: Faces) -> int:
+def _off_centre(faces: Faces) -> np.ndarray:
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 - np.array([faces.width, faces.height]) / 2
-    return int(np.argmin((centres**2).sum(axis=1)))
+    return (centres**2).sum(axis=1)
 
 
-_RANKS = {"largest": _largest, "most_probable": _most_probable, "central": _central}
+_RANKS: dict[str, Callable[[Faces], int]] = {
+    "largest": lambda faces: int(_area(faces).argmax()),
+    "most_probable": lambda faces: int(faces.probabilities.argmax()),
+    "central": lambda faces: int(_off_centre(faces).argmin()),
+}
+
+
+def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the IoU, 0 to 1, of (n, 4) with (m, 4) boxes: (n, m)."""
+    near, far = np.maximum(boxes[:, None, :2], others[:, :2]), np.minimum(boxes[:, None, 2:], others[:, 2:])
+    both = (far - near).clip(0).prod(2)
+    areas, other_areas = ((b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]) for b in (boxes, others))
+    return both / (areas[:, None] + other_areas - both)
 
 
 def cut(image: np.ndarray, chosen: Chosen, config: FacesConfig) -> np.ndarray:

@@ -9,7 +9,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from fer_core.faces.mtcnn.trace import Fate
 
-#: Okabe and Ito's colours, told apart by colour-blind readers: the chosen face, other faces, a drawn box.
+#: Okabe and Ito's colours, which colour-blind readers can tell apart: the chosen face, other faces, a drawn box.
 CHOSEN, OTHER, DRAWN = "#009e73", "#e69f00", "#cc79a7"
 
 #: What became of a candidate, in the order it is drawn: its colour and how opaque its outline is (0..255).

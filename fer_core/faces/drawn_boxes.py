@@ -1,4 +1,4 @@
-"""Hand-drawn boxes frozen under a key, so that a run goes on with the boxes it was submitted with."""
+"""Hand-drawn boxes frozen under a key, so that a run keeps the boxes it was submitted with."""
 
 from __future__ import annotations
 

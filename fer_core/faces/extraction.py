@@ -1,19 +1,21 @@
 """Detection and cropping over a whole data set: streamed, resumable, one line or one row a frame.
 
 Decoding runs ahead in threads (Pillow releases the interpreter lock) while the detector works, and what is
-found is appended to a file at once, so a killed detection goes on where it stopped.
+found is appended to a file at once, so a killed detection continues where it stopped.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,8 @@ from fer_core.datasets.images import load_rgb
 from fer_core.errors import DataError, StoreError
 
 from .crops import Box, Chosen, Faces, choose, cut
+from .finding import find_faces
+from .rescue import DetectorOf
 
 DETECTIONS = "detections.jsonl"
 CROPS = "crops.npy"
@@ -39,32 +43,6 @@ Progress = Callable[[int, int], None]
 
 #: Looks for faces in samples: yields one line of JSON a frame, a batch at a time, in the samples' order.
 Detect = Callable[[Sequence[Sample]], Iterable[list[str]]]
-
-#: A second look at an (H, W, 3) uint8 RGB frame with no face: `faces.rescue.rescuer` makes one.
-SecondLook = Callable[[np.ndarray], Faces | None]
-
-
-class Found(Protocol):
-    """The faces of one image, in its pixels: `faces.mtcnn.Detection` and `Faces` are such."""
-
-    @property
-    def boxes(self) -> np.ndarray:
-        """(n, 4) float32."""
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """(n,) float32."""
-
-    @property
-    def landmarks(self) -> np.ndarray:
-        """(n, 5, 2) float32."""
-
-
-class Detector(Protocol):
-    """What `detect_all` needs of a detector: `faces.mtcnn.MTCNN` is one."""
-
-    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Found]:
-        """Return the faces of each (H, W, 3) uint8 RGB image."""
 
 
 def frames(samples: Sequence[Sample], ahead: int = 24) -> Iterator[tuple[Sample, np.ndarray | str]]:
@@ -88,34 +66,6 @@ def _decode(path: Path) -> np.ndarray | str:
         return str(error)
 
 
-def detect_all(
-    samples: Sequence[Sample],
-    detector: Detector,
-    folder: Path,
-    *,
-    batch: int = BATCH,
-    second_look: SecondLook | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """Detect faces in every sample and append one line a frame to `folder`/detections.jsonl.
-
-    Frames that already have a line are not looked at again.
-
-    Args:
-        samples: the frames, of any sizes.
-        detector: gives faces for a list of RGB arrays.
-        batch: frames handed to the detector at once.
-        second_look: asked about every frame in which the detector finds no face.
-        progress: called with (frames done, frames in all) after every batch.
-    """
-    write_detections(
-        samples,
-        folder,
-        lambda todo: detected(todo, detector, batch=batch, second_look=second_look),
-        progress=progress,
-    )
-
-
 def write_detections(
     samples: Sequence[Sample], folder: Path, detect: Detect, *, progress: Progress | None = None
 ) -> None:
@@ -135,41 +85,26 @@ def write_detections(
         progress(finished, len(samples))
 
 
-def detected(
-    samples: Sequence[Sample],
-    detector: Detector,
-    *,
-    batch: int = BATCH,
-    second_look: SecondLook | None = None,
-) -> Iterator[list[str]]:
-    """Yield, a batch of frames at a time, one line of JSON a frame: its name and `Faces.to_dict`."""
-    pending: list[tuple[Sample, np.ndarray | str]] = []
-    for item in frames(samples, ahead=batch + 8):
-        pending.append(item)
-        if len(pending) == batch:
-            yield _detect_batch(pending, detector, second_look)
-            pending = []
-    if pending:
-        yield _detect_batch(pending, detector, second_look)
+def detected(samples: Sequence[Sample], config: FacesConfig, detector_of: DetectorOf) -> Iterator[list[str]]:
+    """Yield, `BATCH` frames at a time, one line of JSON a frame: its name and `Faces.to_dict`.
 
-
-def _detect_batch(
-    pending: Sequence[tuple[Sample, np.ndarray | str]], detector: Detector, second_look: SecondLook | None
-) -> list[str]:
-    images = [frame for _, frame in pending if not isinstance(frame, str)]
-    found = iter(detector.detect(images) if images else ())
-    lines = []
-    for sample, frame in pending:
-        if isinstance(frame, str):
-            faces = Faces.unreadable(frame)
-        else:
-            one = next(found)
-            height, width = frame.shape[:2]
-            faces = Faces(width, height, one.boxes, one.probabilities, one.landmarks)
-            if second_look and not len(faces):
-                faces = second_look(frame) or faces
-        lines.append(json.dumps({"name": sample.name, **faces.to_dict()}) + "\n")
-    return lines
+    Args:
+        detector_of: made with `config`'s settings (`finding.detectors`).
+    """
+    stream = frames(samples, ahead=BATCH + 8)
+    while batch := list(islice(stream, BATCH)):
+        images = [frame for _, frame in batch if not isinstance(frame, str)]
+        found = iter(find_faces(images, config, detector_of))
+        yield [
+            json.dumps(
+                {
+                    "name": sample.name,
+                    **(Faces.unreadable(frame) if isinstance(frame, str) else next(found)).to_dict(),
+                }
+            )
+            + "\n"
+            for sample, frame in batch
+        ]
 
 
 def _recover(path: Path) -> list[dict[str, Any]]:
@@ -209,56 +144,58 @@ def crop_all(
     folder: Path,
     *,
     drawn: Mapping[str, Box] | None = None,
+    source: Path | None = None,
+    changed: Collection[str] = (),
     progress: Progress | None = None,
 ) -> None:
     """Cut every frame's crop into `folder`/crops.npy and say what became of it in `folder`/crops.jsonl.
 
     Unreadable frames, and frames without a face under the policy 'drop', get a row in the table and none in
-    the array. What an interrupted call has left in the folder is kept and gone on from.
+    the array. What an interrupted call has left in the folder is kept, and this one continues from there.
 
     Args:
         detections: `read_detections`; None when `config.extract` is off.
         drawn: hand-drawn boxes by name, used under the policy 'manual'.
+        source: folder of crops of these samples under 'manual' and the same settings, other hand-drawn boxes
+            apart: all frames but the `changed` ones are copied from it.
+        progress: called with (frames done, frames in all) of those to cut.
     """
     size, path = config.size, folder / TABLE
-    cut = _recover(path)
+    there = _recover(path)
+    kept = {}
+    if source is not None and not there:
+        shutil.copyfile(source / CROPS, folder / CROPS)
+        lines = (source / TABLE).read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = {name: line for line in lines if (name := json.loads(line)["name"]) not in changed}
+    whole = bool(there or kept)
     array = np.lib.format.open_memmap(
-        folder / CROPS, mode="r+" if cut else "w+", dtype=np.uint8, shape=(len(samples), size, size, 3)
+        folder / CROPS, mode="r+" if whole else "w+", dtype=np.uint8, shape=(len(samples), size, size, 3)
     )
     start, stride = array.offset, size * size * 3
-    del (
-        array
-    )  # crops go through the file: pages written in a map count as this process's memory, 1.5 GB for 20,000
-    done, row = len(cut), sum(int(record["row"] >= 0) for record in cut)
-    finished = {record["name"] for record in cut}
-    with (folder / CROPS).open("r+b") as pixels, path.open("a", encoding="utf-8") as lines:
-        for sample, frame in frames([sample for sample in samples if sample.name not in finished]):
+    # Crops go through the file: pages written in a map count as this process's memory, 1.5 GB for 20,000.
+    del array
+    todo = samples[len(there) :]
+    done, total = len(there), len(samples) - len(kept)
+    row = sum(record["row"] >= 0 for record in there)
+    cutting = frames([sample for sample in todo if sample.name not in kept])
+    with (folder / CROPS).open("r+b") as pixels, path.open("a", encoding="utf-8") as table:
+        for sample in todo:
+            if sample.name in kept:
+                table.write(kept[sample.name])
+                row += json.loads(kept[sample.name])["row"] >= 0
+                continue
+            _, frame = next(cutting)
             record, crop = _cut(sample, frame, detections, config, drawn or {}, row)
             if crop is not None:
                 pixels.seek(start + row * stride)
                 pixels.write(crop.tobytes())
                 pixels.flush()
                 row += 1
-            lines.write(json.dumps(record) + "\n")
-            lines.flush()  # a crop that has its line is never cut again
+            table.write(json.dumps(record) + "\n")
+            table.flush()  # a crop that has its line is never cut again
             done += 1
-            if progress and (done % 16 == 0 or done == len(samples)):
-                progress(done, len(samples))
-
-
-def crop_one(
-    sample: Sample,
-    detections: Mapping[str, Faces] | None,
-    config: FacesConfig,
-    drawn: Mapping[str, Box],
-    row: int,
-) -> tuple[dict[str, object], np.ndarray | None]:
-    """Decode and cut one frame: its line of the table and its crop (size, size, 3) uint8, as `crop_all` does.
-
-    Args:
-        row: where the crop stands in the array, if there is one.
-    """
-    return _cut(sample, _decode(sample.path), detections, config, drawn, row)
+            if progress and (done % 16 == 0 or done == total):
+                progress(done, total)
 
 
 def _cut(
@@ -269,45 +206,32 @@ def _cut(
     drawn: Mapping[str, Box],
     row: int,
 ) -> tuple[dict[str, object], np.ndarray | None]:
-    chosen, reason = _become(sample, frame, detections, config, drawn)
-    shape = (0, 0) if isinstance(frame, str) else frame.shape[:2]
-    dropped = chosen.status == "none" and config.no_face == "drop"
-    if isinstance(frame, str) or chosen.status == "unreadable" or dropped:
-        return _record(sample, chosen, -1, reason, shape), None
-    return _record(sample, chosen, row, reason, shape), cut(frame, chosen, config)
-
-
-def _become(
-    sample: Sample,
-    frame: np.ndarray | str,
-    detections: Mapping[str, Faces] | None,
-    config: FacesConfig,
-    drawn: Mapping[str, Box],
-) -> tuple[Chosen, str | None]:
-    if isinstance(frame, str):
-        return Chosen("unreadable", None, None, None, 0), frame
-    if detections is None:
-        return Chosen(NOT_DETECTED, None, None, None, 0), None
-    faces = detections[sample.name]
-    return choose(faces, config, drawn.get(sample.name)), faces.reason
-
-
-def _record(
-    sample: Sample, chosen: Chosen, row: int, reason: str | None, shape: tuple[int, ...]
-) -> dict[str, object]:
-    return {
+    """Return a frame's line of the table and its crop, which takes `row`; None where it has none."""
+    reason = frame if isinstance(frame, str) else None
+    if reason is not None:
+        chosen = Chosen("unreadable")
+    elif detections is None:
+        chosen = Chosen(NOT_DETECTED)
+    else:
+        faces = detections[sample.name]
+        chosen, reason = choose(faces, config, drawn.get(sample.name)), faces.reason
+    left_out = chosen.status == "unreadable" or (chosen.status == "none" and config.no_face == "drop")
+    crop = None if isinstance(frame, str) or left_out else cut(frame, chosen, config)
+    height, width = (0, 0) if isinstance(frame, str) else frame.shape[:2]
+    record = {
         **{field: getattr(sample, field) for field in ("name", "label", "split", "group", "clip")},
         "status": chosen.status,
         "probability": chosen.probability,
         "box": None if chosen.box is None else list(chosen.box),
         "landmarks": None if chosen.landmarks is None else chosen.landmarks.tolist(),
         "faces": chosen.faces,
-        "height": shape[0],
-        "width": shape[1],
-        "row": row,
+        "height": height,
+        "width": width,
+        "row": -1 if crop is None else row,
         "reason": reason,
         "rescued_by": chosen.rescued_by,
     }
+    return record, crop
 
 
 @dataclass(frozen=True)

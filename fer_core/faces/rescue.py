@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from fer_core.config.run import FacesConfig
-
 from .crops import Faces
-from .extraction import Detector
-
-if TYPE_CHECKING:
-    from fer_core.faces.mtcnn.detector import MTCNN
 
 #: How far the policy 'thresholds' lowers each of MTCNN's three, and the least they become.
 LOWERED_BY, LEAST_THRESHOLD = 0.2, 0.05
@@ -27,6 +19,14 @@ UPSCALE_PIXELS = 1 << 22
 
 #: Degrees, counter-clockwise, in the order the policy 'rotate' tries them: small turns first.
 ANGLES: tuple[tuple[int, int], ...] = ((15, -15), (30, -30))
+
+
+class Detector(Protocol):
+    """What finds faces: `faces.mtcnn.MTCNN`."""
+
+    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
+        """Return the faces of each (H, W, 3) uint8 RGB image."""
+
 
 #: Gives the detector whose thresholds are lowered by so much.
 DetectorOf = Callable[[float], Detector]
@@ -68,52 +68,21 @@ def rescue(image: np.ndarray, detector_of: DetectorOf, policies: Sequence[str]) 
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        detector_of: gives the detector whose thresholds are lowered by its argument.
         policies: names among `POLICIES`, tried in this order.
 
     Returns:
-        Boxes and landmarks in the frame's own pixels, with `rescued_by` the policy's name.
+        Boxes and landmarks in the frame's pixels, with `rescued_by` the policy's name.
     """
     height, width = image.shape[:2]
     for name in policies:
         for attempts in POLICIES[name].rounds(image):
-            best: Faces | None = None
-            for attempt in attempts:
-                found = detector_of(attempt.lowered).detect([attempt.image])[0]
-                if len(found.boxes) and (
-                    best is None or found.probabilities.max() > best.probabilities.max()
-                ):
-                    boxes = map_boxes(found.boxes, attempt.to_source)
-                    points = map_points(found.landmarks, attempt.to_source)
-                    best = Faces(width, height, boxes, found.probabilities, points, rescued_by=name)
-            if best is not None:
-                return best
+            found = [(one, detector_of(one.lowered).detect([one.image])[0]) for one in attempts]
+            if any(len(faces) for _, faces in found):
+                attempt, faces = max(found, key=lambda pair: pair[1].probabilities.max(initial=0.0))
+                boxes = map_boxes(faces.boxes, attempt.to_source)
+                points = map_points(faces.landmarks, attempt.to_source)
+                return Faces(width, height, boxes, faces.probabilities, points, rescued_by=name)
     return None
-
-
-def rescuer(config: FacesConfig, detector_of: DetectorOf) -> Callable[[np.ndarray], Faces | None] | None:
-    """Return what `extraction.detect_all` calls on a frame with no face; None where no policy is asked for."""
-    if not config.rescue:
-        return None
-    return lambda image: rescue(image, detector_of, config.rescue)
-
-
-def detectors(
-    config: FacesConfig, device: str, *, weights: Path | None = None, trace: bool = False
-) -> Callable[[float], MTCNN]:
-    """Return MTCNN with a definition's settings as a function of how far thresholds are lowered.
-
-    Each is made at its first use and kept; `weights` is the file of the fine-tuned detector that the
-    definition names (`finetuned.weights_of`); `trace` has them say what each stage saw.
-    """
-    from fer_core.faces.mtcnn.detector import MTCNN
-
-    @cache
-    def detector_of(lowered: float) -> MTCNN:
-        thresholds = lower(config.thresholds, lowered)
-        return MTCNN(device, thresholds, config.min_face_size, config.factor, weights=weights, trace=trace)
-
-    return detector_of
 
 
 def lower(thresholds: Sequence[float], by: float) -> tuple[float, ...]:

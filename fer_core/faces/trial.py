@@ -10,23 +10,16 @@ import pandas as pd
 from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
 
-from .crops import FAILED, Faces, choose, cut
+from .crops import FAILED, choose, cut, overlaps
 from .extraction import Progress, frames
-from .rescue import DetectorOf, rescue
+from .finding import find_faces
+from .rescue import DetectorOf
 
 #: Below this IoU of the old and the new box a frame counts as cut at another face.
 SAME_FACE = 0.5
 
 #: What a trial changes for a frame.
 OUTCOMES = ("won", "lost", "another face", "as before")
-
-
-def look(image: np.ndarray, config: FacesConfig, detector_of: DetectorOf) -> Faces:
-    """Return the faces of an (H, W, 3) uint8 RGB frame under some settings, second looks included."""
-    found = detector_of(0.0).detect([image])[0]
-    height, width = image.shape[:2]
-    faces = Faces(width, height, found.boxes, found.probabilities, found.landmarks)
-    return faces if len(faces) else rescue(image, detector_of, config.rescue) or faces
 
 
 def pick(table: pd.DataFrame, failed: int, found: int) -> pd.DataFrame:
@@ -53,12 +46,12 @@ def attempt(
     *,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Detect frames anew and compare; hand-drawn boxes play no part.
+    """Detect frames again and compare; hand-drawn boxes play no part.
 
     Args:
         samples: the data set's.
         before: rows of `Crops.table` of the frames to try.
-        detector_of: made with `config`'s settings (`rescue.detectors`).
+        detector_of: made with `config`'s settings (`finding.detectors`).
         progress: called with (frames done, frames in all).
 
     Returns:
@@ -72,7 +65,7 @@ def attempt(
     rows, crops = [], []
     for done, (sample, frame) in enumerate(frames(todo, ahead=4), start=1):
         if not isinstance(frame, str):
-            chosen = choose(look(frame, config, detector_of), config)
+            chosen = choose(find_faces([frame], config, detector_of)[0], config)
             was = old[sample.name]
             rows.append(
                 {
@@ -98,15 +91,6 @@ def _outcome(before: str, after: str, old: Sequence[float] | None, new: Sequence
         return "won"
     if before == "found" and after != "found":
         return "lost"
-    if old is not None and new is not None and overlap(old, new) < SAME_FACE:
+    if old is not None and new is not None and overlaps(np.array([old]), np.array([new])).item() < SAME_FACE:
         return "another face"
     return "as before"
-
-
-def overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the intersection over union of two boxes, 0 to 1."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(width, 0.0) * max(height, 0.0)
-    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return both / (areas - both) if both else 0.0

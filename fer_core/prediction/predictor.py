@@ -16,9 +16,9 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import NotFoundError
 from fer_core.evaluation.metrics import apply_temperature
-from fer_core.faces.crops import Box, Chosen, Faces, choose, cut
-from fer_core.faces.finetuning.finetuned import weights_of
-from fer_core.faces.rescue import detectors, rescue
+from fer_core.faces.crops import Box, Chosen, choose, choose_each, cut
+from fer_core.faces.extraction import NOT_DETECTED
+from fer_core.faces.finding import detectors, find_faces
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import mirrored, to_input
 from fer_core.learning.networks.transfer import Chain, build
@@ -75,8 +75,7 @@ class Predictor:
     def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
         self.config, self.settings, faces = config, settings, config.faces
         self.device = torch.device(resolve(settings))
-        weights = weights_of(artifacts_of(settings), faces.detector) if faces.extract else None
-        self.detector_of = detectors(faces, str(self.device), weights=weights) if faces.extract else None
+        self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
         chain = build(config.transfer, settings.weights_dir)
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
@@ -162,7 +161,7 @@ class Predictor:
         """
         drawn = boxes or [None] * len(images)
         chosen = [
-            self._choose(image, every_face) if box is None else [Chosen("manual", box, None, None, 1)]
+            self._choose(image, every_face) if box is None else [Chosen("manual", box, faces=1)]
             for image, box in zip(images, drawn, strict=True)
         ]
         crops = [
@@ -282,30 +281,9 @@ class Predictor:
 
     def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
         if self.detector_of is None:
-            return [Chosen("whole frame", None, None, None, 0)]
-        height, width = image.shape[:2]
-        found = self.detector_of(0.0).detect([image])[0]
-        faces = Faces(width, height, found.boxes, found.probabilities, found.landmarks)
-        if not len(faces):
-            faces = rescue(image, self.detector_of, self.config.faces.rescue) or faces
-        one = choose(faces, self.config.faces)
-        if not every_face or len(faces) < 2:
-            return [one]
-        doubtful = faces.probabilities < self.config.faces.doubtful_below
-        status = "several" if (~doubtful).sum() > 1 else "found"
-        return [
-            Chosen(
-                "low-confidence" if doubt else status,
-                (float(b[0]), float(b[1]), float(b[2]), float(b[3])),
-                float(p),
-                points,
-                len(faces),
-                faces.rescued_by,
-            )
-            for b, p, points, doubt in zip(
-                faces.boxes, faces.probabilities, faces.landmarks, doubtful, strict=True
-            )
-        ]
+            return [Chosen(NOT_DETECTED)]
+        [faces] = find_faces([image], self.config.faces, self.detector_of)
+        return choose_each(faces, self.config.faces) if every_face else [choose(faces, self.config.faces)]
 
 
 class _Once:

@@ -16,9 +16,9 @@ from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
+from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import read_crops, read_detections, write_detections
-from fer_core.faces.recut import write_crops
-from fer_core.faces.rescue import detectors
+from fer_core.faces.finding import detectors
 from fer_core.faces.trial import attempt, pick
 from fer_core.runs.pipeline.engine import LOCAL
 from fer_core.storage.artifacts import Artifacts
@@ -47,13 +47,7 @@ def home(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             samples, place, lambda todo: LOCAL.detect(todo, config.faces, artifacts, here)
         ),
     )
-    described = {"faces": config.faces.hashed(), "data": config.data.hashed()}
-    artifacts.ensure(
-        "crops",
-        config.crops_key(),
-        described,
-        lambda place: write_crops(config, samples, read_detections(found), artifacts, place),
-    )
+    ensure_crops(config, samples, artifacts, lambda: read_detections(found))
     return folder
 
 
@@ -63,7 +57,8 @@ def expected(source: Path, home: Path) -> tuple[pd.DataFrame, int, int]:
         Artifacts(home / "artifacts").open("crops", definition(source, STRICT).crops_key())
     ).table
     before, faces = pick(table, len(table), len(table)), definition(source, LENIENT).faces
-    changes, _ = attempt(open_dataset(str(source)).samples, before, faces, detectors(faces, "cpu"))
+    detector_of = detectors(faces, Artifacts(home / "artifacts"), load({"FER_DEVICE": "cpu"}))
+    changes, _ = attempt(open_dataset(str(source)).samples, before, faces, detector_of)
     failed = int((before["status"] != "found").sum())
     return changes, failed, len(before) - failed
 

@@ -1,4 +1,4 @@
-"""Boxes as files: a round trip loses nothing, bad rows are told, a spreadsheet runs nothing."""
+"""Boxes as files: a round trip loses nothing, bad rows are reported, a spreadsheet runs nothing."""
 
 from __future__ import annotations
 
@@ -37,14 +37,9 @@ def records() -> list[BoxRecord]:
     return [*found[:-1], BoxRecord(NAMES[-1], (0.0, 0.0, 640.0, 480.0))]
 
 
-def test_csv_round_trip() -> None:
-    found = read_boxes_file(to_csv(records()).encode(), FRAMES)
-    assert found.problems == ()
-    assert list(found.records) == records()
-
-
-def test_coco_round_trip() -> None:
-    found = read_boxes_file(to_coco(records(), FRAMES).encode(), FRAMES)
+@pytest.mark.parametrize("text", [to_csv(records()), to_coco(records(), FRAMES)], ids=["csv", "coco"])
+def test_round_trip(text: str) -> None:
+    found = read_boxes_file(text.encode(), FRAMES)
     assert found.problems == ()
     assert list(found.records) == records()
 
@@ -80,14 +75,14 @@ naïve 漢字.png,-0.4,0,640.6,480
     found = read_boxes_file(text.encode(), FRAMES)
     assert [record.name for record in found.records] == ["happy/plain.png", NAMES[-1]]
     assert found.records[1].box == (0.0, 0.0, 640.0, 480.0)
-    told = {problem.place: problem for problem in found.problems}
-    assert list(told) == [f"line {line}" for line in range(3, 9)]
-    assert told["line 3"].got == "'nowhere.png'"
-    assert "four numbers" in told["line 4"].rule
-    assert "x1 < x2" in told["line 5"].rule
-    assert "finite" in told["line 6"].rule
-    assert "640 x 480" in told["line 7"].rule
-    assert "one box" in told["line 8"].rule
+    reported = {problem.place: problem for problem in found.problems}
+    assert list(reported) == [f"line {line}" for line in range(3, 9)]
+    assert reported["line 3"].got == "'nowhere.png'"
+    assert "four numbers" in reported["line 4"].rule
+    assert "x1 < x2" in reported["line 5"].rule
+    assert "finite" in reported["line 6"].rule
+    assert "640 x 480" in reported["line 7"].rule
+    assert "one box" in reported["line 8"].rule
     assert all(problem.fix for problem in found.problems)
 
 

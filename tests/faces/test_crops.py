@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fer_core.config.run import FacesConfig
-from fer_core.faces.crops import TEMPLATE, Chosen, Faces, choose, clipped, cut
+from fer_core.faces.crops import TEMPLATE, Chosen, Faces, choose, choose_each, clipped, cut, overlaps
 
 
 def faces(*boxes: tuple[float, float, float, float], p: tuple[float, ...] | None = None) -> Faces:
@@ -110,3 +110,23 @@ def test_alignment_puts_the_landmarks_on_the_template(turn: float) -> None:
     for x, y in TEMPLATE * 160:
         window = crop[max(0, round(y) - 5) : round(y) + 6, max(0, round(x) - 5) : round(x) + 6]
         assert window.max() > 128
+
+
+def test_overlaps_are_those_of_a_pixel_count() -> None:
+    boxes = np.array([(5, 5, 25, 30), (15, 10, 35, 40), (25, 0, 39, 40)])
+    pixels = np.zeros((3, 40, 40), bool)
+    for layer, (x1, y1, x2, y2) in zip(pixels, boxes, strict=True):
+        layer[y1:y2, x1:x2] = True
+    expected = [[(a & b).sum() / (a | b).sum() for b in pixels] for a in pixels[:2]]
+    assert overlaps(boxes[:2], boxes) == pytest.approx(np.array(expected))
+
+
+def test_each_face_has_its_status() -> None:
+    found = faces(LARGE, SMALL_SURE, LARGE, p=(0.95, 0.99, 0.5))
+    assert [one.status for one in choose_each(found, FacesConfig())] == [
+        "several",
+        "several",
+        "low-confidence",
+    ]
+    assert [one.box for one in choose_each(found, FacesConfig())] == [LARGE, SMALL_SURE, LARGE]
+    assert [one.status for one in choose_each(faces(), FacesConfig())] == ["none"]

@@ -7,39 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faces_case import Finder, write_faces
 from PIL import Image
 
 from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
 from fer_core.errors import StoreError
-from fer_core.faces import extraction
-from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import (
     CROPS,
     DETECTIONS,
     NOT_DETECTED,
     TABLE,
     crop_all,
-    detect_all,
     read_crops,
     read_detections,
 )
 
 
-class Bright:
-    """A detector that finds one face in frames brighter than mid-gray, and counts what it was given."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def detect(self, images: list[np.ndarray]) -> list[Faces]:
-        self.seen += len(images)
-        return [self._one(image) for image in images]
-
-    def _one(self, image: np.ndarray) -> Faces:
-        n = int(image.mean() > 127)
-        box = np.tile(np.array([[4.25, 5.5, 30.0, 34.0]], np.float32), (n, 1))
-        return Faces(0, 0, box, np.full(n, 0.97, np.float32), np.full((n, 5, 2), 7.5, np.float32))
+def bright() -> Finder:
+    """Finds one face in frames brighter than mid-gray."""
+    return Finder(lambda image: [((4.25, 5.5, 30.0, 34.0), 0.97)] * int(image.mean() > 127))
 
 
 @pytest.fixture
@@ -57,14 +44,16 @@ def samples(tmp_path: Path) -> list[Sample]:
 
 
 def test_every_frame_gets_a_line_and_unreadable_ones_a_reason(samples: list[Sample], tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    detect_all(samples, Bright(), tmp_path, batch=2, progress=lambda *done: told.append(done))
+    reported: list[tuple[int, int]] = []
+    write_faces(samples, tmp_path, bright(), progress=lambda *done: reported.append(done))
     found = read_detections(tmp_path)
     assert list(found) == [sample.name for sample in samples]
     assert [len(found[sample.name]) for sample in samples] == [1, 0, 1, 0, 1]
     assert found[samples[3].name].reason
     assert found[samples[2].name].width == 50
-    assert told[-1] == (5, 5)
+    assert reported[-1] == (5, 5)
+    first = json.loads((tmp_path / DETECTIONS).read_text().splitlines()[0])
+    assert first["boxes"] == [[4.25, 5.5, 30.0, 34.0]]
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"name": "Movie_0'])
@@ -75,17 +64,17 @@ def test_a_killed_detection_goes_on_where_it_stopped(
     cut = tmp_path / "cut"
     for folder in (whole, cut):
         folder.mkdir()
-    detect_all(samples, Bright(), whole, batch=2)
+    write_faces(samples, whole, bright())
     lines = (whole / DETECTIONS).read_bytes().splitlines(keepends=True)
     (cut / DETECTIONS).write_bytes(b"".join(lines[:3]) + torn)
-    detector = Bright()
-    detect_all(samples, detector, cut, batch=2)
+    detector = bright()
+    write_faces(samples, cut, detector)
     assert (cut / DETECTIONS).read_bytes() == (whole / DETECTIONS).read_bytes()
     assert detector.seen == 1  # of the two frames left one can't be read
 
 
 def test_crops_have_a_row_each_and_the_rest_a_reason(samples: list[Sample], tmp_path: Path) -> None:
-    detect_all(samples, Bright(), tmp_path)
+    write_faces(samples, tmp_path, bright())
     crop_all(samples, read_detections(tmp_path), FacesConfig(size=64), tmp_path)
     crops = read_crops(tmp_path)
     assert list(crops.table["status"]) == ["found", "none", "found", "unreadable", "found"]
@@ -99,9 +88,9 @@ def test_crops_have_a_row_each_and_the_rest_a_reason(samples: list[Sample], tmp_
 
 @pytest.mark.parametrize("torn", ["", '{"name": "Movie_0'])
 def test_a_killed_cutting_goes_on_and_cuts_no_crop_twice(
-    samples: list[Sample], tmp_path: Path, torn: str, monkeypatch: pytest.MonkeyPatch
+    samples: list[Sample], tmp_path: Path, torn: str
 ) -> None:
-    detect_all(samples, Bright(), tmp_path)
+    write_faces(samples, tmp_path, bright())
     detections, config = read_detections(tmp_path), FacesConfig(size=64)
     whole, part = tmp_path / "whole", tmp_path / "part"
     whole.mkdir()
@@ -113,37 +102,38 @@ def test_a_killed_cutting_goes_on_and_cuts_no_crop_twice(
     array.flush()
     lines = (whole / TABLE).read_text().splitlines(keepends=True)
     (part / TABLE).write_text("".join(lines[:2]) + torn)
-    decoded: list[str] = []
-    real = extraction._decode
-    monkeypatch.setattr(extraction, "_decode", lambda path: decoded.append(path.name) or real(path))
+    for sample in samples[:2]:
+        sample.path.unlink()  # what is cut already is not read again
     crop_all(samples, detections, config, part)
-    assert not set(decoded) & {sample.name for sample in samples[:2]}
     assert (part / TABLE).read_bytes() == (whole / TABLE).read_bytes()
     assert (part / CROPS).read_bytes() == (whole / CROPS).read_bytes()
 
 
-def test_drop_leaves_frames_without_a_face_out(samples: list[Sample], tmp_path: Path) -> None:
-    detect_all(samples, Bright(), tmp_path)
-    crop_all(samples, read_detections(tmp_path), FacesConfig(size=64, no_face="drop"), tmp_path)
-    crops = read_crops(tmp_path)
-    assert list(crops.table["row"]) == [0, -1, 1, -1, 2]
-    assert list(crops.table["status"])[1] == "none"
-
-
-def test_without_extraction_no_face_is_looked_for(samples: list[Sample], tmp_path: Path) -> None:
-    crop_all(samples, None, FacesConfig(extract=False, size=64), tmp_path)
-    statuses = list(read_crops(tmp_path).table["status"])
-    assert statuses == [NOT_DETECTED] * 3 + ["unreadable"] + [NOT_DETECTED]
-
-
-def test_a_drawn_box_is_used_and_kept(samples: list[Sample], tmp_path: Path) -> None:
-    detect_all(samples, Bright(), tmp_path)
-    drawn = {samples[1].name: (1.0, 2.0, 21.0, 22.0)}
-    config = FacesConfig(size=64, no_face="manual", manual_boxes="0" * 16)
-    crop_all(samples, read_detections(tmp_path), config, tmp_path, drawn=drawn)
-    row = read_crops(tmp_path).table.iloc[1]
-    assert row["status"] == "manual"
-    assert row["box"] == [1.0, 2.0, 21.0, 22.0]
+@pytest.mark.parametrize(
+    ("values", "drawn", "statuses", "rows"),
+    [
+        ({"no_face": "drop"}, {}, ["found", "none", "found", "unreadable", "found"], [0, -1, 1, -1, 2]),
+        ({"extract": False}, {}, [*[NOT_DETECTED] * 3, "unreadable", NOT_DETECTED], [0, 1, 2, -1, 3]),
+        (
+            {"no_face": "manual", "manual_boxes": "0" * 16},
+            {1: (1.0, 2.0, 21.0, 22.0)},
+            ["found", "manual", "found", "unreadable", "found"],
+            [0, 1, 2, -1, 3],
+        ),
+    ],
+)
+def test_policies(
+    samples: list[Sample], tmp_path: Path, values: dict, drawn: dict, statuses: list[str], rows: list[int]
+) -> None:
+    write_faces(samples, tmp_path, bright())
+    config = FacesConfig(size=64, **values)
+    detections = read_detections(tmp_path) if config.extract else None
+    boxes = {samples[index].name: box for index, box in drawn.items()}
+    crop_all(samples, detections, config, tmp_path, drawn=boxes)
+    table = read_crops(tmp_path).table
+    assert list(table["status"]) == statuses
+    assert list(table["row"]) == rows
+    assert all(tuple(table["box"][index]) == box for index, box in drawn.items())
 
 
 def test_missing_results_say_what_to_do(tmp_path: Path) -> None:
@@ -151,9 +141,3 @@ def test_missing_results_say_what_to_do(tmp_path: Path) -> None:
         read_detections(tmp_path)
     with pytest.raises(StoreError, match="detection again"):
         read_crops(tmp_path)
-
-
-def test_lines_are_plain_json(samples: list[Sample], tmp_path: Path) -> None:
-    detect_all(samples[:1], Bright(), tmp_path)
-    line = json.loads((tmp_path / DETECTIONS).read_text())
-    assert line["boxes"] == [[4.25, 5.5, 30.0, 34.0]]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faces_case import Silent
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
@@ -31,25 +32,11 @@ CHILD = """
 import sys
 from pathlib import Path
 
-sys.path.insert(0, "tests/faces")
+sys.path[:0] = ["tests", "tests/faces"]
 from test_killed_detection import detect_and_cut
 
 detect_and_cut(sys.argv[1], Path(sys.argv[2]), pause=0.04)
 """
-
-
-class Silent:
-    """A report that nobody reads."""
-
-    run_id, attempt = "killed", 1
-
-    def step(self, name: str, done: int, total: int) -> None: ...
-
-    def epoch(self, record: object) -> None: ...
-
-    def log(self, text: str) -> None: ...
-
-    def check(self) -> None: ...
 
 
 def detect_and_cut(source: str, log: Path, pause: float = 0.0) -> None:
@@ -84,7 +71,7 @@ def detect_and_cut(source: str, log: Path, pause: float = 0.0) -> None:
 
 
 def kill_when(source: Path, log: Path, ready: Callable[[], bool]) -> None:
-    """Start the detection in a process of its own and kill it as soon as `ready`."""
+    """Start the detection in another process and kill it as soon as `ready`."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(source), str(log)], cwd=ROOT)
     try:
         end = time.monotonic() + 120
@@ -156,7 +143,7 @@ def test_a_killed_detection_goes_on_does_nothing_twice_and_ends_as_one_left_in_p
     assert len(again) == len(set(again))
     assert set(again) == {sample.name for sample in samples} - names(lines)
     crops = only(home / "crops", "[!.]*")
-    assert (crops / CROPS).stat().st_ino == pixels.st_ino  # gone on with, not made anew
+    assert (crops / CROPS).stat().st_ino == pixels.st_ino  # continued, not made again
     assert whole_lines(crops / TABLE)[: len(lines)] == lines
 
     monkeypatch.setenv("FER_HOME", str(tmp_path / "peace"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from faces_case import Finder, Silent, write_faces
 from PIL import Image
 
 from fer_core.cli.main import parser
@@ -21,49 +21,19 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
-from fer_core.faces.crops import Faces
-from fer_core.faces.extraction import DETECTIONS, crop_all, detect_all, read_crops, read_detections
-from fer_core.faces.rescue import POLICIES, detectors, lower, map_boxes, map_points, rescue, rescuer, turned
+from fer_core.faces.crops import overlaps
+from fer_core.faces.extraction import DETECTIONS, crop_all, read_crops, read_detections
+from fer_core.faces.finding import detectors
+from fer_core.faces.rescue import POLICIES, lower, map_boxes, map_points, rescue, turned
 from fer_core.runs.pipeline.run import extract_faces, faces_summary
 from fer_core.storage.artifacts import Artifacts
 
 RUN = RunConfig(data=DataConfig(fingerprint="0123456789abcdef"))
 
 
-class Wide:
-    """Finds one face in views wider than `least` pixels, and counts what it was shown."""
-
-    def __init__(self, least: int) -> None:
-        self.least, self.seen = least, 0
-
-    def detect(self, images: list[np.ndarray]) -> list[Faces]:
-        self.seen += len(images)
-        return [self._one(image) for image in images]
-
-    def _one(self, image: np.ndarray) -> Faces:
-        n = int(image.shape[1] > self.least)
-        box = np.tile(np.array([[20.0, 30.0, 60.0, 70.0]], np.float32), (n, 1))
-        points = np.tile(np.array([30.0, 40.0], np.float32), (n, 5, 1))
-        return Faces(0, 0, box, np.full(n, 0.97, np.float32), points)
-
-
-class Silent:
-    """What `extract_faces` tells a run's watcher, unheard."""
-
-    def step(self, name: str, done: int, total: int) -> None: ...
-
-    def check(self) -> None: ...
-
-
-def one_for_all(detector: Wide) -> Callable[[float], Wide]:
-    return lambda lowered: detector
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """IoU of two boxes."""
-    side = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None)
-    both = side.prod()
-    return float(both / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both))
+def wide(least: int) -> Finder:
+    """Finds one face in views wider than `least` pixels."""
+    return Finder(lambda image: [((20.0, 30.0, 60.0, 70.0), 0.97)] * int(image.shape[1] > least))
 
 
 @pytest.fixture
@@ -80,11 +50,8 @@ def samples(tmp_path: Path) -> list[Sample]:
     return found
 
 
-def test_the_names_in_the_config_are_the_policies() -> None:
+def test_the_config_names_the_policies_and_refuses_others_and_repeats() -> None:
     assert tuple(POLICIES) == RESCUES
-
-
-def test_an_unknown_or_doubled_policy_is_refused() -> None:
     for values in (["lihgt"], ["light", "light"]):
         with pytest.raises(ConfigError, match="rescue must hold"):
             parse(FacesConfig, {"rescue": values})
@@ -128,29 +95,24 @@ def test_a_mapped_box_holds_the_turned_ellipse_exactly(degrees: float) -> None:
     assert box == pytest.approx(np.concatenate([moved.min(0), moved.max(0)]), abs=1e-3)
 
 
-def test_upscaling_maps_boxes_and_landmarks_back() -> None:
-    frame = np.zeros((60, 40, 3), np.uint8)
-    found = rescue(frame, one_for_all(Wide(70)), ["light", "upscale"])
+def test_the_first_policy_that_finds_a_face_ends_the_search_and_is_mapped_back() -> None:
+    frame, detector = np.zeros((60, 40, 3), np.uint8), wide(70)
+    found = rescue(frame, detector, ["light", "upscale", "rotate"])
     assert found is not None
     assert found.rescued_by == "upscale"
     assert (found.width, found.height) == (40, 60)
     assert found.boxes.tolist() == [[10, 15, 30, 35]]
     assert found.landmarks[0].tolist() == [[15, 20]] * 5
-
-
-def test_the_first_policy_that_finds_a_face_ends_the_search() -> None:
-    detector = Wide(70)
-    assert rescue(np.zeros((60, 40, 3), np.uint8), one_for_all(detector), ["upscale", "rotate"]) is not None
-    assert detector.seen == 1
-    assert rescue(np.zeros((60, 20, 3), np.uint8), one_for_all(Wide(70)), list(RESCUES)) is None
+    assert detector.seen == 2
+    assert rescue(np.zeros((60, 20, 3), np.uint8), wide(70), list(RESCUES)) is None
 
 
 def test_lower_thresholds_ask_for_another_detector() -> None:
     asked = []
 
-    def detector_of(lowered: float) -> Wide:
+    def detector_of(lowered: float) -> Finder:
         asked.append(lowered)
-        return Wide(30 if lowered else 70)
+        return wide(30 if lowered else 70)
 
     found = rescue(np.zeros((60, 40, 3), np.uint8), detector_of, ["light", "thresholds"])
     assert asked == [0.0, 0.2]
@@ -158,22 +120,11 @@ def test_lower_thresholds_ask_for_another_detector() -> None:
     assert found.rescued_by == "thresholds"
 
 
-def test_without_policies_detection_is_what_it_was(samples: list[Sample], tmp_path: Path) -> None:
-    plain, empty = tmp_path / "plain", tmp_path / "empty"
-    for folder in (plain, empty):
-        folder.mkdir()
-    detect_all(samples, Wide(70), plain)
-    look = rescuer(FacesConfig(), one_for_all(Wide(0)))
-    detect_all(samples, Wide(70), empty, second_look=look)
-    assert look is None
-    assert (plain / DETECTIONS).read_bytes() == (empty / DETECTIONS).read_bytes()
-
-
 def test_what_rescued_a_frame_is_recorded_with_its_faces_and_its_crop(
     samples: list[Sample], tmp_path: Path
 ) -> None:
     config = FacesConfig(size=32, rescue=("upscale",))
-    detect_all(samples, Wide(70), tmp_path, second_look=rescuer(config, one_for_all(Wide(70))))
+    write_faces(samples, tmp_path, wide(70), config)
     found = read_detections(tmp_path)
     assert [faces.rescued_by for faces in found.values()] == [None, "upscale", None, "upscale", None]
     crop_all(samples, found, config, tmp_path)
@@ -183,7 +134,7 @@ def test_what_rescued_a_frame_is_recorded_with_its_faces_and_its_crop(
 
 
 def test_crops_of_before_policies_existed_still_open(samples: list[Sample], tmp_path: Path) -> None:
-    detect_all(samples, Wide(70), tmp_path)
+    write_faces(samples, tmp_path, wide(70))
     crop_all(samples, read_detections(tmp_path), FacesConfig(size=32), tmp_path)
     path = tmp_path / "crops.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -201,20 +152,20 @@ def test_a_killed_detection_with_second_looks_goes_on_where_it_stopped(
     for folder in (whole, cut):
         folder.mkdir()
     config = FacesConfig(rescue=("light", "upscale"))
-    detect_all(samples, Wide(70), whole, batch=2, second_look=rescuer(config, one_for_all(Wide(70))))
+    write_faces(samples, whole, wide(70), config)
     lines = (whole / DETECTIONS).read_bytes().splitlines(keepends=True)
     (cut / DETECTIONS).write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
-    second = Wide(70)
-    detect_all(samples, Wide(70), cut, batch=2, second_look=rescuer(config, one_for_all(second)))
+    detector = wide(70)
+    write_faces(samples, cut, detector, config)
     assert (cut / DETECTIONS).read_bytes() == (whole / DETECTIONS).read_bytes()
-    narrow = sum(name in ("frame1.png", "frame3.png") for name in (s.name for s in samples[kept:]))
-    assert second.seen == 2 * narrow
+    left = [sample.name for sample in samples[kept:] if sample.name != "frame2.png"]
+    assert detector.seen == len(left) + 2 * len({"frame1.png", "frame3.png"} & set(left))
 
 
-def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path]) -> None:
+def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path], tmp_path: Path) -> None:
     """Of photos turned by 85 degrees the detector loses some; turning back by 30 finds the same faces."""
     torch.set_num_threads(1)
-    detector_of = detectors(FacesConfig(), "cpu")
+    detector_of = detectors(FacesConfig(), Artifacts(tmp_path), load({"FER_DEVICE": "cpu"}))
     won = 0
     for path in [path for path in photos if path.name in ("003_08.jpg", "003_03.jpg")]:
         upright = np.asarray(Image.fromarray(load_rgb(path)).resize((240, 240)))
@@ -226,7 +177,7 @@ def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path]
         found = rescue(view.image, detector_of, ["rotate"])
         assert found is not None
         assert found.rescued_by == "rotate"
-        assert overlap(found.boxes[0], map_boxes(true.boxes, back)[0]) > 0.6
+        assert overlaps(found.boxes[:1], map_boxes(true.boxes, back)[:1]).item() > 0.6
         middle = map_points(true.landmarks[0], back).mean(0)  # single points are off where a face lies
         assert np.linalg.norm(found.landmarks[0].mean(0) - middle) < 20
         won += 1

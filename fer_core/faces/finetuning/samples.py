@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
 from fer_core.errors import DataError
+from fer_core.faces.crops import overlaps
 from fer_core.faces.extraction import Progress, frames
 from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.faces.mtcnn.nms import clip, square
@@ -66,7 +66,7 @@ def collect(
     """Make a net's training samples from frames; unreadable ones are left out.
 
     R-Net lets so little background through that O-Net would see next to none and learn to call everything a
-    face: where its own candidates give fewer negatives than a frame may have, what R-Net looked at fills up.
+    face: where its candidates give fewer negatives than a frame may have, what R-Net looked at fills up.
 
     Args:
         proposer: detector with lowered thresholds, whose trace holds the boxes that the stage looks at.
@@ -158,11 +158,6 @@ def jitter(boxes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
     centres = ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None] + shift
     half = side[:, :, None] / 2
     return square(np.concatenate([centres - half, centres + half], 2).reshape(-1, 4)).astype(np.float32)
-
-
-def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the IoU of (n, 4) with (m, 4) boxes, (n, m)."""
-    return box_iou(torch.from_numpy(boxes).float(), torch.from_numpy(others).float()).numpy()
 
 
 def _bounded(

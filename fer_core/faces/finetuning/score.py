@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fer_core.evaluation.metrics import group_interval, wilson
+from fer_core.faces.crops import overlaps
 from fer_core.faces.extraction import Progress, frames
-from fer_core.faces.mtcnn.detector import MTCNN
+from fer_core.faces.rescue import Detector
 
 from .known_faces import KnownFrame
-from .samples import overlaps
 
 #: Least IoU of a detection with a true box for the face to count as found.
 FOUND = 0.5
@@ -22,7 +22,7 @@ BESIDE = 0.3
 
 
 def score(
-    known: Sequence[KnownFrame], before: MTCNN, after: MTCNN, progress: Progress | None = None
+    known: Sequence[KnownFrame], before: Detector, after: Detector, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Compare two detectors on frames that neither may have been trained on; unreadable ones are left out.
 
@@ -56,22 +56,20 @@ def score(
     was, now = (iou >= FOUND).T
     both = was & now
     movies = [group for group, kept in zip(groups, both, strict=True) if kept]
-    return {
+    figures = {
         "frames": len(iou) + len(wrong),
         "faces": len(iou),
         "empty": len(wrong),
-        "found_before": _share(was.sum(), len(iou)),
-        "found_after": _share(now.sum(), len(iou)),
         "won": _share((~was & now).sum(), (~was).sum()),
         "lost": _share((was & ~now).sum(), was.sum()),
-        "false_before": _share(wrong[:, 0].sum(), len(wrong)),
-        "false_after": _share(wrong[:, 1].sum(), len(wrong)),
-        "beside_before": _share(stray[:, 0].sum(), len(stray)),
-        "beside_after": _share(stray[:, 1].sum(), len(stray)),
-        "iou_before": _mean(iou[both, 0], movies),
-        "iou_after": _mean(iou[both, 1], movies),
         "iou_gain": _mean(iou[both, 1] - iou[both, 0], movies),
     }
+    for index, when in enumerate(("before", "after")):
+        figures[f"found_{when}"] = _share((iou[:, index] >= FOUND).sum(), len(iou))
+        figures[f"false_{when}"] = _share(wrong[:, index].sum(), len(wrong))
+        figures[f"beside_{when}"] = _share(stray[:, index].sum(), len(stray))
+        figures[f"iou_{when}"] = _mean(iou[both, index], movies)
+    return figures
 
 
 def _share(count: int, total: int) -> dict[str, Any]:

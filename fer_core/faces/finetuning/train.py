@@ -2,13 +2,14 @@
 
 Deviations: training starts from facenet-pytorch's weights, not from random ones; each loss is the mean over the
 samples it applies to, where the paper divides by the batch; landmarks are learnt on positives and parts, where
-the paper draws a set of its own; optimiser Adam. P-Net stays as it is.
+the paper draws another set; optimiser Adam. P-Net stays as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from .known_faces import known_frames, split_by_group, truth_digest
 from .samples import NEGATIVE, PART, Refiner, StageSamples, collect
 from .score import score
 
-#: Told what happens: the step's name, what is done, what there is in all.
-Told = Callable[[str, int, int], None]
+#: Called with the step's name, what is done and what there is in all.
+Steps = Callable[[str, int, int], None]
 
 
 def fine_tune(
@@ -42,17 +43,17 @@ def fine_tune(
     config: FineTuneConfig,
     artifacts: Artifacts,
     *,
-    told: Told | None = None,
+    progress: Steps | None = None,
 ) -> str:
     """Fine-tune R-, then O-Net, and return the key of the detector; one made before is only looked up.
 
     The frames are dealt into training and held-out movies before anything else is done with them. The artifact
     holds the weights, and in its config.json the data, the settings, the movies of either part and how the
-    detector does on the held-out ones before and after (`finetune_score.score`). Repeatable: one thread, one
+    detector does on the held-out ones before and after (`score.score`). Repeatable: one thread, one
     seed.
 
     Args:
-        drawn: hand-drawn boxes (source px) by sample name; a generated set has its own.
+        drawn: hand-drawn boxes (source px) by sample name; a generated set brings its boxes.
 
     Raises:
         DataError: no face is known, or all are of one movie.
@@ -67,23 +68,24 @@ def fine_tune(
         "held_out_groups": sorted({frame.group for frame in held}),
     }
 
+    def named(step: str) -> Progress | None:
+        return partial(progress, step) if progress else None
+
     def build(folder: Path) -> None:
         weights = folder / WEIGHTS
         rng = np.random.default_rng([config.seed, 1])
         nets = nn.ModuleDict({"rnet": RNet(), "onet": ONet()})
-        pretrained = MTCNN(trace=False)
+        pretrained = MTCNN()
         samples, curves = {}, {}
         for stage in ("rnet", "onet"):
             write_tensors(weights, nets.state_dict())
             lowered = (*config.proposals, config.proposals[1])
             proposer = MTCNN(thresholds=lowered, weights=weights)
-            made = collect(
-                stage, training, proposer, pretrained, config, rng, _about(told, f"{stage} samples")
-            )
+            made = collect(stage, training, proposer, pretrained, config, rng, named(f"{stage} samples"))
             samples[stage] = made.counts()
-            curves[stage] = train_stage(nets, stage, made, config, rng, _about(told, f"{stage} training"))
+            curves[stage] = train_stage(nets, stage, made, config, rng, named(f"{stage} training"))
         write_tensors(weights, nets.state_dict())
-        figures = score(held, pretrained, MTCNN(weights=weights, trace=False), _about(told, "comparing"))
+        figures = score(held, pretrained, MTCNN(weights=weights), named("comparing"))
         about.update(samples=samples, losses=curves, figures=figures)  # written by `ensure` after this
 
     with _one_thread():
@@ -170,10 +172,6 @@ def losses(
 def hardest(values: Tensor, share: float) -> Tensor:
     """Return the indices of the largest `share` of (n,) losses, at least one (online hard-example mining)."""
     return values.detach().topk(max(int(share * len(values)), 1)).indices
-
-
-def _about(told: Told | None, name: str) -> Progress | None:
-    return (lambda done, total: told(name, done, total)) if told else None
 
 
 @contextmanager

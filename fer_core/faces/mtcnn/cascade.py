@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from torch import Tensor
 
 from .nms import clip, regress, square, suppress_iou, suppress_min
 from .pyramid import IntegralImages
@@ -15,81 +16,61 @@ _RNET_SIDE, _ONET_SIDE = 24, 48  # px
 _NMS = 0.7  # overlap, as in Zhang et al. 2016's code
 
 
-@dataclass(frozen=True)
-class Refined:
-    """What R-Net hands to O-Net for one frame: (n, 4) float32 squares, source px, and its trace."""
-
-    boxes: np.ndarray
-    trace: StageTrace
-
-
-@dataclass(frozen=True)
-class Faces:
-    """One frame's faces in the order O-Net's suppression leaves them, the highest score first.
-
-    Attributes:
-        boxes: (n, 4) float32 x1, y1, x2, y2, source px.
-        scores: (n,) float32 probabilities.
-        landmarks: (n, 5, 2) float32, source px.
-        trace: O-Net's candidates.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    landmarks: np.ndarray
-    trace: StageTrace
-
-
 def refine(
     stages: Stages, images: IntegralImages, boxes: list[np.ndarray], threshold: float
-) -> list[Refined]:
-    """R-Net over each frame's (n, 4) float32 boxes, then NMS by IoU."""
-    corners, inside, bounds = _touching(boxes, images.sizes)
-    crops = images.crops(np.repeat(np.arange(len(boxes)), np.diff(bounds)), corners, _RNET_SIDE)
-    scores, offsets = (t.cpu().numpy() for t in stages.refine(crops))
+) -> list[tuple[np.ndarray, StageTrace]]:
+    """R-Net over each frame's (n, 4) float32 boxes, then NMS by IoU.
+
+    Returns:
+        Of each frame (m, 4) float32 squares for O-Net, source px, and R-Net's candidates.
+    """
     refined = []
-    for own_boxes, rows, lo, hi in zip(boxes, inside, bounds[:-1], bounds[1:], strict=True):
-        passed = lo + (scores[lo:hi] > np.float32(threshold)).nonzero()[0]
-        candidates = own_boxes[rows[passed - lo]]
+    for own, rows, scores, offsets in _answers(stages.refine, images, boxes, _RNET_SIDE):
+        passed = (scores > np.float32(threshold)).nonzero()[0]
+        candidates = own[rows[passed]]
         picked = suppress_iou(candidates, scores[passed], _NMS)
-        trace = _trace("rnet", threshold, own_boxes, rows, scores[lo:hi], rows[passed[picked] - lo])
         moved = regress(candidates[picked], offsets[passed[picked]], inclusive=True)
-        refined.append(Refined(square(moved), trace))
+        trace = _trace("rnet", threshold, own, rows, scores, rows[passed[picked]])
+        refined.append((square(moved), trace))
     return refined
 
 
-def output(stages: Stages, images: IntegralImages, boxes: list[np.ndarray], threshold: float) -> list[Faces]:
-    """O-Net over each frame's (n, 4) float32 boxes, then NMS by the smaller area over the moved boxes."""
-    corners, inside, bounds = _touching(boxes, images.sizes)
-    crops = images.crops(np.repeat(np.arange(len(boxes)), np.diff(bounds)), corners, _ONET_SIDE)
-    scores, offsets, points = (t.cpu().numpy() for t in stages.output(crops))
+def output(
+    stages: Stages, images: IntegralImages, boxes: list[np.ndarray], threshold: float
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, StageTrace]]:
+    """O-Net over each frame's (n, 4) float32 boxes, then NMS by the smaller area over the moved boxes.
+
+    Returns:
+        Of each frame its faces, the highest score first: boxes (m, 4) float32, source px, scores (m,) and
+        landmarks (m, 5, 2); and O-Net's candidates.
+    """
     faces = []
-    for own_boxes, rows, lo, hi in zip(boxes, inside, bounds[:-1], bounds[1:], strict=True):
-        passed = lo + (scores[lo:hi] > np.float32(threshold)).nonzero()[0]
-        candidates = own_boxes[rows[passed - lo]]
+    for own, rows, scores, offsets, points in _answers(stages.output, images, boxes, _ONET_SIDE):
+        passed = (scores > np.float32(threshold)).nonzero()[0]
+        candidates = own[rows[passed]]
         moved = regress(candidates, offsets[passed], inclusive=True)
         picked = suppress_min(moved, scores[passed], _NMS)
-        trace = _trace("onet", threshold, own_boxes, rows, scores[lo:hi], rows[passed[picked] - lo])
+        kept = passed[picked]
         # Landmarks count in sides of the box O-Net looked at (all x, then all y), and from pixel 1.
         corner = candidates[picked, None, :2]
         side = candidates[picked, None, 2:] - corner + 1
-        unit = points[passed[picked]].reshape(-1, 2, 5).transpose(0, 2, 1)
-        landmarks = side * unit + corner - 1
-        faces.append(Faces(moved[picked], scores[passed[picked]], landmarks, trace))
+        unit = points[kept].reshape(-1, 2, 5).transpose(0, 2, 1)
+        trace = _trace("onet", threshold, own, rows, scores, rows[kept])
+        faces.append((moved[picked], scores[kept], side * unit + corner - 1, trace))
     return faces
 
 
-def _touching(boxes: list[np.ndarray], sizes: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """The parts of boxes that lie in their frames.
-
-    Returns:
-        Corners (n, 4) int64 over all frames; each frame's indices of its boxes that touch it; and the frames'
-        bounds among the n (frames + 1,).
-    """
-    corners = [clip(own, h, w) for own, (h, w) in zip(boxes, sizes, strict=True)]
+def _answers(
+    net: Callable[[Tensor], tuple[Tensor, ...]], images: IntegralImages, boxes: list[np.ndarray], side: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield each frame's boxes (n, 4), the indices (m,) of those that touch the frame, and the net's answers there."""
+    corners = [clip(own, h, w) for own, (h, w) in zip(boxes, images.sizes, strict=True)]
     inside = [((c[:, 2] > c[:, 0]) & (c[:, 3] > c[:, 1])).nonzero()[0] for c in corners]
+    counts = [len(rows) for rows in inside]
     chosen = np.concatenate([c[rows] for c, rows in zip(corners, inside, strict=True)])
-    return chosen, inside, np.cumsum([0, *map(len, inside)])
+    found = net(images.crops(np.repeat(np.arange(len(boxes)), counts), chosen, side))
+    split = (np.split(answer.cpu().numpy(), np.cumsum(counts)[:-1]) for answer in found)
+    yield from zip(boxes, inside, *split, strict=True)
 
 
 def _trace(

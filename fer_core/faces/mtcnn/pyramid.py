@@ -1,4 +1,4 @@
-"""Area-resized image pyramids and crops read from one integral image, equal to resizing each on its own."""
+"""Area-resized image pyramids and crops read from one integral image, equal to resizing each alone."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from fer_core.errors import WeightsError
 
-from .packed_pnet import PackedPNet, heads_of, parameters
+from .pnet import PooledPNet, heads_of, parameters
 
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
@@ -22,50 +22,25 @@ _CPU_PASS, _ACCELERATOR_PASS = 160_000, 1 << 21
 _RNET_WORTH, _ONET_WORTH = 7, 2  # crops that take as long as a pass does besides them
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """Convolution, then PReLU unless `slope` is None, then max pooling of side `pool`, stride 2, unless that is 0."""
-
-    weight: Tensor
-    bias: Tensor
-    slope: Tensor | None
-    pool: int
-
-
 def _on_onednn(device: torch.device) -> bool:
     return device.type == "cpu" and torch.backends.mkldnn.is_available()
 
 
-class _Convolutions:
-    """A net's convolutional layers with the pixels' normalisation folded into the first.
+def _convolutions(device: torch.device, first: nn.Conv2d, *layers: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Return layers as one function, the pixels' normalisation folded into the first.
 
-    On a CPU the layers stay in oneDNN's blocked layout from end to end: PReLU and pooling are 3 to 20 times faster
-    in it than in torch's.
+    On a CPU they stay in oneDNN's blocked layout from end to end: PReLU and pooling are 3 to 20 times faster in it
+    than in torch's.
     """
-
-    def __init__(self, layers: list[tuple[nn.Conv2d, nn.PReLU | None, int]], device: torch.device) -> None:
-        self._blocked = _on_onednn(device)
-        self._layers: list[_Layer] = []
-        for index, (conv, prelu, pool) in enumerate(layers):
-            weight, bias = parameters(conv, reads_pixels=index == 0)
-            slope = None if prelu is None else self._place(prelu.weight.detach(), device)
-            weight = self._place(weight, device)
-            if self._blocked:  # once here, not in every call: a third of the time of a small level
-                weight = torch.ops.aten.mkldnn_reorder_conv2d_weight(weight, [0, 0], [1, 1], [1, 1], 1)
-            self._layers.append(_Layer(weight, self._place(bias, device), slope, pool))
-
-    def _place(self, values: Tensor, device: torch.device) -> Tensor:
-        return values.to_mkldnn() if self._blocked else values.to(device)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = x.to_mkldnn() if self._blocked else x
-        for layer in self._layers:
-            x = torch.conv2d(x, layer.weight, layer.bias)
-            if layer.slope is not None:
-                x = torch.prelu(x, layer.slope)
-            if layer.pool:
-                x = torch.max_pool2d(x, layer.pool, 2, ceil_mode=True)
-        return x.to_dense() if self._blocked else x
+    first, net = deepcopy(first), deepcopy(nn.Sequential(*layers))
+    first.weight, first.bias = map(nn.Parameter, parameters(first, reads_pixels=True))
+    net.insert(0, first)
+    if not _on_onednn(device):
+        return net.requires_grad_(False).to(device)
+    for layer in net:
+        for name, value in list(layer.named_parameters()):
+            setattr(layer, name, nn.Parameter(value.to_mkldnn(), requires_grad=False))
+    return lambda x: net(x.to_mkldnn()).to_dense()
 
 
 class Stages:
@@ -87,20 +62,17 @@ class Stages:
             _replace(refiners, weights)
         refiners.to(device)
         self._rnet, self._onet = r, o
-        layers = [
-            (p.conv1, p.prelu1, 2),
-            (p.conv2, p.prelu2, 0),
-            (p.conv3, p.prelu3, 0),
-            (heads_of(p), None, 0),
-        ]
-        self._p = PackedPNet(p) if _on_onednn(device) else _Convolutions(layers, device)
-        self._r = _Convolutions(
-            [(r.conv1, r.prelu1, 3), (r.conv2, r.prelu2, 3), (r.conv3, r.prelu3, 0)], device
+        self._p = (
+            PooledPNet(p)
+            if _on_onednn(device)
+            else _convolutions(
+                device, p.conv1, p.prelu1, p.pool1, p.conv2, p.prelu2, p.conv3, p.prelu3, heads_of(p)
+            )
         )
-        self._o = _Convolutions(
-            [(o.conv1, o.prelu1, 3), (o.conv2, o.prelu2, 3), (o.conv3, o.prelu3, 2), (o.conv4, o.prelu4, 0)],
-            device,
-        )
+        of_rnet = r.prelu1, r.pool1, r.conv2, r.prelu2, r.pool2, r.conv3, r.prelu3
+        of_onet = o.prelu1, o.pool1, o.conv2, o.prelu2, o.pool2, o.conv3, o.prelu3, o.pool3
+        self._r = _convolutions(device, r.conv1, *of_rnet)
+        self._o = _convolutions(device, o.conv1, *of_onet, o.conv4, o.prelu4)
         self.pass_pixels = _CPU_PASS if device.type == "cpu" else _ACCELERATOR_PASS
 
     def propose(self, level: Tensor) -> Tensor:
@@ -132,7 +104,7 @@ class Stages:
         x = net.prelu5(net.dense5(x))
         return net.softmax6_1(net.dense6_1(x))[:, 1], net.dense6_2(x), net.dense6_3(x)
 
-    def _features(self, net: _Convolutions, crops: Tensor, worth: int) -> Tensor:
+    def _features(self, net: Callable[[Tensor], Tensor], crops: Tensor, worth: int) -> Tensor:
         """A net's last maps of each crop as a row, from passes of few lengths: the last is filled up if that pays."""
         count = len(crops)
         more = (-count % (1 << bits) for bits in range(count.bit_length() + 1))

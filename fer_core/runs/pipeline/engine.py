@@ -11,8 +11,7 @@ from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Sample
 from fer_core.faces.extraction import detected
-from fer_core.faces.finetuning.finetuned import weights_of
-from fer_core.faces.rescue import detectors, rescuer
+from fer_core.faces.finding import detectors
 from fer_core.storage.artifacts import Artifacts
 
 from .environment import describe_environment
@@ -56,9 +55,7 @@ class Local:
         self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings
     ) -> Iterable[list[str]]:
         """Detect in this process; decoding runs ahead in threads."""
-        weights = weights_of(artifacts, faces.detector)
-        detector_of = detectors(faces, resolve(settings), weights=weights)
-        return detected(samples, detector_of(0.0), second_look=rescuer(faces, detector_of))
+        return detected(samples, faces, detectors(faces, artifacts, settings))
 
     def fit(self, work: Work, folder: Path) -> None:
         """Fit the folds one after the other, or side by side where the model does so."""

@@ -20,6 +20,7 @@ from fer_core.errors import DataError
 from fer_core.evaluation.metrics import summary as summarise
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import Fold, draw, leakage
+from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import (
     NOT_DETECTED,
     Crops,
@@ -30,7 +31,6 @@ from fer_core.faces.extraction import (
 )
 from fer_core.faces.finetuning.finetuned import trained_on
 from fer_core.faces.finetuning.known_faces import group_of
-from fer_core.faces.recut import write_crops
 from fer_core.learning.reporting import Report, RunResult
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
@@ -176,7 +176,6 @@ def extract_faces(
     A detection that was cut off continues after its last frame.
     """
     faces = config.faces
-    detections = None
     if faces.extract:
 
         def detect(folder: Path) -> None:
@@ -197,19 +196,19 @@ def extract_faces(
             own["rescue"] = faces.rescue
         if faces.detector:
             own["detector"] = faces.detector
-        detections = read_detections(
-            artifacts.ensure(
-                "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
-            )
+        found = artifacts.ensure(
+            "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
         )
 
-    def cut(folder: Path) -> None:
-        told = _progress(report, "cutting crops")
-        write_crops(config, dataset.samples, detections, artifacts, folder, progress=told)
-
-    own = {"faces": faces.hashed(), "data": config.data.hashed()}
     return read_crops(
-        artifacts.ensure("crops", config.crops_key(), own, cut, resume=True, waiting=report.check)
+        ensure_crops(
+            config,
+            dataset.samples,
+            artifacts,
+            lambda: read_detections(found),
+            progress=_progress(report, "cutting crops"),
+            waiting=report.check,
+        )
     )
 
 

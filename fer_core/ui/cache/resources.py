@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,9 +26,10 @@ from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError, NotFoundError, StoreError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
+from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import DetectorOf
-from fer_core.faces.trial import attempt, look, pick
+from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.backbones import can_download
 from fer_core.results import charts
 from fer_core.results.ranking import Place, rank
@@ -169,16 +171,12 @@ def frame_array(source: str, name: str) -> np.ndarray:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
-    from fer_core.config.devices import resolve
-    from fer_core.faces.finetuning.finetuned import weights_of
-    from fer_core.faces.rescue import detectors as made
-
-    faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor)
-    return made(faces, resolve(settings()), weights=weights_of(artifacts(), detector), trace=True)
+    faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
+    return detectors(faces, artifacts(), settings())
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
-    """Return MTCNN with these settings, as `faces.rescue.detectors` does; loads torch at its first use."""
+    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch at its first use."""
     return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
 
 
@@ -194,7 +192,8 @@ def trace(source: str, fingerprint: str, name: str, faces_json: str) -> Trace:
 def look_again(source: str, fingerprint: str, name: str, faces_json: str) -> Faces:
     """Return the faces of a frame under other settings, second looks included."""
     faces = FacesConfig.model_validate_json(faces_json)
-    return look(frame_array(source, name), faces, detector_of(faces))
+    [found] = find_faces([frame_array(source, name)], faces, detector_of(faces))
+    return replace(found, trace=None)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -12,8 +12,8 @@ import streamlit as st
 from fer_core.config.run import RunConfig
 from fer_core.faces.box_files import BoxRecord, Imported, read_boxes_file, to_coco, to_csv
 from fer_core.faces.crops import FAILED, Box
+from fer_core.faces.crops_artifact import ensure_crops, nearest
 from fer_core.faces.extraction import Crops
-from fer_core.faces.recut import ensure_recut
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.box_editor import box_editor, shown
@@ -37,14 +37,15 @@ def crops(lab: Lab, config: RunConfig, *, most: int | None = AT_ONCE) -> Crops |
     key = config.crops_key()
     looked = artifacts.has("detections", config.detections_key())
     if not lab.demo and looked and not artifacts.has("crops", key):
-        with st.spinner("Cutting the frames whose box changed ..."):
-            ensure_recut(
-                config,
-                lab.dataset.samples,
-                artifacts,
-                lambda: resources.detections(config.detections_key()),
-                most=most,
-            )
+        found = nearest(artifacts, config)
+        if found and (most is None or len(found[1]) <= most):
+            with st.spinner("Cutting the frames whose box changed ..."):
+                ensure_crops(
+                    config,
+                    lab.dataset.samples,
+                    artifacts,
+                    lambda: resources.detections(config.detections_key()),
+                )
     return resources.crops(config)
 
 

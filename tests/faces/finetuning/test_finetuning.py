@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from facenet_pytorch.models.mtcnn import ONet, RNet
+from faces_case import Finder
+from PIL import Image
 from safetensors.torch import load_file
 
 from fer_core.cli.main import main
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig
+from fer_core.config.settings import load
 from fer_core.datasets.base import Dataset, Sample
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError, DataError, NotFoundError
-from fer_core.faces.finetuning import score
+from fer_core.faces.crops import overlaps
+from fer_core.faces.finding import detectors
 from fer_core.faces.finetuning.finetuned import KIND, FineTuneConfig, available, weights_of
 from fer_core.faces.finetuning.known_faces import KnownFrame, known_frames, split_by_group
 from fer_core.faces.finetuning.samples import NEGATIVE, PART, POSITIVE, SIDES, collect, jitter, match
+from fer_core.faces.finetuning.score import score
 from fer_core.faces.finetuning.train import fine_tune, hardest, losses
 from fer_core.faces.mtcnn.detector import MTCNN
-from fer_core.faces.rescue import detectors
 from fer_core.runs.plans.requests import faces_config
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
@@ -58,7 +61,7 @@ def key(dataset: Dataset, artifacts: Artifacts) -> str:
 @pytest.fixture(scope="module")
 def seen(dataset: Dataset) -> KnownFrame:
     """Return a frame whose face the pretrained detector finds."""
-    detector = MTCNN(trace=False)
+    detector = MTCNN()
     known = [one for one in known_frames(dataset, {}) if len(one.boxes) and one.complete]
     return next(one for one in known if len(detector.detect([load_rgb(one.sample.path)])[0]))
 
@@ -71,13 +74,6 @@ def frame(
     landmarks = np.repeat((own[:, :2] + points * (own[:, 2:] - own[:, :2]))[:, None], 5, 1)
     sample = Sample(f"{group}-{len(boxes)}.png", Path("none.png"), 0, group=group)
     return KnownFrame(sample, own, landmarks.astype(np.float32), complete)
-
-
-def iou(a: list[float], b: list[float]) -> float:
-    width = max(min(a[2], b[2]) - max(a[0], b[0]), 0)
-    height = max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return width * height / (areas - width * height)
 
 
 def test_losses_are_what_plain_loops_give() -> None:
@@ -139,7 +135,7 @@ def test_candidates_are_sorted_by_iou_and_their_targets_lead_back_to_the_truth()
     kinds, offsets, points = match(boxes, known, CONFIG)
     seen = set()
     for box, kind, offset, point in zip(boxes.tolist(), kinds, offsets, points, strict=True):
-        share = iou(box, truth)
+        share = overlaps(np.array([box]), np.array([truth])).item()
         named = POSITIVE if share >= 0.65 else PART if share >= 0.4 else NEGATIVE if share < 0.3 else None
         assert named is None or kind == named
         seen.add(named)
@@ -154,7 +150,7 @@ def test_candidates_are_sorted_by_iou_and_their_targets_lead_back_to_the_truth()
 
 def test_an_unlabelled_face_is_not_held_against_the_net(seen: KnownFrame) -> None:
     """What the detector finds in a frame that is not complete is left out, not taken for background."""
-    proposer, pretrained = MTCNN(thresholds=(0.4, 0.3, 0.3)), MTCNN(trace=False)
+    proposer, pretrained = MTCNN(thresholds=(0.4, 0.3, 0.3)), MTCNN()
     many = CONFIG.model_copy(update={"negatives": 10_000, "most": 10_000})
     counts = []
     for complete in (True, False):
@@ -166,7 +162,7 @@ def test_an_unlabelled_face_is_not_held_against_the_net(seen: KnownFrame) -> Non
 
 def test_both_nets_see_background(dataset: Dataset) -> None:
     """R-Net leaves O-Net next to no background on plain frames: without more it would call anything a face."""
-    proposer, pretrained = MTCNN(thresholds=(0.4, 0.3, 0.3)), MTCNN(trace=False)
+    proposer, pretrained = MTCNN(thresholds=(0.4, 0.3, 0.3)), MTCNN()
     known = known_frames(dataset, {})[:4]
     for stage in ("rnet", "onet"):
         made = collect(stage, known, proposer, pretrained, CONFIG, np.random.default_rng(0))  # type: ignore[arg-type]
@@ -210,7 +206,7 @@ def test_hand_drawn_boxes_are_known_without_landmarks(dataset: Dataset) -> None:
         known_frames(photos, {})
 
 
-def test_figures_count_won_lost_and_false_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_count_won_lost_and_false_faces(tmp_path: Path) -> None:
     face = [10.0, 10.0, 50.0, 50.0]
     away = [200.0, 200.0, 240.0, 240.0]
     # truth, what the first detector finds, what the second one does
@@ -219,22 +215,15 @@ def test_figures_count_won_lost_and_false_faces(monkeypatch: pytest.MonkeyPatch)
     known = []
     for i, (truth, _, _) in enumerate(cases):
         made = frame([truth] if truth else [], group=f"movie{i % 2}")
-        sample = Sample(str(i), Path("none.png"), 0, group=made.group)
+        path = tmp_path / f"{i}.png"
+        Image.new("RGB", (40, 40), (i, i, i)).save(path)
+        sample = Sample(str(i), path, 0, group=made.group)
         known.append(KnownFrame(sample, made.boxes, made.landmarks, True))
 
-    class Told:
-        def __init__(self, column: int) -> None:
-            self.column = column
+    def finder(column: int) -> Finder:
+        return Finder(lambda image: [(box, 0.9) for box in cases[int(image[0, 0, 0])][column]])
 
-        def detect(self, images: list[np.ndarray]) -> list:
-            boxes = cases[int(images[0][0, 0, 0])][self.column]
-            return [type("Found", (), {"boxes": np.array(boxes, np.float32).reshape(-1, 4)})]
-
-    def opened(samples: list[Sample]) -> Iterator[tuple[Sample, np.ndarray]]:
-        return ((sample, np.full((4, 4, 3), int(sample.name), np.uint8)) for sample in samples)
-
-    monkeypatch.setattr(score, "frames", opened)
-    found = score.score(known, Told(1), Told(2))  # type: ignore[arg-type]
+    found = score(known, finder(1), finder(2))
     counted = {name: (found[name]["count"], found[name]["of"]) for name in ("won", "lost", "found_after")}
     assert counted == {"won": (2, 2), "lost": (1, 2), "found_after": (3, 4)}
     assert (found["false_before"]["count"], found["false_after"]["count"], found["empty"]) == (0, 1, 2)
@@ -290,7 +279,7 @@ def test_a_definition_names_it_and_the_detection_uses_it(
     assert tuned.crops_key() != plain.crops_key()
 
     image = load_rgb(seen.sample.path)
-    found = detectors(faces, "cpu", weights=weights_of(artifacts, faces.detector))(0.0).detect([image])[0]
+    found = detectors(faces, artifacts, load({"FER_DEVICE": "cpu"}))(0.0).detect([image])[0]
     same = MTCNN(weights=weights_of(artifacts, key)).detect([image])[0]
     pretrained = MTCNN().detect([image])[0]
     np.testing.assert_array_equal(found.probabilities, same.probabilities)
@@ -325,17 +314,17 @@ def test_the_command_line_trains_one_and_detects_with_it(
     small = GeneratedConfig(seed=2, ordinary=7, hard=0, movies=2, width=320, height=256)
     folder = generate(small, tmp_path / "small", workers=1)
     assert main(["detector", "train", "--data", str(folder), "--epochs", "1", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["settings"]["epochs"] == 1
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["settings"]["epochs"] == 1
     assert main(["detector", "train", "--data", str(folder), "--epochs", "1"]) == 0
     out = capsys.readouterr().out
     assert "failures won" in out
     assert "say nothing about real faces" in out
-    assert main(["faces", "--data", str(folder), "--detector", told["key"], "--json"]) == 0
+    assert main(["faces", "--data", str(folder), "--detector", reported["key"], "--json"]) == 0
     images = json.loads(capsys.readouterr().out)["images"]
     assert len(images) == 7
-    weights = tmp_path / "home" / "artifacts" / KIND / told["key"] / "weights.safetensors"
-    tuned = MTCNN(weights=weights, trace=False).detect([load_rgb(folder / row["path"]) for row in images])
+    weights = tmp_path / "home" / "artifacts" / KIND / reported["key"] / "weights.safetensors"
+    tuned = MTCNN(weights=weights).detect([load_rgb(folder / row["path"]) for row in images])
     assert [row["faces"] for row in images] == [len(one) for one in tuned]
     expected = [float(one.probabilities[0]) if len(one) else None for one in tuned]  # the largest comes first
     assert any(expected)

@@ -20,8 +20,7 @@ from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Sample
 from fer_core.faces.extraction import BATCH, CROPS, detected
-from fer_core.faces.finetuning.finetuned import weights_of
-from fer_core.faces.rescue import detectors, rescuer
+from fer_core.faces.finding import detectors
 from fer_core.learning.inputs.prefix import CHUNK, Pass, outputs
 from fer_core.learning.networks.transfer import build
 from fer_core.storage.artifacts import Artifacts
@@ -45,19 +44,13 @@ class Detect:
     """
 
     def __init__(self, faces: FacesConfig, artifacts: Artifacts, settings: Settings) -> None:
-        weights = weights_of(artifacts, faces.detector)
-        detector_of = detectors(faces, resolve(settings), weights=weights)
-        self._detector, self._second_look = detector_of(0.0), rescuer(faces, detector_of)
+        self._faces, self._detector_of = faces, detectors(faces, artifacts, settings)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return a line of JSON a frame, for one batch of `BATCH` frames given as lists of names and paths."""
         named = zip(batch["names"][0], batch["paths"][0], strict=True)
         samples = [Sample(name=str(name), path=Path(str(path)), label=0) for name, path in named]
-        lines = [
-            line
-            for lines in detected(samples, self._detector, second_look=self._second_look)
-            for line in lines
-        ]
+        lines = [line for lines in detected(samples, self._faces, self._detector_of) for line in lines]
         return {"lines": np.array(lines, dtype=object)}
 
 

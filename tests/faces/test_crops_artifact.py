@@ -1,4 +1,4 @@
-"""Crops after a change of drawn boxes: the same bytes as cutting all anew, and only changed frames decoded."""
+"""Crops after a change of drawn boxes: the same bytes as cutting all, and only changed frames decoded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from PIL import Image
 
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig
 from fer_core.datasets.base import Sample
-from fer_core.errors import StoreError
-from fer_core.faces import extraction
 from fer_core.faces.crops import Box, Faces
+from fer_core.faces.crops_artifact import ensure_crops, nearest
 from fer_core.faces.drawn_boxes import freeze_boxes
 from fer_core.faces.extraction import CROPS, TABLE, read_crops
-from fer_core.faces.recut import ensure_recut, nearest, recut, write_crops
 from fer_core.storage.artifacts import Artifacts
 
 DATA = DataConfig(fingerprint="0123456789abcdef")
@@ -52,35 +50,9 @@ def detections(samples: list[Sample]) -> dict[str, Faces]:
     return found
 
 
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files decoded so far."""
-    seen: list[str] = []
-    plain = extraction.load_rgb
-
-    def counted(path: Path) -> np.ndarray:
-        seen.append(path.name)
-        return plain(path)
-
-    monkeypatch.setattr(extraction, "load_rgb", counted)
-    return seen
-
-
 def definition(artifacts: Artifacts, drawn: Mapping[str, Box], **values: object) -> RunConfig:
     faces = FacesConfig(size=48, no_face="manual", manual_boxes=freeze_boxes(artifacts, drawn), **values)
     return RunConfig(goal="faces", data=DATA, faces=faces)
-
-
-def make(
-    config: RunConfig, samples: list[Sample], detections: dict[str, Faces], artifacts: Artifacts
-) -> Path:
-    described = {"faces": config.faces.hashed(), "data": config.data.hashed()}
-    return artifacts.ensure(
-        "crops",
-        config.crops_key(),
-        described,
-        lambda folder: write_crops(config, samples, detections, artifacts, folder),
-    )
 
 
 STEPS: list[dict[str, Box]] = [
@@ -97,23 +69,24 @@ def test_a_chain_of_changes_gives_the_bytes_of_cutting_all_anew(
     samples: list[Sample],
     detections: dict[str, Faces],
     tmp_path: Path,
-    decoded: list[str],
     margin: int,
 ) -> None:
     artifacts = Artifacts(tmp_path / "artifacts")
-    make(definition(artifacts, {}, margin=margin), samples, detections, artifacts)
+    ensure_crops(definition(artifacts, {}, margin=margin), samples, artifacts, lambda: detections)
     before: dict[str, Box] = {}
     for drawn in STEPS:
         config = definition(artifacts, drawn, margin=margin)
-        decoded.clear()
-        assert ensure_recut(config, samples, artifacts, lambda: detections)
+        cut: list[tuple[int, int]] = []
+        note = cut.append
+        made = ensure_crops(
+            config, samples, artifacts, lambda: detections, progress=lambda *done, note=note: note(done)
+        )
         changed = {name for name in {*before, *drawn} if before.get(name) != drawn.get(name)}
-        assert len(decoded) <= len(changed - {"elsewhere.png"})  # fewer where older crops lie nearer
+        assert max(cut, default=(0, 0))[0] <= len(changed)  # fewer where older crops lie nearer
 
         alone = Artifacts(tmp_path / f"alone-{margin}")  # the same, with nothing to copy from
         definition(alone, drawn, margin=margin)
-        fresh = make(config, samples, detections, alone)
-        made = artifacts.open("crops", config.crops_key())
+        fresh = ensure_crops(config, samples, alone, lambda: detections)
         for name in (CROPS, TABLE, "config.json"):
             assert (made / name).read_bytes() == (fresh / name).read_bytes(), name
         alone.delete("crops", config.crops_key())
@@ -124,30 +97,29 @@ def test_a_drawn_box_changes_its_frame_alone(
     samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
 ) -> None:
     artifacts = Artifacts(tmp_path / "artifacts")
-    first = read_crops(make(definition(artifacts, {}), samples, detections, artifacts))
+    first = read_crops(ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections))
     config = definition(artifacts, STEPS[0])
-    told: list[tuple[int, int]] = []
-    assert ensure_recut(
-        config, samples, artifacts, lambda: detections, progress=lambda *done: told.append(done)
+    reported: list[tuple[int, int]] = []
+    made = ensure_crops(
+        config, samples, artifacts, lambda: detections, progress=lambda *done: reported.append(done)
     )
-    second = read_crops(artifacts.open("crops", config.crops_key()))
+    second = read_crops(made)
     assert list(first.table["status"]) == ["found", "none", "found", "unreadable", "found", "none"]
     assert list(second.table["status"]) == ["found", "manual", "found", "unreadable", "found", "none"]
     differs = [index for index in range(5) if not np.array_equal(first.images[index], second.images[index])]
     assert differs == [1]
-    assert told == [(1, 1)]
+    assert reported == [(1, 1)]
 
 
 def test_only_crops_of_the_same_settings_and_data_serve(
     samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
 ) -> None:
     artifacts = Artifacts(tmp_path / "artifacts")
-    make(definition(artifacts, {}, margin=4), samples, detections, artifacts)
+    ensure_crops(definition(artifacts, {}, margin=4), samples, artifacts, lambda: detections)
     config = definition(artifacts, STEPS[0])
     assert nearest(artifacts, config) is None
-    assert not ensure_recut(config, samples, artifacts, lambda: detections)
     other = config.model_copy(update={"data": DataConfig(fingerprint="f" * 16)})
-    make(definition(artifacts, {}), samples, detections, artifacts)
+    ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections)
     assert nearest(artifacts, other) is None
     assert nearest(artifacts, config) is not None
     resized = RunConfig(goal="faces", data=DATA, faces=FacesConfig(size=48, margin=9))
@@ -166,34 +138,32 @@ def test_damaged_crops_are_passed_over(tmp_path: Path) -> None:
     assert found[0].name == "b" * 16
 
 
-def test_the_nearest_crops_are_taken_and_a_bound_is_kept(
+def test_the_nearest_crops_are_taken(
     samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
 ) -> None:
     artifacts = Artifacts(tmp_path / "artifacts")
-    make(definition(artifacts, {}), samples, detections, artifacts)
-    make(definition(artifacts, STEPS[1]), samples, detections, artifacts)
+    ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections)
+    ensure_crops(definition(artifacts, STEPS[1]), samples, artifacts, lambda: detections)
     config = definition(artifacts, STEPS[2])
     found = nearest(artifacts, config)
     assert found is not None
     assert found[1] == {"frame1.png"}
-    assert not ensure_recut(config, samples, artifacts, lambda: detections, most=0)
-    assert ensure_recut(config, samples, artifacts, lambda: detections, most=1)
 
 
-def test_crops_of_other_frames_are_refused(
+def test_an_interrupted_recut_ends_with_the_same_bytes(
     samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
 ) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
-    source = make(definition(artifacts, {}), samples, detections, artifacts)
-    folder = tmp_path / "new"
-    folder.mkdir()
-    with pytest.raises(StoreError, match="list the frames"):
-        recut(
-            [samples[1], samples[0], *samples[2:]],
-            detections,
-            FacesConfig(size=48, no_face="manual"),
-            source,
-            folder,
-            changed={"frame0.png"},
-            drawn={},
-        )
+    artifacts, alone = Artifacts(tmp_path / "artifacts"), Artifacts(tmp_path / "alone")
+    ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections)
+    config = definition(artifacts, STEPS[3])
+    definition(alone, STEPS[3])
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure_crops(config, samples, artifacts, lambda: detections, progress=stop)
+    made = ensure_crops(config, samples, artifacts, lambda: detections)
+    fresh = ensure_crops(config, samples, alone, lambda: detections)
+    for name in (CROPS, TABLE):
+        assert (made / name).read_bytes() == (fresh / name).read_bytes(), name
