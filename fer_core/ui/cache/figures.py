@@ -10,7 +10,7 @@ from typing import Any
 def ready(figure: Any) -> Any:
     """Have a Plotly or Altair figure remember its document at its first drawing, and return it.
 
-    It is shared and must stay as it is from here on. Copies of it (`charts.on_page`) make their own.
+    It is shared and must stay as it is from here on. Copies of it (`charts.style.on_white`) make their own.
     """
     make = figure.to_dict if hasattr(figure, "update_layout") else lambda: _vega_lite(figure)
     # Over the class's method, on this figure alone; Altair and Plotly take other attributes for parts of the figure.

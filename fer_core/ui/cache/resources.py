@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -29,7 +30,6 @@ from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import DetectorOf
 from fer_core.faces.trial import attempt, look, pick
 from fer_core.learning.networks.backbones import can_download
-from fer_core.results import charts
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
 from fer_core.runs.plans.requests import require_folds
@@ -219,6 +219,10 @@ def trained(data: str) -> Compared:
     return _trained(data, store().finished(data))
 
 
+def _name(function: FunctionType) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
 def of_trained(make: Callable[..., T], compared: Compared, *key: Any) -> T:
     """Return `make(compared, *key)`, once for all visitors until a run is added.
 
@@ -260,13 +264,13 @@ def epochs(run: StoredRun) -> pd.DataFrame:
     return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def chart(kind: str, *data: Any) -> Any:
-    """Return a figure of `charts`, built once from equal data: that takes longer than the rest of a page.
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={FunctionType: _name})
+def chart(make: Callable[..., Any], *data: Any) -> Any:
+    """Return a figure as `make`, a module's function, draws it, once from equal data: that takes long.
 
     All visitors share it, so it stays as it is.
     """
-    return ready(getattr(charts, kind)(*data))
+    return ready(make(*data))
 
 
 def picture(make: Callable[[], bytes], *key: str) -> bytes:

@@ -15,6 +15,7 @@ from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import FerError
 from fer_core.evaluation.metrics import compare
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results.charts.comparators import class_differences
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -58,7 +59,7 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
     _warn(a, b)
     _test(a, b, pair)
     st.subheader("Class by class")
-    figure.figure(resources.chart("class_differences", pair.classes), pair.classes, "class-differences")
+    figure.figure(resources.chart(class_differences, pair.classes), pair.classes, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fer_core.results import charts
+from fer_core.results.charts.style import describe, on_white
 from fer_core.storage.spreadsheets import defused_table
 
 MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
@@ -96,12 +96,12 @@ def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: s
     key = re.sub(r"[^\w-]", "-", key or name, flags=re.ASCII)  # as Streamlit writes it into the page
     if hasattr(drawn, "update_layout"):
         config = {"displaylogo": False, "modeBarButtonsToRemove": []}
-        st.plotly_chart(drawn, key=key, alt=charts.describe(drawn), config=config)
+        st.plotly_chart(drawn, key=key, alt=describe(drawn), config=config)
         with _menu(key):
             _plot_buttons()(key=f"{key}-plot", data={"figure": key, "name": name}, width="content")
             _buttons({"csv": _csv(table)}, name, key)
         return
-    st.altair_chart(drawn, key=key, alt=charts.describe(drawn))
+    st.altair_chart(drawn, key=key, alt=describe(drawn))
     save_menu({kind: _rendered(drawn, kind) for kind in ("png", "svg")} | {"csv": _csv(table)}, name, key=key)
 
 
@@ -144,7 +144,7 @@ def _rendered(chart: Any, kind: str) -> Callable[[], str | bytes]:
     def render() -> str | bytes:
         import vl_convert
 
-        document = charts.on_page(chart, "light").properties(background="white").to_dict()
+        document = on_white(chart).to_dict()
         if document.get("width") == "container":
             document["width"] = WIDTH
         if kind == "svg":

@@ -11,7 +11,7 @@ import streamlit as st
 from fer_core.config.run import CLASSES
 from fer_core.faces.crops import FAILED, Box
 from fer_core.prediction.files import annotated
-from fer_core.results import charts
+from fer_core.results.charts.predictions import probabilities
 from fer_core.results.rows import title
 from fer_core.ui.cache import resources
 from fer_core.ui.panels import trace as trace_view
@@ -144,7 +144,7 @@ def _face(
                     width=CROP,
                 )
         with large:
-            figure = charts.probabilities(face.best, CLASSES)
+            figure = probabilities(face.best, CLASSES)
             shares = pd.DataFrame({"class": CLASSES, "probability": face.best})
             downloads.figure(figure, shares, "probabilities", key=f"bars-{key}")
             votes = len(model.load().networks)
