@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from worker_case import record
 
-import fer_core.store
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim, submit_together
 from fer_core.runs.plans.requests import sweep_name
@@ -27,7 +26,7 @@ LITE = "efficientnet_lite0"
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Keep launches: no worker starts."""
     calls: list[object] = []
-    monkeypatch.setattr("fer_core.ui.train.form.executors.launch", calls.append)
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", calls.append)
     return calls
 
 
@@ -160,8 +159,10 @@ def test_a_long_queue_is_not_read_to_draw_its_head(
     ]
     submit_together(store, configs, sweep="long")
     rows: list[object] = []
-    parse_row = fer_core.store._stored_run
-    monkeypatch.setattr("fer_core.storage.store._stored_run", lambda row: rows.append(row) or parse_row(row))
+    read = Store.runs
+    monkeypatch.setattr(
+        Store, "runs", lambda store, **asked: rows.extend(found := read(store, **asked)) or found
+    )
     shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
     assert f"{243 - MOST} more wait." in words(shown)
     assert len([button for button in shown.button if button.label == "Cancel"]) == MOST

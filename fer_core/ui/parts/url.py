@@ -77,6 +77,21 @@ def in_range(key: str, low: float, high: float, *, pair: bool = False) -> dict[s
     return {"min_value": low, "max_value": high, "key": key, "bind": "query-params"}
 
 
+def one_of(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) -> dict[str, Any]:
+    """Return what a choice takes to be bound to a query parameter, put right as by `linked`.
+
+    Returns:
+        options, format_func, key and bind.
+    """
+    name = linked(key, options, shown)
+    return {"options": options, "format_func": shown, "key": name, "bind": "query-params"}
+
+
+def switch(key: str) -> dict[str, Any]:
+    """Return what a toggle or checkbox takes to be bound to a query parameter: key and bind."""
+    return {"key": linked(key, SWITCH), "bind": "query-params"}
+
+
 @contextmanager
 def notices() -> Iterator[None]:
     """Give the notices of a page once it is drawn: one that is given before a rerun may never be seen."""
