@@ -12,7 +12,7 @@ from fer_core.config.sizes import size_text
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
 from fer_core.storage.disk import RUNS, KindUse
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 
 from .cache import resources
 from .parts import figure
@@ -123,7 +123,7 @@ def sheet(dataset: Dataset) -> None:
         "No images belong to it: an SVM, a BDNN or an MLP can be trained on its figures, a network can't."
     )
     for problem in dataset.problems:
-        st.warning(f"**{plain(problem.name)}**: {plain(problem.reason)}", icon=":material/table_rows:")
+        st.warning(f"**{escaped(problem.name)}**: {escaped(problem.reason)}", icon=":material/table_rows:")
 
 
 def findings(report: AuditReport) -> None:

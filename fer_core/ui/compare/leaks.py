@@ -17,7 +17,7 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
 from . import missing_runs
@@ -44,7 +44,7 @@ def view(lab: Lab, compared: Compared) -> None:
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
     _words(table)
-    missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
+    missing_runs.offer(lab, configs, f"show how {escaped(title(run))} leaks")
     listed = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
         listed[["title", "accuracy", "interval", "folds", "seeds", "missing", "seen", "group", "why"]],
@@ -71,7 +71,7 @@ def view(lab: Lab, compared: Compared) -> None:
         shares = "; ".join(f"{PROTOCOLS[run.protocol].title}: {detector_leak(run.summary)}" for run in tuned)
         st.warning(
             "**The face detector was fine-tuned.** Held-out images of movies or persons that it was trained on have "
-            f"their faces found better than unseen ones would. {plain(shares)}.",
+            f"their faces found better than unseen ones would. {escaped(shares)}.",
             icon=":material/water_drop:",
         )
 

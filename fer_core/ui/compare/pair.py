@@ -22,7 +22,7 @@ from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import frame_link, percent, plain
+from fer_core.ui.parts.widgets import escaped, frame_link, percent
 
 MOST_IMAGES = 24
 
@@ -157,8 +157,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     both, found = pair.both, pair.test
     low, high = found["interval"]
     columns = st.columns(4)
-    columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
-    columns[1].metric(plain(title(b)), percent(both["right_b"].mean()))
+    columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
+    columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
     columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
     columns[2].caption(
         "no interval: all images are of one movie or person"
@@ -171,8 +171,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         word, least = ("better", min(abs(low), abs(high)))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{plain(title(winner))} is {word} than {plain(title(loser))}** on these {found['images']} images, by at "
-            f"least {100 * least:.1f} points at 95 %.",
+            f"**{escaped(title(winner))} is {word} than {escaped(title(loser))}** on these {found['images']} images, by "
+            f"at least {100 * least:.1f} points at 95 %.",
             icon=":material/check:",
         )
     else:
@@ -186,7 +186,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
 
 def _images(run: StoredRun, rows: pd.DataFrame, heading: str, wrong: str) -> None:
     """Draw the disagreeing images as thumbnails, or as names where there are no crops."""
-    st.markdown(f"**{plain(heading)}**: {len(rows)}")
+    st.markdown(f"**{escaped(heading)}**: {len(rows)}")
     shown = rows.head(MOST_IMAGES)
     places = crop_rows(run, list(shown["name"]))
     if places:

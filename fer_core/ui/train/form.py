@@ -25,7 +25,7 @@ from fer_core.runs.plans.requests import (
 )
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, linked
-from fer_core.ui.parts.widgets import plain, run_link
+from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
 
 from . import queue, recipe_form
@@ -123,7 +123,7 @@ def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     data = resources.data_config(lab.source)
     problem = resources.folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
     if problem:
-        st.error(plain(problem), icon=":material/rule:")
+        st.error(escaped(problem), icon=":material/rule:")
     return not problem
 
 

@@ -15,9 +15,9 @@ from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.widgets import (
     age,
+    escaped,
     generated_note,
     honesty,
-    plain,
     protocol_note,
     run_status,
     summary_figures,
@@ -33,7 +33,7 @@ def run_view(lab: Lab, run_id: str) -> None:
     """Draw one run: its progress while it goes on, its figures once it is done."""
     run = lab.store.run(run_id)
     st.subheader(title(run) if run.config.goal == "train" else "Face detection")
-    st.caption(f"Run {run.id} on {plain(run.data_name)} · submitted {age(run.created)}")
+    st.caption(f"Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}")
     generated_note(run.config.data)
     if run.ended:
         _body(lab, run)
