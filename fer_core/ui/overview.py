@@ -11,6 +11,7 @@ from fer_core.config.run import CLASSES
 from fer_core.config.sizes import size_text
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
+from fer_core.results import charts
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.ui.parts.widgets import escaped
 
@@ -109,7 +110,7 @@ def classes(dataset: Dataset) -> None:
     groups = any(group for _, _, group in dataset.tally)
     by = " and split" if splits else " and movie or person" if groups else ""
     st.markdown(f"**Images per class{by}**")
-    figure.figure(resources.chart("class_bars", table), table, "images-per-class")
+    figure.figure(resources.chart(charts.class_bars, table), table, "images-per-class")
 
 
 def sheet(dataset: Dataset) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.trust import detector_leak
 from fer_core.runs.plans.comparison import leak_meter, leak_protocols
@@ -38,7 +39,7 @@ def view(lab: Lab, compared: Compared) -> None:
     configs = {config.key(): config for config in leak_meter(run.config, protocols)}
     rows = [_row(compared.by_id[run_id]) for run_id in configs if run_id in compared.by_id]
     table = pd.DataFrame(rows)
-    figure.figure(resources.chart("protocol_ladder", table), table, "leak-meter")
+    figure.figure(resources.chart(charts.protocol_ladder, table), table, "leak-meter")
     st.caption(
         "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."

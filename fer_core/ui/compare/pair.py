@@ -15,6 +15,7 @@ from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import FerError
 from fer_core.evaluation.metrics import compare
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -58,7 +59,7 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
     _warn(a, b)
     _test(a, b, pair)
     st.subheader("Class by class")
-    figure.figure(resources.chart("class_differences", pair.classes), pair.classes, "class-differences")
+    figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")
@@ -84,7 +85,7 @@ def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
 def paired(compared: Compared, one: str, other: str) -> Pair | None:
     """Return what tells two runs apart, by their ids; None where no image was held out in both."""
     runs = (compared.by_id[run_id] for run_id in (one, other))
-    both = side_by_side(*(resources.finished_predictions(run.id, run.attempts) for run in runs))
+    both = side_by_side(*(resources.finished_predictions(run) for run in runs))
     if both.empty:
         return None
     return Pair(both, compare(both["right_a"], both["right_b"], _groups(both)), by_class(both))
@@ -171,8 +172,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         word, least = ("better", min(abs(low), abs(high)))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{escaped(title(winner))} is {word} than {escaped(title(loser))}** on these {found['images']} images, by "
-            f"at least {100 * least:.1f} points at 95 %.",
+            f"**{escaped(title(winner))} is {word} than {escaped(title(loser))}** on these {found['images']} images, "
+            f"by at least {100 * least:.1f} points at 95 %.",
             icon=":material/check:",
         )
     else:

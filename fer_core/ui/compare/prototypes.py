@@ -59,11 +59,11 @@ def view(runs: list[StoredRun]) -> None:
     )
     _draw(run, prototypes)
     st.subheader("Distances")
-    predictions = resources.finished_predictions(run.id, run.attempts)
+    predictions = resources.finished_predictions(run)
     labels_of = dict(zip(predictions["name"], predictions["label"], strict=True))
     table = held_out_distances(own, names, labels_of)
     means = charts.distance_table(_values(table), table["label"].to_numpy())
-    figure.figure(resources.chart("distance_map", means), means, "prototype-distances")
+    figure.figure(resources.chart(charts.distance_map, means), means, "prototype-distances")
     nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
     st.caption(
         "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
@@ -111,7 +111,7 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
         )
         return
     table = charts.profile_table(prototypes)
-    figure.figure(resources.chart("profiles", table), table, "prototypes")
+    figure.figure(resources.chart(charts.profiles, table), table, "prototypes")
 
 
 def faces(prototypes: np.ndarray, side: int, size: int = 160) -> list[np.ndarray]:

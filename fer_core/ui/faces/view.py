@@ -13,6 +13,7 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.faces.crops import STATUSES
 from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 from fer_core.faces.rescue import POLICIES
+from fer_core.results import charts
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import StoredRun
@@ -218,7 +219,9 @@ def failure_shares(facts: CropFacts) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
     st.markdown("**What became of the frames, per class**")
     with st.container(key="shares"):
-        figure.figure(resources.chart("status_bars", facts.by_class), facts.by_class, "detection-per-class")
+        figure.figure(
+            resources.chart(charts.status_bars, facts.by_class), facts.by_class, "detection-per-class"
+        )
     st.markdown("**Failed share per movie or person**")
     if facts.by_group.empty:
         st.caption("This data set names no movies or persons.")

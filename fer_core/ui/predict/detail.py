@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES
 from fer_core.faces.crops import FAILED, Box
-from fer_core.prediction.files import annotated
+from fer_core.prediction.answers import annotated
 from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.ui.cache import resources
@@ -28,8 +28,8 @@ from .models import Model
 if TYPE_CHECKING:
     import numpy as np
 
+    from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-    from fer_core.prediction.prediction import Prediction
 
 #: Faces whose reasons are drawn at once; of more, one is chosen.
 MOST_FACES = 3

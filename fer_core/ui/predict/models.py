@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.prediction.prediction import UNSURE_BELOW
+from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
