@@ -10,12 +10,12 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
 
-from fer_core.errors import BusyError, ConfigError, DataError
+from fer_core.errors import BusyError, ConfigError
 
 from .fair_queue import FairQueue
 
@@ -132,37 +132,6 @@ class Guard:
 def guard() -> Guard:
     """Return the guard of this process, made at first use."""
     return Guard(load())
-
-
-def check_files(sizes: Sequence[tuple[str, int]], limits: Limits | None = None) -> None:
-    """Check an upload before anything of it is decoded: (name, bytes) a file.
-
-    Raises:
-        DataError: too many files, or too large, one or all together.
-    """
-    limits = limits or guard().limits
-    if len(sizes) > limits.files:
-        raise DataError(
-            f"At most {limits.files} files are taken at a time", got=len(sizes), fix="Send them in parts"
-        )
-    for name, size in sizes:
-        if size > limits.file_mb * 1_000_000:
-            raise DataError(
-                f"A file may have {limits.file_mb} MB",
-                got=f"{name} with {size / 1e6:.1f} MB",
-                fix="Save it smaller",
-            )
-    if (total := sum(size for _, size in sizes)) > limits.upload_mb * 1_000_000:
-        raise DataError(
-            f"An upload may have {limits.upload_mb} MB in all",
-            got=f"{total / 1e6:.1f} MB",
-            fix="Send it in parts",
-        )
-
-
-def max_pixels() -> int:
-    """Return the largest width x height of an image that is decoded, for `datasets.images.load_rgb`."""
-    return guard().limits.megapixels * 1_000_000
 
 
 def admit(visitor: str, images: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,7 @@ class Bank:
         count: int,
         *,
         networks: Sequence[int],
-        exclude: Sequence[Collection[str]],
+        exclude: Sequence[Collection[str]] | None = None,
     ) -> list[list[Neighbour]]:
         """Return the `count` training faces most like each of Q faces, most similar first.
 
@@ -122,7 +122,7 @@ class Bank:
                 if len(chosen) == count or score == -np.inf:
                     break
                 name, own = str(table["name"][index]), self.crops.images[index]
-                if name in exclude[query] or (score > SAME and np.array_equal(own, crop)):
+                if (exclude and name in exclude[query]) or (score > SAME and np.array_equal(own, crop)):
                     continue
                 label = CLASSES[int(table["label"][index])]
                 chosen.append(Neighbour(name, label, min(score, 1.0), np.array(own)))
@@ -132,9 +132,8 @@ class Bank:
 
 def bank(
     config: RunConfig,
-    members: Sequence[tuple[int, int]],
+    members: Mapping[tuple[int, int], nn.Sequential],
     prefix: nn.Sequential,
-    suffixes: Sequence[nn.Sequential],
     row: Backbone,
     device: torch.device,
     artifacts: Artifacts,
@@ -144,7 +143,7 @@ def bank(
     """Return a run's bank, computed unless it has been kept.
 
     Args:
-        members: (seed, fold) of each network.
+        members: (seed, fold) of each network -> its trained blocks.
         keep: write it beside the run's other artifacts; off where nothing may be written.
 
     Raises:
@@ -166,7 +165,7 @@ def bank(
         trained[number, folds[member].seen(config.epochs)] = True
 
     def compute() -> list[np.ndarray]:
-        return head_inputs(prefix, suffixes, crops.images[: len(used)], row, device)
+        return head_inputs(prefix, list(members.values()), crops.images[: len(used)], row, device)
 
     def build(folder: Path) -> None:
         features = compute()

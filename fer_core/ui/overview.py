@@ -11,9 +11,9 @@ from fer_core.config.run import CLASSES
 from fer_core.config.sizes import size_text
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
-from fer_core.results.charts.data import class_bars
+from fer_core.results import charts
 from fer_core.storage.disk import RUNS, KindUse
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 
 from .cache import resources
 from .parts import figure
@@ -110,7 +110,7 @@ def classes(dataset: Dataset) -> None:
     groups = any(group for _, _, group in dataset.tally)
     by = " and split" if splits else " and movie or person" if groups else ""
     st.markdown(f"**Images per class{by}**")
-    figure.figure(resources.chart(class_bars, table), table, "images-per-class")
+    figure.figure(resources.chart(charts.class_bars, table), table, "images-per-class")
 
 
 def sheet(dataset: Dataset) -> None:
@@ -124,7 +124,7 @@ def sheet(dataset: Dataset) -> None:
         "No images belong to it: an SVM, a BDNN or an MLP can be trained on its figures, a network can't."
     )
     for problem in dataset.problems:
-        st.warning(f"**{plain(problem.name)}**: {plain(problem.reason)}", icon=":material/table_rows:")
+        st.warning(f"**{escaped(problem.name)}**: {escaped(problem.reason)}", icon=":material/table_rows:")
 
 
 def findings(report: AuditReport) -> None:

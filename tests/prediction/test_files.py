@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fer_core.config.run import CLASSES
-from fer_core.prediction.files import annotated, annotated_zip, face_table, file_name
-from fer_core.prediction.prediction import Prediction
+from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table, file_name
 from fer_core.storage.spreadsheets import defused_table
 
 IMAGE = np.full((120, 160, 3), 60, np.uint8)

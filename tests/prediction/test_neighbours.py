@@ -46,7 +46,7 @@ def features(predictor: Predictor, crop: np.ndarray) -> list[np.ndarray]:
 def test_neighbours_are_those_of_plain_loops(run: tuple[RunConfig, Settings, dict[str, int]]) -> None:
     config, settings, held = run
     predictor = Predictor.load(config.key(), config, settings)
-    crops = predictor._bank().crops
+    crops = predictor.bank().crops
     table = crops.used()
     asked = np.array(crops.images[3])
     query = features(predictor, asked)
@@ -70,14 +70,14 @@ def test_one_fold_knows_only_what_it_trained_on(run: tuple[RunConfig, Settings, 
     config, settings, held = run
     whole = Predictor.load(config.key(), config, settings)
     first = whole.only(whole.networks[0].seed, 0)
-    (found,) = first.nearest(np.array(whole._bank().crops.images[:1]), 100)
+    (found,) = first.nearest(np.array(whole.bank().crops.images[:1]), 100)
     assert {one.name for one in found} <= {name for name, fold in held.items() if fold != 0}
 
 
 def test_names_are_left_out_and_features_are_kept(run: tuple[RunConfig, Settings, dict[str, int]]) -> None:
     config, settings, _ = run
     predictor = Predictor.load(config.key(), config, settings)
-    crop = np.array(predictor._bank().crops.images[:1]) // 2
+    crop = np.array(predictor.bank().crops.images[:1]) // 2
     (near,) = predictor.nearest(crop, 3)
     (without,) = predictor.nearest(crop, 2, exclude=[{near[0].name}])
     assert [one.name for one in without] == [one.name for one in near[1:]]

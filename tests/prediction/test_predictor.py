@@ -16,7 +16,8 @@ from fer_core.errors import NotFoundError
 from fer_core.evaluation.metrics import apply_temperature
 from fer_core.faces.crops import Chosen, cut
 from fer_core.faces.extraction import read_crops
-from fer_core.prediction.predictor import Prediction, Predictor
+from fer_core.prediction.answers import Prediction
+from fer_core.prediction.predictor import Predictor
 from fer_core.runs.pipeline.run import execute
 from fer_core.storage.artifacts import Artifacts
 

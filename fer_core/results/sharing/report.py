@@ -19,9 +19,8 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.datasets.base import generated_words
 from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.charts.curves import learning_curves
-from fer_core.results.charts.predictions import confusion, per_class_figures, reliability
-from fer_core.results.charts.style import INK, describe
+from fer_core.results import charts
+from fer_core.results.charts.style import INK
 from fer_core.results.rows import title
 from fer_core.results.trust import calibration_words, interval, percent, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
@@ -141,16 +140,16 @@ def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> 
     """Return the figures as heading, note, what they show in words, and Plotly's JSON safe inside a script."""
     drawn: list[tuple[str, str, Any]] = []
     if len(epochs) and epochs["val_accuracy"].notna().any():
-        curves = learning_curves(epochs.assign(system=title(run)))
+        curves = charts.learning_curves(epochs.assign(system=title(run)))
         drawn.append(("Learning curves", "Thin lines are folds, thick ones their mean.", curves))
-    matrix = confusion(run.summary["confusion"], CLASSES)
+    matrix = charts.confusion(run.summary["confusion"], CLASSES)
     drawn.append(("Confusion of held-out images", "Counts, summed over seeds; shade by true class.", matrix))
-    classes = per_class_figures(pd.DataFrame(run.summary["per_class"]))
+    classes = charts.per_class_figures(pd.DataFrame(run.summary["per_class"]))
     drawn.append(("Per class", "", classes))
     bins, scaled = reliability_tables(run, predictions)
-    drawn.append(("Calibration", calibration_words(run), reliability(bins, scaled)))
+    drawn.append(("Calibration", calibration_words(run), charts.reliability(bins, scaled)))
     return [
-        {"heading": heading, "note": note, "alt": describe(figure), "json": script_json(figure)}
+        {"heading": heading, "note": note, "alt": charts.describe(figure), "json": script_json(figure)}
         for heading, note, figure in drawn
     ]
 

@@ -6,8 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -40,12 +39,9 @@ from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 
 from .crop_facts import CropFacts
-from .figures import ready
+from .figures import chart as chart
 from .finished_runs import Compared
-from .predictors import Loaded
-
-if TYPE_CHECKING:
-    from fer_core.prediction.predictor import Predictor
+from .hashes import HASHES
 
 T = TypeVar("T")
 
@@ -183,26 +179,23 @@ def detector_of(faces: FacesConfig) -> DetectorOf:
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking at the frame stage by stage ...")
-def trace(source: str, fingerprint: str, name: str, faces_json: str) -> Trace:
+def trace(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Trace:
     """Return what each stage of the first look at a frame saw; `fingerprint` renews it when a file changes."""
-    faces = FacesConfig.model_validate_json(faces_json)
     found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
     return found.trace
 
 
 @st.cache_data(max_entries=64, show_spinner="Detecting again ...")
-def look_again(source: str, fingerprint: str, name: str, faces_json: str) -> Faces:
+def look_again(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Faces:
     """Return the faces of a frame under other settings, second looks included."""
-    faces = FacesConfig.model_validate_json(faces_json)
     return look(frame_array(source, name), faces, detector_of(faces))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def trial(
-    source: str, crops_key: str, faces_json: str, failed: int, found: int, _progress: Progress
+    source: str, crops_key: str, faces: FacesConfig, failed: int, found: int, _progress: Progress
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return what other settings would change, from up to so many failed and found frames of some crops."""
-    faces = FacesConfig.model_validate_json(faces_json)
     before = pick(crops_by_key(crops_key).table, failed, found)
     return attempt(dataset(source).samples, before, faces, detector_of(faces), progress=_progress)
 
@@ -219,67 +212,37 @@ def trained(data: str) -> Compared:
     return _trained(data, store().finished(data))
 
 
-def _name(function: FunctionType) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
-
-
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
 def of_trained(make: Callable[..., T], compared: Compared, *key: Any) -> T:
     """Return `make(compared, *key)`, once for all visitors until a run is added.
 
     Args:
-        make: a module's function, by whose name what it made is found again.
+        make: a function of a module.
         key: what else decides: a fingerprint for a data set, an id for a run.
     """
-    name = f"{make.__module__}.{make.__qualname__}"
-    found: T = _of_trained(name, compared.data, compared.finished, key, make, compared)
-    return found
+    return make(compared, *key)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _of_trained(
-    name: str,
-    data: str,
-    finished: tuple[int, float],
-    key: tuple[Any, ...],
-    _make: Callable[..., Any],
-    _compared: Compared,
-) -> Any:
-    return _make(_compared, *key)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def finished_epochs(run: StoredRun) -> pd.DataFrame:
+    """Return a finished run's epochs."""
+    return store().epochs(run.id)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def finished_epochs(run_id: str, attempts: int) -> pd.DataFrame:
-    """Return a finished run's epochs; `attempts` renews them after a retry."""
-    return store().epochs(run_id)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def finished_predictions(run_id: str, attempts: int) -> pd.DataFrame:
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def finished_predictions(run: StoredRun) -> pd.DataFrame:
     """Return a finished run's held-out predictions."""
-    return store().predictions(run_id)
+    return store().predictions(run.id)
 
 
 def epochs(run: StoredRun) -> pd.DataFrame:
     """Return a run's epochs so far."""
-    return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={FunctionType: _name})
-def chart(make: Callable[..., Any], *data: Any) -> Any:
-    """Return a figure as `make`, a module's function, draws it, once from equal data: that takes long.
-
-    All visitors share it, so it stays as it is.
-    """
-    return ready(make(*data))
-
-
-def picture(make: Callable[[], bytes], *key: str) -> bytes:
-    """Return an encoded picture as `make` draws it, once for equal keys: they say all that decides it."""
-    return _picture(key, make)
+    return finished_epochs(run) if run.ended else store().epochs(run.id)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:
+def picture(_make: Callable[[], bytes], *key: str) -> bytes:
+    """Return an encoded picture as `_make` draws it, once for equal keys: they say all that decides it."""
     return _make()
 
 
@@ -299,24 +262,7 @@ def reachable(backbone: str) -> bool:
     return can_download(backbone)
 
 
+@st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...", hash_funcs=HASHES)
 def ranking(runs: Sequence[StoredRun]) -> list[Place]:
     """Return finished runs of a sweep ranked, best first."""
-    return _ranking([(run.id, run.attempts) for run in runs])
-
-
-@st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...")
-def _ranking(keys: list[tuple[str, int]]) -> list[Place]:
-    runs = store().runs(ids=[run_id for run_id, _ in keys])
-    return rank(runs, lambda run: finished_predictions(run.id, run.attempts))
-
-
-@st.cache_resource(show_spinner=False)
-def loaded() -> Loaded:
-    """Return the predictors in memory."""
-    return Loaded(settings())
-
-
-def predictor(run: StoredRun) -> Predictor:
-    """Return the predictor of a finished run, loaded once for the server."""
-    with st.spinner("Loading the model ...", show_time=True):
-        return loaded().get(run)
+    return rank(list(runs), finished_predictions)

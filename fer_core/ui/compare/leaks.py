@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.charts.comparators import protocol_ladder
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.trust import detector_leak
 from fer_core.runs.plans.comparison import leak_meter, leak_protocols
@@ -18,7 +18,7 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
 from . import missing_runs
@@ -39,13 +39,13 @@ def view(lab: Lab, compared: Compared) -> None:
     configs = {config.key(): config for config in leak_meter(run.config, protocols)}
     rows = [_row(compared.by_id[run_id]) for run_id in configs if run_id in compared.by_id]
     table = pd.DataFrame(rows)
-    figure.figure(resources.chart(protocol_ladder, table), table, "leak-meter")
+    figure.figure(resources.chart(charts.protocol_ladder, table), table, "leak-meter")
     st.caption(
         "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
     _words(table)
-    missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
+    missing_runs.offer(lab, configs, f"show how {escaped(title(run))} leaks")
     listed = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
         listed[["title", "accuracy", "interval", "folds", "seeds", "missing", "seen", "group", "why"]],
@@ -72,7 +72,7 @@ def view(lab: Lab, compared: Compared) -> None:
         shares = "; ".join(f"{PROTOCOLS[run.protocol].title}: {detector_leak(run.summary)}" for run in tuned)
         st.warning(
             "**The face detector was fine-tuned.** Held-out images of movies or persons that it was trained on have "
-            f"their faces found better than unseen ones would. {plain(shares)}.",
+            f"their faces found better than unseen ones would. {escaped(shares)}.",
             icon=":material/water_drop:",
         )
 

@@ -15,7 +15,7 @@ from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import FerError
 from fer_core.evaluation.metrics import compare
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.charts.comparators import class_differences
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -23,7 +23,7 @@ from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import frame_link, percent, plain
+from fer_core.ui.parts.widgets import escaped, frame_link, percent
 
 MOST_IMAGES = 24
 
@@ -59,7 +59,7 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
     _warn(a, b)
     _test(a, b, pair)
     st.subheader("Class by class")
-    figure.figure(resources.chart(class_differences, pair.classes), pair.classes, "class-differences")
+    figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")
@@ -85,7 +85,7 @@ def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
 def paired(compared: Compared, one: str, other: str) -> Pair | None:
     """Return what tells two runs apart, by their ids; None where no image was held out in both."""
     runs = (compared.by_id[run_id] for run_id in (one, other))
-    both = side_by_side(*(resources.finished_predictions(run.id, run.attempts) for run in runs))
+    both = side_by_side(*(resources.finished_predictions(run) for run in runs))
     if both.empty:
         return None
     return Pair(both, compare(both["right_a"], both["right_b"], _groups(both)), by_class(both))
@@ -158,8 +158,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     both, found = pair.both, pair.test
     low, high = found["interval"]
     columns = st.columns(4)
-    columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
-    columns[1].metric(plain(title(b)), percent(both["right_b"].mean()))
+    columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
+    columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
     columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
     columns[2].caption(
         "no interval: all images are of one movie or person"
@@ -172,8 +172,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         word, least = ("better", min(abs(low), abs(high)))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{plain(title(winner))} is {word} than {plain(title(loser))}** on these {found['images']} images, by at "
-            f"least {100 * least:.1f} points at 95 %.",
+            f"**{escaped(title(winner))} is {word} than {escaped(title(loser))}** on these {found['images']} images, "
+            f"by at least {100 * least:.1f} points at 95 %.",
             icon=":material/check:",
         )
     else:
@@ -187,7 +187,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
 
 def _images(run: StoredRun, rows: pd.DataFrame, heading: str, wrong: str) -> None:
     """Draw the disagreeing images as thumbnails, or as names where there are no crops."""
-    st.markdown(f"**{plain(heading)}**: {len(rows)}")
+    st.markdown(f"**{escaped(heading)}**: {len(rows)}")
     shown = rows.head(MOST_IMAGES)
     places = crop_rows(run, list(shown["name"]))
     if places:

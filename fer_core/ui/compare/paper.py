@@ -17,7 +17,7 @@ from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import weights_words
-from fer_core.results.charts.accuracy import paper_vs_here
+from fer_core.results import charts
 from fer_core.results.paper import reported as paper
 from fer_core.results.paper.figures import (
     DIFFERS,
@@ -203,7 +203,7 @@ def judged(
         compared.runs,
         plan.backbone,
         resources.epochs,
-        lambda run: resources.finished_predictions(run.id, run.attempts),
+        lambda run: resources.finished_predictions(run),
         plan.weights,
         plan.absent,
     )
@@ -250,7 +250,7 @@ def _figure(figures: Sequence[Checked], stand_in: str) -> None:
                 }
             )
     table = pd.DataFrame(rows)
-    figure.figure(resources.chart(paper_vs_here, table, stand_in), table, "paper-and-here")
+    figure.figure(resources.chart(charts.paper_vs_here, table, stand_in), table, "paper-and-here")
 
 
 def _row(one: Checked) -> dict[str, str]:

@@ -14,13 +14,7 @@ from PIL import Image
 from fer_core.config.comparators import BdnnConfig, PixelsConfig
 from fer_core.config.run import CLASSES
 from fer_core.learning.comparators.fitted import FittedFold, read_folds
-from fer_core.results.charts.comparators import (
-    distance_map,
-    distance_table,
-    faces_svg,
-    profile_table,
-    profiles,
-)
+from fer_core.results import charts
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -65,11 +59,11 @@ def view(runs: list[StoredRun]) -> None:
     )
     _draw(run, prototypes)
     st.subheader("Distances")
-    predictions = resources.finished_predictions(run.id, run.attempts)
+    predictions = resources.finished_predictions(run)
     labels_of = dict(zip(predictions["name"], predictions["label"], strict=True))
     table = held_out_distances(own, names, labels_of)
-    means = distance_table(_values(table), table["label"].to_numpy())
-    figure.figure(resources.chart(distance_map, means), means, "prototype-distances")
+    means = charts.distance_table(_values(table), table["label"].to_numpy())
+    figure.figure(resources.chart(charts.distance_map, means), means, "prototype-distances")
     nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
     st.caption(
         "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
@@ -107,7 +101,7 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
         figure.save_menu(
             {
                 "png": lambda: _png(np.concatenate(drawn, axis=1)),
-                "svg": lambda: faces_svg(square),
+                "svg": lambda: charts.faces_svg(square),
                 "csv": defused_table(table).to_csv,
             },
             "prototypes",
@@ -116,8 +110,8 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
             f"{inputs.side} x {inputs.side} gray values as the reverse direction gives them, cut at black and white."
         )
         return
-    table = profile_table(prototypes)
-    figure.figure(resources.chart(profiles, table), table, "prototypes")
+    table = charts.profile_table(prototypes)
+    figure.figure(resources.chart(charts.profiles, table), table, "prototypes")
 
 
 def faces(prototypes: np.ndarray, side: int, size: int = 160) -> list[np.ndarray]:

@@ -11,9 +11,7 @@ import streamlit as st
 from fer_core.config.comparators import BdnnConfig
 from fer_core.config.run import CLASSES
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.charts.accuracy import accuracy_intervals
-from fer_core.results.charts.comparators import direction_losses, two_directions
-from fer_core.results.charts.curves import learning_curves
+from fer_core.results import charts
 from fer_core.results.rows import run_table, title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -75,7 +73,7 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
             **{name: rows[name] for name in ("protocol", "leaks", "low", "high", "folds", "images")},
         }
     )
-    figure.figure(resources.chart(accuracy_intervals, drawn), lambda: run_table(runs), "all-runs")
+    figure.figure(resources.chart(charts.accuracy_intervals, drawn), lambda: run_table(runs), "all-runs")
     st.caption(
         "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
         f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
@@ -144,7 +142,7 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         epochs = pd.concat(
             [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
         )
-        figure.figure(resources.chart(learning_curves, epochs), epochs, "learning-curves")
+        figure.figure(resources.chart(charts.learning_curves, epochs), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
         under = f"{shared}. {under}" if shared else under
         st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")
@@ -158,8 +156,8 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
     st.subheader("Both directions of the BDNN")
     bdnns = compared.named(both)
     chosen_one = st.selectbox("BDNN", list(bdnns), key=linked("bdnn", list(bdnns)), bind="query-params")
-    losses = direction_losses(resources.epochs(bdnns[chosen_one]))
-    figure.figure(resources.chart(two_directions, losses), losses, "bdnn-losses")
+    losses = charts.direction_losses(resources.epochs(bdnns[chosen_one]))
+    figure.figure(resources.chart(charts.two_directions, losses), losses, "bdnn-losses")
     st.caption(
         "As the paper's figure 5: one set of weights, forward to the classes and in reverse to the inputs. The reverse "
         "error is in standard units; 1 is what always giving back the mean reaches. Bands span the folds."

@@ -17,7 +17,7 @@ from fer_core.faces.recut import ensure_recut
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.box_editor import box_editor, shown
-from fer_core.ui.parts.widgets import age, plain
+from fer_core.ui.parts.widgets import age, escaped
 from fer_core.ui.shell.setup import Lab
 
 #: The most frames that opening a page cuts by itself; more are a run with its progress.
@@ -194,7 +194,7 @@ def _history(history: pd.DataFrame) -> None:
     entry = _newest(history)
     if entry:
         st.caption(
-            f"{_what(entry)} by **{plain(entry['author'] or 'unknown')}**, {age(entry['created'])} "
+            f"{_what(entry)} by **{escaped(entry['author'] or 'unknown')}**, {age(entry['created'])} "
             f"({_day(entry['created'])}); entry {entry['version']} of this frame."
         )
     if len(history) < 2 and history["undone"].isna().all():

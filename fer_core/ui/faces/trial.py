@@ -124,7 +124,7 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
     box = None if row["box"] is None else tuple(row["box"])
     rescued = row["rescued_by"] if isinstance(row["rescued_by"], str) else None
     was = Chosen(row["status"], box, row["probability"], None, len(old), rescued)
-    new = resources.look_again(lab.source, config.data.fingerprint, name, faces.model_dump_json())
+    new = resources.look_again(lab.source, config.data.fingerprint, name, faces)
     becomes = choose(new, faces)
     before, after = st.columns(2, gap="large")
     with before:

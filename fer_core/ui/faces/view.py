@@ -13,7 +13,7 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.faces.crops import STATUSES
 from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 from fer_core.faces.rescue import POLICIES
-from fer_core.results.charts.data import status_bars
+from fer_core.results import charts
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import StoredRun
@@ -24,7 +24,7 @@ from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import PERCENT, plain, run_status
+from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
 from fer_core.ui.shell.setup import Lab
 
 from . import boxes as boxes_view
@@ -53,8 +53,8 @@ def detection(lab: Lab, config: RunConfig) -> None:
         what = "have not been" if state in ("", "failed", "cancelled", "done") else "are being"
         st.markdown(f"#### Faces {what} looked for with these settings")
         st.write(
-            f"MTCNN goes through the {config.data.images:,} frames of **{plain(lab.dataset.name)}**; the frames, faces "
-            "and failures then show here. It goes on when you close this tab."
+            f"MTCNN goes through the {config.data.images:,} frames of **{escaped(lab.dataset.name)}**; the frames, "
+            "faces and failures then show here. It goes on when you close this tab."
         )
         if lab.demo:
             st.caption(f"{lab.closed}: starting a detection is off.")
@@ -136,12 +136,12 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     row = known.row(name)
     _steps(known.failed_names, name)
     if row is None:
-        st.warning(f"The data set has no frame named {plain(repr(name))}.", icon=":material/search_off:")
+        st.warning(f"The data set has no frame named {escaped(repr(name))}.", icon=":material/search_off:")
         return
     left, right = st.columns([3, 1])
     with left:
         if row["status"] == "unreadable":
-            st.error(plain(row["reason"]), icon=":material/broken_image:")
+            st.error(escaped(row["reason"]), icon=":material/broken_image:")
         else:
             if not boxes_view.stands_in(lab, config, row):
                 keys = (lab.source, config.crops_key(), config.detections_key(), name)
@@ -168,8 +168,8 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
             facts["Second look"] = POLICIES[row["rescued_by"]].title
         if row["box"]:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
-        st.markdown("  \n".join(f"{what}: **{plain(value)}**" for what, value in facts.items()))
-        st.caption(plain(row["name"]))
+        st.markdown("  \n".join(f"{what}: **{escaped(value)}**" for what, value in facts.items()))
+        st.caption(escaped(row["name"]))
     if row["status"] != "unreadable":
         trace.explain(lab, config, row)
         trial.bench(lab, config, known.crops, row)
@@ -219,7 +219,9 @@ def failure_shares(facts: CropFacts) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
     st.markdown("**What became of the frames, per class**")
     with st.container(key="shares"):
-        figure.figure(resources.chart(status_bars, facts.by_class), facts.by_class, "detection-per-class")
+        figure.figure(
+            resources.chart(charts.status_bars, facts.by_class), facts.by_class, "detection-per-class"
+        )
     st.markdown("**Failed share per movie or person**")
     if facts.by_group.empty:
         st.caption("This data set names no movies or persons.")

@@ -121,10 +121,10 @@ def _remember(key: str) -> None:
     st.query_params["stage"] = st.session_state[key]
 
 
-def first_look(faces: FacesConfig) -> str:
+def first_look(faces: FacesConfig) -> FacesConfig:
     """Return the settings that decide the first look alone, so that others share what it saw."""
     fields = ("thresholds", "min_face_size", "factor", "detector")
-    return type(faces)(**{name: getattr(faces, name) for name in fields}).model_dump_json()
+    return type(faces)(**{name: getattr(faces, name) for name in fields})
 
 
 def _telling(trace: Trace) -> str:

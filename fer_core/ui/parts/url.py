@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from .widgets import plain
+from .widgets import escaped
 
 #: A notice names so many of the values that there are.
 NAMED = 12
@@ -116,7 +116,7 @@ def _give() -> None:
 
 def _tell(key: str, value: str, wrong: str) -> None:
     told = st.session_state.setdefault(NOTICES, [])
-    told.append(f"**{plain(key)}**: “{plain(value[:60])}” {wrong}.")
+    told.append(f"**{escaped(key)}**: “{escaped(value[:60])}” {wrong}.")
 
 
 def _anew() -> None:
@@ -155,4 +155,4 @@ def _listed(options: Sequence[Any], texts: Sequence[str]) -> str:
     if isinstance(options, range):
         return f"{options[0]} to {options[-1]}"
     rest = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-    return (", ".join(plain(text) for text in texts[:NAMED]) or "none") + rest
+    return (", ".join(escaped(text) for text in texts[:NAMED]) or "none") + rest

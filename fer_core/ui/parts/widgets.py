@@ -112,7 +112,7 @@ def progress(run: StoredRun) -> None:
         share = min(1.0, run.step_done / run.step_total)
         st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}{_pace(run)}")
     if run.error:
-        st.error(plain(run.error), icon=":material/error:")
+        st.error(escaped(run.error), icon=":material/error:")
 
 
 def _pace(run: StoredRun) -> str:
@@ -190,7 +190,7 @@ def age(moment: float) -> str:
     return "just now"
 
 
-def plain(text: object) -> str:
+def escaped(text: object) -> str:
     """Return text from a data set safe inside markdown and HTML."""
     shown = str(text)
     for sign in "\\`*_{}[]()#+-!|~:$":

@@ -12,10 +12,10 @@ from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
-from fer_core.prediction.files import annotated, annotated_zip, face_table
+from fer_core.prediction.answers import annotated, annotated_zip, face_table
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.ui.parts.gallery import PAGE_SIZE, encode
-from fer_core.ui.parts.widgets import PERCENT, percent, plain
+from fer_core.ui.parts.widgets import PERCENT, escaped, percent
 
 from .inputs import Item
 from .models import Model
@@ -86,10 +86,10 @@ def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
                 st.image(
                     _thumb(item, faces, below),
                     alt=f"{item.name}: {said}",
-                    caption=plain(said),
+                    caption=escaped(said),
                     width="stretch",
                 )
-                if st.button(plain(item.name), key=f"show-{item.digest}-{item.name}", width="stretch"):
+                if st.button(escaped(item.name), key=f"show-{item.digest}-{item.name}", width="stretch"):
                     chosen = item.name
     return chosen
 

@@ -10,15 +10,15 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES
 from fer_core.faces.crops import FAILED, Box
-from fer_core.prediction.files import annotated
-from fer_core.results.charts.predictions import probabilities
+from fer_core.prediction.answers import annotated
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.ui.cache import resources
 from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.box_editor import box_editor, shown
 from fer_core.ui.parts.gallery import encode
-from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
 from . import results
@@ -28,8 +28,8 @@ from .models import Model
 if TYPE_CHECKING:
     import numpy as np
 
+    from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-    from fer_core.prediction.prediction import Prediction
 
 #: Faces whose reasons are drawn at once; of more, one is chosen.
 MOST_FACES = 3
@@ -45,7 +45,7 @@ def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]]
     for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
         with column:
             if len(answers) > 1:
-                st.markdown(f"**{plain(title(model.run))}**, run {model.run.id[:8]}")
+                st.markdown(f"**{escaped(title(model.run))}**, run {model.run.id[:8]}")
             _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
     model, faces = answers[0]
     if model.run.config.faces.extract:
@@ -72,7 +72,7 @@ def _answer(
             width="stretch",
         )
         st.caption(
-            f"{plain(item.name)} · {image.shape[1]} x {image.shape[0]} · "
+            f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
@@ -144,7 +144,7 @@ def _face(
                     width=CROP,
                 )
         with large:
-            figure = probabilities(face.best, CLASSES)
+            figure = charts.probabilities(face.best, CLASSES)
             shares = pd.DataFrame({"class": CLASSES, "probability": face.best})
             downloads.figure(figure, shares, "probabilities", key=f"bars-{key}")
             votes = len(model.load().networks)
@@ -158,7 +158,7 @@ def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
         st.caption(near)
         return
     trained = "generated faces" if model.run.config.data.generated else model.run.data_name
-    st.caption(f"**Nearest training faces** ({plain(trained)}; cosine of what enters the head)")
+    st.caption(f"**Nearest training faces** ({escaped(trained)}; cosine of what enters the head)")
     with st.container(horizontal=True, gap="small"):
         for one in near:
             st.image(

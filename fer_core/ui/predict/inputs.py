@@ -15,7 +15,7 @@ from fer_core.prediction import limits
 from fer_core.prediction.uploads import SUFFIXES, Refusal, Sent, Upload, read, unfold
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 from .models import Model, unsure_below
@@ -176,9 +176,11 @@ def _read(files: list[tuple[str, bytes]]) -> list[Item]:
             continue
         items.append(Item(sent.name, digest, sent, decoded=decoded))
         if told:
-            st.caption(f"{plain(sent.name)}: {told}.")
+            st.caption(f"{escaped(sent.name)}: {told}.")
     for one in refused[:8]:
-        st.error(f"**{plain(one.name)}** was not taken: {plain(one.reason)}", icon=":material/broken_image:")
+        st.error(
+            f"**{escaped(one.name)}** was not taken: {escaped(one.reason)}", icon=":material/broken_image:"
+        )
     if len(refused) > 8:
         st.error(f"{len(refused) - 8} more files were not taken.")
     return items

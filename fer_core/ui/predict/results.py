@@ -17,7 +17,7 @@ from .models import Model
 
 if TYPE_CHECKING:
     from fer_core.faces.mtcnn.trace import Trace
-    from fer_core.prediction.prediction import Prediction
+    from fer_core.prediction.answers import Prediction
 
 #: Images taken through the networks together.
 AT_ONCE = 4

@@ -19,7 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fer_core.config.settings import Settings
 from fer_core.errors import ConfigError
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 
 Role = Literal["runner", "viewer", "visitor"]
 
@@ -124,7 +124,7 @@ def role_of(user: Mapping[str, Any], roles: Mapping[str, Any]) -> Role | None:
 def account(access: Access) -> None:
     """Draw who is signed in and the way out."""
     if access.person:
-        st.caption(f"Signed in as {plain(access.person)}, {access.role}")
+        st.caption(f"Signed in as {escaped(access.person)}, {access.role}")
         st.button("Sign out", on_click=st.logout, icon=":material/logout:", type="tertiary")
 
 

@@ -20,7 +20,7 @@ from fer_core.errors import ConfigError, FerError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import notices
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.server import started
 
 from .access import Access, account, enter, visitor
@@ -126,7 +126,7 @@ def _errors_shown(title: str) -> Iterator[None]:
     try:
         yield
     except FerError as error:
-        st.error(plain(error), icon=":material/error:")  # it repeats what a link or a file says
+        st.error(escaped(error), icon=":material/error:")  # it repeats what a link or a file says
     except Exception:
         ticket = secrets.token_hex(4)
         log.exception("error %s on page %s", ticket, title)

@@ -15,7 +15,7 @@ from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, one_of
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 from . import form_fields, queue, recipe_form
@@ -91,7 +91,7 @@ def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     data = resources.data_config(lab.source)
     problem = resources.folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
     if problem:
-        st.error(plain(problem), icon=":material/rule:")
+        st.error(escaped(problem), icon=":material/rule:")
     return not problem
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.results.charts.accuracy import accuracy_intervals
-from fer_core.results.charts.data import class_bars
-from fer_core.results.charts.style import on_white
+from fer_core.results import charts
 from fer_core.ui.cache.figures import ready
 
 COUNTS = pd.DataFrame(
@@ -19,15 +16,15 @@ COUNTS = pd.DataFrame(
 )
 RUNS = pd.DataFrame(
     {
-        "label": ["ResNet-18 n=1 · group", "MLP · stratified"],
         "system": ["ResNet-18 n=1", "MLP"],
+        "protocol": ["group", "stratified"],
         "leaks": [False, True],
         "accuracy": [0.4, 0.5],
         "low": [0.3, float("nan")],
         "high": [0.5, float("nan")],
     }
 )
-FIGURES = {class_bars: COUNTS, accuracy_intervals: RUNS}
+FIGURES = {"class_bars": COUNTS, "accuracy_intervals": RUNS}
 
 
 def drawn(figure: Any) -> tuple[str, list[bytes]]:
@@ -50,18 +47,18 @@ def drawn(figure: Any) -> tuple[str, list[bytes]]:
     return spec, [table.data.data for table in tables]
 
 
-@pytest.mark.parametrize("draw", FIGURES)
-def test_it_is_drawn_like_the_figure_itself(draw: Callable[..., Any]) -> None:
-    plain, kept = (draw(FIGURES[draw]) for _ in range(2))
+@pytest.mark.parametrize("kind", FIGURES)
+def test_it_is_drawn_like_the_figure_itself(kind: str) -> None:
+    plain, kept = (getattr(charts, kind)(FIGURES[kind]) for _ in range(2))
     ready(kept)
     expected = drawn(plain)
     assert drawn(kept) == expected
     assert drawn(kept) == expected, "the second time it is what was remembered"
 
 
-@pytest.mark.parametrize("draw", FIGURES)
-def test_its_document_is_made_once(draw: Callable[..., Any]) -> None:
-    figure = ready(draw(FIGURES[draw]))
+@pytest.mark.parametrize("kind", FIGURES)
+def test_its_document_is_made_once(kind: str) -> None:
+    figure = ready(getattr(charts, kind)(FIGURES[kind]))
     first = figure.to_dict()
     first["added"] = True
     second = figure.to_dict()
@@ -69,8 +66,10 @@ def test_its_document_is_made_once(draw: Callable[..., Any]) -> None:
     assert all(second[name] is first[name] for name in second)
 
 
-def test_a_copy_for_a_file_makes_its_own() -> None:
-    figure = ready(class_bars(COUNTS))
+@pytest.mark.parametrize("kind", FIGURES)
+def test_a_copy_for_a_file_makes_its_own(kind: str) -> None:
+    figure = ready(getattr(charts, kind)(FIGURES[kind]))
     before = figure.to_dict()
-    assert on_white(figure).to_dict() != before
+    on_page = charts.on_page(figure, "dark").to_dict()
+    assert on_page != before
     assert figure.to_dict() == before
