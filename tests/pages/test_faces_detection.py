@@ -1,4 +1,4 @@
-"""Starting, watching and going on with a detection on the Faces page, without a browser."""
+"""Starting, watching and continuing a detection on the Faces page, without a browser."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_detection_is_started_once_watched_and_cancelled(
     store.close()
 
 
-def test_a_detection_whose_worker_is_gone_can_be_gone_on_with(
+def test_a_detection_whose_worker_is_gone_can_be_continued(
     opened: Callable[[], AppTest], tmp_path: Path
 ) -> None:
     press(opened(), "Detect faces")
@@ -79,8 +79,8 @@ def test_a_detection_whose_worker_is_gone_can_be_gone_on_with(
     app = opened()
     assert any("what it has found is kept" in warning.value for warning in app.warning)
     assert "Detect faces" not in buttons(app)
-    press(app, "Go on")
+    press(app, "Continue")
     held = claim(store, "another")
     assert held is not None
-    assert "Go on" not in buttons(opened())
+    assert "Continue" not in buttons(opened())
     store.close()

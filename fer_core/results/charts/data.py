@@ -126,7 +126,7 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
 def _status_shares(faces: pd.DataFrame) -> pd.DataFrame:
     """Return class, status, images, total (of the class), share, low, high for every pair of those met."""
     counts = faces.pivot_table(index="class", columns="status", values="images", aggfunc="sum", fill_value=0)
-    table = counts.stack().rename("images").reset_index()
+    table = counts.reset_index().melt("class", value_name="images")
     total = table.groupby("class")["images"].transform("sum")
     low, high = wilson_intervals(table["images"], total)
     return table.assign(total=total, share=table["images"] / total, low=low, high=high)

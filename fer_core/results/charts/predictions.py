@@ -207,6 +207,6 @@ def per_class_figures(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title_text="Share", range=[-0.03, 1.03])
     alt = "Precision, recall and F1 per class."
     if table["f1"].notna().any():
-        worst = table.loc[table["f1"].idxmin()]
+        worst = table.nsmallest(1, "f1").to_dict("records")[0]
         alt += f" The lowest F1 is that of {worst['class']}: {worst['f1']:.2f}."
     return finish(figure, alt, height=300, legend=True, top=38)
