@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, percent
+from fer_core.results.shares import percent
+
+from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish
 from .systems import system_mark
 
 if TYPE_CHECKING:

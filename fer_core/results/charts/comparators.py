@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import CLASSES
+from fer_core.results.shares import percent
 
-from .style import BLUE, CLASS_COLORS, GREY, PART_COLORS, PROTOCOL_COLORS, finish_altair, percent
+from .style import BLUE, CLASS_COLORS, GREY, PART_COLORS, PROTOCOL_COLORS, finish_altair
 
 if TYPE_CHECKING:
     import altair as alt

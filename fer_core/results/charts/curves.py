@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .style import CHANCE, GREY, PART_COLORS, finish, finish_altair, percent
+from fer_core.results.shares import percent
+
+from .style import CHANCE, GREY, PART_COLORS, finish, finish_altair
 
 if TYPE_CHECKING:
     import altair as alt

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .style import BLUE, CLASS_COLORS, GREY, VERMILLION, finish, percent
+from fer_core.results.shares import percent
+
+from .style import BLUE, CLASS_COLORS, GREY, VERMILLION, finish
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

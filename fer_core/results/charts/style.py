@@ -145,8 +145,3 @@ def describe(figure: Any) -> str:
     if hasattr(figure, "update_layout"):
         return str(figure.layout.meta["alt"])
     return str(figure.usermeta["alt"])  # as its description it would clash with the page's own `alt`
-
-
-def percent(share: float) -> str:
-    """Return a share as people read it, such as '43.2 %'; 'unknown' for NaN."""
-    return "unknown" if share != share else f"{100 * share:.1f} %"
