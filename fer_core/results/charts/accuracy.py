@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_core.results.trust import percent
+from fer_core.results.shares import percent
 
 from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, interval_bar, mark
 from .systems import system_mark

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import CLASSES
-from fer_core.results.trust import percent
+from fer_core.results.shares import percent
 
 from .style import (
     BLUE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fer_core.results.trust import percent
+from fer_core.results.shares import percent
 
 from .style import CHANCE, GREY, PART_COLORS, finish
 

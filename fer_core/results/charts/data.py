@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fer_core.evaluation.metrics import wilson_intervals
-from fer_core.results.trust import percent
+from fer_core.results.shares import percent
 
 from .style import (
     BLUE,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from fer_core.results.trust import percent
+from fer_core.results.shares import percent
 
 from .style import (
     BLUE,

@@ -15,7 +15,8 @@ from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.rows import run_table
-from fer_core.results.trust import interval, percent, trust_rows
+from fer_core.results.shares import interval, percent
+from fer_core.results.trust import trust_rows
 from fer_core.storage.store import StoredRun
 
 STATUS_BADGES = {
