@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from fer_core.config.run import CLASSES
-from fer_core.evaluation.metrics import compare
+from fer_core.evaluation.metrics import mcnemar, paired, same_images
 from fer_core.storage.store import StoredRun
 
 from .rows import run_row, title
@@ -61,27 +59,13 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
     places = [Place(1, ordered[0], None, None, None, False)]
     for number, run in enumerate(ordered[1:], 2):
         other = predictions(run)
-        gap, low, high = _behind(other, best)
+        gap, (low, high), _ = paired(other, best)
         apart = low > 0 or high < 0
         places.append(Place(number, run, gap, (low, high), _p(other, best), not apart))
     return places
 
 
-def _behind(a: pd.DataFrame, b: pd.DataFrame) -> tuple[float, float, float]:
-    from fer_core.evaluation.metrics.paired import paired
-
-    gap, (low, high), _ = paired(a, b)
-    return gap, low, high
-
-
 def _p(a: pd.DataFrame, b: pd.DataFrame) -> float:
-    sides = [_right(side[side["seed"] == side["seed"].min()]) for side in (a, b)]
-    both = pd.concat(sides, axis=1, keys=["a", "b"]).dropna()
-    return float(compare(both["a"].astype(bool), both["b"].astype(bool), resamples=1)["p"])
-
-
-def _right(predictions: pd.DataFrame) -> pd.Series:
-    guesses = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy().argmax(axis=1)
-    right = np.asarray(guesses == predictions["label"].to_numpy())
-    # Under the two-set or a fixed split an image is held out once; names are unique within a seed.
-    return pd.Series(right, index=predictions["name"])
+    first = (side[side["seed"] == side["seed"].min()] for side in (a, b))
+    both = same_images(*first)
+    return mcnemar(both["a"], both["b"])

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fer_core.config.comparators import SvmConfig
-from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics import apply_temperature, reliability
 from fer_core.evaluation.metrics.calibration import TEMPERATURES
+from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
 from .shares import interval, percent
@@ -31,7 +30,7 @@ def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.Da
     Args:
         predictions: the run's held-out predictions as the store keeps them.
     """
-    probabilities = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy(np.float64)
+    probabilities = probabilities_of(predictions)
     labels = predictions["label"].to_numpy()
     table = reliability(probabilities, labels)
     if "temperatures" not in run.summary:

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from fer_core.config.run import CLASSES
 from fer_core.evaluation import metrics
+from fer_core.evaluation.metrics.probabilities import as_columns, probabilities_of, right
 
 N = 300
 RNG = np.random.default_rng(11)
@@ -25,7 +26,7 @@ GROUPS = [f"movie{index}" for index in RNG.integers(0, 20, N)]
 
 def test_confusion_and_per_class_figures_are_what_loops_count() -> None:
     table = metrics.confusion(LABELS, PREDICTIONS)
-    rows = metrics.per_class(LABELS, PREDICTIONS)
+    rows = metrics.class_figures(table)
     assert table.shape == (7, 7)
     for index, name in enumerate(CLASSES):
         tp = fp = fn = tn = 0
@@ -51,7 +52,8 @@ def test_confusion_and_per_class_figures_are_what_loops_count() -> None:
 
 
 def test_absent_classes_are_undefined_not_zero() -> None:
-    rows = metrics.per_class([3, 3, 4, 4], [3, 4, 4, 0]).set_index("class")
+    table = metrics.confusion([3, 3, 4, 4], [3, 4, 4, 0])
+    rows = metrics.class_figures(table).set_index("class")
     assert math.isnan(rows.loc["sad", "recall"])
     assert math.isnan(rows.loc["sad", "precision"])
     assert math.isnan(rows.loc["angry", "recall"])
@@ -98,25 +100,13 @@ def test_temperature_is_the_best_of_a_grid_and_undoes_sharpening() -> None:
     np.testing.assert_allclose(scaled, np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True), rtol=1e-9)
 
 
-def test_temperature_of_a_part_never_looks_at_it() -> None:
-    parts = np.arange(N) % 3
-    scaled, temperatures = metrics.cross_fit_temperature(PROBABILITIES, LABELS, parts)
-    assert metrics.ece(scaled, LABELS) < metrics.ece(PROBABILITIES, LABELS)
-    shifted = np.where(parts == 1, (LABELS + 1) % 7, LABELS)
-    assert metrics.cross_fit_temperature(PROBABILITIES, shifted, parts)[1][1] == temperatures[1]
-    assert metrics.cross_fit_temperature(PROBABILITIES, shifted, parts)[1][0] != temperatures[0]
-    np.testing.assert_allclose(scaled.sum(axis=1), 1)
-
-
 @pytest.mark.parametrize(("correct", "total"), [(0, 10), (10, 10), (3, 7), (292, 675)])
 def test_wilson_interval_is_scipys(correct: int, total: int) -> None:
-    theirs = binomtest(correct, total).proportion_ci(method="wilson", confidence_level=0.9)
-    assert metrics.wilson(correct, total, level=0.9) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    theirs = binomtest(correct, total).proportion_ci(method="wilson", confidence_level=0.95)
+    assert metrics.wilson(correct, total) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
-def test_wilson_interval_of_the_papers_size_is_about_3_7_points() -> None:
-    low, high = metrics.wilson(292, 675)
-    assert (high - low) / 2 == pytest.approx(0.037, abs=0.001)
+def test_wilson_interval_of_nothing_is_unknown_and_of_more_than_all_refused() -> None:
     assert all(math.isnan(end) for end in metrics.wilson(0, 0))
     with pytest.raises(ValueError, match="between 0 and total"):
         metrics.wilson(8, 7)
@@ -169,9 +159,24 @@ def test_mcnemar_is_the_exact_binomial_test() -> None:
 
 def test_paired_interval_is_narrower_than_an_unpaired_one() -> None:
     better = RIGHT | (RNG.random(N) < 0.05)
-    low, high = metrics.compare(RIGHT, better)["interval"]
+    low, high = metrics.compare(RIGHT, better, [""] * N)["interval"]
     assert high - low < 0.1
     assert low >= 0
+
+
+def test_pairs_are_the_images_of_both_and_seeds_count_as_one() -> None:
+    table = pd.DataFrame(as_columns(PROBABILITIES)).assign(
+        label=LABELS, name=[str(index) for index in range(N)], group=GROUPS, seed=0
+    )
+    np.testing.assert_array_equal(probabilities_of(table), PROBABILITIES)
+    np.testing.assert_array_equal(right(table), RIGHT)
+    swapped = table.assign(p0=table["p1"], p1=table["p0"], seed=1)
+    two_seeds = pd.concat([table, swapped]).sample(frac=1, random_state=0)
+    gain, (low, high), images = metrics.paired(two_seeds, table[:100])
+    expected = np.mean([RIGHT[i] - (int(RIGHT[i]) + right(swapped)[i]) / 2 for i in range(100)])
+    assert (gain, images) == (pytest.approx(expected), 100)
+    assert low <= gain <= high
+    assert metrics.paired(table[:5], table[5:])[2] == 0
 
 
 def rows_of(seeds: int) -> dict[str, object]:
@@ -227,7 +232,7 @@ def test_without_extraction_no_face_counts_as_found() -> None:
     assert found["by_status"] == {}
 
 
-def test_images_of_unknown_group_are_told_by_name_over_seeds() -> None:
+def test_images_of_unknown_group_are_known_by_name_over_seeds() -> None:
     values = rows_of(2) | {"groups": [""] * (2 * N)}
     width = np.diff(metrics.summary(**values)["val_accuracy_group_interval"])[0]
     assert width == pytest.approx(np.diff(metrics.wilson(RIGHT.sum(), N))[0], abs=0.02)
@@ -249,7 +254,7 @@ def test_the_two_sets_count_half_each_whatever_their_size() -> None:
     assert [(one["tested"], one["images"]) for one in found["sets"]] == [("set2", 5), ("set1", 2)]
     assert found["accuracy"] == pytest.approx((4 / 5 + 1 / 2) / 2)
     first = found["per_class"][0]
-    assert first["class"] == metrics.classification.CLASSES[0]
+    assert first["class"] == CLASSES[0]
     assert first["recall"] == pytest.approx((2 / 3 + 0) / 2)
     assert first["precision"] == pytest.approx(1.0)  # of set1 none was called so
     assert first["specificity"] == pytest.approx((1 + 1) / 2)

@@ -14,6 +14,7 @@ from fer_core.config.settings import Settings, load
 from fer_core.datasets.images import load_rgb
 from fer_core.errors import NotFoundError
 from fer_core.evaluation.metrics import apply_temperature
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.faces.crops import Chosen, cut
 from fer_core.faces.extraction import read_crops
 from fer_core.prediction.answers import Prediction
@@ -59,7 +60,7 @@ def test_a_crop_of_training_gets_its_held_out_probabilities_to_the_bit(
     for fold, network in enumerate(networks):
         predictor.networks = [network]
         held_out = result.predictions[result.predictions["fold"] == fold].sample(frac=1, random_state=fold)
-        stored = held_out[[f"p{index}" for index in range(7)]].to_numpy(np.float32)
+        stored = held_out[list(COLUMNS)].to_numpy(np.float32)
         found = predictor.classify(np.asarray(crops.images)[[names.index(name) for name in held_out["name"]]])
         assert np.array_equal([p for p, _, _ in found], stored)
         (alone,) = predictor.classify(np.asarray(crops.images)[[names.index(held_out["name"].iloc[0])]])

@@ -9,6 +9,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
 from fer_core.config.run import DataConfig, RunConfig, TransferConfig
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.results.ranking import rank
 from fer_core.runs.plans.requests import sweep_name
 
@@ -17,7 +18,7 @@ IMAGES = 200
 
 def run(right: np.ndarray) -> Any:
     """A finished run that answers class 0, the truth, where `right`, and class 1 elsewhere."""
-    predictions = pd.DataFrame(np.zeros((len(right), 7)), columns=[f"p{index}" for index in range(7)])
+    predictions = pd.DataFrame(np.zeros((len(right), 7)), columns=list(COLUMNS))
     predictions["p0"], predictions["p1"] = right.astype(float), 1.0 - right
     facts = {"seed": 0, "fold": 0, "label": 0, "group": "", "name": [f"{i:03d}" for i in range(len(right))]}
     return SimpleNamespace(summary={"val_accuracy": right.mean()}, predictions=predictions.assign(**facts))

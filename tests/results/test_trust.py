@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from fer_core.config.comparators import SvmConfig
-from fer_core.config.run import CLASSES, DataConfig, Model, ProtocolConfig, RunConfig, TransferConfig
+from fer_core.config.run import DataConfig, Model, ProtocolConfig, RunConfig, TransferConfig
 from fer_core.evaluation import metrics
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.results.trust import calibration_words, reliability_tables
 
 SEEDS, FOLDS, EACH = (7, 2), 2, 30
@@ -30,9 +31,7 @@ def predictions() -> pd.DataFrame:
     """Return 30 held-out images a fold, in the order of the protocol's seeds."""
     rng = np.random.default_rng(3)
     rows = len(SEEDS) * FOLDS * EACH
-    table = pd.DataFrame(
-        rng.dirichlet(np.ones(7) * 0.5, rows), columns=[f"p{index}" for index in range(len(CLASSES))]
-    )
+    table = pd.DataFrame(rng.dirichlet(np.ones(7) * 0.5, rows), columns=list(COLUMNS))
     return table.assign(
         label=rng.integers(0, 7, rows),
         seed=np.repeat(SEEDS, FOLDS * EACH),
@@ -44,7 +43,7 @@ def test_each_network_s_images_take_its_own_temperature(predictions: pd.DataFram
     run = made(TransferConfig(), temperatures=TEMPERATURES, calibrated={"ece": 0.1})
     shuffled = predictions.sample(frac=1, random_state=1)
     table, scaled = reliability_tables(run, shuffled)
-    columns = [f"p{index}" for index in range(len(CLASSES))]
+    columns = list(COLUMNS)
     values = predictions[columns].to_numpy()
     byhand = np.concatenate(
         [

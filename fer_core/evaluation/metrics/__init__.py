@@ -4,20 +4,19 @@ scikit-learn, scipy and statsmodels do the arithmetic. They are imported where u
 a second, which a page that only lists runs need not wait for.
 
 Throughout, `labels` and `predictions` are (N,) indices into `CLASSES`, `probabilities` (N, 7) rows that sum
-to 1, and an interval is (low, high) at `level`, (nan, nan) where too little is known to give one.
+to 1, and an interval is (low, high) at 95 %, (nan, nan) where too little is known to give one.
 """
 
 from __future__ import annotations
 
-from .calibration import apply_temperature, cross_fit_temperature, ece, fit_temperature, reliability
-from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1, per_class
+from .calibration import apply_temperature, ece, fit_temperature, reliability
+from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import Interval, group_interval, seed_interval, wilson, wilson_intervals
-from .paired import compare, mcnemar
-from .run_summary import NOT_FOUND, summary
+from .paired import compare, mcnemar, paired, same_images
+from .run_summary import summary
 from .two_sets import two_sets
 
 __all__ = [
-    "NOT_FOUND",
     "Interval",
     "accuracy",
     "apply_temperature",
@@ -25,14 +24,14 @@ __all__ = [
     "class_figures",
     "compare",
     "confusion",
-    "cross_fit_temperature",
     "ece",
     "fit_temperature",
     "group_interval",
     "macro_f1",
     "mcnemar",
-    "per_class",
+    "paired",
     "reliability",
+    "same_images",
     "seed_interval",
     "summary",
     "two_sets",

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fer_core.config.run import CLASSES
 
 from .intervals import wilson
+from .probabilities import log_losses
 
 #: Temperatures that `fit_temperature` looks among.
 TEMPERATURES = (0.05, 20.0)
@@ -62,7 +63,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = apply_temperature(values, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum(scaled[np.arange(len(truth)), truth], 1e-300)).mean())
+        return float(log_losses(scaled, truth, floor=1e-300).mean())
 
     found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
@@ -77,31 +78,8 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[n
     return softmax(logs / temperature, axis=1)
 
 
-def cross_fit_temperature(
-    probabilities: ArrayLike, labels: ArrayLike, parts: ArrayLike
-) -> tuple[NDArray[np.float64], dict[int, float]]:
-    """Scale each part's probabilities with the temperature fitted on all other parts.
-
-    Args:
-        parts: (N,) whole numbers of at least two values: the fold in which an image was held out.
-
-    Returns:
-        (N, 7) scaled probabilities and the temperature per part.
-    """
-    values, truth = checked(probabilities, labels)
-    numbers = np.asarray(parts)
-    if len(np.unique(numbers)) < 2:
-        raise ValueError("temperatures are fitted on other folds, so there must be at least two")
-    scaled, temperatures = np.empty_like(values), {}
-    for part in np.unique(numbers):
-        inside = numbers == part
-        temperature = fit_temperature(values[~inside], truth[~inside])
-        scaled[inside] = apply_temperature(values[inside], temperature)
-        temperatures[int(part)] = temperature
-    return scaled, temperatures
-
-
 def checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return (N, 7) probabilities and (N,) labels as arrays, or raise ValueError where they are none."""
     values, truth = np.asarray(probabilities, np.float64), np.asarray(labels, np.intp)
     if not len(truth) or values.shape != (len(truth), len(CLASSES)):
         raise ValueError(f"probabilities must be (N, {len(CLASSES)}) for N > 0 labels; got {values.shape}")

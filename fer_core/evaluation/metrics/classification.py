@@ -24,15 +24,14 @@ def confusion(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.int64]:
     return confusion_matrix(labels, predictions, labels=range(len(CLASSES))).astype(np.int64)
 
 
-def per_class(labels: ArrayLike, predictions: ArrayLike) -> pd.DataFrame:
+def class_figures(table: NDArray[np.int64]) -> pd.DataFrame:
     """Return one row per class: class, precision, recall, specificity, f1 (0..1) and support (images).
 
     What is 0/0 is NaN: precision of a class never predicted, recall of one without images.
+
+    Args:
+        table: (7, 7) counts as `confusion` returns them.
     """
-    return class_figures(confusion(labels, predictions))
-
-
-def class_figures(table: NDArray[np.int64]) -> pd.DataFrame:
     right, support, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
     wrong = table.sum() - support - predicted + right  # true negatives
     with np.errstate(invalid="ignore"):

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fer_core.config.run import CLASSES
-
-from .intervals import LEVEL, RESAMPLES, bootstrap, members_of
+from .intervals import Interval, group_interval
+from .probabilities import right
 
 
 def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> float:
@@ -26,19 +25,13 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> float:
 
 
 def compare(
-    a_correct: ArrayLike,
-    b_correct: ArrayLike,
-    groups: Sequence[str] | None = None,
-    *,
-    seed: int = 0,
-    level: float = 0.95,
-    resamples: int = RESAMPLES,
+    a_correct: ArrayLike, b_correct: ArrayLike, groups: Sequence[str], names: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Compare two systems on the same images, one prediction an image each.
 
     Args:
         a_correct, b_correct: (N,) truth values in the same order of images.
-        groups: (N,) names for the bootstrap by groups; without them every image is its own.
+        groups, names: (N,) as `group_interval` takes them.
 
     Returns:
         images, both, only_a, only_b, neither (counts), difference (accuracy of b minus that of a, -1..1),
@@ -46,7 +39,6 @@ def compare(
     """
     a, b = _pair(a_correct, b_correct)
     gains = b.astype(np.float64) - a
-    members = members_of(groups if groups is not None else [""] * len(a))
     return {
         "images": len(a),
         "both": int((a & b).sum()),
@@ -54,9 +46,43 @@ def compare(
         "only_b": int((b & ~a).sum()),
         "neither": int((~a & ~b).sum()),
         "difference": float(gains.mean()),
-        "interval": list(bootstrap(gains, members, seed, level, resamples)),
+        "interval": list(group_interval(gains, groups, names)),
         "p": mcnemar(a, b),
     }
+
+
+def paired(
+    a: pd.DataFrame, b: pd.DataFrame, figure: Callable[[pd.DataFrame], NDArray[Any]] = right
+) -> tuple[float, Interval, int]:
+    """Return the mean of b minus a over the images both were judged on, its 95 % interval, and their number.
+
+    The bootstrap draws whole groups where they are known.
+
+    Args:
+        a, b, figure: as `same_images` takes them.
+    """
+    both = same_images(a, b, figure)
+    gains = (both["b"] - both["a"]).to_numpy()
+    if not len(gains):
+        return float("nan"), (float("nan"), float("nan")), 0
+    names, groups = (list(both.index.get_level_values(level)) for level in ("name", "group"))
+    return float(gains.mean()), group_interval(gains, groups, names), len(gains)
+
+
+def same_images(
+    a: pd.DataFrame, b: pd.DataFrame, figure: Callable[[pd.DataFrame], NDArray[Any]] = right
+) -> pd.DataFrame:
+    """Return two systems' figures on the images that both were judged on: columns a and b, by name and group.
+
+    Args:
+        a, b: predictions as the store keeps them; several seeds of an image count as one, their mean.
+        figure: what is compared, one value a row: right or wrong, or the log loss.
+    """
+    sides = [
+        side.assign(figure=figure(side).astype(np.float64)).groupby(["name", "group"])["figure"].mean()
+        for side in (a, b)
+    ]
+    return pd.concat(sides, axis=1, keys=["a", "b"]).dropna()
 
 
 def _pair(a_correct: ArrayLike, b_correct: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -64,31 +90,3 @@ def _pair(a_correct: ArrayLike, b_correct: ArrayLike) -> tuple[NDArray[np.bool_]
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise ValueError(f"both systems must be judged on the same images; got {a.shape} and {b.shape}")
     return a, b
-
-
-def _accuracies(predictions: pd.DataFrame) -> pd.Series:
-    return (_probabilities(predictions).argmax(axis=1) == predictions["label"]).astype(float)
-
-
-def _probabilities(predictions: pd.DataFrame) -> np.ndarray:
-    return predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy()
-
-
-def paired(
-    a: pd.DataFrame, b: pd.DataFrame, figure: Callable[[pd.DataFrame], pd.Series] = _accuracies
-) -> tuple[float, tuple[float, float], int]:
-    """Return the mean of b minus a over the images both were judged on, its 95 % interval, and their number.
-
-    The bootstrap draws whole groups where they are known; several seeds of an image count as one.
-
-    Args:
-        a, b: predictions as the store keeps them.
-        figure: what is compared, one value a row: right or wrong, or the log loss.
-    """
-    sides = [side.assign(figure=figure(side)).groupby(["name", "group"])["figure"].mean() for side in (a, b)]
-    both = pd.concat(sides, axis=1, keys=["a", "b"]).dropna().reset_index()
-    gains = (both["b"] - both["a"]).to_numpy()
-    if not len(gains):
-        return float("nan"), (float("nan"), float("nan")), 0
-    members = members_of(list(both["group"]), list(both["name"]))
-    return float(gains.mean()), bootstrap(gains, members, 0, LEVEL, RESAMPLES), len(gains)

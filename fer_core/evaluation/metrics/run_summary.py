@@ -10,10 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .calibration import checked, ece
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
-from .intervals import RESAMPLES, bootstrap, members_of, seed_interval, wilson
-
-#: Statuses of frames that went into the network whole, for want of a face (`faces.crops.STATUSES`).
-NOT_FOUND: frozenset[str] = frozenset({"none"})
+from .intervals import LEVEL, group_interval, members_of, seed_interval, wilson
+from .probabilities import log_losses
 
 
 def summary(
@@ -24,7 +22,6 @@ def summary(
     seeds: ArrayLike,
     *,
     names: Sequence[str] | None = None,
-    level: float = 0.95,
 ) -> dict[str, Any]:
     """Return the figures a run is stored with, from its held-out predictions, a row per image and seed.
 
@@ -54,8 +51,7 @@ def summary(
     guesses = values.argmax(axis=1)
     right = guesses == truth
     status = np.asarray(face_status, dtype=object)
-    whole = np.isin(status, list(NOT_FOUND))
-    members = members_of(groups, names)
+    whole = status == "none"  # the frame went into the network as it is, for want of a face
     by_seed = [_one_seed(truth[of], guesses[of], values[of]) for of in (seed_of == seed for seed in distinct)]
     table = confusion(truth, guesses)
 
@@ -64,19 +60,19 @@ def summary(
         return {
             "images": round(total),
             "accuracy": float(good / total) if total else float("nan"),
-            "interval": list(wilson(good, total, level)),
+            "interval": list(wilson(good, total)),
         }
 
     overall = share(np.ones(len(truth), bool))
     return {
-        "level": level,
+        "level": LEVEL,
         "images": overall["images"],
-        "groups": int(members.max()) + 1,
+        "groups": int(members_of(groups, names).max()) + 1,
         "seeds": distinct,
         **{name: float(np.mean([figures[name] for figures in by_seed])) for name in by_seed[0]},
         "val_accuracy_interval": overall["interval"],
-        "val_accuracy_group_interval": list(bootstrap(right.astype(float), members, 0, level, RESAMPLES)),
-        "val_accuracy_seed_interval": list(seed_interval([f["val_accuracy"] for f in by_seed], level)),
+        "val_accuracy_group_interval": list(group_interval(right, groups, names)),
+        "val_accuracy_seed_interval": list(seed_interval([f["val_accuracy"] for f in by_seed])),
         "accuracy_by_seed": [figures["val_accuracy"] for figures in by_seed],
         "chance": float(np.bincount(truth).max() / len(truth)),
         "per_class": class_figures(table).to_dict("records"),
@@ -93,5 +89,5 @@ def _one_seed(truth: NDArray[Any], guesses: NDArray[Any], values: NDArray[np.flo
         "macro_f1": macro_f1(truth, guesses),
         "balanced_accuracy": balanced_accuracy(truth, guesses),
         "ece": ece(values, truth),
-        "log_loss": float(-np.log(np.maximum(values[np.arange(len(truth)), truth], 1e-45)).mean()),
+        "log_loss": float(log_losses(values, truth).mean()),
     }

@@ -40,7 +40,6 @@ PROTOCOLS: dict[str, Protocol] = {
             "Whole films or persons are held out, so the accuracy is that on unseen ones. An image of unknown "
             "group counts as a group of its own.",
             partial(deal_whole, "group"),
-            needs_groups=True,
         ),
         Protocol(
             "clip",
@@ -49,7 +48,6 @@ PROTOCOLS: dict[str, Protocol] = {
             "Whole clips are held out, but other clips of the same film, with the same actors, are trained on: "
             "it leaks less than random folds and more than by-group ones.",
             partial(deal_whole, "clip"),
-            needs_clips=True,
         ),
         Protocol(
             "spi",
@@ -58,22 +56,20 @@ PROTOCOLS: dict[str, Protocol] = {
             "SFEW's strictly person independent protocol: train on one set, test on the other, both ways, "
             "averaged (Dhall et al. 2011).",
             spi,
-            needs_split=True,
         ),
         Protocol(
             "fixed",
             "Fixed split",
             False,
             "The data set's own split: trained on train, reported on validation, or on test where there is no "
-            "validation. Whether films straddle it is for the audit to tell.",
+            "validation. Whether films straddle it is what the audit shows.",
             fixed,
-            needs_split=True,
         ),
         Protocol(
             "reshuffle",
             "Per-epoch reshuffle",
             True,
-            "The paper's own (section 2.4): images are split anew each epoch, so those validated in one were "
+            "The paper's own (section 2.4): images are split again each epoch, so those validated in one were "
             "trained on in another. Kept to reproduce its figures, not to judge a model.",
             reshuffle,
         ),

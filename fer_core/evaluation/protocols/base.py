@@ -57,7 +57,6 @@ class Protocol:
         title: what pages call it.
         leaks: True where validation images may have frames of their own shot, film or person in training.
         why: one or two sentences on what its accuracy does and doesn't say.
-        needs_groups, needs_clips, needs_split: what the data set must bring.
         draw: (config, images) -> folds.
     """
 
@@ -66,9 +65,6 @@ class Protocol:
     leaks: bool
     why: str
     draw: Callable[[ProtocolConfig, Images], list[Fold]]
-    needs_groups: bool = False
-    needs_clips: bool = False
-    needs_split: bool = False
 
 
 def check_counts(labels: NDArray[np.integer], least: int) -> None:

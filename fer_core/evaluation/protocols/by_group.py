@@ -31,12 +31,8 @@ def deal_whole(kind: str, config: ProtocolConfig, images: Images) -> list[Fold]:
             fix="Give groups in a CSV manifest (columns path, label, group, clip) or by a name pattern, "
             "or choose stratified k-fold, which leaks",
         )
-    own = [name or f"\0{index}" for index, name in enumerate(names)]
-    member = np.unique(own, return_inverse=True)[1]
-    classes, label = np.unique(images.labels, return_inverse=True)
-    table = np.zeros((member.max() + 1, len(classes)))
-    np.add.at(table, (member, label), 1)
-    _check_spread(table, classes, config.folds, kind)
+    member, table = tally([name or f"\0{index}" for index, name in enumerate(names)], images.labels)
+    _check_spread(table, np.unique(images.labels), config.folds, kind)
     folds = []
     for seed in config.seeds:
         part = most_even_deal(table, config.folds, seed)
@@ -52,6 +48,15 @@ def deal_whole(kind: str, config: ProtocolConfig, images: Images) -> list[Fold]:
             for index in range(config.folds)
         ]
     return folds
+
+
+def tally(names: Sequence[str], labels: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return each image's group as a number, (N,), and the counts of images by group and class present."""
+    member = np.unique(list(names), return_inverse=True)[1]
+    classes, label = np.unique(labels, return_inverse=True)
+    table = np.zeros((member.max() + 1, len(classes)))
+    np.add.at(table, (member, label), 1)
+    return member, table
 
 
 def most_even_deal(table: NDArray[np.float64], folds: int, seed: int | Sequence[int]) -> Indices | None:

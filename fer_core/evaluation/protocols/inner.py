@@ -13,7 +13,7 @@ from fer_core.config.run import CLASSES
 from fer_core.errors import DataError
 
 from .base import Fold, Indices
-from .by_group import most_even_deal
+from .by_group import most_even_deal, tally
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,7 @@ def inner_split(fold: Fold, labels: NDArray[np.integer], held: Sequence[str] | N
     if held is None:
         inner = _by_image(own, share, seed)
     else:
-        member = np.unique([held[index] for index in fold.train], return_inverse=True)[1]
-        classes, label = np.unique(own, return_inverse=True)
-        table = np.zeros((member.max() + 1, len(classes)))
-        np.add.at(table, (member, label), 1)
+        member, table = tally([held[index] for index in fold.train], own)
         part = most_even_deal(table, max(2, round(1 / share)), seed)
         inner = np.zeros(len(own), bool) if part is None else part[member] == 0
     lost = np.setdiff1d(own, own[~inner])

@@ -8,8 +8,10 @@ from math import sqrt
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from fer_core.evaluation.metrics.paired import _probabilities, paired
+from fer_core.evaluation.metrics import paired
+from fer_core.evaluation.metrics.probabilities import log_losses, probabilities_of
 
 from .figures import CHANCE, CLOSE, FAILS, HOLDS, MISSING, NOISE, Runs, noise
 
@@ -28,10 +30,8 @@ class Judged:
 Judge = Callable[[Runs, str], tuple[str, str]]
 
 
-def _log_losses(predictions: pd.DataFrame) -> pd.Series:
-    rows = np.arange(len(predictions))
-    right = _probabilities(predictions)[rows, predictions["label"].to_numpy()]
-    return pd.Series(-np.log(np.maximum(right, 1e-12)), index=predictions.index)
+def _log_losses(predictions: pd.DataFrame) -> NDArray[np.float64]:
+    return log_losses(probabilities_of(predictions), predictions["label"], floor=1e-12)
 
 
 def _gain(

@@ -13,11 +13,11 @@ import numpy as np
 
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.errors import DataError, StoreError
+from fer_core.evaluation.metrics.probabilities import COLUMNS as PROBABILITIES
 from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.runs.jobs.held_run import LOG_WIDTH
 
 NAME = 1000
-PROBABILITIES = tuple(f"p{index}" for index in range(len(CLASSES)))
 EPOCH_COLUMNS: dict[str, type] = {
     "seed": int,
     "fold": int,

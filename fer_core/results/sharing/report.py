@@ -166,10 +166,11 @@ def script_json(figure: Any) -> str:
 def fold_rows(predictions: pd.DataFrame) -> list[dict[str, object]]:
     """Return each fold's held-out images and accuracy with its Wilson interval."""
     from fer_core.evaluation.metrics import wilson
+    from fer_core.evaluation.metrics.probabilities import right
 
-    columns = [f"p{index}" for index in range(len(CLASSES))]
-    right = predictions[columns].to_numpy().argmax(axis=1) == predictions["label"].to_numpy()
-    table = predictions.assign(right=right).groupby(["seed", "fold"])["right"].agg(["sum", "count"])
+    table = (
+        predictions.assign(right=right(predictions)).groupby(["seed", "fold"])["right"].agg(["sum", "count"])
+    )
     return [
         {
             "seed": seed,

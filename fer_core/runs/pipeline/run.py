@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_core.config.run import CLASSES, RunConfig, TransferConfig
+from fer_core.config.run import RunConfig, TransferConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset, known_clips
 from fer_core.datasets.fingerprint import fingerprint
@@ -19,6 +19,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import DataError
 from fer_core.evaluation.metrics import summary as summarise
+from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import Fold, draw, leakage
 from fer_core.faces.extraction import (
     NOT_DETECTED,
@@ -124,7 +125,7 @@ def run(
     predictions = held_out(used, results)
     figures = summarise(
         predictions["label"],
-        predictions[[f"p{index}" for index in range(len(CLASSES))]],
+        probabilities_of(predictions),
         list(predictions["group"]),
         list(predictions["face_status"].replace(NOT_DETECTED, "")),
         predictions["seed"],

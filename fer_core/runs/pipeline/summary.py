@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_core.config.run import CLASSES, RunConfig
+from fer_core.config.run import RunConfig
 from fer_core.evaluation.metrics import apply_temperature, ece, two_sets
+from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses
 
 from .fitting import FoldFigures
 
@@ -30,8 +31,7 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldFigures]) -> pd.DataFrame
                 "face_status": rows["status"].to_numpy(),
             }
         )
-        probabilities = {f"p{index}": result.probabilities[:, index] for index in range(len(CLASSES))}
-        parts.append(part.assign(**probabilities))
+        parts.append(part.assign(**as_columns(result.probabilities)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -81,9 +81,11 @@ def summarise_recipe(
             [apply_temperature(one.probabilities, t) for one, t in zip(results, temperatures, strict=True)]
         )
         labels = predictions["label"].to_numpy()
-        right = np.maximum(scaled[np.arange(len(labels)), labels], 1e-45)
         found["temperatures"] = temperatures
-        found["calibrated"] = {"ece": ece(scaled, labels), "log_loss": float(-np.log(right).mean())}
+        found["calibrated"] = {
+            "ece": ece(scaled, labels),
+            "log_loss": float(log_losses(scaled, labels).mean()),
+        }
     return found
 
 
@@ -91,8 +93,8 @@ def summarise_sets(config: RunConfig, predictions: pd.DataFrame) -> dict[str, An
     """Return SFEW's figures as `two_sets` (`metrics.two_sets`) under its two-set protocol, nothing under others."""
     if config.protocol.name != "spi":
         return {}
-    guesses = predictions[[f"p{index}" for index in range(len(CLASSES))]].to_numpy().argmax(axis=1)
-    return {"two_sets": two_sets(predictions["label"], guesses, predictions["fold"], predictions["seed"])}
+    said = guesses(predictions)
+    return {"two_sets": two_sets(predictions["label"], said, predictions["fold"], predictions["seed"])}
 
 
 def arithmetic_of(results: Sequence[FoldFigures]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import streamlit as st
 from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import FerError
 from fer_core.evaluation.metrics import compare
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
@@ -88,7 +89,7 @@ def paired(compared: Compared, one: str, other: str) -> Pair | None:
     both = side_by_side(*(resources.finished_predictions(run) for run in runs))
     if both.empty:
         return None
-    return Pair(both, compare(both["right_a"], both["right_b"], _groups(both)), by_class(both))
+    return Pair(both, compare(both["right_a"], both["right_b"], both["group"], both["name"]), by_class(both))
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -98,8 +99,7 @@ def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """
     sides = []
     for name, side in (("a", a), ("b", b)):
-        columns = [f"p{index}" for index in range(len(CLASSES))]
-        mean = side.groupby(["name", "group", "label"])[columns].mean()
+        mean = side.groupby(["name", "group", "label"])[list(COLUMNS)].mean()
         guess = pd.Series(mean.to_numpy().argmax(axis=1), index=mean.index, name=f"guess_{name}")
         sides.append(guess)
     both = pd.concat(sides, axis=1, join="inner").reset_index()
@@ -111,7 +111,7 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for index in sorted(both["label"].unique()):
         own = both[both["label"] == index]
-        found = compare(own["right_a"], own["right_b"], _groups(own))
+        found = compare(own["right_a"], own["right_b"], own["group"], own["name"])
         low, high = found["interval"]
         rows.append(
             {
@@ -125,10 +125,6 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _groups(both: pd.DataFrame) -> list[str]:
-    return [group or name for group, name in zip(both["group"], both["name"], strict=True)]
 
 
 def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:

@@ -21,6 +21,7 @@ from fer_core.config.run import (
 )
 from fer_core.evaluation.metrics import wilson
 from fer_core.evaluation.metrics.paired import paired
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.results.paper.figures import (
     DIFFERS,
     FAILS,
@@ -65,7 +66,7 @@ def predictions(run: Any) -> pd.DataFrame:
     table = pd.DataFrame({"name": [f"{i:03d}" for i in range(IMAGES)], "group": "", "label": labels})
     shares = np.full((IMAGES, len(CLASSES)), 0.05)
     shares[np.arange(IMAGES), guesses] = 0.7
-    return table.assign(**{f"p{index}": shares[:, index] for index in range(len(CLASSES))})
+    return table.assign(**dict(zip(COLUMNS, shares.T, strict=True)))
 
 
 def epochs(run: Any) -> pd.DataFrame:

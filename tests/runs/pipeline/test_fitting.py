@@ -25,6 +25,7 @@ from fer_core.datasets.generated.table import generate_table
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.errors import DataError
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.learning.comparators.bdnn import parameter_count
 from fer_core.learning.comparators.fitted import read_folds
 from fer_core.learning.reporting import EpochRecord, RunResult
@@ -88,7 +89,7 @@ def test_every_image_is_held_out_once_with_probabilities(
     _, result, _ = carry_out(frames, model, artifacts)
     table = result.predictions
     assert sorted(table["name"]) == [sample.name for sample in frames.samples]
-    shares = table[[f"p{index}" for index in range(len(CLASSES))]].to_numpy()
+    shares = table[list(COLUMNS)].to_numpy()
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-5)
     right = shares.argmax(axis=1) == table["label"]
     assert result.summary["val_accuracy"] == pytest.approx(right.mean())

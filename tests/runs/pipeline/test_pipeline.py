@@ -22,6 +22,7 @@ from fer_core.config.settings import Settings, load
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import Cancelled, DataError
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.drawn_boxes import freeze_boxes
 from fer_core.faces.extraction import read_crops
@@ -82,7 +83,7 @@ def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings
     crops = read_crops(Artifacts(settings.artifacts).path("crops", config.crops_key()))
 
     assert sorted(result.predictions["name"]) == sorted(crops.table["name"])
-    probabilities = result.predictions[[f"p{index}" for index in range(7)]].to_numpy()
+    probabilities = result.predictions[list(COLUMNS)].to_numpy()
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     right = probabilities.argmax(axis=1) == result.predictions["label"]
     summary = result.summary

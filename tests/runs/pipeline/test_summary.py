@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from fer_core.config.run import DataConfig, ProtocolConfig, RunConfig
+from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.runs.pipeline.summary import summarise_sets
 
 
 def test_only_the_two_set_protocol_has_figures_of_two_sets() -> None:
     answers = np.eye(7)[[0, 0, 1]]
-    predictions = pd.DataFrame(answers, columns=[f"p{index}" for index in range(7)])
+    predictions = pd.DataFrame(answers, columns=list(COLUMNS))
     predictions = predictions.assign(seed=0, fold=[0, 0, 1], label=[0, 1, 1])
     found = {
         name: summarise_sets(
