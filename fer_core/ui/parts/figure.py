@@ -16,6 +16,7 @@ import streamlit as st
 
 from fer_core.results import charts
 from fer_core.storage.spreadsheets import defused_table
+from fer_core.ui.cache import figures
 
 MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
 
@@ -86,22 +87,21 @@ button:hover, button:focus-visible {border-color: var(--st-primary-color); color
 
 
 def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str = "") -> None:
-    """Draw a Plotly or Altair figure and, at its lower right, a small menu that saves it as PNG, SVG and CSV.
+    """Draw a figure and, at its lower right, a small menu that saves it as PNG, SVG and CSV.
 
     Args:
+        drawn: of Plotly or Altair, or as `cache.figures.chart` returns it.
         table: the figures behind it, as the CSV has them, or what gathers them once they are asked for.
         name: of the files, without an ending.
         key: of the figure on its page, where `name` isn't unique there.
     """
     key = re.sub(r"[^\w-]", "-", key or name, flags=re.ASCII)  # as Streamlit writes it into the page
+    drawn = figures.draw(drawn, key)
     if hasattr(drawn, "update_layout"):
-        config = {"displaylogo": False, "modeBarButtonsToRemove": []}
-        st.plotly_chart(drawn, key=key, alt=charts.describe(drawn), config=config)
         with _menu(key):
             _plot_buttons()(key=f"{key}-plot", data={"figure": key, "name": name}, width="content")
             _buttons({"csv": _csv(table)}, name, key)
         return
-    st.altair_chart(drawn, key=key, alt=charts.describe(drawn))
     save_menu({kind: _rendered(drawn, kind) for kind in ("png", "svg")} | {"csv": _csv(table)}, name, key=key)
 
 
