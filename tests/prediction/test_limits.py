@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from fer_core.errors import BusyError, ConfigError, DataError
+from fer_core.errors import BusyError, ConfigError
 from fer_core.prediction import limits
-from fer_core.prediction.limits import Limits, Rate, check_files, load
+from fer_core.prediction.limits import Limits, Rate, load
 
 
 @pytest.fixture(autouse=True)
@@ -27,17 +27,6 @@ def test_limits_come_from_the_environment() -> None:
 def test_a_limit_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="images_per_minute"):
         load({"FER_LIMITS": value})
-
-
-def test_uploads_are_checked_for_count_and_size() -> None:
-    some = Limits(files=2, file_mb=1, upload_mb=1)
-    check_files([("a.png", 500_000), ("b.png", 500_000)], some)
-    with pytest.raises(DataError, match="At most 2 files"):
-        check_files([("a", 1)] * 3, some)
-    with pytest.raises(DataError, match=r"big\.png with 1\.1 MB"):
-        check_files([("big.png", 1_100_000)], some)
-    with pytest.raises(DataError, match="in all"):
-        check_files([("a", 600_000), ("b", 600_000)], some)
 
 
 def test_a_rate_is_per_visitor_refills_evenly_and_says_when() -> None:
@@ -67,14 +56,15 @@ def test_a_rate_over_all_holds_whoever_asks_and_takes_nothing_when_it_refuses() 
 def test_visitors_long_unseen_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "REMEMBERED", 3)
     rate = Rate(6, 1000, clock=lambda: 0.0)
-    for visitor in "abcde":
-        rate.take(visitor, 1)
-    assert list(rate._own) == ["c", "d", "e"]
+    for visitor in "abcd":
+        rate.take(visitor, 6)
+    rate.take("a", 6)  # forgotten, so all its tokens are there
+    with pytest.raises(BusyError):
+        rate.take("d", 1)
 
 
 def test_the_process_wide_guard_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2,megapixels=3,waiting=1,patience=1")
-    assert limits.max_pixels() == 3_000_000
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2,waiting=1,patience=1")
     limits.admit("a", 2)
     with pytest.raises(BusyError):
         limits.admit("a", 1)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from test_pipeline import Watcher, definition
+from run_case import finished
 
-from fer_core.config.run import CLASSES, ProtocolConfig, RunConfig, TransferConfig
+from fer_core.config.run import CLASSES, RunConfig, TransferConfig
 from fer_core.config.settings import Settings, load
 from fer_core.errors import NotFoundError
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.prediction.predictor import Predictor
-from fer_core.runs.pipeline.run import execute
 from fer_core.storage.artifacts import Artifacts
 
 
@@ -26,12 +26,9 @@ def run(
     settings = load(
         {"FER_HOME": str(tmp_path_factory.mktemp("home")), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
     )
-    config = definition(
-        generated,
-        protocol=ProtocolConfig(name="stratified", folds=2),
-        model=TransferConfig(backbone="efficientnet_lite0", unfreeze=request.param),
-    )
-    held = execute(config, Watcher(), settings).predictions.set_index("name")["fold"]
+    model = TransferConfig(backbone="efficientnet_lite0", unfreeze=request.param)
+    config, result = finished(generated, settings, model=model)
+    held = result.predictions.set_index("name")["fold"]
     return config, settings, {str(name): int(fold) for name, fold in held.items()}
 
 
@@ -90,7 +87,8 @@ def test_without_crops_it_says_what_to_do(
     run: tuple[RunConfig, Settings, dict[str, int]], tmp_path: Path
 ) -> None:
     config, settings, _ = run
-    predictor = Predictor.load(config.key(), config, settings)
-    predictor.settings = load({"FER_HOME": str(tmp_path)})
+    shutil.copytree(settings.home, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("crops"))
+    elsewhere = load({"FER_HOME": str(tmp_path), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
+    predictor = Predictor.load(config.key(), config, elsewhere)
     with pytest.raises(NotFoundError, match="Faces page"):
         predictor.nearest(np.zeros((1, 160, 160, 3), np.uint8), 3)

@@ -87,9 +87,10 @@ button:hover, button:focus-visible {border-color: var(--st-primary-color); color
 
 
 def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str = "") -> None:
-    """Draw a figure, or one that `resources.chart` made, and at its lower right a menu that saves PNG, SVG and CSV.
+    """Draw a figure and, at its lower right, a small menu that saves it as PNG, SVG and CSV.
 
     Args:
+        drawn: of Plotly or Altair, or as `cache.figures.chart` returns it.
         table: the figures behind it, as the CSV has them, or what gathers them once they are asked for.
         name: of the files, without an ending.
         key: of the figure on its page, where `name` isn't unique there.

@@ -12,12 +12,12 @@ from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
-from fer_core.prediction.answers import annotated, annotated_zip, face_table
+from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.ui.parts.gallery import PAGE_SIZE, encode
 from fer_core.ui.parts.widgets import PERCENT, escaped, percent
 
-from .inputs import Item
+from .inputs import Item, known
 from .models import Model
 from .results import Found
 
@@ -94,17 +94,14 @@ def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
     return chosen
 
 
-def _thumb(item: Item, faces: list, below: float) -> bytes:
-    """Return a small annotated picture, kept for the visit."""
-    kept = st.session_state.setdefault("thumbs", {})
-    key = (item.digest, below, tuple(face.label for face in faces))
-    if key not in kept:
+def _thumb(item: Item, faces: Sequence[Prediction], below: float) -> bytes:
+    """Return a small annotated picture."""
+    key = (item.digest, None, "thumb", *((face.label, face.unsure(below)) for face in faces))
+    if key not in known():
         picture = Image.fromarray(annotated(item.pixels(), faces, below=below))
         picture.thumbnail((THUMB, THUMB), Image.Resampling.BILINEAR)
-        kept[key] = encode(np.asarray(picture), quality=75)
-        for old in list(kept)[: -4 * PAGE_SIZE]:
-            del kept[old]
-    return kept[key]
+        known()[key] = encode(np.asarray(picture), quality=75)
+    return known()[key]
 
 
 def whole_table(models: Sequence[Model], found: Sequence[Found], below: float) -> pd.DataFrame:

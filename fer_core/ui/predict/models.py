@@ -13,6 +13,7 @@ from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.parts.url import in_range, linked
 from fer_core.ui.parts.widgets import escaped, interval, percent
 
@@ -42,7 +43,8 @@ class Model:
 
     def load(self) -> Predictor:
         """Return its predictor; the run is loaded once for the server."""
-        whole = resources.predictor(self.run)
+        with st.spinner("Loading the model ...", show_time=True):
+            whole = predictor(self.run)
         return whole if self.member is None else whole.only(*self.member)
 
 
