@@ -19,7 +19,7 @@ ACTIVE = ("queued", "running")
 
 
 def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequence[str] = ()) -> None:
-    """Draw which of these runs are not done, a button that starts them, and how those started go on.
+    """Draw which of these runs are not done, a button that starts them, and how far those started are.
 
     Draws nothing where all are done; reruns the page when one of them ends.
 
