@@ -90,7 +90,7 @@ def sources() -> list[str]:
 def dataset(source: str) -> Dataset:
     """Open a data set by its source; the generated one is drawn on first use.
 
-    It is drawn by a process of its own: a pool of processes can't start from inside Streamlit's script.
+    It is drawn by another process: a pool of processes can't start from inside Streamlit's script.
     """
     if source == "demo" and settings().demo:
         if not any(settings().demo_data.glob("generated-*")):

@@ -34,17 +34,6 @@ ABOUT = {
     "Faces": "What is left, with both eyes, nose and mouth corners. The chosen face is green.",
 }
 
-_CHIPS = """
-<style>
-.fer-fates {width: 100%; font-size: .875rem; border-collapse: collapse;}
-.fer-fates tr {border-bottom: 1px solid rgba(127, 127, 127, .25);}
-.fer-fates th {font-weight: 400; text-align: left; padding: .35rem .4rem;}
-.fer-fates td:first-child {width: 1.1rem;}
-.fer-fates td:last-child {text-align: right; font-variant-numeric: tabular-nums; font-weight: 600;}
-.fer-fates i {display: block; width: .85rem; height: .85rem; border-radius: .15rem;}
-</style>
-"""
-
 
 def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
     """Draw why a readable frame was or was not found; open where detection failed.
@@ -217,7 +206,7 @@ def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[str, ...]
         chips.append((MARKED, "Went furthest", 1))
     rows = "".join(_chip(*chip) for chip in chips)
     with right:
-        st.html(f'{_CHIPS}<table class="fer-fates">{rows}</table>')
+        st.html(f'<table class="fer-fates">{rows}</table>')
         st.caption(ABOUT[name])
 
 
@@ -264,7 +253,7 @@ def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
                 image,
                 faces.boxes.tolist(),
                 labels=[shown(float(value)) for value in faces.probabilities],
-                colours=[CHOSEN if own else OTHER for own in chosen],
+                colours=[CHOSEN if one else OTHER for one in chosen],
                 landmarks=list(faces.landmarks),
             )
         ),

@@ -69,7 +69,10 @@ def test_it_is_turned_into_json_once_and_one_of_other_data_is_another() -> None:
             turned.append(1)
             return super().to_dict()
 
-    first, other = (chart(lambda height: Counted(layout={"height": height, "meta": {"alt": ""}}), height) for height in (300, 400))
+    first, other = (
+        chart(lambda height: Counted(layout={"height": height, "meta": {"alt": ""}}), height)
+        for height in (300, 400)
+    )
     assert [drawn(first), drawn(first), drawn(first)] == [drawn(first)] * 3
     assert len(turned) == 1
     assert drawn(other) != drawn(first)
