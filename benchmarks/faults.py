@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -45,11 +46,13 @@ from fer_core.config.run import (  # noqa: E402
 from fer_core.datasets.fingerprint import data_config  # noqa: E402
 from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
 from fer_core.datasets.open import open_dataset  # noqa: E402
+from fer_core.runs.jobs.fleet import GRACE_SECONDS  # noqa: E402
+from fer_core.runs.jobs.processes import end_all, send  # noqa: E402
 from fer_core.runs.jobs.queue import BURIED, cancel, retry, submit  # noqa: E402
 from fer_core.storage.store import Store  # noqa: E402
 
 WORKER = """
-from fer_core import settings
+from fer_core.config import settings
 from fer_core.runs.jobs.worker import run_worker
 run_worker(settings.load(), poll=0.1, lease_seconds={lease})
 """
@@ -136,8 +139,7 @@ def in_peace(lab: Lab, configs: list[RunConfig], limit: float) -> float:
     try:
         wait_for(lab.ended, limit)
     finally:
-        worker.terminate()
-        worker.wait()
+        end_all([worker], GRACE_SECONDS)
     for run in lab.store.runs(status=["failed"]):
         raise RuntimeError(f"run {run.id} failed with nobody disturbing it: {run.error}")
     return time.perf_counter() - started
@@ -177,7 +179,7 @@ def under_fire(
         victim = random.choices(list(fallen), weights=(2, 1, 1))[0]
         fallen[victim] += 1
         if victim != "dashboard":
-            worker.kill()
+            send(worker, signal.SIGKILL)
             worker.wait()
         if victim != "worker":
             dashboard.restart()
@@ -190,8 +192,7 @@ def under_fire(
         time.sleep(0.1)
         retried += take_up_again(lab)
     seconds = time.perf_counter() - started
-    worker.terminate()
-    worker.wait()
+    end_all([worker], GRACE_SECONDS)
     dashboard.close()
     return configs, {
         "kills": sum(fallen.values()),
@@ -280,8 +281,7 @@ def latencies(lab: Lab, configs: list[RunConfig]) -> dict[str, list[float]]:
             cancel(lab.store, run_id)
             ends.append(wait_for(partial(has_ended, lab, run_id), 60.0))
     finally:
-        worker.terminate()
-        worker.wait()
+        end_all([worker], GRACE_SECONDS)
     return {"first_epoch_after_s": first, "cancel_takes_s": ends}
 
 

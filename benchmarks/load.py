@@ -44,6 +44,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.parts.process import ROOT, answers, free_port, launch
 from fer_core.cli.serve import LEAN
 from fer_core.config import settings
+from fer_core.runs.jobs.processes import end_all
 from fer_core.storage.store import Store, StoredRun
 
 THINK = (2.0, 6.0)
@@ -299,8 +300,7 @@ def serve_and_load(home: Path, run: StoredRun, visitors: int, seconds: float, lo
             raise SystemExit("the server did not answer")
         return asyncio.run(load(port, server.pid, run, frame_of(run, home), visitors, seconds))
     finally:
-        server.terminate()
-        server.wait(timeout=30)
+        end_all([server], 30.0)
 
 
 def frame_of(run: StoredRun, home: Path) -> bytes:

@@ -1,8 +1,11 @@
-"""What all tests share: one torch thread, a state folder of their own, the real photos where they are."""
+"""What all tests share: one torch thread, a state folder of their own, a guard over signals, the real photos."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,29 @@ from fer_core import ROOT
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 
+GUARD = str(Path(__file__).resolve().parent / "guard")
+sys.path.insert(0, GUARD)
+import signal_guard  # noqa: E402
+
+
+def _guard_signals() -> None:
+    """Let this process and what it starts signal only what it has started; SIGNAL_LOG=file keeps the list."""
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", GUARD)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([GUARD, *paths])
+    signal_guard.install()
+    os.environ[signal_guard.ROOT] = signal_guard.identity(os.getpid())
+    if signal_guard.LOG not in os.environ:
+        handle, name = tempfile.mkstemp(prefix="fer-signals-")
+        os.close(handle)
+        atexit.register(os.unlink, name)
+        os.environ[signal_guard.LOG] = name
+    log = Path(os.environ[signal_guard.LOG]).absolute()
+    log.touch()
+    os.environ[signal_guard.LOG] = str(log)
+
+
+_guard_signals()
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +49,14 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("FER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def _signals_stay_here() -> Iterator[None]:
+    """Fail a test that signalled, itself or through what it started, a process that this test run did not start."""
+    since = Path(os.environ[signal_guard.LOG]).stat().st_size
+    yield
+    assert not (refused := signal_guard.refused(since)), "\n".join(refused)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ SOURCES = sorted([ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "fer
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 #: Files that hand HTML to Streamlit: each escapes what it didn't write itself.
-HTML = {"ui/gallery.py", "ui/queue_view.py", "ui/setup.py", "ui/trace_view.py"}
+HTML = {"ui/parts/gallery.py", "ui/train/queue.py", "ui/shell/setup.py", "ui/panels/trace.py"}
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:

@@ -47,7 +47,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 CHILD = """
 import sys, time
-from fer_core import settings
+from fer_core.config import settings
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.learning.reporting import EpochRecord
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -13,6 +14,8 @@ from urllib.parse import urlencode
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
+
+from fer_core.runs.jobs.processes import end_all, send
 
 from .process import free_port, launch
 
@@ -37,7 +40,7 @@ class Dashboard:
 
     def restart(self) -> None:
         """Kill it with -9 and start it again; returns at once."""
-        self.process.kill()
+        send(self.process, signal.SIGKILL)
         self.process.wait()
         self.process = self._start()
         self._killed = time.perf_counter()
@@ -66,6 +69,5 @@ class Dashboard:
     def close(self) -> None:
         """End it."""
         self._left.set()
-        self.process.terminate()
-        self.process.wait()
+        end_all([self.process], 30.0)
         self._visitor.join(15.0)

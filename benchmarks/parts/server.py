@@ -12,6 +12,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+from fer_core.runs.jobs.processes import end_all
+
 from .process import answers, free_port, launch
 
 #: Seconds for which a server, or a page, is waited for.
@@ -49,8 +51,7 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
+        end_all([self._process], 30.0)
 
     def cpu(self) -> float:
         """Return the CPU seconds that the server has used, all threads together, to the nanosecond.

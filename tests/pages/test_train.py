@@ -10,10 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from worker_case import record
 
-import fer_core.store
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim, submit_together
 from fer_core.runs.plans.requests import sweep_name
+from fer_core.storage import store as store_module
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.train.queue import MOST
@@ -160,7 +160,7 @@ def test_a_long_queue_is_not_read_to_draw_its_head(
     ]
     submit_together(store, configs, sweep="long")
     rows: list[object] = []
-    parse_row = fer_core.store._stored_run
+    parse_row = store_module._stored_run
     monkeypatch.setattr("fer_core.storage.store._stored_run", lambda row: rows.append(row) or parse_row(row))
     shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
     assert f"{243 - MOST} more wait." in words(shown)

@@ -1,15 +1,22 @@
 """Workers that have lost their lease but whose process still holds memory and a device: ended before work goes on.
 
 Life is judged by the lease, never by the process: a worker that was stopped, or hangs, has a process and no life.
+Which process is a worker of this home is judged by the process, never by the database, which may be a copy: every
+worker keeps its home's `mark` open, and a copied home's is another file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import text
 
+from fer_core.config.settings import Settings
 from fer_core.storage.store import Store
 
 from . import registry
@@ -27,11 +34,28 @@ LOST = """
 OWN = "SELECT seen FROM workers WHERE owner = :owner"
 
 
+def mark(settings: Settings) -> Path:
+    """Return the file that every worker of this home and this database keeps open."""
+    url = settings.database_url
+    name = hashlib.sha256(str(url).encode()).hexdigest()[:16] if url else "sqlite"
+    return settings.home / "workers" / name
+
+
+@contextmanager
+def marked(settings: Settings) -> Iterator[None]:
+    """Keep this home's mark open: what lets its other workers end this process, should it hang."""
+    path = mark(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab"):
+        yield
+
+
 class Orphans:
     """What a worker knows of the others on its host that seem to be dead.
 
     Args:
         store: the database.
+        settings: of this worker; only workers of its home are ended.
         owner: this worker, which leaves itself alone.
         patience: seconds for which another must stay silent under this worker's own eyes before it is ended. After
             a sleeping host everybody is late, and the first to wake must not end the others. While its own signs of
@@ -39,8 +63,8 @@ class Orphans:
             still are ended, for the others wait as it does.
     """
 
-    def __init__(self, store: Store, owner: str, patience: float) -> None:
-        self._store, self._owner, self._patience = store, owner, patience
+    def __init__(self, store: Store, settings: Settings, owner: str, patience: float) -> None:
+        self._store, self._mark, self._owner, self._patience = store, mark(settings), owner, patience
         self._suspects: dict[tuple[str, float], float] = {}
         #: When `gone` last looked, by the database's clock: of leases that ran out later it knows nothing.
         self.looked = 0.0
@@ -68,13 +92,15 @@ class Orphans:
                 if not locked:
                     registry.leave(self._store, suspect[0])
                 continue
+            if not process.holds(self._mark):
+                continue  # another installation's, whose database this one was copied from or shares
             since = self._suspects.get(suspect, now)
             if now - since < self._patience or (locked and not process.stopped()):
                 held[suspect] = since
                 continue
             log.warning("worker %s has lost its lease but not its process, which is ended", suspect[0])
             if not process.end():
-                log.error("process %d could not be ended: it is another user's", process.pid)
+                log.error("process %d could not be ended", process.pid)
             elif not locked:
                 registry.leave(self._store, suspect[0])
         self._suspects = held

@@ -1,4 +1,7 @@
-"""Processes of this host, told apart beyond their number, which the system gives away again."""
+"""Processes of this host, told apart beyond their number, which the system gives away again.
+
+Every signal that this project sends goes through `send`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: How long a process may take to end orderly (seconds) before it is killed.
 GRACE_SECONDS = 5.0
@@ -37,36 +41,74 @@ class Process:
         found = _state(self.pid)
         return found is not None and found[0] in "Tt" and found[1] == self.started
 
+    def holds(self, path: Path) -> bool:
+        """Return whether it has this file open; False also where that can't be seen: another user's process."""
+        try:
+            links = list(Path(f"/proc/{self.pid}/fd").iterdir())
+        except OSError:
+            return False
+        for link in links:
+            with suppress(OSError):  # closed meanwhile
+                # The name first: to ask after another open file may hang, as on a lost network drive.
+                if link.readlink().name == path.name and link.samefile(path):
+                    return self.lives()
+        return False
+
     def end(self, grace: float = GRACE_SECONDS) -> bool:
         """Ask the process to end, kill it when it has not after `grace` seconds; return whether it is gone.
 
-        False where it belongs to somebody else.
+        False where `send` refuses it, as another user's.
         """
         for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, GRACE_SECONDS)):
             if not self.lives():
                 return True
-            with suppress(ProcessLookupError):
-                try:
-                    os.kill(self.pid, number)
-                except PermissionError:
-                    return False
+            if not send(self, number) and self.lives():
+                return False
             until = time.monotonic() + patience
             while self.lives() and time.monotonic() < until:
                 time.sleep(0.02)
         return not self.lives()
 
 
-def end_all(processes: Iterable[subprocess.Popen[bytes]], grace: float) -> None:
+def send(target: Process | subprocess.Popen[Any], number: int) -> bool:
+    """Send a signal to one process of this user, known by its start or as a child not yet waited for.
+
+    Returns:
+        False where none was sent: it has ended, it is another user's, or its number is 1, which is the system's
+        own, or below, which means many.
+    """
+    if isinstance(target, Process):
+        there = target.lives() and _user(target.pid) == os.geteuid()
+    else:
+        there = target.poll() is None  # until then the system keeps a child's number
+    if not there or target.pid <= 1:
+        return False
+    try:
+        os.kill(target.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def end_all(processes: Iterable[subprocess.Popen[Any]], grace: float) -> None:
     """End child processes together: each has `grace` seconds to end orderly before it is killed."""
     processes, until = list(processes), time.monotonic() + grace
     for process in processes:
-        process.terminate()
+        send(process, signal.SIGTERM)
     for process in processes:
         try:
             process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.kill()
+            send(process, signal.SIGKILL)
             process.wait()
+
+
+def _user(pid: int) -> int | None:
+    """Return the number of a process's user; None where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid
+    except OSError:
+        return None
 
 
 def _state(pid: int) -> tuple[str, int] | None:

@@ -153,8 +153,12 @@ class Slurm:
     def cancel(self, settings: Settings, run_id: str) -> None:
         """Take back a job that waits; a running one ends by itself within a second and leaves a checkpoint."""
         record = _record(settings, run_id)
-        if record is None or record["cluster"] != "slurm":
-            return
+        if (
+            record is None
+            or record["cluster"] != "slurm"
+            or record.get("home") != str(settings.home.resolve())
+        ):
+            return  # also where the home is a copy: the job is the original's
         submitit = _submitit()
         with suppress(Exception):  # the row is what counts: a job of a cancelled run ends at once
             job = submitit.SlurmJob(_folder(settings, run_id), record["job"])
@@ -258,6 +262,7 @@ def _submit(store: Store, settings: Settings, wanted: JobSettings, run_id: str, 
     with _exported(settings):
         job = executor.submit(Job(run_id))
     record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs}
+    record["home"] = str(settings.home.resolve())
     partial = folder / f".{RECORD}.partial"
     partial.write_text(json.dumps(record), encoding="utf-8")
     partial.replace(folder / RECORD)  # `cancel` reads it without the lock

@@ -22,7 +22,7 @@ from fer_core.storage.disk import keep_below_limit
 from fer_core.storage.store import Store
 
 from . import held_run, registry
-from .orphans import Orphans
+from .orphans import Orphans, marked
 from .queue import LEASE_SECONDS, Claim, claim
 from .usage import usage
 
@@ -80,10 +80,10 @@ def run_worker(
     owner = owner or registry.owner_name()
     store = Store(settings.database, patience=PATIENCE)
     taken, collected = 0, float("-inf")
-    orphans = Orphans(store, owner, patience=lease_seconds / 2)
+    orphans = Orphans(store, settings, owner, patience=lease_seconds / 2)
     alone = settings.device if settings.device.startswith("cuda:") and only is None else None
     try:
-        with ending_orderly_on_sigterm(), _Pulse(settings, owner, lease_seconds) as pulse:
+        with ending_orderly_on_sigterm(), marked(settings), _Pulse(settings, owner, lease_seconds) as pulse:
             registry.enter(store, owner, device=settings.device, only=only)
             while not stop.is_set():
                 try:
@@ -283,7 +283,7 @@ class _Pulse(threading.Thread):
         Orphans are looked for here too: one that stands still may hold the lock that the worker waits for.
         """
         interval = self._lease / BEATS
-        orphans = Orphans(self._store, self._owner, patience=self._lease / 2)
+        orphans = Orphans(self._store, self._settings, self._owner, patience=self._lease / 2)
         while not self._ended.wait(interval):
             for beat in (self._beat, orphans.gone):
                 try:

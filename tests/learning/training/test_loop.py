@@ -24,6 +24,7 @@ from training_case import (
     two_folds,
 )
 
+from fer_core import ROOT
 from fer_core.config.run import RunConfig
 from fer_core.errors import Cancelled, StoreError, TrainingError
 from fer_core.learning.inputs.prefix import forward
@@ -305,9 +306,9 @@ fit(config, Path({folder!r}), report=Dying(), save_every_s=0.0)
 
 
 def test_a_process_killed_without_warning_loses_nothing(tmp_path: Path) -> None:
-    tests = Path(__file__).resolve().parent
+    tests = ROOT / "tests"
     folder = tmp_path / "cut"
-    code = CHILD.format(root=str(tests.parent), tests=str(tests), folder=str(folder))
+    code = CHILD.format(root=str(ROOT), tests=str(tests), folder=str(folder))
     child = subprocess.run([sys.executable, "-c", code], check=False)
     assert child.returncode == -signal.SIGKILL
     assert (folder / "fit" / "state-seed0-fold0.safetensors").exists()

@@ -38,7 +38,7 @@ RECIPE = {
 }
 WORKER = """
 import sys
-from fer_core import settings
+from fer_core.config import settings
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.learning.training import loop
 

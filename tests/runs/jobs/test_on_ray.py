@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from extras import need
+from signal_guard import descendants
 
 from fer_core.config.comparators import PixelsConfig, SvmConfig
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
@@ -25,6 +27,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.on_ray import cluster, images
+from fer_core.runs.jobs.processes import Process, send
 from fer_core.runs.jobs.queue import cancel, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.runs.pipeline.engine import LOCAL
@@ -147,7 +150,7 @@ def test_a_killed_task_is_an_attempt_and_the_next_ends_with_the_same_bits(
     worker = threading.Thread(target=run_worker, args=(home.settings,), kwargs={"until_idle": True})
     worker.start()
     wait_for(lambda: home.store.run(run_id).step == "train" and fits())
-    os.kill(fits()[0], signal.SIGKILL)
+    assert send(fits()[0], signal.SIGKILL)
     worker.join()
     run = home.store.run(run_id)
     assert (run.status, run.attempts) == ("done", 2)
@@ -188,7 +191,7 @@ def test_detectors_end_when_they_are_left_and_are_started_anew_when_they_die(
 
     def kill_one() -> None:
         wait_for(lambda: named(b"ray::MapWorker"))
-        os.kill(named(b"ray::MapWorker")[0], signal.SIGKILL)
+        assert send(named(b"ray::MapWorker")[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)
     killer.start()
@@ -197,20 +200,19 @@ def test_detectors_end_when_they_are_left_and_are_started_anew_when_they_die(
     assert found == [line for lines in LOCAL.detect(samples, *here) for line in lines]
 
 
-def fits() -> list[int]:
+def fits() -> list[Process]:
     """Return the processes that carry out a fit at this moment."""
     return named(b"ray::fit")
 
 
-def named(title: bytes) -> list[int]:
-    """Return the processes whose title begins so: Ray gives them the names of what they do."""
+def named(title: bytes) -> list[Process]:
+    """Return this file's Ray's processes whose title begins so: Ray gives them the names of what they do."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().startswith(title):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
+    for pid in descendants(os.getpid()):
+        process = Process.of(pid)
+        with suppress(OSError):  # it has ended
+            if process and Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title):
+                found.append(process)
     return found
 
 

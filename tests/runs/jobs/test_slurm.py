@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from extras import need
+from signal_guard import descendants
 from sqlalchemy import make_url
 
 from fer_core.config.run import (
@@ -30,6 +32,7 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors, registry, slurm
+from fer_core.runs.jobs.processes import Process, send
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.jobs.slurm import JobSettings
 from fer_core.storage.artifacts import Artifacts
@@ -37,26 +40,41 @@ from fer_core.storage.store import Store
 
 need("submitit", "requirements-slurm.txt")
 
+from submitit.local import local  # noqa: E402
+
+#: No process can have this number.
+NOBODY = str(int(Path("/proc/sys/kernel/pid_max").read_text()) + 1)
+
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("FER_SLURM_CLUSTER", "local")
-    found = replace(load(), executor="slurm", device="cpu", threads=1)
-    yield found
-    for path in found.home.glob("slurm/*/job.json"):
-        if not (job := int(json.loads(path.read_text())["job"])):
-            continue
-        for child in children(job):
-            os.kill(child, signal.SIGKILL)
-        if Path(f"/proc/{job}").exists():
-            os.kill(job, signal.SIGKILL)
+    return replace(load(), executor="slurm", device="cpu", threads=1)
 
 
-def children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Keep hold of the processes that submitit starts as jobs, and end them and their tasks with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+    real = local.start_controller
+
+    def kept(**options: object) -> subprocess.Popen[bytes]:
+        started.append(real(**options))
+        return started[-1]
+
+    monkeypatch.setattr(local, "start_controller", kept)
+    yield started
+    for job in started:
+        left = tasks(job)
+        send(job, signal.SIGKILL)
+        for task in left:
+            send(task, signal.SIGKILL)
+        job.wait()
+
+
+def tasks(job: subprocess.Popen[bytes]) -> list[Process]:
+    """Return the living processes below a job's."""
+    return [found for pid in descendants(job.pid) if (found := Process.of(pid))] if job.poll() is None else []
 
 
 def definition(generated: Path, **training: object) -> RunConfig:
@@ -79,7 +97,9 @@ def wait_for(store: Store, run_id: str, condition: object = None, seconds: float
     raise AssertionError(f"{run_id} is {store.run(run_id)}")
 
 
-def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(generated: Path, settings: Settings) -> None:
+def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
+    generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
+) -> None:
     """The job is preempted in its first seconds; it is put back, goes on, and the bits are an undisturbed run's."""
     store, config = Store(settings.database), definition(generated, epochs=40)
     run_id, _ = submit(store, config)
@@ -89,9 +109,10 @@ def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(generated: Path
     assert record["jobs"] == 1, "the second launch found the job"
     wait_for(store, run_id, lambda run: run.step_total > 1 or run.ended)
     assert not store.run(run_id).ended, "it must be met at work"
-    os.kill(int(record["job"]), 0)
-    (task,) = children(int(record["job"]))
-    os.kill(task, signal.SIGUSR2)
+    (job,) = jobs
+    assert record["job"] == str(job.pid)
+    (task,) = tasks(job)
+    assert send(task, signal.SIGUSR2)
     wait_for(store, run_id)
     run = store.run(run_id)
     assert (run.status, run.error) == ("done", "")
@@ -118,7 +139,9 @@ def tensors(path: Path) -> bytes:
     return content[8 + int.from_bytes(content[:8], "little") :]
 
 
-def test_cancelling_ends_a_running_job(generated: Path, settings: Settings) -> None:
+def test_cancelling_ends_a_running_job(
+    generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
+) -> None:
     store = Store(settings.database)
     run_id, _ = submit(store, definition(generated, epochs=100))
     executors.launch(settings)
@@ -138,7 +161,7 @@ def test_jobs_that_die_are_submitted_anew_and_not_for_ever(
         started.append(jobs)
         folder = settings.home / "slurm" / run_id
         folder.mkdir(parents=True, exist_ok=True)
-        record = {"job": "1", "cluster": "local", "submitted": store.now(), "jobs": jobs}
+        record = {"job": NOBODY, "cluster": "local", "submitted": store.now(), "jobs": jobs}
         (folder / slurm.RECORD).write_text(json.dumps(record))
 
     monkeypatch.setattr(slurm, "_submit", dies)
@@ -220,7 +243,7 @@ def test_a_jobs_life_is_judged_by_the_databases_clock(
 
         def submit(self, job: object) -> SimpleNamespace:
             jobs.append(job)
-            return SimpleNamespace(job_id="0")
+            return SimpleNamespace(job_id=NOBODY)
 
     monkeypatch.setattr(slurm, "_submitit", lambda: SimpleNamespace(AutoExecutor=Cluster))
     ahead = [3600.0]
@@ -233,4 +256,42 @@ def test_a_jobs_life_is_judged_by_the_databases_clock(
     ahead[0] += slurm.GRACE
     executors.launch(settings)
     assert len(jobs) == 2, "without a sign of life for so long it is dead"
+    store.close()
+
+
+def test_a_copied_home_does_not_cancel_the_originals_job(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cancelled: list[str] = []
+
+    class Pending:
+        def __init__(self, _folder: Path, job: str) -> None:
+            self._job = job
+
+        def get_info(self, **_: object) -> dict[str, str]:
+            return {"State": "PENDING"}
+
+        def cancel(self) -> None:
+            cancelled.append(self._job)
+
+    class Cluster:
+        def __init__(self, **_: object) -> None: ...
+
+        def update_parameters(self, **_: object) -> None: ...
+
+        def submit(self, _job: object) -> SimpleNamespace:
+            return SimpleNamespace(job_id=NOBODY)
+
+    monkeypatch.setattr(slurm, "_submitit", lambda: SimpleNamespace(AutoExecutor=Cluster, SlurmJob=Pending))
+    store = Store(settings.database)
+    run_id, _ = submit(store, RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    executors.launch(settings)
+    record = settings.home / "slurm" / run_id / slurm.RECORD
+    record.write_text(record.read_text().replace('"local"', '"slurm"'))
+    shutil.copytree(settings.home, tmp_path / "copy")
+    copy = replace(settings, home=tmp_path / "copy")
+    assert executors.cancel(copy, Store(copy.database), run_id)
+    assert cancelled == []
+    assert executors.cancel(settings, store, run_id)
+    assert cancelled == [NOBODY]
     store.close()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline_case import Watcher, definition
 
 from fer_core.config.run import (
     CLASSES,
     FacesConfig,
     ProtocolConfig,
-    RunConfig,
     TrainingConfig,
     TransferConfig,
 )
@@ -30,49 +29,10 @@ from fer_core.runs.pipeline.run import execute, measure_leaks
 from fer_core.storage.artifacts import Artifacts
 
 
-@dataclass
-class Watcher:
-    """A report that keeps what it is told and cancels once a step of a name is met."""
-
-    cancel_at: str = ""
-    run_id: str = "test"
-    attempt: int = 1
-    steps: list[tuple[str, int, int]] = field(default_factory=list)
-    epochs: list = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-    def step(self, name: str, done: int, total: int) -> None:
-        self.steps.append((name, done, total))
-        if self.cancel_at == name:
-            raise Cancelled
-
-    def epoch(self, record: object) -> None:
-        self.epochs.append(record)
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def check(self) -> None:
-        """Never asks to stop: `step` does."""
-
-    def names(self) -> set[str]:
-        return {name for name, _, _ in self.steps}
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Share one home between the tests of this file, as runs of one installation do."""
     return load({"FER_HOME": str(tmp_path_factory.mktemp("home")), "FER_DEVICE": "cpu", "FER_THREADS": "1"})
-
-
-def definition(source: Path, **changed: object) -> RunConfig:
-    data = data_config(open_dataset(source))
-    values: dict = {
-        "model": TransferConfig(backbone="efficientnet_lite0"),
-        "protocol": ProtocolConfig(name="group", folds=2),
-        "training": TrainingConfig(epochs=2, batch_size=8),
-    }
-    return RunConfig(data=data, **(values | changed))
 
 
 def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings: Settings) -> None:
