@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from faces_case import detect, make_frames
 from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.config.run import RunConfig
 from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
 from fer_core.storage.artifacts import CONFIG, Artifacts
 
@@ -94,7 +93,7 @@ def test_a_frame_is_looked_at_with_the_chosen_detector(
     from fer_core.ui.cache import resources
     from fer_core.ui.panels import trace as trace_view
 
-    first = FacesConfig.model_validate(json.loads(trace_view.first_look(tuned.faces)))
+    first = trace_view.first_look(tuned.faces)
     assert first.detector == KEY
     asked: list[Path | None] = []
     monkeypatch.setattr("fer_core.faces.rescue.detectors", lambda *_, weights, trace: asked.append(weights))

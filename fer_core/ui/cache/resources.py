@@ -241,7 +241,7 @@ def epochs(run: StoredRun) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def picture(_make: Callable[[], bytes], *key: str) -> bytes:
+def picture(_make: Callable[[], bytes], *key: Any) -> bytes:
     """Return an encoded picture as `_make` draws it, once for equal keys: they say all that decides it."""
     return _make()
 

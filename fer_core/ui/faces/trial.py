@@ -190,9 +190,7 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
     def told(done: int, total: int) -> None:
         place.progress(done / total, text=f"{done} of {total} frames")
 
-    result, images = resources.trial(
-        lab.source, config.crops_key(), faces.model_dump_json(), tried_failed, tried_found, told
-    )
+    result, images = resources.trial(lab.source, config.crops_key(), faces, tried_failed, tried_found, told)
     place.empty()
     _outcome(result, images)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,7 @@ def draw(
     faces: FacesConfig,
     row: Mapping,
     found: Faces | None,
-    key: tuple[str, ...] = (),
+    key: tuple[Any, ...] = (),
 ) -> None:
     """Draw the stages of one frame, one at a time.
 
@@ -175,7 +176,7 @@ def _pyramid(trace: Trace, image: np.ndarray) -> None:
     )
 
 
-def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[str, ...]) -> None:
+def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[Any, ...]) -> None:
     stage = NETS[name]
     part = getattr(trace, stage)
     seen = counts(trace, stage, image.shape[1], image.shape[0])

@@ -156,7 +156,8 @@ def read_all(files: list[tuple[str, bytes]]) -> list[Item]:
     taken, refused = unfold(files, most)
     digests = [hashlib.sha256(sent.data).hexdigest() for sent in taken]
     forget(lambda key: key[0] not in digests)
-    items, room = [], DECODED_BYTES
+    items: list[Item] = []
+    room = DECODED_BYTES
     for sent, digest in zip(taken, digests, strict=True):
         image = None
         if (digest, None, "verdict") not in known():
