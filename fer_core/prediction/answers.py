@@ -38,7 +38,7 @@ class Prediction:
         crop: (size, size, 3) uint8 RGB, what the network saw.
         probabilities: (7,) float32 in the order of `CLASSES`, the mean over folds and seeds; not calibrated.
         agreement: share of the networks whose first class is that of `probabilities`.
-        calibrated: (7,) the mean of the networks' probabilities, each at the temperature fitted on its own inner
+        calibrated: (7,) the mean of the networks' probabilities, each at the temperature fitted on its inner
             split; None for a run that fitted none.
         cam: (h, w) float32 in 0..1, Grad-CAM for `label`; None unless asked for.
         neighbours: nearest training faces, most similar first; None unless asked for.

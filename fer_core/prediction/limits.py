@@ -79,7 +79,7 @@ class Rate:
         self._each, self._overall, self._clock = each, overall, clock
         self._lock = threading.Lock()
         self._all = (float(overall), clock())
-        self._own: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._each_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, visitor: str, count: int) -> None:
         """Take tokens, from both buckets or from none.
@@ -89,10 +89,10 @@ class Rate:
         """
         with self._lock:
             now = self._clock()
-            own = self._filled(*self._own.get(visitor, (float(self._each), now)), self._each, now)
+            theirs = self._filled(*self._each_left.get(visitor, (float(self._each), now)), self._each, now)
             everyone = self._filled(*self._all, self._overall, now)
             for have, rate, who in (
-                (own, self._each, "one visitor"),
+                (theirs, self._each, "one visitor"),
                 (everyone, self._overall, "all visitors"),
             ):
                 if count > rate:
@@ -109,10 +109,10 @@ class Rate:
                         fix=f"Try again in {seconds} second{'s' * (seconds > 1)}",
                     )
             self._all = (everyone - count, now)
-            self._own[visitor] = (own - count, now)
-            self._own.move_to_end(visitor)
-            if len(self._own) > REMEMBERED:
-                self._own.popitem(last=False)
+            self._each_left[visitor] = (theirs - count, now)
+            self._each_left.move_to_end(visitor)
+            if len(self._each_left) > REMEMBERED:
+                self._each_left.popitem(last=False)
 
     @staticmethod
     def _filled(tokens: float, since: float, rate: int, now: float) -> float:
@@ -140,7 +140,7 @@ def admit(visitor: str, images: int) -> None:
 
 
 @contextmanager
-def device_turn(visitor: str, told: Callable[[int], None] | None = None) -> Iterator[None]:
+def device_turn(visitor: str, report: Callable[[int], None] | None = None) -> Iterator[None]:
     """Wait for the device and hold it for the body; see `FairQueue.turn`. Raises BusyError."""
-    with guard().queue.turn(visitor, patience=guard().limits.patience, told=told):
+    with guard().queue.turn(visitor, patience=guard().limits.patience, report=report):
         yield

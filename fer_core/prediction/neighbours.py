@@ -74,7 +74,7 @@ def head_inputs(
                 parts[number].append(nn.functional.normalize(found).float().cpu().numpy())
     width = 0 if not parts[0] else parts[0][0].shape[1]
     made = [np.concatenate(part) if part else np.zeros((0, width), np.float32) for part in parts]
-    return [made[0] if len(suffix) == 1 else own for suffix, own in zip(suffixes, made, strict=True)]
+    return [made[0] if len(suffix) == 1 else inputs for suffix, inputs in zip(suffixes, made, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class Bank:
                 score = float(scores[index])
                 if len(chosen) == count or score == -np.inf:
                     break
-                name, own = str(table["name"][index]), self.crops.images[index]
-                if (exclude and name in exclude[query]) or (score > SAME and np.array_equal(own, crop)):
+                name, image = str(table["name"][index]), self.crops.images[index]
+                if (exclude and name in exclude[query]) or (score > SAME and np.array_equal(image, crop)):
                     continue
                 label = CLASSES[int(table["label"][index])]
-                chosen.append(Neighbour(name, label, min(score, 1.0), np.array(own)))
+                chosen.append(Neighbour(name, label, min(score, 1.0), np.array(image)))
             found.append(chosen)
         return found
 
@@ -174,7 +174,11 @@ def bank(
 
     if not keep and not artifacts.has(KIND, config.key()):
         return Bank(compute(), trained, crops)
-    own = {"run": config.key(), "crops": config.crops_key(), "members": [list(member) for member in members]}
-    with np.load(artifacts.ensure(KIND, config.key(), own, build) / FILE) as stored:
+    about = {
+        "run": config.key(),
+        "crops": config.crops_key(),
+        "members": [list(member) for member in members],
+    }
+    with np.load(artifacts.ensure(KIND, config.key(), about, build) / FILE) as stored:
         kept = [stored[f"arr_{number}"] for number in range(len(stored.files))]
     return Bank(kept if len(kept) == len(members) else kept * len(members), trained, crops)

@@ -35,7 +35,7 @@ from .neighbours import Bank, Neighbour, bank, head_inputs
 #: Crops explained at a time: bounds memory.
 EXPLAINED = 8
 
-#: From so many crops on, passes of training's own size cost no more than others.
+#: From so many crops on, passes of training's size cost no more than others.
 FILLED = 12
 
 
@@ -240,11 +240,11 @@ class Predictor:
             votes = self._votes(crops, filled=exact or len(crops) >= FILLED)
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
-        own = votes.cpu().numpy()
+        each = votes.cpu().numpy()
         scaled: list[np.ndarray | None] = [None] * len(crops)
         parts = [
             apply_temperature(vote, network.temperature)
-            for vote, network in zip(own, self.networks, strict=True)
+            for vote, network in zip(each, self.networks, strict=True)
             if network.temperature is not None
         ]
         if parts:
@@ -259,8 +259,8 @@ class Predictor:
         votes = []
         for network in self.networks:
             with arithmetic(network.precision, self.device):
-                own = network.suffix if filled else network.quick
-                logits = answers(own, views, network.precision, passes=passes)
+                suffix = network.suffix if filled else network.quick
+                logits = answers(suffix, views, network.precision, passes=passes)
             votes.append(logits.softmax(1))
         return torch.stack(votes)
 

@@ -181,7 +181,7 @@ def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tupl
 
 
 def _no_picture(path: str) -> bool:
-    """Return whether an entry is what systems add to zips on their own."""
+    """Return whether an entry is what systems add to zips by themselves."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     return "__MACOSX" in parts or not parts or (parts[-1].startswith(".") and parts[-1] != "..")
 

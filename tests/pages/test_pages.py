@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from humanize import naturalsize
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config.sizes import size_text
 from fer_core.storage.store import Store
 
 PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
@@ -48,7 +48,7 @@ def test_the_overview_says_what_artifacts_take(
     monkeypatch.setenv("FER_DISK_LIMIT", "3GB")
     kept = trained / "artifacts"
     size = {
-        kind: size_text(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
+        kind: naturalsize(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
         for kind in ("runs", "crops", "activations")
     }
     said = text(page("app.py", trained)).lower()

@@ -21,11 +21,11 @@ def face(first: float, box: tuple[float, float, float, float] | None = (20, 30, 
 
 
 def test_unsure_is_said_below_the_threshold_and_by_calibrated_figures() -> None:
-    own, scaled = np.array([0.5, 0.3, 0.2, 0, 0, 0, 0]), np.array([0.3, 0.35, 0.35, 0, 0, 0, 0])
+    raw_values, scaled = np.array([0.5, 0.3, 0.2, 0, 0, 0, 0]), np.array([0.3, 0.35, 0.35, 0, 0, 0, 0])
     crop = np.zeros((160, 160, 3), np.uint8)
-    raw = Prediction("found", None, None, None, crop, own, 1.0)
+    raw = Prediction("found", None, None, None, crop, raw_values, 1.0)
     assert (raw.label, raw.unsure(0.51), raw.unsure(0.5)) == (CLASSES[0], True, False)
-    calibrated = Prediction("found", None, None, None, crop, own, 1.0, scaled)
+    calibrated = Prediction("found", None, None, None, crop, raw_values, 1.0, scaled)
     assert (calibrated.label, calibrated.confidence) == (CLASSES[1], 0.35)
     assert calibrated.unsure(0.4)
 

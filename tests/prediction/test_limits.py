@@ -42,7 +42,7 @@ def test_a_rate_is_per_visitor_refills_evenly_and_says_when() -> None:
         rate.take("a", 7)
 
 
-def test_a_rate_over_all_holds_whoever_asks_and_takes_nothing_when_it_refuses() -> None:
+def test_a_rate_over_all_holds_for_all_and_takes_nothing_when_it_refuses() -> None:
     now = [0.0]
     rate = Rate(6, 10, clock=lambda: now[0])
     rate.take("a", 6)

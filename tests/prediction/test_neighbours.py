@@ -50,9 +50,9 @@ def test_neighbours_are_those_of_plain_loops(run: tuple[RunConfig, Settings, dic
     expected = {}
     for index, name in enumerate(table["name"]):
         if index != 3:
-            own = features(predictor, np.array(crops.images[index]))
+            seen = features(predictor, np.array(crops.images[index]))
             voting = [m for m, network in enumerate(predictor.networks) if network.fold != held[name]]
-            expected[name] = np.mean([query[m] @ own[m] for m in voting])
+            expected[name] = np.mean([query[m] @ seen[m] for m in voting])
     best = sorted(expected, key=lambda name: -expected[name])[:5]
     (found,) = predictor.nearest(asked[None], 5)
     assert [one.similarity for one in found] == pytest.approx([expected[name] for name in best], abs=1e-4)

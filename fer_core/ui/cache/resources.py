@@ -90,7 +90,7 @@ def sources() -> list[str]:
 def dataset(source: str) -> Dataset:
     """Open a data set by its source; the generated one is drawn on first use.
 
-    It is drawn by a process of its own: a pool of processes can't start from inside Streamlit's script.
+    It is drawn by another process: a pool of processes can't start from inside Streamlit's script.
     """
     if source == "demo" and settings().demo:
         if not any(settings().demo_data.glob("generated-*")):
@@ -241,7 +241,7 @@ def epochs(run: StoredRun) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def picture(_make: Callable[[], bytes], *key: str) -> bytes:
+def picture(_make: Callable[[], bytes], *key: Any) -> bytes:
     """Return an encoded picture as `_make` draws it, once for equal keys: they say all that decides it."""
     return _make()
 

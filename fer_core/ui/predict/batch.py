@@ -107,9 +107,9 @@ def _thumb(item: Item, faces: Sequence[Prediction], below: float) -> bytes:
 def whole_table(models: Sequence[Model], found: Sequence[Found], below: float) -> pd.DataFrame:
     """Return all faces as a table, with the run where two are compared."""
     parts = []
-    for model, own in zip(models, found, strict=True):
+    for model, faces_of in zip(models, found, strict=True):
         named = {"run": model.run.id} if len(models) > 1 else {}
-        parts.append(face_table([(item.name, faces) for item, faces in own], below=below, **named))
+        parts.append(face_table([(item.name, faces) for item, faces in faces_of], below=below, **named))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -124,10 +124,11 @@ def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> 
                 "fold": model.member,
                 "unsure_below": below,
                 "images": [
-                    {"image": item.name, "faces": [face.to_dict() for face in faces]} for item, faces in own
+                    {"image": item.name, "faces": [face.to_dict() for face in faces]}
+                    for item, faces in faces_of
                 ],
             }
-            for model, own in zip(models, found, strict=True)
+            for model, faces_of in zip(models, found, strict=True)
         ]
         return json.dumps(rows, indent=2)
 
@@ -137,8 +138,8 @@ def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> 
     def as_csv() -> str:
         return defused_table(whole_table(models, found, below)).to_csv(index=False)
 
-    faces = sum(len(own) for _, own in found[0])
-    unsure = sum(face.unsure(below) for _, own in found[0] for face in own)
+    faces = sum(len(answers) for _, answers in found[0])
+    unsure = sum(face.unsure(below) for _, answers in found[0] for face in answers)
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, make, name, kind in (
             ("CSV", as_csv, "predictions.csv", "text/csv"),

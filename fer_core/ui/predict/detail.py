@@ -91,8 +91,15 @@ def _answer(
         maps, near = results.explained(lab, model, item, faces)
         for index in chosen:
             cam = None if maps is None else maps[index]
-            own = near if isinstance(near, str) else near[index]
-            _face(index + 1, faces[index], cam, own, model, below, f"{key}-{index}")
+            _face(
+                index + 1,
+                faces[index],
+                cam,
+                near if isinstance(near, str) else near[index],
+                model,
+                below,
+                f"{key}-{index}",
+            )
 
 
 def _which(faces: Sequence[Prediction], below: float, key: str) -> int:

@@ -112,7 +112,7 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
         return _sample(lab, model)
     if chosen == "webcam":
         shot = st.camera_input("Look into the camera", width=640)
-        return _read([("webcam.jpg", shot.getvalue())] if shot else [])
+        return read_all([("webcam.jpg", shot.getvalue())] if shot else [])
     most = limits.guard().limits
     files = st.file_uploader(
         f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
@@ -121,7 +121,7 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
         max_upload_size=most.upload_mb,
     )
     st.caption(PRIVATE)
-    return _read([(file.name, file.getvalue()) for file in files])
+    return read_all([(file.name, file.getvalue()) for file in files])
 
 
 def nothing_yet() -> None:
@@ -150,12 +150,14 @@ def _sample(lab: Lab, model: Model) -> list[Item]:
     return [Item(name, f"{lab.source}:{name}", None, lab.source, CLASSES[samples[name].label], image)]
 
 
-def _read(files: list[tuple[str, bytes]]) -> list[Item]:
+def read_all(files: list[tuple[str, bytes]]) -> list[Item]:
+    """Return the images among uploaded files, (name, bytes) each, and draw why others are none."""
     most = limits.guard().limits
     taken, refused = unfold(files, most)
     digests = [hashlib.sha256(sent.data).hexdigest() for sent in taken]
     forget(lambda key: key[0] not in digests)
-    items, room = [], DECODED_BYTES
+    items: list[Item] = []
+    room = DECODED_BYTES
     for sent, digest in zip(taken, digests, strict=True):
         image = None
         if (digest, None, "verdict") not in known():

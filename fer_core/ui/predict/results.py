@@ -41,9 +41,9 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
         limits.admit(lab.visitor, len(todo))
     done = 0
     for model in models:
-        own = [item for other, item in todo if other is model]
-        for start in range(0, len(own), AT_ONCE):
-            part = own[start : start + AT_ONCE]
+        mine = [item for other, item in todo if other is model]
+        for start in range(0, len(mine), AT_ONCE):
+            part = mine[start : start + AT_ONCE]
             images = [item.pixels() for item in part]
             with turn(lab):
                 found = model.load().predict(images, boxes=[drawn(item) for item in part])

@@ -1,4 +1,4 @@
-"""Text from outside is shown as it is: neither as markdown nor as HTML, nor with its own escapes to be seen."""
+"""Text from outside is shown as it is: neither as markdown nor as HTML, nor with the escapes to be seen."""
 
 from __future__ import annotations
 
