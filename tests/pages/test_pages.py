@@ -129,7 +129,7 @@ def test_the_recipe_is_in_the_url_and_its_trade_is_said(page: Open, trained: Pat
     assert re.search(
         r"8 fixed views of each image.*: [\d.]+ [kM]B of activations kept, [\d,]+ images through", words
     )
-    assert "Images changed anew each epoch instead: " in words
+    assert "Images changed again each epoch instead: " in words
 
 
 def test_an_own_recipe_decides_the_run(page: Open, trained: Path) -> None:

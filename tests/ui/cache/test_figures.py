@@ -18,8 +18,8 @@ COUNTS = pd.DataFrame(
 )
 RUNS = pd.DataFrame(
     {
+        "label": ["ResNet-18 n=1 · group", "MLP · stratified"],
         "system": ["ResNet-18 n=1", "MLP"],
-        "protocol": ["group", "stratified"],
         "leaks": [False, True],
         "accuracy": [0.4, 0.5],
         "low": [0.3, float("nan")],
