@@ -4,7 +4,7 @@ import streamlit as st
 
 from fer_core.ui import overview
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.widgets import empty, generated_note, listed, plain, runs_dataframe
+from fer_core.ui.parts.widgets import empty, escaped, generated_note, listed, runs_dataframe
 from fer_core.ui.shell.setup import setup
 
 with setup("Overview") as lab:
@@ -15,7 +15,7 @@ with setup("Overview") as lab:
     overview.tour(lab.closed)
 
     dataset, data = lab.dataset, resources.data_config(lab.source)
-    st.header(plain(dataset.name), divider="gray")
+    st.header(escaped(dataset.name), divider="gray")
     generated_note(dataset)
     if dataset.layout == "table":
         overview.sheet(dataset)

@@ -3,7 +3,7 @@
     python benchmarks/predict.py [--images DIR] [--json] [--size 720x576] [--batch 1,8] [--clock cpu]
 
 Plainly: `facenet_pytorch.MTCNN(keep_all=True)` cuts the faces, torchvision's ResNet-18 in eval mode classifies them,
-image by image; once at 160 pixels, as the crops are, and once at the 224 its own transforms make. Here: a
+image by image; once at 160 pixels, as the crops are, and once at the 224 that its transforms make. Here: a
 ResNet-18 run of random weights and one fold or more, through `Predictor.predict`. Random weights on both sides:
 this is about time only. Both take turns in one process after a warm-up; milliseconds are of the median turn.
 """
@@ -131,7 +131,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=Path, default=PHOTOS, help="folder of images with faces")
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
     parser.add_argument("--size", default="720x576", help="width x height of the frames")
     parser.add_argument("--batch", default="1,8", help="images a call, comma-separated")
     parser.add_argument("--frames", type=int, default=8)

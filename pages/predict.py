@@ -27,5 +27,7 @@ with setup("Predict") as lab:
     found = results.classify(lab, models, items)
     shown = batch.overview(models, found, below) if len(items) > 1 else items[0]
     index = items.index(shown)
-    detail.draw(lab, shown, [(model, own[index][1]) for model, own in zip(models, found, strict=True)], below)
+    detail.draw(
+        lab, shown, [(model, answers[index][1]) for model, answers in zip(models, found, strict=True)], below
+    )
     batch.downloads(models, found, below)

@@ -5,7 +5,7 @@ import streamlit as st
 from fer_core.ui.parts.url import stop
 from fer_core.ui.parts.widgets import generated_note
 from fer_core.ui.shell.setup import setup
-from fer_core.ui.train import comparator_form, form, queue, run, run_list, share
+from fer_core.ui.train import comparator_form, form, form_fields, queue, run, run_list, share
 from fer_core.ui.train import sweep as sweep_view
 
 with setup("Train") as lab:
@@ -38,7 +38,7 @@ with setup("Train") as lab:
         else:
             ready = form.folds_ready(lab, configs)
             ready = (comparators or form.weights_ready(lab, configs)) and ready
-            view.plan_table(lab, configs)
+            form_fields.plan_table(lab, configs)
             label = f"Train {len(configs)} run{'s' * (len(configs) > 1)}"
             if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not ready):
                 form.launch(lab, configs)

@@ -17,7 +17,7 @@ from fer_core import __version__
 from fer_core.config.recipes import RECIPES
 from fer_core.config.run import RESCUES
 from fer_core.errors import FerError
-from fer_core.prediction.prediction import UNSURE_BELOW
+from fer_core.prediction.answers import UNSURE_BELOW
 
 from .clean import add_clean
 from .jobs import add_jobs

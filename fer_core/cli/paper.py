@@ -11,9 +11,16 @@ from typing import Any
 from fer_core.datasets.base import generated_words
 from fer_core.errors import ConfigError
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.paper.figures import MISSING, Checked, Measured, Runs, check_figures, systems_table
+from fer_core.results.paper.counterparts import Runs, systems_table
 from fer_core.results.paper.reported import DISAGREEMENTS
-from fer_core.results.paper.statements import Judged, check_statements
+from fer_core.results.paper.verdicts import (
+    MISSING,
+    Checked,
+    JudgedStatement,
+    Measured,
+    check_figures,
+    check_statements,
+)
 from fer_core.results.rows import run_row, title
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.comparison import Plan, paper_plan
@@ -96,7 +103,7 @@ def _document(
     runs: Sequence[StoredRun],
     cached: dict[str, bool],
     figures: Sequence[Checked],
-    statements: Sequence[Judged],
+    statements: Sequence[JudgedStatement],
 ) -> dict[str, Any]:
     return {
         "backbone": plan.backbone or None,
@@ -134,7 +141,7 @@ def _print(
     found: Runs,
     runs: Sequence[StoredRun],
     figures: Sequence[Checked],
-    statements: Sequence[Judged],
+    statements: Sequence[JudgedStatement],
 ) -> None:
     rows = systems_table(runs)
     names = [name for name in PROTOCOLS if any(name in row for row in rows)]

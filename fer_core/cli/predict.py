@@ -15,10 +15,11 @@ from fer_core.datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
 from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
-from fer_core.prediction.files import annotated, face_table, file_name, jpeg
-from fer_core.prediction.uploads import Refusal, Upload, is_zip, read, unfold
+from fer_core.prediction.answers import annotated, face_table, file_name, jpeg
+from fer_core.prediction.uploads import Refusal, Upload, read, unfold
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
+from fer_core.storage.zips import is_zip
 
 from .context import Bar, Context, percent, print_json, print_table
 

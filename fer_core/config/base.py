@@ -87,10 +87,15 @@ def parse(kind: type[T], values: dict[str, Any]) -> T:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        raise ConfigError(
-            f"{place}: {first['msg'].removeprefix('Value error, ')}",
-            got=repr(first.get("input")),
-            fix="Change that value",
-        ) from error
+        raise refused(error, kind.__name__) from error
+
+
+def refused(error: ValidationError, name: str) -> ConfigError:
+    """Return what is wrong with the values of `name`, in words: the first field and its rule."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or name
+    return ConfigError(
+        f"{place}: {first['msg'].removeprefix('Value error, ')}",
+        got=repr(first.get("input")),
+        fix="Change that value",
+    )

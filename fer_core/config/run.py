@@ -27,7 +27,9 @@ __all__ = [
     "DataConfig",
     "FacesConfig",
     "Model",
+    "NoFace",
     "ProtocolConfig",
+    "ProtocolName",
     "RunConfig",
     "TrainingConfig",
     "TransferConfig",
@@ -39,6 +41,12 @@ __all__ = [
 RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
 
 Threshold = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+#: What becomes of a frame with no face.
+NoFace = Literal["resize", "drop", "manual"]
+
+ProtocolName = Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"]
 
 
 class DataConfig(Config):
@@ -77,7 +85,7 @@ class FacesConfig(Config):
     choice: Literal["largest", "most_probable", "central"] = "largest"
     align: bool = False
     doubtful_below: float = Field(0.9, ge=0.0, le=1.0)
-    no_face: Literal["resize", "drop", "manual"] = "resize"
+    no_face: NoFace = "resize"
     manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
     rescue: tuple[str, ...] = Field((), description="second looks at a frame with no face, in order")
     detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
@@ -121,7 +129,7 @@ class TransferConfig(Config):
 class ProtocolConfig(Config):
     """How folds are drawn; the names and which of them leak are `protocols.PROTOCOLS`."""
 
-    name: Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"] = "stratified"
+    name: ProtocolName = "stratified"
     folds: int = Field(5, ge=2, le=100)
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, max_length=100)
 

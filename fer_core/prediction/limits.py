@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from fer_core.config.settings import Limits, load
-from fer_core.errors import BusyError, DataError
+from fer_core.errors import BusyError
 
 from .fair_queue import FairQueue
 
@@ -29,7 +29,7 @@ class Rate:
         self._each, self._overall, self._clock = each, overall, clock
         self._lock = threading.Lock()
         self._all = (float(overall), clock())
-        self._own: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._each_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, visitor: str, count: int) -> None:
         """Take tokens, from both buckets or from none.
@@ -39,10 +39,10 @@ class Rate:
         """
         with self._lock:
             now = self._clock()
-            own = self._filled(*self._own.get(visitor, (float(self._each), now)), self._each, now)
+            theirs = self._filled(*self._each_left.get(visitor, (float(self._each), now)), self._each, now)
             everyone = self._filled(*self._all, self._overall, now)
             for have, rate, who in (
-                (own, self._each, "one visitor"),
+                (theirs, self._each, "one visitor"),
                 (everyone, self._overall, "all visitors"),
             ):
                 if count > rate:
@@ -59,10 +59,10 @@ class Rate:
                         fix=f"Try again in {seconds} second{'s' * (seconds > 1)}",
                     )
             self._all = (everyone - count, now)
-            self._own[visitor] = (own - count, now)
-            self._own.move_to_end(visitor)
-            if len(self._own) > REMEMBERED:
-                self._own.popitem(last=False)
+            self._each_left[visitor] = (theirs - count, now)
+            self._each_left.move_to_end(visitor)
+            if len(self._each_left) > REMEMBERED:
+                self._each_left.popitem(last=False)
 
     @staticmethod
     def _filled(tokens: float, since: float, rate: int, now: float) -> float:
@@ -84,44 +84,13 @@ def guard() -> Guard:
     return Guard(load().limits)
 
 
-def check_files(sizes: Sequence[tuple[str, int]], limits: Limits | None = None) -> None:
-    """Check an upload before anything of it is decoded: (name, bytes) a file.
-
-    Raises:
-        DataError: too many files, or too large, one or all together.
-    """
-    limits = limits or guard().limits
-    if len(sizes) > limits.files:
-        raise DataError(
-            f"At most {limits.files} files are taken at a time", got=len(sizes), fix="Send them in parts"
-        )
-    for name, size in sizes:
-        if size > limits.file_mb * 1_000_000:
-            raise DataError(
-                f"A file may have {limits.file_mb} MB",
-                got=f"{name} with {size / 1e6:.1f} MB",
-                fix="Save it smaller",
-            )
-    if (total := sum(size for _, size in sizes)) > limits.upload_mb * 1_000_000:
-        raise DataError(
-            f"An upload may have {limits.upload_mb} MB in all",
-            got=f"{total / 1e6:.1f} MB",
-            fix="Send it in parts",
-        )
-
-
-def max_pixels() -> int:
-    """Return the largest width x height of an image that is decoded, for `datasets.images.load_rgb`."""
-    return guard().limits.megapixels * 1_000_000
-
-
 def admit(visitor: str, images: int) -> None:
     """Count images that a visitor wants classified. Raises BusyError where it is too many a minute."""
     guard().rate.take(visitor, images)
 
 
 @contextmanager
-def device_turn(visitor: str, told: Callable[[int], None] | None = None) -> Iterator[None]:
+def device_turn(visitor: str, report: Callable[[int], None] | None = None) -> Iterator[None]:
     """Wait for the device and hold it for the body; see `FairQueue.turn`. Raises BusyError."""
-    with guard().queue.turn(visitor, patience=guard().limits.patience, told=told):
+    with guard().queue.turn(visitor, patience=guard().limits.patience, report=report):
         yield

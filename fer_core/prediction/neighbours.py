@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def head_inputs(
                 parts[number].append(nn.functional.normalize(found).float().cpu().numpy())
     width = 0 if not parts[0] else parts[0][0].shape[1]
     made = [np.concatenate(part) if part else np.zeros((0, width), np.float32) for part in parts]
-    return [made[0] if len(suffix) == 1 else own for suffix, own in zip(suffixes, made, strict=True)]
+    return [made[0] if len(suffix) == 1 else inputs for suffix, inputs in zip(suffixes, made, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Bank:
         count: int,
         *,
         networks: Sequence[int],
-        exclude: Sequence[Collection[str]],
+        exclude: Sequence[Collection[str]] | None = None,
     ) -> list[list[Neighbour]]:
         """Return the `count` training faces most like each of Q faces, most similar first.
 
@@ -121,20 +121,19 @@ class Bank:
                 score = float(scores[index])
                 if len(chosen) == count or score == -np.inf:
                     break
-                name, own = str(table["name"][index]), self.crops.images[index]
-                if name in exclude[query] or (score > SAME and np.array_equal(own, crop)):
+                name, image = str(table["name"][index]), self.crops.images[index]
+                if (exclude and name in exclude[query]) or (score > SAME and np.array_equal(image, crop)):
                     continue
                 label = CLASSES[int(table["label"][index])]
-                chosen.append(Neighbour(name, label, min(score, 1.0), np.array(own)))
+                chosen.append(Neighbour(name, label, min(score, 1.0), np.array(image)))
             found.append(chosen)
         return found
 
 
 def bank(
     config: RunConfig,
-    members: Sequence[tuple[int, int]],
+    members: Mapping[tuple[int, int], nn.Sequential],
     prefix: nn.Sequential,
-    suffixes: Sequence[nn.Sequential],
     row: Backbone,
     device: torch.device,
     artifacts: Artifacts,
@@ -144,7 +143,7 @@ def bank(
     """Return a run's bank, computed unless it has been kept.
 
     Args:
-        members: (seed, fold) of each network.
+        members: (seed, fold) of each network -> its trained blocks.
         keep: write it beside the run's other artifacts; off where nothing may be written.
 
     Raises:
@@ -166,7 +165,7 @@ def bank(
         trained[number, folds[member].seen(config.epochs)] = True
 
     def compute() -> list[np.ndarray]:
-        return head_inputs(prefix, suffixes, crops.images[: len(used)], row, device)
+        return head_inputs(prefix, list(members.values()), crops.images[: len(used)], row, device)
 
     def build(folder: Path) -> None:
         features = compute()
@@ -175,7 +174,11 @@ def bank(
 
     if not keep and not artifacts.has(KIND, config.key()):
         return Bank(compute(), trained, crops)
-    own = {"run": config.key(), "crops": config.crops_key(), "members": [list(member) for member in members]}
-    with np.load(artifacts.ensure(KIND, config.key(), own, build) / FILE) as stored:
+    about = {
+        "run": config.key(),
+        "crops": config.crops_key(),
+        "members": [list(member) for member in members],
+    }
+    with np.load(artifacts.ensure(KIND, config.key(), about, build) / FILE) as stored:
         kept = [stored[f"arr_{number}"] for number in range(len(stored.files))]
     return Bank(kept if len(kept) == len(members) else kept * len(members), trained, crops)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import NotFoundError
 from fer_core.evaluation.metrics import apply_temperature
-from fer_core.faces.crops import Box, Chosen, choose, choose_each, cut
+from fer_core.faces.crops import Box, Chosen, choose_each, cut
 from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.faces.finding import detectors, find_faces
 from fer_core.learning.inputs.prefix import forward
@@ -27,16 +27,14 @@ from fer_core.learning.training.evaluation import answers
 from fer_core.learning.training.precision import Precision, arithmetic
 from fer_core.storage.shared_artifacts import artifacts_of
 
+from .answers import Prediction
 from .grad_cam import grad_cam
 from .neighbours import Bank, Neighbour, bank, head_inputs
-from .prediction import Prediction
-
-__all__ = ["Network", "Prediction", "Predictor"]
 
 #: Crops explained at a time: bounds memory.
 EXPLAINED = 8
 
-#: From so many crops on, passes of training's own size cost no more than others.
+#: From so many crops on, passes of training's size cost no more than others.
 FILLED = 12
 
 
@@ -83,7 +81,7 @@ class Predictor:
         files = sorted(folder.glob("seed*.safetensors"))
         self.networks = [self._network(chain, boundary, path) for path in files]
         self.trained = list(self.networks)
-        self._bank = _Once(self._open_bank)
+        self.bank = cache(self._open_bank)  # `only` shares it
 
     @classmethod
     def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
@@ -106,17 +104,12 @@ class Predictor:
         suffix = copy.deepcopy(chain.suffix(boundary))
         tensors, note = checkpoints.read(path)
         suffix.load_state_dict(checkpoints.part(tensors, "suffix."))
-        told = note.get("training", {})
-        used = told.get("precision", self.config.training.precision)
-        temperature = told["temperature"] if self.config.training.calibrate else None
+        noted = note.get("training", {})
+        used = noted.get("precision", self.config.training.precision)
+        temperature = noted["temperature"] if self.config.training.calibrate else None
         suffix = suffix.to(self.device).eval().requires_grad_(False)
         seed, fold = path.stem.removeprefix("seed").split("-fold")
         return Network(int(seed), int(fold), suffix, Precision(used, "as trained"), temperature)
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether each network has a temperature, so that predictions carry calibrated probabilities."""
-        return all(network.temperature is not None for network in self.networks)
 
     def only(self, seed: int, fold: int) -> Predictor:
         """Return a predictor of one network; it shares what is loaded.
@@ -135,22 +128,18 @@ class Predictor:
         self,
         images: Sequence[np.ndarray],
         *,
-        every_face: bool = True,
         boxes: Sequence[Box | None] | None = None,
         explain: bool = False,
         nearest: int = 0,
-        names: Sequence[str] | None = None,
     ) -> list[list[Prediction]]:
         """Find the faces of images and classify each.
 
         Args:
             images: (H, W, 3) uint8 RGB arrays of any sizes.
-            every_face: classify every face found; else only the one the run's settings choose.
             boxes: a hand-drawn box an image, (x1, y1, x2, y2) in its pixels; it replaces detection. None looks
                 for faces.
             explain: add Grad-CAM maps (`Prediction.cam`); left None where the backbone has no spatial map.
             nearest: add so many nearest training faces (`Prediction.neighbours`).
-            names: of the images in the run's own data set, so that they are not their own neighbours.
 
         Returns:
             A list an image, its faces in the detector's order (largest first); one entry for the whole image
@@ -161,7 +150,7 @@ class Predictor:
         """
         drawn = boxes or [None] * len(images)
         chosen = [
-            self._choose(image, every_face) if box is None else [Chosen("manual", box, faces=1)]
+            self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
             for image, box in zip(images, drawn, strict=True)
         ]
         crops = [
@@ -184,10 +173,7 @@ class Predictor:
         if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
             faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
         if nearest:
-            own = (
-                [{name} for name, found in zip(names, chosen, strict=True) for _ in found] if names else None
-            )
-            near = self.nearest(stacked, nearest, exclude=own)
+            near = self.nearest(stacked, nearest)
             faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
         rest = iter(faces)
         return [[next(rest) for _ in found] for found in chosen]
@@ -219,27 +205,19 @@ class Predictor:
         """
         suffixes = [network.suffix for network in self.networks]
         queries = head_inputs(self.prefix, suffixes, crops, self.row, self.device, _unfilled)
-        rows = [self.trained.index(network) for network in self.networks]
-        return self._bank().nearest(
-            queries, crops, count, networks=rows, exclude=exclude or [()] * len(crops)
-        )
+        voting = [self.trained.index(network) for network in self.networks]
+        return self.bank().nearest(queries, crops, count, networks=voting, exclude=exclude)
 
     def warm(self) -> None:
-        """Do everything once that only the first prediction pays for."""
+        """Make a prediction, so that no visitor waits for what only the first one costs."""
         size = self.config.faces.size
         self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
 
     def _open_bank(self) -> Bank:
-        return bank(
-            self.config,
-            [(network.seed, network.fold) for network in self.trained],
-            self.prefix,
-            [network.suffix for network in self.trained],
-            self.row,
-            self.device,
-            artifacts_of(self.settings),
-            keep=not self.settings.demo,
-        )
+        """Return the training faces as the run's networks see them. Raises NotFoundError as `neighbours.bank`."""
+        members = {(network.seed, network.fold): network.suffix for network in self.trained}
+        artifacts, keep = artifacts_of(self.settings), not self.settings.demo
+        return bank(self.config, members, self.prefix, self.row, self.device, artifacts, keep=keep)
 
     def classify(
         self, crops: np.ndarray, *, exact: bool = True
@@ -256,11 +234,11 @@ class Predictor:
             votes = self._votes(crops, filled=exact or len(crops) >= FILLED)
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
-        own = votes.cpu().numpy()
+        each = votes.cpu().numpy()
         scaled: list[np.ndarray | None] = [None] * len(crops)
         parts = [
             apply_temperature(vote, network.temperature)
-            for vote, network in zip(own, self.networks, strict=True)
+            for vote, network in zip(each, self.networks, strict=True)
             if network.temperature is not None
         ]
         if parts:
@@ -279,25 +257,11 @@ class Predictor:
             votes.append(logits.softmax(1))
         return torch.stack(votes)
 
-    def _choose(self, image: np.ndarray, every_face: bool) -> list[Chosen]:
+    def _choose(self, image: np.ndarray) -> list[Chosen]:
         if self.detector_of is None:
             return [Chosen(NOT_DETECTED)]
         [faces] = find_faces([image], self.config.faces, self.detector_of)
-        return choose_each(faces, self.config.faces) if every_face else [choose(faces, self.config.faces)]
-
-
-class _Once:
-    """A value made at first use, by one thread for all."""
-
-    def __init__(self, make: Callable[[], Bank]) -> None:
-        self._make, self._lock = make, threading.Lock()
-        self._made: Bank | None = None
-
-    def __call__(self) -> Bank:
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
+        return choose_each(faces, self.config.faces)
 
 
 def _unfilled(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -7,12 +7,9 @@ file is called is only shown, cleaned; what it is, its first bytes say.
 from __future__ import annotations
 
 import io
-import re
-import stat
 import unicodedata
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,6 +18,7 @@ import numpy as np
 from fer_core.config.settings import Limits
 from fer_core.datasets.images import decode
 from fer_core.errors import DataError
+from fer_core.storage.zips import BROKEN, MOST_ENTRIES, distrusted, is_zip
 
 #: Pillow's names of the formats taken from visitors: what cameras, phones and browsers write.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
@@ -28,21 +26,8 @@ FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 #: What a file chooser offers; not trusted afterwards.
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
 
-#: A zip's member may unfold to so many times its packed size: photographs hardly shrink, bombs do by thousands.
-MOST_RATIO = 100
-
-#: Members smaller than this may have any ratio: a small plain drawing packs well and harms nobody.
-FREE_RATIO = 1_000_000
-
-#: Entries a zip may list, folders and other files included.
-MOST_ENTRIES = 10_000
-
 #: Characters of a name that are shown.
 MOST_NAME = 80
-
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_STORED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA need far more memory than they show
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -114,14 +99,6 @@ def read(sent: Sent, limits: Limits) -> Upload | Refusal:
     return Upload(sent.name, found.pixels, note)
 
 
-def read_all(files: Sequence[tuple[str, bytes]], limits: Limits) -> Iterator[Upload | Refusal]:
-    """Unfold and decode files, one at a time in memory; refusals come first."""
-    taken, refused = unfold(files, limits)
-    yield from refused
-    for sent in taken:
-        yield read(sent, limits)
-
-
 def shown_name(name: str) -> str:
     """Return what is shown of a file's name: its last part without control, format and direction characters."""
     plain = unicodedata.normalize("NFC", name.replace("\\", "/").rstrip("/").rpartition("/")[2])
@@ -132,11 +109,6 @@ def shown_name(name: str) -> str:
         tail = dot + suffix if dot and len(suffix) <= 5 else ""
         plain = (stem if tail else plain)[: MOST_NAME - len(tail) - 1] + "…" + tail
     return plain if plain.strip(". ") else "unnamed"
-
-
-def is_zip(data: bytes) -> bool:
-    """Return whether bytes begin as a zip does; an image with a zip behind it is an image."""
-    return data.startswith(_ZIP)
 
 
 def _members(
@@ -159,7 +131,7 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
     try:
         opened = zipfile.ZipFile(io.BytesIO(data))
         listed = opened.infolist()
-    except _BROKEN as error:
+    except (*BROKEN, OSError) as error:
         refused.append(Refusal(archive, f"a damaged zip ({_said(error)})"))
         return
     with opened:
@@ -172,7 +144,7 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
         for entry in listed:
             if entry.is_dir() or _no_picture(entry.filename):
                 continue
-            reason = _distrusted(entry, limits)
+            reason = distrusted(entry, limits.file_mb * 1_000_000)
             content = b""
             if not reason:
                 most = min(room, limits.file_mb * 1_000_000)
@@ -195,30 +167,12 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
             refused.append(Refusal(archive, "a zip with no file in it"))
 
 
-def _distrusted(entry: zipfile.ZipInfo, limits: Limits) -> str:
-    """Return why an entry is refused before any of it is unpacked, or ''."""
-    path = entry.filename.replace("\\", "/")
-    if path.startswith("/") or ".." in PurePosixPath(path).parts or re.match(r"[A-Za-z]:", path):
-        return "its path leads out of the zip"
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        return "a link, not a file"
-    if entry.flag_bits & 0x1:
-        return "it is encrypted"
-    if entry.compress_type not in _STORED:
-        return "it is packed by a method other than stored or deflate"
-    if entry.file_size > limits.file_mb * 1_000_000:
-        return f"a file may have {limits.file_mb} MB"
-    if entry.file_size > max(FREE_RATIO, MOST_RATIO * entry.compress_size):
-        return f"it unfolds to more than {MOST_RATIO} times its packed size, as zip bombs do"
-    return ""
-
-
 def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tuple[bytes, str]:
     """Unpack one entry, never more than `most` bytes whatever its header says."""
     try:
         with opened.open(entry) as file:
             content = file.read(most + 1)
-    except _BROKEN as error:
+    except (*BROKEN, OSError) as error:
         return b"", f"damaged in the zip ({_said(error)})"
     if len(content) > most:
         return b"", "the zip unfolds to more than may be sent"
@@ -226,7 +180,7 @@ def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tupl
 
 
 def _no_picture(path: str) -> bool:
-    """Return whether an entry is what systems add to zips on their own."""
+    """Return whether an entry is what systems add to zips by themselves."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     return "__MACOSX" in parts or not parts or (parts[-1].startswith(".") and parts[-1] != "..")
 

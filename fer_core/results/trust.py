@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,17 +13,7 @@ from fer_core.evaluation.metrics.calibration import TEMPERATURES
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share in 0..1 as a percentage; a dash for None and NaN."""
-    return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
-
-
-def interval(bounds: Sequence[float] | None) -> str:
-    """Return an interval of shares as percentages; a dash for None and NaN."""
-    if not bounds or any(bound is None or bound != bound for bound in bounds):
-        return "–"
-    return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %"
+from .shares import interval, percent
 
 
 def detector_leak(summary: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Runs change only through `jobs.queue`. Every time is UTC in seconds since 1970.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -163,6 +164,18 @@ class Store(Database):
         for run in self.runs(ids=[run_id]):
             return run
         raise NotFoundError("No run has this id", got=repr(run_id), fix="Choose one from the list of runs")
+
+    def whole_id(self, given: str) -> str:
+        """Return the id of the one run that an id, or its first four digits or more, names.
+
+        What names none, or several, is returned as it is: no run has it as its id.
+        """
+        if not re.fullmatch("[0-9a-f]{4,15}", given):
+            return given
+        query = text("SELECT id FROM runs WHERE id LIKE :start LIMIT 2")
+        with self.read() as connection:
+            found = list(connection.execute(query, {"start": f"{given}%"}).scalars())
+        return str(found[0]) if len(found) == 1 else given
 
     def runs(
         self,

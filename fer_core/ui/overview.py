@@ -6,13 +6,14 @@ from collections import Counter
 
 import pandas as pd
 import streamlit as st
+from humanize import naturalsize
 
 from fer_core.config.run import CLASSES
-from fer_core.config.sizes import size_text
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
+from fer_core.results import charts
 from fer_core.storage.disk import RUNS, KindUse
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 
 from .cache import resources
 from .parts import figure
@@ -21,7 +22,7 @@ TRAIN = (
     "pages/train.py",
     "2. Train n = 1, 2, 3",
     ":material/model_training:",
-    "One run per unfreeze setting. They go on when you close the tab.",
+    "One run per unfreeze setting. They continue when you close the tab.",
 )
 
 #: Stands in for `TRAIN` where nothing can be started.
@@ -73,7 +74,7 @@ def tour(closed: str) -> None:
             st.caption(text)
     if not closed:
         st.caption(
-            "Your own images? Type their place into **Data set** in the sidebar: SFEW as it comes, a folder with one "
+            "Other images? Type their place into **Data set** in the sidebar: SFEW as it comes, a folder with one "
             "sub-folder a class, or a CSV file."
         )
 
@@ -109,13 +110,13 @@ def classes(dataset: Dataset) -> None:
     groups = any(group for _, _, group in dataset.tally)
     by = " and split" if splits else " and movie or person" if groups else ""
     st.markdown(f"**Images per class{by}**")
-    figure.figure(resources.chart("class_bars", table), table, "images-per-class")
+    figure.figure(resources.chart(charts.class_bars, table), table, "images-per-class")
 
 
 def sheet(dataset: Dataset) -> None:
     """Draw a feature table: its rows by class, and what is odd in it."""
     first, second, third = st.columns(3)
-    first.metric("Rows", f"{len(dataset):,}", help="figures in place of images")
+    first.metric("Rows", f"{len(dataset):,}", help="figures instead of images")
     second.metric("Movies", len({group for _, _, group in dataset.tally} - {""}) or "–")
     third.metric("Odd rows", len(dataset.problems))
     classes(dataset)
@@ -123,7 +124,7 @@ def sheet(dataset: Dataset) -> None:
         "No images belong to it: an SVM, a BDNN or an MLP can be trained on its figures, a network can't."
     )
     for problem in dataset.problems:
-        st.warning(f"**{plain(problem.name)}**: {plain(problem.reason)}", icon=":material/table_rows:")
+        st.warning(f"**{escaped(problem.name)}**: {escaped(problem.reason)}", icon=":material/table_rows:")
 
 
 def findings(report: AuditReport) -> None:
@@ -142,10 +143,12 @@ def findings(report: AuditReport) -> None:
 def disk(uses: list[KindUse], free: int, limit: int) -> None:
     """Draw what artifacts take on the disk, kind by kind, in a line; limit 0 is no limit."""
     total = sum(use.bytes for use in uses)
-    bound = f"of {size_text(limit)} that they may take" if limit else "with no limit set"
-    kinds = ", ".join(f"{KINDS.get(use.kind, use.kind)} {size_text(use.bytes)}" for use in uses if use.bytes)
+    bound = f"of {naturalsize(limit)} that they may take" if limit else "with no limit set"
+    kinds = ", ".join(
+        f"{KINDS.get(use.kind, use.kind)} {naturalsize(use.bytes)}" for use in uses if use.bytes
+    )
     st.caption(
-        f":material/hard_drive: Artifacts take {size_text(total)} {bound}; {size_text(free)} are free on the disk."
+        f":material/hard_drive: Artifacts take {naturalsize(total)} {bound}; {naturalsize(free)} are free on the disk."
         + (f"  \n{kinds[0].upper()}{kinds[1:]}." if kinds else ""),
         help="Looked at every ten minutes. `python -m fer_core clean --dry-run` says what could go: never what a "
         "run rests on. `FER_DISK_LIMIT` has workers keep below a size.",

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from faces_case import detect, make_frames
 from streamlit.testing.v1 import AppTest
 
 from fer_core import ROOT
+from fer_core.config.run import RunConfig
+from fer_core.storage.store import Store
 
 
 @pytest.fixture
@@ -38,3 +41,50 @@ def page(
     assert "hashing method failed" not in "\n".join(one.getMessage() for one in caplog.get_records("call"))
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the small data set of `faces_case`, whose detections are written for it."""
+    return make_frames(tmp_path_factory.mktemp("data") / "small")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return the state folder of this test."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    """Return the database of this test's state folder."""
+    store = Store(home / "fer.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def config(frames: Path, home: Path) -> RunConfig:
+    """Return the detection that the Faces page finds done on `frames`."""
+    return detect(frames, home)
+
+
+@pytest.fixture
+def opened(page: Callable[..., AppTest], frames: Path, home: Path) -> Callable[..., AppTest]:
+    """Return a function that opens the Faces page on `frames` with a query."""
+
+    def open_page(**query: object) -> AppTest:
+        app = page("pages/faces.py", home, data=str(frames), **query)
+        assert not app.exception
+        assert not app.error
+        return app
+
+    return open_page
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return the launches asked for: no worker starts."""
+    calls: list[object] = []
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", calls.append)
+    return calls

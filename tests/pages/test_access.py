@@ -190,7 +190,7 @@ def test_predictions_are_counted_and_take_turns(
     turns: list[str] = []
 
     @contextmanager
-    def turn(visitor: str, told: object = None) -> Iterator[None]:
+    def turn(visitor: str, report: object = None) -> Iterator[None]:
         turns.append(visitor)
         yield
 

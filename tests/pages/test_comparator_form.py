@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_case import press, words
 from streamlit.testing.v1 import AppTest
 
 from fer_core.config.comparators import BdnnConfig, LpqConfig, MlpConfig, PhogConfig, SvmConfig, TableConfig
@@ -17,28 +18,20 @@ from fer_core.ui.train.comparator_form import OTHER
 Open = Callable[..., AppTest]
 
 
-@pytest.fixture(autouse=True)
-def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", lambda settings: None)
+pytestmark = pytest.mark.usefixtures("launched")
 
 
-def train(app: AppTest, home: Path) -> list[RunConfig]:
+def train(app: AppTest, store: Store) -> list[RunConfig]:
     """Press the button and return what stands in the queue."""
     assert not app.error, app.error[0].value
-    next(button for button in app.button if button.label.startswith("Train ")).click().run()
-    assert not app.exception
-    assert not app.error, app.error[0].value
-    store = Store(home / "fer.sqlite")
-    try:
-        return [run.config for run in store.runs(status=["queued"])]
-    finally:
-        store.close()
+    assert not press(app, "Train ").error
+    return [run.config for run in store.runs(status=["queued"])]
 
 
-def test_one_run_a_model_and_what_it_reads(page: Open, tmp_path: Path) -> None:
+def test_one_run_a_model_and_what_it_reads(page: Open, home: Path, store: Store, tmp_path: Path) -> None:
     app = page(
         "pages/train.py",
-        tmp_path,
+        home,
         what=OTHER,
         models=["SVM", "BDNN"],
         reads=["PHOG", "LPQ"],
@@ -50,7 +43,7 @@ def test_one_run_a_model_and_what_it_reads(page: Open, tmp_path: Path) -> None:
         protocol="group",
         folds="3",
     )
-    queued = train(app, tmp_path)
+    queued = train(app, store)
     phog, lpq = PhogConfig(levels=4), LpqConfig(window=5)
     dense = {"epochs": 30, "hidden": (20, 20, 10), "mean_node": True}
     assert {config.model for config in queued} == {
@@ -63,27 +56,32 @@ def test_one_run_a_model_and_what_it_reads(page: Open, tmp_path: Path) -> None:
     assert all(config.faces.extract for config in queued)
 
 
-def test_a_sheet_offers_only_what_reads_its_columns(page: Open, tmp_path: Path) -> None:
+def test_a_sheet_offers_only_what_reads_its_columns(
+    page: Open, home: Path, store: Store, tmp_path: Path
+) -> None:
     sheet = generate_table(tmp_path / "sheet.xlsx", rows=84)
-    app = page("pages/train.py", tmp_path, data=str(sheet), models="MLP", columns="LPQ components")
-    assert "no network can be transferred" in "".join(one.value for one in app.caption)
-    (config,) = train(app, tmp_path)
+    app = page("pages/train.py", home, data=str(sheet), models="MLP", columns="LPQ components")
+    assert "no network can be transferred" in words(app)
+    (config,) = train(app, store)
     assert isinstance(config.model, MlpConfig)
-    assert isinstance(config.model.inputs, TableConfig)
     assert config.model.inputs.columns == "lpq"
 
 
-def test_a_table_beside_images_is_read_by_its_path(page: Open, tmp_path: Path) -> None:
-    missing = page("pages/train.py", tmp_path, what=OTHER, models="SVM", reads="feature table")
-    assert any("Give the path" in one.value for one in missing.info)
+def test_a_table_beside_images_is_read_by_its_path(
+    page: Open, home: Path, store: Store, tmp_path: Path
+) -> None:
+    missing = page("pages/train.py", home, what=OTHER, models="SVM", reads="feature table")
+    assert "Give the path" in words(missing)
     sheet = generate_table(tmp_path / "sheet.csv", rows=84)
-    app = page("pages/train.py", tmp_path, what=OTHER, models="SVM", reads="feature table", table=str(sheet))
-    (config,) = train(app, tmp_path)
+    app = page("pages/train.py", home, what=OTHER, models="SVM", reads="feature table", table=str(sheet))
+    (config,) = train(app, store)
     assert isinstance(config.model, SvmConfig)
     assert isinstance(config.model.inputs, TableConfig)
     assert config.model.inputs.file == str(sheet)
 
 
-def test_what_can_t_be_trained_is_said_before_it_is_queued(page: Open, tmp_path: Path) -> None:
-    app = page("pages/train.py", tmp_path, what=OTHER, models="BDNN", hidden="20,20")
+def test_what_can_t_be_trained_is_said_before_it_is_queued(
+    page: Open, home: Path, store: Store, tmp_path: Path
+) -> None:
+    app = page("pages/train.py", home, what=OTHER, models="BDNN", hidden="20,20")
     assert "hidden" in app.error[0].value

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from page_case import labels, press, words
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
@@ -25,8 +26,11 @@ from fer_core.runs.jobs.queue import cancel, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.runs.plans.comparison import inputs_of, paper_plan
 from fer_core.storage.store import Store
+from fer_core.ui.cache.resources import MOST_RUNS
+from fer_core.ui.compare.view import PER_PAGE
 
 Open = Callable[..., AppTest]
+MISSING = "Run the missing"
 VIEWS = ("All runs", "Learning curves", "Two runs", "Paper", "Leak meter", "Prototypes")
 WHOLE = FacesConfig(extract=False, size=32)
 SMALL = {"hidden": (8, 6, 5), "epochs": 4}
@@ -73,29 +77,15 @@ def compare(home: Path, page: Callable[..., AppTest]) -> Open:
     return open_compare
 
 
-def shown(app: AppTest) -> str:
-    return "\n".join(
-        str(one.value) for kind in ("markdown", "caption", "info", "warning") for one in app.get(kind)
-    )
-
-
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_draws_without_an_error(compare: Open, view: str) -> None:
-    app = compare(view=view)
-    assert not app.exception
-    assert not app.error, app.error[0].value
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_copes_with_a_sheet_in_place_of_images(compare: Open, home: Path, view: str) -> None:
-    app = compare(data=str(home / "sheet.xlsx"), view=view)
-    assert not app.exception
-    assert not app.error, app.error[0].value
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_copes_with_nothing_run(compare: Open, home: Path, view: str, tmp_path: Path) -> None:
-    app = compare(data=str(generate_table(tmp_path / "other.xlsx", seed=1, rows=84)), view=view)
+@pytest.mark.parametrize("data", ["frames", "a sheet instead of images", "nothing run"])
+def test_every_view_draws_without_an_error(
+    compare: Open, home: Path, view: str, data: str, tmp_path: Path
+) -> None:
+    source = home / ("frames" if data == "frames" else "sheet.xlsx")
+    if data == "nothing run":
+        source = generate_table(tmp_path / "other.xlsx", seed=1, rows=84)
+    app = compare(data=str(source), view=view)
     assert not app.exception
     assert not app.error, app.error[0].value
 
@@ -108,28 +98,10 @@ def test_filters_come_from_the_url(compare: Open) -> None:
     assert not table["leaks"].any()
 
 
-def test_many_runs_are_drawn_page_by_page(compare: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Drawn below" not in shown(compare())
-    monkeypatch.setattr("fer_core.ui.compare.view.PER_PAGE", 3)
-    app = compare(page="3")
-    assert not app.error, app.error[0].value
-    assert "Drawn below: 7 to 8 of 8 runs" in shown(app)
-    assert len(app.dataframe[0].value) == 8
-
-
-def test_only_so_many_runs_are_read_and_the_page_says_so(
-    compare: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fer_core.ui.cache.resources.MOST_RUNS", 5)
-    app = compare()
-    assert "the newest 5 are compared" in shown(app)
-    assert len(app.dataframe[0].value) == 5
-
-
 def test_two_runs_are_compared_on_the_same_images(compare: Open, home: Path) -> None:
     app = compare(view="Two runs", protocol="group")
     assert {"Second minus first", "McNemar's p"} <= {metric.label for metric in app.metric}
-    assert "on these 42 images" in shown(app) + "".join(one.value for one in app.success)
+    assert "on these 42 images" in words(app)
     drawn = "".join(one.proto.body for one in app.get("html"))
     links = [parse_qs(unescape(query)) for query in re.findall(r'href="\./faces\?([^"]*)"', drawn)]
     assert links, "each image is a link"
@@ -141,33 +113,26 @@ def test_two_runs_are_compared_on_the_same_images(compare: Open, home: Path) -> 
 
 def test_runs_under_different_folds_are_compared_with_a_warning(compare: Open) -> None:
     app = compare(view="Two runs", system="pixels + SVM")
-    assert any("folds differ" in one.value for one in app.warning)
+    assert "folds differ" in words(app)
 
 
 def test_the_paper_view_offers_what_is_missing_and_keeps_its_numbers(compare: Open) -> None:
     app = compare(view="Paper")
-    assert any(button.label.startswith("Run the missing") for button in app.button)
+    assert MISSING in str(labels(app))
     second = app.table[0].value
     assert {"26.51\u00a0%", "43.24\u00a0%", "14.42\u00a0%"} <= set(second["Paper"])
     assert any("chance" in words for words in second["Verdict"])
 
 
-def press_missing(app: AppTest) -> AppTest:
-    button = next(button for button in app.button if button.label.startswith("Run the missing"))
-    return button.click().run(timeout=120)
-
-
 def test_the_paper_s_missing_runs_are_queued_by_their_button_and_watched(
-    compare: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+    compare: Open, home: Path, launched: list[object]
 ) -> None:
-    started: list[object] = []
-    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", started.append)
     sheet = home / "sheet.xlsx"
     dataset = open_dataset(sheet)
     plan = paper_plan(dataset, data_config(dataset), WHOLE, load())
-    app = press_missing(compare(data=str(sheet), view="Paper"))
+    app = press(compare(data=str(sheet), view="Paper"), MISSING)
     assert not app.error, app.error[0].value
-    assert len(started) == 1
+    assert len(launched) == 1
     store = Store(home / "home" / "fer.sqlite")
     found = {run.id: run.status for run in store.runs(ids=[config.key() for config in plan.configs])}
     assert set(found.values()) == {"queued"}
@@ -175,7 +140,7 @@ def test_the_paper_s_missing_runs_are_queued_by_their_button_and_watched(
     assert f"0 of {len(found)} done, 0 running, {len(found)} waiting" in [
         one.proto.text for one in app.get("progress")
     ]
-    assert not [button for button in app.button if button.label.startswith("Run the missing")]
+    assert MISSING not in str(labels(app))
     first, *rest = found
     for run_id in rest:
         cancel(store, run_id)
@@ -184,7 +149,7 @@ def test_the_paper_s_missing_runs_are_queued_by_their_button_and_watched(
     cancel(store, first)
     store.close()
     app.run()  # what was cancelled is offered again
-    assert [button for button in app.button if button.label == f"Run the missing {len(found)}"]
+    assert f"{MISSING} {len(found)}" in labels(app)
 
 
 def test_the_paper_view_says_in_the_row_that_a_sheet_has_no_two_sets(compare: Open, home: Path) -> None:
@@ -198,11 +163,11 @@ def test_the_leak_meter_s_missing_protocols_are_run_by_its_button(
 ) -> None:
     monkeypatch.setenv("FER_EXECUTOR", "inline")
     app = compare(view="Leak meter")
-    assert "1 of the 3 runs" in shown(app)
+    assert "1 of the 3 runs" in words(app)
     assert set(app.dataframe[0].value["title"]) == {"Stratified k-fold", "By-group k-fold"}
-    app = press_missing(app)
+    app = press(app, MISSING)
     assert not app.error, app.error[0].value
-    assert "are not here yet" not in shown(app)
+    assert "are not here yet" not in words(app)
     titles = ["Stratified k-fold", "By-clip k-fold", "By-group k-fold"]
     table = app.dataframe[0].value
     assert table["title"].tolist() == titles
@@ -215,7 +180,7 @@ def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..
     app = page("app.py", home / "home", data=str(home / "sheet.xlsx"))
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}["Rows"] == "84"
-    assert any("NaN" in one.value for one in app.warning)
+    assert "NaN" in words(app, "warning")
 
 
 def test_a_generated_sheet_is_labelled_where_its_figures_are(
@@ -232,7 +197,7 @@ def test_a_generated_sheet_is_labelled_where_its_figures_are(
         ("pages/train.py", {"run": run}),
     ):
         app = page(name, home / "home", data=sheet, **query)
-        assert any("Generated figures" in one.value for one in app.info), (name, query)
+        assert "Generated figures" in words(app), (name, query)
 
 
 COPY_RUN = """
@@ -249,18 +214,38 @@ COPY_ROWS = """
 """
 
 
-def add_a_run(store: Store, source: Path, run_id: str) -> None:
-    """Add a copy of the newest BDNN run on a data set under other seeds and with an accuracy of its own."""
+def add_runs(store: Store, source: Path, ids: list[str]) -> None:
+    """Add copies of the newest BDNN run on a data set, each under another seed and with an accuracy of 98.8 %."""
     data = data_config(open_dataset(source)).fingerprint
     found = next(run for run in store.runs(status=["done"], data=data) if run.config.model.kind == "bdnn")
-    entry = {
-        "id": run_id,
-        "from": found.id,
-        "config": found.config_json.replace('"seeds":[0]', '"seeds":[7]'),
-        "summary": json.dumps({**found.summary, "val_accuracy": 0.98765}),
-    }
+    summary = json.dumps({**found.summary, "val_accuracy": 0.98765})
+    entries = [
+        {
+            "id": run_id,
+            "from": found.id,
+            "config": found.config_json.replace('"seeds":[0]', f'"seeds":[{seed}]'),
+            "summary": summary,
+        }
+        for seed, run_id in enumerate(ids, 7)
+    ]
     for statement in (COPY_RUN, COPY_ROWS):
-        store.write(lambda connection, statement=statement: connection.execute(text(statement), entry))
+        store.write(lambda connection, statement=statement: connection.execute(text(statement), entries))
+
+
+def test_many_runs_are_drawn_page_by_page_and_only_so_many_are_read(
+    compare: Open, home: Path, tmp_path: Path
+) -> None:
+    assert "Drawn below" not in words(compare())
+    shutil.copytree(home / "home", tmp_path / "home")
+    store = Store(tmp_path / "home" / "fer.sqlite")
+    add_runs(store, home / "frames", [f"{number:016x}" for number in range(MOST_RUNS)])
+    store.close()
+    app = compare(tmp_path / "home", page="2", order="newest first")
+    assert not app.error, app.error[0].value
+    assert f"the newest {MOST_RUNS:,} are compared" in words(app)
+    first, last = PER_PAGE + 1, 2 * PER_PAGE
+    assert f"Drawn below: {first} to {last} of {MOST_RUNS:,} runs" in words(app)
+    assert len(app.dataframe[0].value) == MOST_RUNS
 
 
 def test_a_run_that_ends_is_in_every_view_the_next_time(compare: Open, home: Path, tmp_path: Path) -> None:
@@ -270,7 +255,7 @@ def test_a_run_that_ends_is_in_every_view_the_next_time(compare: Open, home: Pat
     paper = compare(tmp_path / "home", view="Paper", data=str(home / "sheet.xlsx"))
 
     def seen() -> dict[str, int]:
-        """Count what each view offers, drawn anew with its caches as they are."""
+        """Count what each view offers, drawn again with its caches as they are."""
         for app in (*apps.values(), paper):
             assert not app.run().exception
         listed = len(apps["All runs"].dataframe[0].value)
@@ -284,7 +269,7 @@ def test_a_run_that_ends_is_in_every_view_the_next_time(compare: Open, home: Pat
     before = seen()
     assert before == seen()
     store = Store(tmp_path / "home" / "fer.sqlite")
-    add_a_run(store, home / "frames", "f" * 16)
-    add_a_run(store, home / "sheet.xlsx", "e" * 16)
+    add_runs(store, home / "frames", ["f" * 16])
+    add_runs(store, home / "sheet.xlsx", ["e" * 16])
     store.close()
     assert seen() == {view: count + 1 for view, count in before.items()}

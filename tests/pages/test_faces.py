@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faces_case import FRAMES, detect, frame_name, make_frames, shown_publicly
+from faces_case import FRAMES, frame_name, shown_publicly
+from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
 
 from fer_core.config.run import RunConfig
@@ -17,52 +18,18 @@ from fer_core.storage.store import Store
 Open = Callable[..., AppTest]
 
 
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_frames(tmp_path_factory.mktemp("data") / "small")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """The state folder of this test."""
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def config(frames: Path, home: Path) -> RunConfig:
-    """The detection that the page finds done."""
-    return detect(frames, home)
-
-
-@pytest.fixture
-def store(home: Path) -> Store:
-    return Store(home / "fer.sqlite")
-
-
-@pytest.fixture
-def opened(page: Open, frames: Path, home: Path, config: RunConfig, store: Store) -> Open:
-    """Open the page on the frames with a query and return it after its first run."""
-
-    def open_page(**query: object) -> AppTest:
-        return page("pages/faces.py", home, data=str(frames), **query)
-
-    return open_page
-
-
 def counts(app: AppTest) -> dict[str, int]:
-    assert not app.exception
-    assert not app.error
     return {metric.label: int(metric.value) for metric in app.metric}
 
 
-def shown(app: AppTest) -> str:
-    """Return all captions of a page as one text."""
-    assert not app.exception
-    return "\n".join(caption.value for caption in app.caption)
+@pytest.fixture(autouse=True)
+def _detected(config: RunConfig) -> None:
+    """Have faces looked for in the frames before the page is opened."""
 
 
 def test_a_frame_that_is_not_there_is_named_as_text(opened: Open) -> None:
     app = opened(frame="![](https://elsewhere.test/a.png)")
+    assert "no frame named" in app.warning[0].value
     assert "elsewhere.test" in app.warning[0].value
     assert "![](" not in app.warning[0].value
 
@@ -104,15 +71,11 @@ def test_counts_are_those_of_the_detection(opened: Open) -> None:
 def test_filters_come_from_the_url(opened: Open, query: dict[str, object], passed: int) -> None:
     app = opened(**query)
     counts(app)
-    text = shown(app)
+    text = words(app)
     if passed:
         assert f"of {passed} frames" in text
     else:
         assert "No frame passes" in app.info[-1].value
-
-
-def test_an_unknown_frame_is_said(opened: Open) -> None:
-    assert "no frame named" in opened(frame="nowhere.png").warning[0].value
 
 
 def test_a_box_in_the_store_is_cut_when_the_page_opens(
@@ -131,20 +94,20 @@ def test_remove_and_undo_change_the_counts_and_leave_no_copies(
     artifacts = Artifacts(home / "artifacts")
     store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0), author="ann")
     app = opened(frame=frame_name(0))
-    assert "manual **1**" in shown(app)
-    assert "Drawn by **ann**" in shown(app)
+    assert "manual **1**" in words(app)
+    assert "Drawn by **ann**" in words(app)
     with_box = set(artifacts.keys("crops"))
     assert with_box == {config.crops_key(), *with_box}
     assert len(with_box) == 2
 
     app.button(key=f"remove-{frame_name(0)}").click().run()
-    assert "none **3**" in shown(app)
-    assert "Removed by **test@example.com**" in shown(app)  # whom AppTest logs in
+    assert "none **3**" in words(app)
+    assert "Removed by **test@example.com**" in words(app)  # whom AppTest logs in
     assert artifacts.keys("crops") == [config.crops_key()]
 
     app.button(key=f"undo-{frame_name(0)}").click().run()
-    assert "manual **1**" in shown(app)
-    assert "Drawn by **ann**" in shown(app)
+    assert "manual **1**" in words(app)
+    assert "Drawn by **ann**" in words(app)
     assert set(artifacts.keys("crops")) == with_box
 
 
@@ -165,8 +128,8 @@ def test_under_another_policy_boxes_play_no_part(opened: Open, config: RunConfig
     store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0))
     app = opened(frame=frame_name(0), no_face="resize it whole (the paper)")
     assert "play no part" in " ".join(info.value for info in app.info)
-    assert "none **3**" in shown(app)
-    assert not [button for button in app.button if button.label == "Save box"]
+    assert "none **3**" in words(app)
+    assert "Save box" not in labels(app)
 
 
 def test_a_hosted_demo_changes_nothing(
@@ -175,14 +138,13 @@ def test_a_hosted_demo_changes_nothing(
     submit(store, shown_publicly(config))  # a demo opens only data sets it knows
     monkeypatch.setenv("FER_DEMO", "1")
     app = opened(frame=frame_name(0))
-    assert "drawing and importing boxes is off" in shown(app)
-    assert not [button for button in app.button if button.label == "Save box"]
+    assert "drawing and importing boxes is off" in words(app)
+    assert "Save box" not in labels(app)
 
 
 def test_the_next_failed_frame_is_the_next_by_name(opened: Open) -> None:
     app = opened(frame=frame_name(0))
-    (step,) = (button for button in app.button if button.label == "Next failed frame")
-    step.click().run()
+    app = press(app, "Next failed frame")
     failed = [frame_name(index) for index, (*_, faces) in enumerate(FRAMES) if faces != 1]
     later = min(name for name in failed if name > frame_name(0))
     assert app.query_params["frame"] == later

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faces_case import detect, make_frames
+from page_case import words
 from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.config.run import RunConfig
 from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
 from fer_core.storage.artifacts import CONFIG, Artifacts
+from fer_core.ui.cache import resources
+from fer_core.ui.panels.trace import first_look
+
+Open = Callable[..., AppTest]
 
 KEY = "ab" * 8
-
-
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_frames(tmp_path_factory.mktemp("data") / "small")
 
 
 def keep_detector(home: Path, *, generated: bool) -> None:
@@ -43,61 +41,49 @@ def choices(app: AppTest) -> list[str]:
     return [option for box in app.selectbox if box.label == "R- and O-Net" for option in box.options]
 
 
-def test_without_a_fine_tuned_detector_there_is_no_choice(
-    page: Callable[..., AppTest], frames: Path, tmp_path: Path
-) -> None:
-    detect(frames, tmp_path / "home")
-    assert choices(page("pages/faces.py", tmp_path / "home", data=str(frames))) == []
+pytestmark = pytest.mark.usefixtures("config")
+
+
+def test_without_a_fine_tuned_detector_there_is_no_choice(opened: Open) -> None:
+    assert choices(opened()) == []
 
 
 @pytest.mark.parametrize("generated", [True, False])
 def test_a_fine_tuned_detector_is_offered_with_its_data_and_is_not_the_default(
-    page: Callable[..., AppTest], frames: Path, tmp_path: Path, generated: bool
+    opened: Open, home: Path, generated: bool
 ) -> None:
-    home = tmp_path / "home"
-    detect(frames, home)
     keep_detector(home, generated=generated)
-    app = page("pages/faces.py", home, data=str(frames))
+    app = opened()
     pretrained, tuned = choices(app)
     assert "pretrained" in pretrained
     assert "my films" in tuned
     assert ("generated" in tuned) is generated
-    box = next(box for box in app.selectbox if box.label == "R- and O-Net")
-    assert box.value == ""
+    assert app.selectbox(key="detector").value == ""
     assert app.metric, "the detection without it is shown as before"
 
 
 @pytest.mark.parametrize("content", ["{half", "{}", '{"data": 1, "settings": 2}'])
-def test_a_damaged_detector_is_left_out_and_named(
-    page: Callable[..., AppTest], frames: Path, tmp_path: Path, content: str
-) -> None:
-    home = tmp_path / "home"
-    detect(frames, home)
+def test_a_damaged_detector_is_left_out_and_named(opened: Open, home: Path, content: str) -> None:
     keep_detector(home, generated=False)
     other = home / "artifacts" / KIND / ("cd" * 8)
     other.mkdir()
     (other / CONFIG).write_text(content, encoding="utf-8")
-    app = page("pages/faces.py", home, data=str(frames))
+    app = opened()
     assert [option[:6] for option in choices(app)] == ["MTCNN ", KEY[:6]]
-    assert [caption.value for caption in app.caption if "cdcdcd" in caption.value]
+    assert "cdcdcd" in words(app, "caption")
 
 
 def test_a_frame_is_looked_at_with_the_chosen_detector(
-    page: Callable[..., AppTest], frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Open, config: RunConfig, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path / "home"
-    config = detect(frames, home)
     keep_detector(home, generated=True)
     tuned = config.model_copy(update={"faces": config.faces.model_copy(update={"detector": KEY})})
     assert tuned.crops_key() != config.crops_key()
-    page("app.py", home, data=str(frames))
-    from fer_core.ui.cache import resources
-    from fer_core.ui.panels import trace as trace_view
-
-    first = FacesConfig.model_validate(json.loads(trace_view.first_look(tuned.faces)))
+    opened()
+    first = first_look(tuned.faces)
     assert first.detector == KEY
     asked: list[Path | None] = []
     monkeypatch.setattr("fer_core.faces.rescue.detectors", lambda *_, weights, trace: asked.append(weights))
     resources.detector_of(first)
-    resources.detector_of(RunConfig(data=config.data).faces)
+    resources.detector_of(config.faces)
     assert asked == [home / "artifacts" / KIND / KEY / WEIGHTS, None]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from faces_case import detect, frame_name, make_frames
+from faces_case import frame_name
+from page_case import press, words
 from streamlit.testing.v1 import AppTest
 
 from fer_core.config.run import RunConfig
@@ -28,40 +28,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_frames(tmp_path_factory.mktemp("data") / "small")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def config(frames: Path, home: Path) -> RunConfig:
-    return detect(frames, home)
-
-
-@pytest.fixture
-def opened(page: Open, frames: Path, home: Path, config: RunConfig) -> Open:
-    def open_page(**query: object) -> AppTest:
-        app = page("pages/faces.py", home, data=str(frames), **query)
-        assert not app.exception
-        assert not app.error
-        return app
-
-    return open_page
-
-
-def said(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.markdown)
+pytestmark = pytest.mark.usefixtures("config")
 
 
 def test_a_frame_with_no_face_says_where_the_last_candidate_died(opened: Open) -> None:
     app = opened(frame=NONE)
-    assert "P-Net gave the best place on any of the 8 scales" in said(app)
-    assert "it needs 0.60, so R-Net was given nothing" in said(app)
+    assert "P-Net gave the best place on any of the 8 scales" in words(app)
+    assert "it needs 0.60, so R-Net was given nothing" in words(app)
     assert app.button_group(key=f"stage-{NONE}").value == "P-Net"
 
 
@@ -80,34 +53,31 @@ def test_a_chosen_stage_is_kept_in_the_url_and_for_the_next_frame(opened: Open) 
     app.button_group(key=f"stage-{NONE}").set_value("R-Net").run()
     assert not app.exception
     assert app.query_params["stage"] == "R-Net"
-    next(button for button in app.button if button.label == "Next failed frame").click().run()
+    app = press(app, "Next failed frame")
     assert app.button_group(key=f"stage-{frame_name(4)}").value == "R-Net"
 
 
 def test_a_found_frame_looks_only_when_asked(opened: Open) -> None:
-    assert "P-Net gave" not in said(opened(frame=FOUND))
-    assert "P-Net gave" in said(opened(frame=FOUND, stage="Faces"))
+    assert "P-Net gave" not in words(opened(frame=FOUND))
+    assert "P-Net gave" in words(opened(frame=FOUND, stage="Faces"))
 
 
 def test_thresholds_of_the_url_are_those_of_the_detection(opened: Open) -> None:
     app = opened(pnet="0.5", rescue=["rotate", "light"])
-    assert any("not been looked for" in text.value for text in app.markdown)
+    assert "not been looked for" in words(app)
     assert app.slider(key="pnet").value == 0.5
     assert app.multiselect(key="rescue").value == ["rotate", "light"]
 
 
 def test_the_bench_compares_and_keeps(opened: Open) -> None:
     app = opened(frame=NONE, try_pnet="0.9", try_margin="16")
-    assert "**Now**: none" in said(app)
-    assert "**With these settings**: none" in said(app)
-    assert any(text.value.startswith("Why: P-Net gave") for text in app.caption)
-    button = next(button for button in app.button if button.label == "Keep these settings")
-    assert not button.disabled
-    button.click().run()
-    assert not app.exception
+    assert "**Now**: none" in words(app)
+    assert "**With these settings**: none" in words(app)
+    assert "Why: P-Net gave" in words(app)
+    app = press(app, "Keep these settings")
     assert app.slider(key="pnet").value == 0.9
     assert app.slider(key="margin").value == 16
-    assert any("not been looked for" in text.value for text in app.markdown)
+    assert "not been looked for" in words(app)
 
 
 def test_nothing_moved_on_the_bench_offers_nothing(opened: Open) -> None:
@@ -120,8 +90,7 @@ def test_nothing_moved_on_the_bench_offers_nothing(opened: Open) -> None:
 def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
     """The stand-in detector found faces in gray frames; MTCNN finds none, so all of them are lost."""
     app = opened(frame=NONE, try_pnet="0.9")
-    next(button for button in app.button if button.label.startswith("Try on all 4 failed")).click().run()
-    assert not app.exception
+    app = press(app, "Try on all 4 failed")
     assert {m.label: m.value for m in app.metric} == {
         "Won": "0 of 4",
         "Lost": "3 of 3",
@@ -133,21 +102,18 @@ def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
 def test_a_press_counts_for_the_slider_that_moved_just_before_it(opened: Open) -> None:
     app = opened(frame=NONE, try_pnet="0.9")
     app.slider(key="try_pnet").set_value(0.95)
-    next(button for button in app.button if button.label.startswith("Try on all 4 failed")).click().run()
-    assert not app.exception
+    app = press(app, "Try on all 4 failed")
     assert {m.label: m.value for m in app.metric}["Lost"] == "3 of 3"
 
     app.slider(key="try_pnet").set_value(0.85)
-    next(button for button in app.button if button.label == "Keep these settings").click().run()
-    assert not app.exception
+    app = press(app, "Keep these settings")
     assert app.slider(key="pnet").value == 0.85
 
 
 def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
-    opened: Open, config: RunConfig, home: Path
+    opened: Open, config: RunConfig, store: Store
 ) -> None:
-    assert "Train on this data set" in "\n".join(c.value for c in opened(view="Failed detections").caption)
-    store = Store(home / "fer.sqlite")
+    assert "Train on this data set" in words(opened(view="Failed detections"))
     run_id, _ = submit(store, config.model_copy(update={"goal": "train"}))
     held = claim(store, "here")
     assert held is not None

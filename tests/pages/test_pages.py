@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from humanize import naturalsize
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config.sizes import size_text
 from fer_core.storage.store import Store
 
 PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
@@ -48,7 +48,7 @@ def test_the_overview_says_what_artifacts_take(
     monkeypatch.setenv("FER_DISK_LIMIT", "3GB")
     kept = trained / "artifacts"
     size = {
-        kind: size_text(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
+        kind: naturalsize(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
         for kind in ("runs", "crops", "activations")
     }
     said = text(page("app.py", trained)).lower()
@@ -129,7 +129,7 @@ def test_the_recipe_is_in_the_url_and_its_trade_is_said(page: Open, trained: Pat
     assert re.search(
         r"8 fixed views of each image.*: [\d.]+ [kM]B of activations kept, [\d,]+ images through", words
     )
-    assert "Images changed anew each epoch instead: " in words
+    assert "Images changed again each epoch instead: " in words
 
 
 def test_an_own_recipe_decides_the_run(page: Open, trained: Path) -> None:

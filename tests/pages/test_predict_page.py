@@ -30,9 +30,9 @@ def test_two_runs_are_named_over_their_answers(page: Open, trained: Path) -> Non
     assert captions(shown).count(OWN) == 2
 
 
-def test_what_a_link_cannot_mean_is_told_where_the_page_ends_early(page: Open, trained: Path) -> None:
+def test_what_a_link_cannot_mean_is_reported_where_the_page_ends_early(page: Open, trained: Path) -> None:
     shown = page("pages/predict.py", trained, unsure="2", fold="9.9")
     assert not shown.exception
-    told = "\n".join(toast.value for toast in shown.toast)
-    assert "“2” is not a number from 0 to 1." in told
-    assert "9.9” is not one of" in told
+    said = "\n".join(toast.value for toast in shown.toast)
+    assert "“2” is not a number from 0 to 1." in said
+    assert "9.9” is not one of" in said

@@ -16,6 +16,15 @@ from fer_core.storage.store import Store
 Open = Callable[..., AppTest]
 
 
+def take_in(app: AppTest, content: bytes) -> AppTest:
+    """Bring a file to the Train page and press Import."""
+    uploader = next(one for one in app.file_uploader if one.key == "import-file")
+    app = uploader.set_value(("run.zip", content, "application/zip")).run()
+    app = app.button(key="import-run").click().run()
+    assert not app.exception
+    return app
+
+
 def test_a_finished_run_offers_its_report(page: Open, shared_home: Path) -> None:
     run = Store(shared_home / "fer.sqlite").runs(status=["done"])[0]
     shown = page("pages/train.py", shared_home, run=run.id)
@@ -33,10 +42,7 @@ def test_an_exported_run_is_taken_in_and_says_where_it_comes_from(
     export_run(store, Artifacts(shared_home / "artifacts"), run.id, packed, origin="<b>desk</b>")
     home = tmp_path / "home"
     shown = page("pages/train.py", home, backbone="efficientnet_lite0")
-    uploader = next(one for one in shown.file_uploader if one.key == "import-file")
-    shown = uploader.set_value(("run.zip", packed.getvalue(), "application/zip")).run()
-    shown = shown.button(key="import-run").click().run()
-    assert not shown.exception
+    shown = take_in(shown, packed.getvalue())
     assert not shown.error
     assert run.id[:8] in shown.success[-1].value
     assert Store(home / "fer.sqlite").run(run.id).summary == run.summary
@@ -49,11 +55,7 @@ def test_an_exported_run_is_taken_in_and_says_where_it_comes_from(
 
 def test_what_is_no_export_is_refused_in_words(page: Open, tmp_path: Path) -> None:
     shown = page("pages/train.py", tmp_path / "home", backbone="efficientnet_lite0")
-    uploader = next(one for one in shown.file_uploader if one.key == "import-file")
-    shown = uploader.set_value(("run.zip", b"PK", "application/zip")).run()
-    shown = shown.button(key="import-run").click().run()
-    assert "must be a zip that FER Lab exported" in shown.error[0].value
-    assert not shown.exception
+    assert "must be a zip that FER Lab exported" in take_in(shown, b"PK").error[0].value
 
 
 def test_a_hosted_demo_takes_in_nothing_and_says_so(

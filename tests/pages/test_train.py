@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
 from worker_case import record
 
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim, submit_together
 from fer_core.runs.plans.requests import sweep_name
-from fer_core.storage import store as store_module
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.train.queue import MOST
@@ -24,33 +24,15 @@ LITE = "efficientnet_lite0"
 
 
 @pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Keep launches: no worker starts."""
-    calls: list[object] = []
-    monkeypatch.setattr("fer_core.ui.train.form.executors.launch", calls.append)
-    return calls
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "home" / "fer.sqlite")
-    yield store
-    store.close()
-
-
-def click(page: AppTest, label: str) -> AppTest:
-    return next(button for button in page.button if button.label == label).click().run()
-
-
-def words(page: AppTest) -> str:
-    return "\n".join(str(one.value) for kind in (page.markdown, page.caption, page.warning) for one in kind)
+def train(page: Open, home: Path, launched: list[object]) -> Open:
+    """Return a function that opens the Train page of this test with the packaged backbone and a query."""
+    return lambda **query: page("pages/train.py", home, **({"backbone": LITE} | query))
 
 
 def test_one_click_is_one_submission_at_its_own_link(
-    page: Open, store: Store, launched: list[object], tmp_path: Path
+    train: Open, store: Store, launched: list[object]
 ) -> None:
-    home = tmp_path / "home"
-    shown = click(page("pages/train.py", home, backbone=LITE), "Train 3 runs")
+    shown = press(train(), "Train 3 runs")
     assert not shown.exception
     runs = store.runs()
     assert {run.status for run in runs} == {"queued"}
@@ -61,35 +43,31 @@ def test_one_click_is_one_submission_at_its_own_link(
     )
     for place in (1, 2, 3):
         assert f"queued, number {place} in line" in words(shown)
-    again = click(page("pages/train.py", home, backbone=LITE), "Train 3 runs")
+    again = press(train(), "Train 3 runs")
     assert any("3 of 3 had been asked for before" in toast.value for toast in again.toast)
     assert again.query_params["sweep"] == name
     assert (len(store.runs()), len(launched)) == (3, 1)
 
 
-def test_folds_that_can_t_be_drawn_are_told_of_before_anything_is_queued(
-    page: Open, store: Store, launched: list[object], tmp_path: Path
-) -> None:
-    shown = page("pages/train.py", tmp_path / "home", backbone=LITE, protocol="spi")
+def test_folds_that_can_t_be_drawn_are_said_before_anything_is_queued(train: Open) -> None:
+    shown = train(protocol="spi")
     assert "every image in set1 or set2" in shown.error[0].value
     assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
-    shown = page("pages/train.py", tmp_path / "home", backbone=LITE, protocol="stratified")
+    shown = train(protocol="stratified")
     assert not shown.error
 
 
-def test_backbones_and_recipes_make_a_sweep(
-    page: Open, store: Store, launched: list[object], tmp_path: Path
-) -> None:
-    shown = page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1", recipes="adamw")
-    shown = click(shown, "Train 2 runs")
+def test_backbones_and_recipes_make_a_sweep(train: Open, store: Store) -> None:
+    shown = train(unfreeze="1", recipes="adamw")
+    shown = press(shown, "Train 2 runs")
     assert not shown.exception
     assert len({run.config.training.key() for run in store.runs()}) == 2
 
 
-def test_a_card_tells_pace_device_and_memory(
-    page: Open, store: Store, launched: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_card_shows_pace_device_and_memory(
+    train: Open, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    click(page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1"), "Train 1 run")
+    press(train(unfreeze="1"), "Train 1 run")
     held = claim(store, "w")
     assert held is not None
     for number in range(1, 5):
@@ -100,7 +78,7 @@ def test_a_card_tells_pace_device_and_memory(
         store, held, {"device": "cuda:1", "pid": 7, "host": "h", "memory": 3e9, "gpu_memory": 1.5e9}
     )
     monkeypatch.undo()
-    shown = page("pages/train.py", tmp_path / "home", run=held.run_id)
+    shown = train(run=held.run_id)
     figures = {metric.label: metric.value for metric in shown.metric}
     assert figures == {
         "Validation so far": "40.0 %",
@@ -111,8 +89,8 @@ def test_a_card_tells_pace_device_and_memory(
     }
 
 
-def test_an_end_is_announced_once(page: Open, store: Store, launched: list[object], tmp_path: Path) -> None:
-    shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1"), "Train 1 run")
+def test_an_end_is_announced_once(train: Open, store: Store) -> None:
+    shown = press(train(unfreeze="1"), "Train 1 run")
     held = claim(store, "w")
     assert held is not None
     assert not [toast for toast in shown.run().toast if "failed" in toast.value]
@@ -122,27 +100,25 @@ def test_an_end_is_announced_once(page: Open, store: Store, launched: list[objec
     assert toasts[0].endswith("failed.")
     assert not shown.run().toast
     assert "no memory" in shown.error[0].value
-    assert [button.label for button in shown.button if button.label == "Try again"]
+    assert "Try again" in labels(shown)
 
 
-def test_cancelling_from_a_card(page: Open, store: Store, launched: list[object], tmp_path: Path) -> None:
-    shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE, unfreeze="1"), "Train 1 run")
-    shown = click(shown, "Cancel")
+def test_cancelling_from_a_card(train: Open, store: Store) -> None:
+    shown = press(train(unfreeze="1"), "Train 1 run")
+    shown = press(shown, "Cancel")
     assert [run.status for run in store.runs()] == ["cancelled"]
-    assert "Try again" in {button.label for button in shown.button}
+    assert "Try again" in labels(shown)
 
 
-def test_the_page_says_who_carries_runs_out(
-    page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "carried out by a worker on" in words(page("pages/train.py", tmp_path / "home", backbone=LITE))
+def test_the_page_says_who_carries_runs_out(train: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "carried out by a worker on" in words(train())
     monkeypatch.setenv("FER_EXECUTOR", "slurm")
-    shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
+    shown = train()
     assert "FER_EXECUTOR=slurm needs" in words(shown)
     assert not shown.error
 
 
-def test_nothing_polls_when_nothing_runs(page: Open, trained: Path, store: Store) -> None:
+def test_nothing_polls_when_nothing_runs(page: Open, trained: Path) -> None:
     """The queue, the fragment that renews itself, is not drawn: neither on the plain page nor on an ended run's."""
     for query in ({}, {"run": Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0].id}):
         shown = page("pages/train.py", trained, **query)
@@ -150,9 +126,9 @@ def test_nothing_polls_when_nothing_runs(page: Open, trained: Path, store: Store
 
 
 def test_a_long_queue_is_not_read_to_draw_its_head(
-    page: Open, store: Store, launched: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Open, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    click(page("pages/train.py", tmp_path / "home", backbone=LITE, seeds="7,"), "Train 3 runs")
+    press(train(seeds="7,"), "Train 3 runs")
     (first, *_) = [run.config for run in store.runs()]
     configs = [
         first.model_copy(update={"protocol": first.protocol.model_copy(update={"seeds": (seed,)})})
@@ -160,16 +136,18 @@ def test_a_long_queue_is_not_read_to_draw_its_head(
     ]
     submit_together(store, configs, sweep="long")
     rows: list[object] = []
-    parse_row = store_module._stored_run
-    monkeypatch.setattr("fer_core.storage.store._stored_run", lambda row: rows.append(row) or parse_row(row))
-    shown = page("pages/train.py", tmp_path / "home", backbone=LITE)
+    read = Store.runs
+    monkeypatch.setattr(
+        Store, "runs", lambda store, **asked: rows.extend(found := read(store, **asked)) or found
+    )
+    shown = train()
     assert f"{243 - MOST} more wait." in words(shown)
-    assert len([button for button in shown.button if button.label == "Cancel"]) == MOST
+    assert labels(shown).count("Cancel") == MOST
     known_of_the_form = 3
     assert len(rows) <= MOST + PAGE + known_of_the_form + 1  # one is loaded ahead for the Predict page
 
 
-def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path, tmp_path: Path) -> None:
+def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path) -> None:
     store = Store(trained / "fer.sqlite")
     configs = [run.config for run in store.runs(status=["done"], goal="train")]
     name = sweep_name(configs)
@@ -190,51 +168,49 @@ def test_a_sweep_that_is_not_there_is_an_error(page: Open, trained: Path) -> Non
 
 
 def test_where_weights_are_out_of_reach_one_click_takes_what_is_here(
-    page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
     monkeypatch.setattr("fer_core.ui.cache.resources.can_download", lambda _: False)
     resources.reachable.clear()
-    shown = page("pages/train.py", tmp_path / "home", backbone="resnet18")
+    shown = train(backbone="resnet18")
     assert "does not answer from here" in shown.error[0].value
     assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
-    shown = click(shown, "Take EfficientNet-Lite0, whose weights came with the installation")
+    shown = press(shown, "Take EfficientNet-Lite0, whose weights came with the installation")
     assert not shown.error
     assert shown.multiselect(key="backbone").value == [LITE]
     assert not next(button for button in shown.button if button.label == "Train 3 runs").disabled
 
 
 def test_the_form_starts_with_a_backbone_that_can_train(
-    page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Open, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-hub"))
     for reachable, usual in ((False, LITE), (True, "resnet18")):
         monkeypatch.setattr("fer_core.ui.cache.resources.can_download", lambda _, answer=reachable: answer)
-        shown = page("pages/train.py", tmp_path / "home")
+        shown = page("pages/train.py", home)
         assert shown.multiselect(key="backbone").value == [usual]
         assert not shown.error
         assert ("The paper's ResNet-18 needs weights" in words(shown)) == (not reachable)
 
 
-def test_weights_of_several_backbones_are_told_of_once(page: Open, store: Store, tmp_path: Path) -> None:
-    shown = page("pages/train.py", tmp_path / "home", backbone=["vgg16", "resnet18_plain"], weights="none")
+def test_weights_of_several_backbones_are_named_once(train: Open) -> None:
+    shown = train(backbone=["vgg16", "resnet18_plain"], weights="none")
     told = [one.value for one in shown.warning if "Random weights" in one.value]
     assert len(told) == 1
     assert "VGG-16, ResNet-18 without shortcuts" in told[0]
-    shown = page("pages/train.py", tmp_path / "home", backbone="resnet18_plain")
+    shown = train(backbone="resnet18_plain")
     assert "has no pretrained weights. Choose *none*" in shown.error[0].value
 
 
-def test_all_of_a_queue_is_cancelled_at_once(
-    page: Open, store: Store, launched: list[object], tmp_path: Path
-) -> None:
-    shown = click(page("pages/train.py", tmp_path / "home", backbone=LITE), "Train 3 runs")
-    shown = click(shown, "Cancel 3 runs")
+def test_all_of_a_queue_is_cancelled_at_once(train: Open, store: Store) -> None:
+    shown = press(train(), "Train 3 runs")
+    shown = press(shown, "Cancel 3 runs")
     assert {run.status for run in store.runs()} == {"cancelled"}
 
 
-def test_numbers_of_a_link_that_a_field_cannot_have_are_told(page: Open, tmp_path: Path) -> None:
-    shown = page("pages/train.py", tmp_path / "home", epochs="5000", folds="x", batch="64")
+def test_numbers_of_a_link_that_a_field_cannot_have_are_named(train: Open) -> None:
+    shown = train(epochs="5000", folds="x", batch="64")
     assert not shown.exception
     told = "\n".join(toast.value for toast in shown.toast)
     assert "“5000” is not a whole number from 1 to 1000" in told

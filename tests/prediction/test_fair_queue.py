@@ -25,58 +25,69 @@ class Case:
     def __init__(self, **limits: int) -> None:
         self.queue = FairQueue(1, **{"waiting": 64, "waiting_each": 64} | limits)
         self.order: list[str] = []
-        self.gate = threading.Event()
+        self.places: list[int] = []
+        self.gate, held = threading.Event(), threading.Event()
         self.threads: list[threading.Thread] = []
-        self.begin(self._hold)
-        wait_until(lambda: self.queue._free == 0)
 
-    def begin(self, target: Callable[[], None]) -> None:
+        def hold() -> None:
+            with self.queue.turn("holder", patience=20):
+                held.set()
+                self.gate.wait(20)
+
+        self._begin(hold)
+        assert held.wait(20)
+
+    def _begin(self, target: Callable[[], None]) -> None:
         self.threads.append(threading.Thread(target=target, daemon=True))
         self.threads[-1].start()
 
-    def _hold(self) -> None:
-        with self.queue.turn("holder", patience=20):
-            self.gate.wait(20)
+    def ask(self, visitor: str, again: str = "") -> None:
+        """Have a visitor wait for a turn, and ask for another once it has come where `again` names them."""
+        before, first = len(self.queue), threading.Event()
 
-    def ask(self, visitor: str) -> None:
-        before = self.waiting()
+        def report(ahead: int) -> None:
+            if not first.is_set():
+                self.places.append(ahead)
+                first.set()
 
         def work() -> None:
-            with self.queue.turn(visitor, patience=20):
+            with self.queue.turn(visitor, patience=20, report=report):
                 self.order.append(visitor)
+                if again:
+                    self.ask(again)
 
-        self.begin(work)
-        wait_until(lambda: self.waiting() == before + 1)
-
-    def waiting(self) -> int:
-        return sum(len(tickets) for tickets in self.queue._queues.values())
+        self._begin(work)
+        assert first.wait(20)
+        wait_until(lambda: len(self.queue) >= before + 1)
 
     def open(self) -> list[str]:
         self.gate.set()
-        for thread in self.threads:
+        for thread in self.threads:  # those begun meanwhile as well
             thread.join(20)
             assert not thread.is_alive()
         return self.order
 
 
-def test_turns_go_round_the_visitors() -> None:
+def test_turns_go_round_the_visitors_and_places_count_what_comes_first() -> None:
     case = Case()
     for visitor in ("a", "a", "a", "b", "c", "c"):
         case.ask(visitor)
+    assert case.places == [0, 1, 2, 1, 2, 4]
     assert case.open() == ["a", "b", "c", "a", "c", "a"]
-    assert not case.queue._queues
+    assert len(case.queue) == 0
 
 
-def test_a_place_counts_the_turns_that_will_come_first() -> None:
+def test_who_comes_later_waits_for_one_turn_of_another_and_who_had_one_for_all() -> None:
     case = Case()
-    for visitor in ("a", "a", "a", "b", "c", "c"):
+    case.ask("a", again="new")  # while a's first turn is on
+    for visitor in ("a", "a"):
         case.ask(visitor)
-    places = {
-        case.queue.place(visitor, ticket): visitor
-        for visitor, tickets in case.queue._queues.items()
-        for ticket in tickets
-    }
-    assert [places[index] for index in range(6)] == case.open()
+    assert case.open() == ["a", "new", "a", "a"]
+    case = Case()
+    case.ask("a", again="a")
+    for visitor in ("b", "b"):
+        case.ask(visitor)
+    assert case.open() == ["a", "b", "b", "a"]
 
 
 def test_never_more_turns_at_once_than_slots_and_all_are_served() -> None:
@@ -113,28 +124,21 @@ def test_a_full_queue_refuses_at_once_and_one_visitor_can_not_fill_it() -> None:
     assert case.open() == ["a", "b", "a"]
 
 
-def test_patience_ends_and_leaves_the_queue() -> None:
+def test_who_has_no_patience_or_leaves_leaves_the_queue() -> None:
     case = Case()
     with pytest.raises(BusyError, match="0 turns still ahead"), case.queue.turn("a", patience=0.05):
         pass
-    assert case.waiting() == 0
     case.ask("b")
-    assert case.open() == ["b"]
+    seen: list[int] = []
 
-
-def test_a_waiting_visitor_is_told_its_place_and_may_leave() -> None:
-    case = Case()
-    case.ask("a")
-    told: list[int] = []
-
-    def tell(place: int) -> None:
-        told.append(place)
+    def leave(ahead: int) -> None:
+        seen.append(ahead)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), case.queue.turn("b", patience=20, told=tell):
+    with pytest.raises(KeyboardInterrupt), case.queue.turn("c", patience=20, report=leave):
         pass
-    assert told == [1]
-    assert case.open() == ["a"]
+    assert seen == [1]
+    assert case.open() == ["b"]
 
 
 def test_an_error_in_a_turn_gives_it_back() -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from fer_core.config.settings import Limits
-from fer_core.errors import BusyError, DataError
+from fer_core.errors import BusyError
 from fer_core.prediction import limits
-from fer_core.prediction.limits import Rate, check_files
+from fer_core.prediction.limits import Rate
 
 
 @pytest.fixture(autouse=True)
@@ -17,17 +16,6 @@ def _fresh_guard() -> Iterator[None]:
     limits.guard.cache_clear()
     yield
     limits.guard.cache_clear()
-
-
-def test_uploads_are_checked_for_count_and_size() -> None:
-    some = Limits(files=2, file_mb=1, upload_mb=1)
-    check_files([("a.png", 500_000), ("b.png", 500_000)], some)
-    with pytest.raises(DataError, match="At most 2 files"):
-        check_files([("a", 1)] * 3, some)
-    with pytest.raises(DataError, match=r"big\.png with 1\.1 MB"):
-        check_files([("big.png", 1_100_000)], some)
-    with pytest.raises(DataError, match="in all"):
-        check_files([("a", 600_000), ("b", 600_000)], some)
 
 
 def test_a_rate_is_per_visitor_refills_evenly_and_says_when() -> None:
@@ -43,7 +31,7 @@ def test_a_rate_is_per_visitor_refills_evenly_and_says_when() -> None:
         rate.take("a", 7)
 
 
-def test_a_rate_over_all_holds_whoever_asks_and_takes_nothing_when_it_refuses() -> None:
+def test_a_rate_over_all_holds_for_all_and_takes_nothing_when_it_refuses() -> None:
     now = [0.0]
     rate = Rate(6, 10, clock=lambda: now[0])
     rate.take("a", 6)
@@ -57,14 +45,15 @@ def test_a_rate_over_all_holds_whoever_asks_and_takes_nothing_when_it_refuses() 
 def test_visitors_long_unseen_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "REMEMBERED", 3)
     rate = Rate(6, 1000, clock=lambda: 0.0)
-    for visitor in "abcde":
-        rate.take(visitor, 1)
-    assert list(rate._own) == ["c", "d", "e"]
+    for visitor in "abcd":
+        rate.take(visitor, 6)
+    rate.take("a", 6)  # forgotten, so all its tokens are there
+    with pytest.raises(BusyError):
+        rate.take("d", 1)
 
 
 def test_the_process_wide_guard_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2,megapixels=3,waiting=1,patience=1")
-    assert limits.max_pixels() == 3_000_000
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2,waiting=1,patience=1")
     limits.admit("a", 2)
     with pytest.raises(BusyError):
         limits.admit("a", 1)

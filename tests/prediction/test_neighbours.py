@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from pipeline_case import Watcher, definition
+from run_case import finished
 
-from fer_core.config.run import CLASSES, ProtocolConfig, RunConfig, TransferConfig
+from fer_core.config.run import CLASSES, RunConfig, TransferConfig
 from fer_core.config.settings import Settings, load
 from fer_core.errors import NotFoundError
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.prediction.predictor import Predictor
-from fer_core.runs.pipeline.run import execute
 from fer_core.storage.artifacts import Artifacts
 
 
@@ -24,12 +24,9 @@ def run(
 ) -> tuple[RunConfig, Settings, dict[str, int]]:
     """Return a finished run of two folds, and the fold that held each image out."""
     settings = load(home=tmp_path_factory.mktemp("home"), device="cpu", threads=1)
-    config = definition(
-        generated,
-        protocol=ProtocolConfig(name="stratified", folds=2),
-        model=TransferConfig(backbone="efficientnet_lite0", unfreeze=request.param),
-    )
-    held = execute(config, Watcher(), settings).predictions.set_index("name")["fold"]
+    model = TransferConfig(backbone="efficientnet_lite0", unfreeze=request.param)
+    config, result = finished(generated, settings, model=model)
+    held = result.predictions.set_index("name")["fold"]
     return config, settings, {str(name): int(fold) for name, fold in held.items()}
 
 
@@ -44,16 +41,16 @@ def features(predictor: Predictor, crop: np.ndarray) -> list[np.ndarray]:
 def test_neighbours_are_those_of_plain_loops(run: tuple[RunConfig, Settings, dict[str, int]]) -> None:
     config, settings, held = run
     predictor = Predictor.load(config.key(), config, settings)
-    crops = predictor._bank().crops
+    crops = predictor.bank().crops
     table = crops.used()
     asked = np.array(crops.images[3])
     query = features(predictor, asked)
     expected = {}
     for index, name in enumerate(table["name"]):
         if index != 3:
-            own = features(predictor, np.array(crops.images[index]))
+            seen = features(predictor, np.array(crops.images[index]))
             voting = [m for m, network in enumerate(predictor.networks) if network.fold != held[name]]
-            expected[name] = np.mean([query[m] @ own[m] for m in voting])
+            expected[name] = np.mean([query[m] @ seen[m] for m in voting])
     best = sorted(expected, key=lambda name: -expected[name])[:5]
     (found,) = predictor.nearest(asked[None], 5)
     assert [one.similarity for one in found] == pytest.approx([expected[name] for name in best], abs=1e-4)
@@ -68,14 +65,14 @@ def test_one_fold_knows_only_what_it_trained_on(run: tuple[RunConfig, Settings, 
     config, settings, held = run
     whole = Predictor.load(config.key(), config, settings)
     first = whole.only(whole.networks[0].seed, 0)
-    (found,) = first.nearest(np.array(whole._bank().crops.images[:1]), 100)
+    (found,) = first.nearest(np.array(whole.bank().crops.images[:1]), 100)
     assert {one.name for one in found} <= {name for name, fold in held.items() if fold != 0}
 
 
 def test_names_are_left_out_and_features_are_kept(run: tuple[RunConfig, Settings, dict[str, int]]) -> None:
     config, settings, _ = run
     predictor = Predictor.load(config.key(), config, settings)
-    crop = np.array(predictor._bank().crops.images[:1]) // 2
+    crop = np.array(predictor.bank().crops.images[:1]) // 2
     (near,) = predictor.nearest(crop, 3)
     (without,) = predictor.nearest(crop, 2, exclude=[{near[0].name}])
     assert [one.name for one in without] == [one.name for one in near[1:]]
@@ -88,7 +85,7 @@ def test_without_crops_it_says_what_to_do(
     run: tuple[RunConfig, Settings, dict[str, int]], tmp_path: Path
 ) -> None:
     config, settings, _ = run
-    predictor = Predictor.load(config.key(), config, settings)
-    predictor.settings = load(home=tmp_path)
+    shutil.copytree(settings.home, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("crops"))
+    predictor = Predictor.load(config.key(), config, load(home=tmp_path, device="cpu", threads=1))
     with pytest.raises(NotFoundError, match="Faces page"):
         predictor.nearest(np.zeros((1, 160, 160, 3), np.uint8), 3)

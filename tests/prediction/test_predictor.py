@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pipeline_case import Watcher, definition
+from run_case import finished
 
-from fer_core.config.run import CLASSES, ProtocolConfig, TrainingConfig, TransferConfig
+from fer_core.config.run import ProtocolConfig, TrainingConfig, TransferConfig
 from fer_core.config.settings import Settings, load
 from fer_core.datasets.images import load_rgb
 from fer_core.errors import NotFoundError
@@ -17,14 +17,19 @@ from fer_core.evaluation.metrics import apply_temperature
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.faces.crops import Chosen, cut
 from fer_core.faces.extraction import read_crops
-from fer_core.prediction.predictor import Prediction, Predictor
-from fer_core.runs.pipeline.run import execute
+from fer_core.prediction.predictor import Predictor
 from fer_core.storage.artifacts import Artifacts
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return load(home=tmp_path_factory.mktemp("home"), device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def predictor(generated: Path, settings: Settings) -> Predictor:
+    config, _ = finished(generated, settings, protocol=ProtocolConfig(name="group", folds=2))
+    return Predictor.load(config.key(), config, settings)
 
 
 RECIPES = {
@@ -46,43 +51,36 @@ RECIPES = {
 def test_a_crop_of_training_gets_its_held_out_probabilities_to_the_bit(
     generated: Path, settings: Settings, backbone: str, weights: str, n: int, recipe: str
 ) -> None:
-    config = definition(
+    config, result = finished(
         generated,
+        settings,
         model=TransferConfig(backbone=backbone, weights=weights, unfreeze=n),
-        protocol=ProtocolConfig(name="stratified", folds=2),
         training=TrainingConfig(epochs=2, batch_size=8, **RECIPES[recipe]),
     )
-    result = execute(config, Watcher(), settings)
     crops = read_crops(Artifacts(settings.artifacts).path("crops", config.crops_key()))
     predictor = Predictor.load(config.key(), config, settings)
     networks, names = predictor.networks, list(crops.used()["name"])
     for fold, network in enumerate(networks):
-        predictor.networks = [network]
+        alone = predictor.only(network.seed, network.fold)
         held_out = result.predictions[result.predictions["fold"] == fold].sample(frac=1, random_state=fold)
         stored = held_out[list(COLUMNS)].to_numpy(np.float32)
-        found = predictor.classify(np.asarray(crops.images)[[names.index(name) for name in held_out["name"]]])
+        found = alone.classify(np.asarray(crops.images)[[names.index(name) for name in held_out["name"]]])
         assert np.array_equal([p for p, _, _ in found], stored)
-        (alone,) = predictor.classify(np.asarray(crops.images)[[names.index(held_out["name"].iloc[0])]])
-        assert np.array_equal(alone[0], stored[0])
+        (single,) = alone.classify(np.asarray(crops.images)[[names.index(held_out["name"].iloc[0])]])
+        assert np.array_equal(single[0], stored[0])
         if network.temperature is not None:
             assert network.temperature == result.summary["temperatures"][fold]
             assert np.array_equal([c for _, _, c in found], apply_temperature(stored, network.temperature))
     assert (networks[0].temperature is None) == (recipe != "flip and temperature")
 
 
-def test_without_a_temperature_nothing_is_called_calibrated(generated: Path, settings: Settings) -> None:
-    config = definition(generated)
-    execute(config, Watcher(), settings)
-    predictor = Predictor.load(config.key(), config, settings)
+def test_without_a_temperature_nothing_is_called_calibrated(generated: Path, predictor: Predictor) -> None:
     (faces,) = predictor.predict([np.full((90, 90, 3), 128, np.uint8)])
     assert faces[0].calibrated is None
     assert faces[0].to_dict()["calibrated"] is None
 
 
-def test_faces_are_boxed_cut_and_classified_as_one_by_one(generated: Path, settings: Settings) -> None:
-    config = definition(generated)
-    execute(config, Watcher(), settings)
-    predictor = Predictor.load(config.key(), config, settings)
+def test_faces_are_boxed_cut_and_classified_as_one_by_one(generated: Path, predictor: Predictor) -> None:
     images = [load_rgb(path) for path in sorted(generated.glob("happy/*.png"))[:3]]
     for image, faces in zip(images, predictor.predict(images), strict=True):
         for face in faces:
@@ -91,13 +89,10 @@ def test_faces_are_boxed_cut_and_classified_as_one_by_one(generated: Path, setti
             assert face.agreement == agreement
             if face.box is not None:
                 chosen = Chosen("found", face.box, None, face.landmarks, 1)
-                assert np.array_equal(face.crop, cut(image, chosen, config.faces))
+                assert np.array_equal(face.crop, cut(image, chosen, predictor.config.faces))
 
 
-def test_a_drawn_box_takes_the_place_of_detection(generated: Path, settings: Settings) -> None:
-    config = definition(generated)
-    execute(config, Watcher(), settings)
-    predictor = Predictor.load(config.key(), config, settings)
+def test_a_drawn_box_takes_the_place_of_detection(generated: Path, predictor: Predictor) -> None:
     image = np.full((90, 120, 3), 128, np.uint8)
     image[20:60, 30:70] = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     ((face,),) = predictor.predict([image], boxes=[(30, 20, 70, 60)])
@@ -106,18 +101,6 @@ def test_a_drawn_box_takes_the_place_of_detection(generated: Path, settings: Set
     assert np.array_equal(face.crop, np.asarray(part))
 
 
-def test_unsure_is_said_below_the_threshold_and_by_calibrated_figures() -> None:
-    own, scaled = np.array([0.5, 0.3, 0.2, 0, 0, 0, 0]), np.array([0.3, 0.35, 0.35, 0, 0, 0, 0])
-    crop = np.zeros((160, 160, 3), np.uint8)
-    raw = Prediction("found", None, None, None, crop, own, 1.0)
-    assert (raw.label, raw.unsure(0.51), raw.unsure(0.5)) == (CLASSES[0], True, False)
-    calibrated = Prediction("found", None, None, None, crop, own, 1.0, scaled)
-    assert (calibrated.label, calibrated.confidence) == (CLASSES[1], 0.35)
-    assert calibrated.unsure(0.4)
-
-
-def test_an_unknown_fold_is_refused(generated: Path, settings: Settings) -> None:
-    config = definition(generated)
-    execute(config, Watcher(), settings)
+def test_an_unknown_fold_is_refused(generated: Path, predictor: Predictor) -> None:
     with pytest.raises(NotFoundError, match="It has"):
-        Predictor.load(config.key(), config, settings).only(9, 9)
+        predictor.only(9, 9)

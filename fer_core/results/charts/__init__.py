@@ -4,50 +4,23 @@ Each function takes a tidy table and returns a figure without a title (pages giv
 content in words. Plotly and Altair are imported where used, as loading them takes long.
 """
 
-from __future__ import annotations
-
-from .accuracy import accuracy_intervals, paper_vs_here
-from .comparators import (
-    class_differences,
-    direction_losses,
-    distance_map,
-    distance_table,
-    faces_svg,
-    profile_table,
-    profiles,
-    protocol_ladder,
-    two_directions,
-)
-from .curves import learning_curves, live_curve
-from .data import class_bars, status_bars
-from .predictions import confusion, per_class_figures, probabilities, reliability
-from .style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS, describe, on_page
-from .systems import system_mark
-
-__all__ = [
-    "CLASS_COLORS",
-    "PROTOCOL_COLORS",
-    "STATUS_COLORS",
-    "accuracy_intervals",
-    "class_bars",
-    "class_differences",
-    "confusion",
-    "describe",
-    "direction_losses",
-    "distance_map",
-    "distance_table",
-    "faces_svg",
-    "learning_curves",
-    "live_curve",
-    "on_page",
-    "paper_vs_here",
-    "per_class_figures",
-    "probabilities",
-    "profile_table",
-    "profiles",
-    "protocol_ladder",
-    "reliability",
-    "status_bars",
-    "system_mark",
-    "two_directions",
-]
+from .accuracy import accuracy_intervals as accuracy_intervals
+from .accuracy import paper_vs_here as paper_vs_here
+from .comparators import class_differences as class_differences
+from .comparators import direction_losses as direction_losses
+from .comparators import distance_map as distance_map
+from .comparators import distance_table as distance_table
+from .comparators import faces_svg as faces_svg
+from .comparators import profile_table as profile_table
+from .comparators import profiles as profiles
+from .comparators import protocol_ladder as protocol_ladder
+from .comparators import two_directions as two_directions
+from .curves import learning_curves as learning_curves
+from .data import class_bars as class_bars
+from .data import status_bars as status_bars
+from .predictions import confusion as confusion
+from .predictions import per_class_figures as per_class_figures
+from .predictions import probabilities as probabilities
+from .predictions import reliability as reliability
+from .style import describe as describe
+from .style import on_white as on_white

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, percent
+from fer_core.results.shares import percent
+
+from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, interval_bar, mark
 from .systems import system_mark
 
 if TYPE_CHECKING:
@@ -22,69 +26,53 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
     Colour and shape are the system's; open marks are protocols that leak.
 
     Args:
-        runs: columns system, protocol, leaks (bool), accuracy, low, high (0..1; NaN: no interval); folds, seeds,
-            images and label (the row's text; system and protocol otherwise) where known.
+        runs: columns label (the row's text), system, leaks (bool), accuracy, low, high (0..1; NaN: no interval), and
+            folds, seeds, images where known.
     """
     import plotly.graph_objects as go
 
     table = runs.reset_index(drop=True)
-    named = table["label"] if "label" in table else table["system"] + " · " + table["protocol"]
-    labels = [str(name) for name in named]
     figure = go.Figure()
-    for leaks, end, name in (
-        (False, "", "filled: no known leak"),
-        (True, "-open", "open: protocol leaks, optimistic"),
-    ):
-        own = table[table["leaks"].astype(bool) == leaks]
-        if own.empty:
+    for leaks, name in ((False, "filled: no known leak"), (True, "open: protocol leaks, optimistic")):
+        part = table[table["leaks"].astype(bool) == leaks]
+        if part.empty:
             continue
-        # The legend's entry is a mark of its own, as the runs' colours and shapes belong to their systems.
+        # The legend's entry is a grey mark, as the runs' colours and shapes belong to their systems.
         figure.add_scatter(
-            x=[None],
-            y=[None],
-            mode="markers",
-            name=name,
-            marker={"symbol": f"circle{end}", "size": 10, "color": GREY, "line_width": 2.4 if leaks else 0},
+            x=[None], y=[None], mode="markers", name=name, marker=mark("circle", GREY, hollow=leaks)
         )
-        for index, row in zip(own.index.to_numpy(), (row for _, row in own.iterrows()), strict=True):
+        for index, row in zip(part.index.to_list(), part.to_dict("records"), strict=True):
             color, shape = system_mark(str(row["system"]))
+            value, low, high = (np.array([row[name]]) for name in ("accuracy", "low", "high"))
             figure.add_scatter(
-                x=[row["accuracy"]],
+                x=value,
                 y=[index],
                 mode="markers",
-                marker={
-                    "symbol": f"{shape}{end}",
-                    "size": 11,
-                    "color": color,
-                    "line_width": 2.4 if leaks else 0,
-                },
-                error_x=_bar(row, color),
-                hovertemplate=f"<b>{labels[index]}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
+                marker=mark(shape, color, hollow=leaks, size=11),
+                error_x=interval_bar(value, low, high, color=color, thickness=2, width=5),
+                hovertemplate=f"<b>{row['label']}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
                 showlegend=False,
             )
     _chance(figure)
-    _rows(figure, labels, ROW)
+    _rows(figure, list(table["label"]), ROW)
     figure.update_xaxes(
         title_text="Validation accuracy (%)", showgrid=True, tickformat=".0%", rangemode="tozero"
     )
-    told = "; ".join(
-        f"{label} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
-        for label, (_, row) in zip(labels, table.iterrows(), strict=True)
+    words = "; ".join(
+        f"{row['label']} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
+        for row in table.to_dict("records")
     )
-    alt = f"Validation accuracy with its 95 % interval, chance at {percent(CHANCE)}. {told}."
+    alt = f"Validation accuracy with its 95 % interval, chance at {percent(CHANCE)}. {words}."
     return finish(figure, alt, height=108 + ROW * max(1, len(table)), legend=True, top=54)
 
 
-def paper_vs_here(
-    figures: pd.DataFrame, measure: Literal["accuracy", "loss"] = "accuracy", stand_in: str = ""
-) -> go.Figure:
-    """Draw what the paper reports beside what was measured here, a row per setting and a dot per protocol.
+def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
+    """Draw the accuracies that the paper reports beside those measured here, a row per setting, a dot per protocol.
 
     Args:
-        figures: a row per setting and protocol: system, reported (NaN: not reported), measured, low, high (NaN where
-            not known), protocol (`ProtocolConfig.name`), leaks; accuracies in 0..1, losses in nats.
-        measure: sets the axis.
-        stand_in: what was measured in place of ResNet18, for the axis: in the figure itself, as it is saved and passed
+        figures: a row per setting and protocol: system, reported, measured, low, high (0..1; NaN where not known),
+            protocol (`ProtocolConfig.name`), leaks.
+        stand_in: what was measured instead of ResNet18, for the axis: in the figure itself, as it is saved and passed
             on.
     """
     import plotly.graph_objects as go
@@ -93,50 +81,33 @@ def paper_vs_here(
     protocols = list(dict.fromkeys(figures["protocol"].dropna()))
     place = {system: index for index, system in enumerate(systems)}
     figure = go.Figure()
-    told: dict[str, list[str]] = {system: [] for system in systems}
-    shown = percent if measure == "accuracy" else "{:.3f}".format
     reported = figures.dropna(subset=["reported"]).drop_duplicates("system")
-    for _, row in reported.iterrows():
-        told[row["system"]].append(f"paper {shown(row['reported'])}")
+    words: dict[str, list[str]] = {system: [] for system in systems}
+    for system, value in zip(reported["system"], reported["reported"], strict=True):
+        words[system].append(f"paper {percent(value)}")
     spread = min(0.3, 0.6 / max(1, len(protocols)))
     for number, protocol in enumerate(protocols):
-        own = figures[(figures["protocol"] == protocol) & figures["measured"].notna()]
-        leaks = bool(own["leaks"].any())
+        part = figures[(figures["protocol"] == protocol) & figures["measured"].notna()]
+        leaks = bool(part["leaks"].any())
         color = PROTOCOL_COLORS.get(protocol, GREY)
         offset = (number - (len(protocols) - 1) / 2) * spread
-        for _, row in own.iterrows():
-            told[row["system"]].append(f"here under {protocol} {shown(row['measured'])}")
-        ends = [row.reindex(["low", "high"]).to_list() for _, row in own.iterrows()]
+        hover = []
+        for row in part.to_dict("records"):
+            words[row["system"]].append(f"here under {protocol} {percent(row['measured'])}")
+            bounds = f"{percent(row['low'])} to {percent(row['high'])}"
+            hover.append([row["system"], bounds if row["low"] == row["low"] else "no interval"])
         figure.add_scatter(
-            x=own["measured"],
-            y=[place[system] + offset for system in own["system"]],
+            x=part["measured"],
+            y=[place[system] + offset for system in part["system"]],
             mode="markers",
             name=f"here, {protocol}{' (leaks)' if leaks else ''}",
-            marker={
-                "symbol": "diamond-open" if leaks else "circle",
-                "size": 10,
-                "color": color,
-                "line_width": 2.4 if leaks else 0,
-            },
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [high - value for (_, high), value in zip(ends, own["measured"], strict=True)],
-                "arrayminus": [value - low for (low, _), value in zip(ends, own["measured"], strict=True)],
-                "color": color,
-                "thickness": 1.8,
-                "width": 4,
-            },
-            customdata=[
-                [
-                    row["system"],
-                    shown(row["measured"]),
-                    f"{shown(low)} to {shown(high)}" if low == low else "no interval",
-                ]
-                for (_, row), (low, high) in zip(own.iterrows(), ends, strict=True)
-            ],
-            hovertemplate=f"<b>%{{customdata[0]}}</b><br>here, {protocol}: %{{customdata[1]}}"
-            "<br>%{customdata[2]}<extra></extra>",
+            marker=mark("diamond" if leaks else "circle", color, hollow=leaks),
+            error_x=interval_bar(
+                part["measured"], part["low"], part["high"], color=color, thickness=1.8, width=4
+            ),
+            customdata=hover,
+            hovertemplate=f"<b>%{{customdata[0]}}</b><br>here, {protocol}: %{{x:.1%}}"
+            "<br>%{customdata[1]}<extra></extra>",
         )
     figure.add_scatter(
         x=reported["reported"],
@@ -144,30 +115,16 @@ def paper_vs_here(
         mode="markers",
         name="paper",
         marker={"symbol": "line-ns-open", "size": 30, "line_width": 3, "color": TEXT},
-        customdata=[[row["system"], shown(row["reported"])] for _, row in reported.iterrows()],
-        hovertemplate="<b>%{customdata[0]}</b><br>paper: %{customdata[1]}<extra></extra>",
+        customdata=reported[["system"]],
+        hovertemplate="<b>%{customdata[0]}</b><br>paper: %{x:.1%}<extra></extra>",
     )
-    if measure == "accuracy":
-        _chance(figure)
+    _chance(figure)
     _rows(figure, systems, WIDE_ROW)
-    title = "Accuracy (%)" if measure == "accuracy" else "Cross-entropy loss (nats)"
-    title += f"; here {stand_in} for ResNet18" if stand_in else ""
-    figure.update_xaxes(
-        title_text=title,
-        showgrid=True,
-        tickformat=".0%" if measure == "accuracy" else ".1f",
-        rangemode="tozero",
-    )
-    alt = "Published and measured figures. " + "; ".join(
-        f"{name}: {', '.join(parts)}" for name, parts in told.items()
-    )
-    return finish(
-        figure,
-        alt + ".",
-        height=112 + WIDE_ROW * max(1, len(systems)),
-        legend=True,
-        top=54,
-    )
+    title = "Accuracy (%)" + (f"; here {stand_in} for ResNet18" if stand_in else "")
+    figure.update_xaxes(title_text=title, showgrid=True, tickformat=".0%", rangemode="tozero")
+    rows = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in words.items())
+    alt = f"Published and measured figures. {rows}."
+    return finish(figure, alt, height=112 + WIDE_ROW * max(1, len(systems)), legend=True, top=54)
 
 
 def _chance(figure: go.Figure) -> None:
@@ -198,26 +155,13 @@ def _rows(figure: go.Figure, labels: list[str], height: int) -> None:
         )
 
 
-def _bar(row: pd.Series, color: str) -> dict[str, object]:
-    known = row["low"] == row["low"]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [row["high"] - row["accuracy"] if known else 0],
-        "arrayminus": [row["accuracy"] - row["low"] if known else 0],
-        "color": color,
-        "thickness": 2,
-        "width": 5 if known else 0,
-    }
-
-
-def _interval_text(row: pd.Series) -> str:
+def _interval_text(row: Mapping[Hashable, Any]) -> str:
     if row["low"] != row["low"]:
         return percent(row["accuracy"])
     return f"{percent(row['accuracy'])} ({percent(row['low'])} to {percent(row['high'])})"
 
 
-def _facts(row: pd.Series) -> str:
+def _facts(row: Mapping[Hashable, Any]) -> str:
     known = [
         f"{row[name]:.0f} {name}"
         for name in ("images", "folds", "seeds")

@@ -8,8 +8,22 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import CLASSES
+from fer_core.results.shares import percent
 
-from .style import BLUE, CLASS_COLORS, GREY, PART_COLORS, PROTOCOL_COLORS, finish_altair, percent
+from .style import (
+    BLUE,
+    CHANCE,
+    CLASS_COLORS,
+    GREY,
+    ON_SHADES,
+    PART_COLORS,
+    PROTOCOL_COLORS,
+    SHADES,
+    color_of,
+    finish_altair,
+    name_axis,
+    present_classes,
+)
 
 if TYPE_CHECKING:
     import altair as alt
@@ -28,9 +42,9 @@ def direction_losses(epochs: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for start, direction in DIRECTIONS.items():
         for part, short in (("training", "train"), ("validation", "val")):
-            own = epochs.groupby("epoch")[f"{short}_{start}loss"].agg(["mean", "min", "max"]).dropna()
-            own = own.reset_index().set_axis(["epoch", "loss", "low", "high"], axis=1)
-            parts.append(own.assign(direction=direction, part=part))
+            losses = epochs.groupby("epoch")[f"{short}_{start}loss"]
+            spread = losses.agg(loss="mean", low="min", high="max").dropna().reset_index()
+            parts.append(spread.assign(direction=direction, part=part))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -42,11 +56,8 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
     """
     import altair as alt
 
-    color = alt.Color(
-        "part:N",
-        scale=alt.Scale(domain=list(PART_COLORS), range=list(PART_COLORS.values())),
-        legend=alt.Legend(title=None, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3),
-    )
+    legend = alt.Legend(title=None, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3)
+    color = color_of("part:N", PART_COLORS, legend)
     x = alt.X("epoch:Q", title="Iteration", axis=alt.Axis(grid=False, tickCount=5))
     base = alt.Chart(losses)
     band = base.mark_area(opacity=0.18).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color)
@@ -67,8 +78,8 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
         .resolve_scale(y="independent")
     )
     last = losses[losses["epoch"] == losses["epoch"].max()]
-    told = "; ".join(f"{row.direction}, {row.part} {row.loss:.3f}" for row in last.itertuples())
-    return finish_altair(chart, f"Losses of both directions over iterations. At the last one: {told}.")
+    words = "; ".join(f"{row.direction}, {row.part} {row.loss:.3f}" for row in last.itertuples())
+    return finish_altair(chart, f"Losses of both directions over iterations. At the last one: {words}.")
 
 
 def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -79,41 +90,36 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     """
     import altair as alt
 
-    order = [name for name in CLASSES if name in set(table["class"])]
+    order = present_classes(table["class"])
     sides = ["difference", "low", "high"]
-    base = alt.Chart(table.assign(**{side: 100 * table[side] for side in sides})).encode(
-        y=alt.Y("class:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=8))
-    )
+    points = table.assign(**{side: 100 * table[side] for side in sides})
+    base = alt.Chart(points).encode(y=name_axis("class:N", order))
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q")
     x = alt.X(
         "difference:Q",
         title="Second minus first: share of the class recognised (points)",
         axis=alt.Axis(labelExpr="datum.value ? format(datum.value, '+~g') : '0'", tickCount=7),
     )
+    tips = [alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides]
     dots = base.mark_point(filled=True, size=90, color=BLUE, opacity=1).encode(
-        x=x,
-        tooltip=[
-            "class",
-            *(alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides),
-            "images",
-        ],
+        x=x, tooltip=["class", *tips, "images"]
     )
     bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
-    told = ", ".join(f"{row['class']} {100 * row['difference']:+.0f}" for _, row in table.iterrows())
+    words = ", ".join(f"{row['class']} {100 * row['difference']:+.0f}" for row in table.to_dict("records"))
     chart = alt.layer(zero, bars, dots).properties(height=36 * len(order), width="container")
-    return finish_altair(chart, f"Difference per class in points, second minus first: {told}.")
+    return finish_altair(chart, f"Difference per class in points, second minus first: {words}.")
 
 
-def faces_svg(faces: np.ndarray, cell: int = 5) -> str:
-    """Return gray faces side by side as an SVG, a square of `cell` units a value.
+def faces_svg(faces: np.ndarray) -> str:
+    """Return gray faces side by side as an SVG, a square of one unit a value.
 
     Args:
         faces: (7, side, side), cut at 0 and 1.
     """
     values = np.clip(np.concatenate(list(faces), axis=1), 0.0, 1.0)
-    height, width = (size * cell for size in values.shape)
+    height, width = values.shape
     squares = "".join(
-        f'<rect x="{x * cell}" y="{y * cell}" width="{cell}" height="{cell}" fill="rgb({g},{g},{g})"/>'
+        f'<rect x="{x}" y="{y}" width="1" height="1" fill="rgb({g},{g},{g})"/>'
         for (y, x), g in np.ndenumerate((values * 255).round().astype(int))
     )
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{squares}</svg>'
@@ -128,13 +134,8 @@ def profile_table(prototypes: np.ndarray) -> pd.DataFrame:
     starts = np.arange(0, prototypes.shape[1], step)
     sums = np.add.reduceat(prototypes, starts, axis=1)
     means = sums / np.diff(np.append(starts, prototypes.shape[1]))
-    return pd.concat(
-        [
-            pd.DataFrame({"class": name, "figure": starts, "value": means[index]})
-            for index, name in enumerate(CLASSES)
-        ],
-        ignore_index=True,
-    )
+    wide = pd.DataFrame(means.T, columns=list(CLASSES)).assign(figure=starts)
+    return wide.melt("figure", var_name="class", value_name="value")
 
 
 def profiles(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -151,11 +152,7 @@ def profiles(table: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(
             x=alt.X("figure:Q", title="Figure of the descriptor", axis=alt.Axis(grid=False, tickCount=4)),
             y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3)),
-            color=alt.Color(
-                "class:N",
-                scale=alt.Scale(domain=list(CLASS_COLORS), range=list(CLASS_COLORS.values())),
-                legend=None,
-            ),
+            color=color_of("class:N", CLASS_COLORS),
             tooltip=["class", "figure", alt.Tooltip("value:Q", format=".3f")],
         )
         .properties(width=195, height=105)
@@ -167,22 +164,14 @@ def profiles(table: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def distance_table(distances: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Return the mean distance of each class's images to each prototype: class, prototype, distance, images."""
-    rows = []
-    for index in np.unique(labels):
-        own = distances[labels == index]
-        means = own.mean(axis=0)
-        rows += [
-            {
-                "class": CLASSES[index],
-                "prototype": name,
-                "distance": float(means[other]),
-                "nearest": bool(other == means.argmin()),
-                "images": len(own),
-            }
-            for other, name in enumerate(CLASSES)
-        ]
-    return pd.DataFrame(rows)
+    """Return the mean distance of each class's images to each prototype.
+
+    Columns: class, images, prototype, distance, nearest (whether no prototype is nearer to the class).
+    """
+    named = pd.DataFrame(distances, columns=list(CLASSES)).groupby(np.array(CLASSES)[labels])
+    means = named.mean().assign(images=named.size()).rename_axis("class").reset_index()
+    table = means.melt(["class", "images"], var_name="prototype", value_name="distance")
+    return table.assign(nearest=table["distance"] == table.groupby("class")["distance"].transform("min"))
 
 
 def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -193,25 +182,24 @@ def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
     """
     import altair as alt
 
-    order = [name for name in CLASSES if name in set(table["class"])]
+    order = present_classes(table["class"])
+    top = alt.Axis(labelAngle=0, orient="top")
     base = alt.Chart(table).encode(
-        x=alt.X(
-            "prototype:N", sort=list(CLASSES), title="Prototype", axis=alt.Axis(labelAngle=0, orient="top")
-        ),
+        x=alt.X("prototype:N", sort=list(CLASSES), title="Prototype", axis=top),
         y=alt.Y("class:N", sort=order, title="Images of"),
     )
     middle = float(table["distance"].median())
     cells = base.mark_rect(stroke=GREY).encode(
-        color=alt.Color("distance:Q", scale=alt.Scale(range=["#00395A", "#2F82B3", "#D3E3EC"]), legend=None),
+        color=alt.Color("distance:Q", scale=alt.Scale(range=SHADES[::-1]), legend=None),
         strokeWidth=alt.condition("datum.nearest", alt.value(3), alt.value(0)),
         tooltip=["class", "prototype", alt.Tooltip("distance:Q", format=".3f"), "images"],
     )
     texts = base.mark_text(fontSize=12).encode(
         text=alt.Text("distance:Q", format=".2f"),
-        color=alt.condition(f"datum.distance < {middle}", alt.value("#FFFFFF"), alt.value("#10202A")),
+        color=alt.condition(f"datum.distance < {middle}", alt.value(ON_SHADES[1]), alt.value(ON_SHADES[0])),
     )
-    own = sum(row["nearest"] and row["class"] == row["prototype"] for row in table.to_dict("records"))
-    text = f"Mean distance of images to prototypes; {own} of {len(order)} classes lie nearest to their own."
+    right = int((table["nearest"] & (table["class"] == table["prototype"])).sum())
+    text = f"Mean distance of images to prototypes; {right} of {len(order)} classes lie nearest to their own."
     return finish_altair(alt.layer(cells, texts).properties(width="container", height=40 * len(order)), text)
 
 
@@ -224,18 +212,8 @@ def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
     import altair as alt
 
     order = list(table["title"])
-    color = alt.Color(
-        "protocol:N",
-        scale=alt.Scale(domain=list(PROTOCOL_COLORS), range=list(PROTOCOL_COLORS.values())),
-        legend=None,
-    )
-    y = alt.Y(
-        "title:N",
-        sort=order,
-        title=None,
-        axis=alt.Axis(domain=False, ticks=False, labelPadding=8, labelLimit=260),
-    )
-    base = alt.Chart(table).encode(y=y, color=color)
+    color = color_of("protocol:N", PROTOCOL_COLORS)
+    base = alt.Chart(table).encode(y=name_axis("title:N", order, labelLimit=260), color=color)
     x = alt.X(
         "accuracy:Q",
         title="Validation accuracy (%)",
@@ -243,25 +221,17 @@ def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
         scale=alt.Scale(domainMin=0),
     )
     bars = base.mark_rule(strokeWidth=2.4).encode(x=alt.X("low:Q"), x2="high:Q")
+    shapes = alt.Scale(domain=[False, True], range=["circle", "diamond"])
     dots = base.mark_point(size=130, strokeWidth=2.6).encode(
         x=x,
-        shape=alt.Shape(
-            "leaks:N", scale=alt.Scale(domain=[False, True], range=["circle", "diamond"]), legend=None
-        ),
+        shape=alt.Shape("leaks:N", scale=shapes, legend=None),
         fillOpacity=alt.condition("datum.leaks", alt.value(0), alt.value(1)),
         fill=color,
-        tooltip=[
-            "title",
-            alt.Tooltip("accuracy:Q", format=".1%"),
-            alt.Tooltip("low:Q", format=".1%"),
-            alt.Tooltip("high:Q", format=".1%"),
-        ],
+        tooltip=["title", *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("accuracy", "low", "high"))],
     )
-    chance = (
-        alt.Chart(pd.DataFrame({"chance": [1 / len(CLASSES)]}))
-        .mark_rule(strokeDash=[4, 3], color=GREY)
-        .encode(x="chance:Q")
+    line = alt.Chart(pd.DataFrame({"chance": [CHANCE]})).mark_rule(strokeDash=[4, 3], color=GREY)
+    words = "; ".join(f"{row['title']} {percent(row['accuracy'])}" for row in table.to_dict("records"))
+    chart = alt.layer(line.encode(x="chance:Q"), bars, dots).properties(
+        height=max(52 * len(order), 110), width="container"
     )
-    told = "; ".join(f"{row['title']} {percent(row['accuracy'])}" for row in table.to_dict("records"))
-    chart = alt.layer(chance, bars, dots).properties(height=max(52 * len(order), 110), width="container")
-    return finish_altair(chart, f"Accuracy of one model under several protocols: {told}.")
+    return finish_altair(chart, f"Accuracy of one model under several protocols: {words}.")

@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fer_core.config.run import CLASSES
-from fer_core.evaluation.metrics import wilson
+from fer_core.evaluation.metrics import wilson_intervals
+from fer_core.results.shares import percent
 
-from .style import BLUE, CLASS_COLORS, PALETTE, STATUS_COLORS, finish_altair, percent
+from .style import (
+    BLUE,
+    CLASS_COLORS,
+    PALETTE,
+    STATUS_COLORS,
+    color_of,
+    finish_altair,
+    name_axis,
+    present_classes,
+)
 
 if TYPE_CHECKING:
     import altair as alt
@@ -22,39 +31,27 @@ def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
     """Draw the number of images per class, stacked by split where there are few parts, else class by group.
 
     Args:
-        counts: columns class, part (split or group; one value, or none, for a data set without) and images.
+        counts: columns class, part (split or group; one value for a data set without) and images, a row a pair.
     """
     import altair as alt
 
-    table = counts if "part" in counts else counts.assign(part="all")
-    table = table.groupby(["class", "part"], sort=False)[["images"]].sum().reset_index()
+    table = counts.copy()
     parts = list(dict.fromkeys(table["part"]))
     totals = table.groupby("class")[["images"]].sum().reset_index()
     said = ", ".join(f"{row['class']} {row['images']}" for _, row in totals.iterrows())
     text = f"Images per class: {said}; {totals['images'].sum()} in all" + (
         f", in {len(parts)} parts." if len(parts) > 1 else "."
     )
-    order = [name for name in CLASSES if name in set(table["class"])]
+    order = present_classes(table["class"])
     tooltip = [alt.Tooltip("class:N"), alt.Tooltip("part:N"), alt.Tooltip("images:Q", format=",d")]
     if len(parts) > MOST_STACKED:
+        top = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
         chart = (
             alt.Chart(table)
             .mark_rect()
             .encode(
-                x=alt.X(
-                    "class:N",
-                    sort=order,
-                    title=None,
-                    axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False),
-                    scale=alt.Scale(padding=0.06),
-                ),
-                y=alt.Y(
-                    "part:N",
-                    title=None,
-                    sort="ascending",
-                    axis=alt.Axis(domain=False, ticks=False, labelPadding=8, labelOverlap=False),
-                    scale=alt.Scale(padding=0.1),
-                ),
+                x=alt.X("class:N", sort=order, title=None, axis=top, scale=alt.Scale(padding=0.06)),
+                y=name_axis("part:N", sorted(parts), labelOverlap=False).scale(padding=0.1),
                 color=alt.value(BLUE),
                 opacity=alt.Opacity("images:Q", scale=alt.Scale(range=[0.08, 1]), title="Images"),
                 tooltip=tooltip,
@@ -64,28 +61,16 @@ def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
         return finish_altair(chart, text)
     total_of = dict(zip(totals["class"], totals["images"], strict=True))
     table["label"] = [f"{name} ({total_of[name]:,})" for name in table["class"]]
-    y = alt.Y(
-        "label:N",
-        sort=[f"{name} ({total_of[name]:,})" for name in order],
-        title=None,
-        axis=alt.Axis(domain=False, ticks=False, labelPadding=8),
-    )
     if len(parts) == 1:
-        color = alt.Color(
-            "class:N",
-            scale=alt.Scale(domain=list(CLASS_COLORS), range=list(CLASS_COLORS.values())),
-            legend=None,
-        )
+        color = color_of("class:N", CLASS_COLORS)
     else:
-        color = alt.Color(
-            "part:N", scale=alt.Scale(domain=parts, range=list(PALETTE[: len(parts)])), title=None
-        )
+        color = color_of("part:N", dict(zip(parts, PALETTE, strict=False)), alt.Legend(title=None))
     bars = (
         alt.Chart(table)
         .mark_bar(height={"band": 0.68})
         .encode(
             x=alt.X("sum(images):Q", title="Images", axis=alt.Axis(tickMinStep=1, tickCount=6, domain=False)),
-            y=y,
+            y=name_axis("label:N", [f"{name} ({total_of[name]:,})" for name in order]),
             color=color,
             order=alt.Order("part_order:Q"),
             tooltip=tooltip,
@@ -107,12 +92,8 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
 
     table = _status_shares(faces)
     statuses = [name for name in STATUS_COLORS if name in set(table["status"])]
-    order = [name for name in CLASSES if name in set(table["class"])]
-    color = alt.Color(
-        "status:N",
-        scale=alt.Scale(domain=list(STATUS_COLORS), range=list(STATUS_COLORS.values())),
-        legend=None,
-    )
+    order = present_classes(table["class"])
+    color = color_of("status:N", STATUS_COLORS)
     tooltip = [
         alt.Tooltip("class:N"),
         alt.Tooltip("status:N"),
@@ -122,10 +103,7 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Tooltip("low:Q", format=".1%", title="95 % from"),
         alt.Tooltip("high:Q", format=".1%", title="to"),
     ]
-    base = alt.Chart(table).encode(
-        y=alt.Y("class:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=8)),
-        tooltip=tooltip,
-    )
+    base = alt.Chart(table).encode(y=name_axis("class:N", order), tooltip=tooltip)
     x = alt.X(
         "share:Q",
         title="Share of frames (%)",
@@ -147,11 +125,8 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
 
 def _status_shares(faces: pd.DataFrame) -> pd.DataFrame:
     """Return class, status, images, total (of the class), share, low, high for every pair of those met."""
-    table = faces.pivot_table(index="class", columns="status", values="images", aggfunc="sum", fill_value=0)
-    rows = []
-    for name, counts in table.iterrows():
-        total = int(counts.sum())
-        for status, images in counts.items():
-            low, high = wilson(int(images), total)
-            rows.append((name, status, int(images), total, images / total if total else 0.0, low, high))
-    return pd.DataFrame(rows, columns=["class", "status", "images", "total", "share", "low", "high"])
+    counts = faces.pivot_table(index="class", columns="status", values="images", aggfunc="sum", fill_value=0)
+    table = counts.reset_index().melt("class", value_name="images")
+    total = table.groupby("class")["images"].transform("sum")
+    low, high = wilson_intervals(table["images"], total)
+    return table.assign(total=total, share=table["images"] / total, low=low, high=high)

@@ -9,55 +9,54 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .style import BLUE, CLASS_COLORS, GREY, VERMILLION, finish, percent
+from fer_core.results.shares import percent
+
+from .style import (
+    BLUE,
+    CLASS_COLORS,
+    GREY,
+    ON_SHADES,
+    SHADES,
+    VERMILLION,
+    finish,
+    interval_bar,
+    mark,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Shades of cells and, up to the middle one and from it on, the texts that read on them. Opaque, so that they
-#: read on light and dark pages alike.
-SHADES = ("#D3E3EC", "#2F82B3", "#00395A")
-ON_SHADES = ("#10202A", "#FFFFFF")
 
-
-def confusion(matrix: ArrayLike, classes: Sequence[str], normalise: bool = True) -> go.Figure:
-    """Draw a confusion matrix with its counts: rows true, columns predicted.
+def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
+    """Draw a confusion matrix with its counts: rows true, columns predicted, shaded by share of the true class.
 
     Args:
         matrix: (C, C) counts.
         classes: C names.
-        normalise: colour by the share of the true class instead of by the count.
     """
     import plotly.graph_objects as go
 
     counts = np.asarray(matrix, np.int64)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    shade = shares if normalise else counts / max(1, counts.max())
+    totals = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
+    shares = counts / np.maximum(totals, 1)
     names = list(classes)
-    totals = counts.sum(axis=1).tolist()
-    hover = [
-        [
-            f"true <b>{true}</b>, predicted <b>{guess}</b><br>{count} of {total} ({percent(share)})"
-            for guess, count, share in zip(names, row, row_shares, strict=True)
-        ]
-        for true, total, row, row_shares in zip(names, totals, counts.tolist(), shares.tolist(), strict=True)
-    ]
     figure = go.Figure(
         go.Heatmap(
-            z=shade,
+            z=shares,
             x=names,
             y=names,
-            text=hover,
-            hovertemplate="%{text}<extra></extra>",
+            customdata=np.stack([counts, totals], axis=-1),
+            hovertemplate="true <b>%{y}</b>, predicted <b>%{x}</b><br>%{customdata[0]} of %{customdata[1]} "
+            "(%{z:.1%})<extra></extra>",
             zmin=0,
             zmax=1,
             xgap=2,
             ygap=2,
-            colorscale=[[0, SHADES[0]], [0.5, SHADES[1]], [1, SHADES[2]]],
+            colorscale=list(SHADES),
             showscale=False,
         )
     )
-    for color, inside in zip(ON_SHADES, (shade < 0.5, shade >= 0.5), strict=True):
+    for color, inside in zip(ON_SHADES, (shares < 0.5, shares >= 0.5), strict=True):
         rows, columns = np.nonzero(inside)
         figure.add_scatter(
             x=[names[j] for j in columns.tolist()],
@@ -156,16 +155,10 @@ def _reliability_of(figure: go.Figure, table: pd.DataFrame, name: str, color: st
         mode="lines+markers",
         name=name,
         line={"color": color, "width": 1.2},
-        marker={"size": 8, "color": color, "symbol": symbol},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": table["high"] - table["accuracy"],
-            "arrayminus": table["accuracy"] - table["low"],
-            "color": color,
-            "thickness": 1.6,
-            "width": 4,
-        },
+        marker=mark(symbol, color, size=8),
+        error_y=interval_bar(
+            table["accuracy"], table["low"], table["high"], color=color, thickness=1.6, width=4
+        ),
         customdata=table[["lower", "upper", "images", "low", "high"]],
         hovertemplate="confidence %{x:.1%} on average<br>accuracy %{y:.1%} (%{customdata[3]:.1%} to "
         "%{customdata[4]:.1%})<br>%{customdata[2]} images from %{customdata[0]:.0%} to %{customdata[1]:.0%}"
@@ -198,27 +191,22 @@ def per_class_figures(table: pd.DataFrame) -> go.Figure:
     """
     import plotly.graph_objects as go
 
-    table = table.astype({"precision": "float64", "recall": "float64", "f1": "float64"})
+    marks = {"precision": (BLUE, "circle"), "recall": (GREY, "diamond"), "f1": (VERMILLION, "square")}
+    table = table.astype(dict.fromkeys(marks, "float64"))
     figure = go.Figure()
-    for name, color, symbol in (
-        ("precision", BLUE, "circle"),
-        ("recall", GREY, "diamond"),
-        ("f1", VERMILLION, "square"),
-    ):
+    for name, (color, symbol) in marks.items():
         figure.add_scatter(
             x=table["class"],
             y=table[name],
             name=name.replace("f1", "F1"),
             mode="markers",
-            marker={"size": 11, "color": color, "symbol": symbol},
+            marker=mark(symbol, color, size=11),
             customdata=table[["support"]],
             hovertemplate="%{x}: %{y:.3f} (%{customdata[0]} images)",
         )
     figure.update_yaxes(title_text="Share", range=[-0.03, 1.03])
     alt = "Precision, recall and F1 per class."
     if table["f1"].notna().any():
-        worst, lowest = min(
-            zip(table["class"], table["f1"].fillna(np.inf), strict=True), key=lambda pair: pair[1]
-        )
-        alt += f" The lowest F1 is that of {worst}: {lowest:.2f}."
+        worst = table.nsmallest(1, "f1").to_dict("records")[0]
+        alt += f" The lowest F1 is that of {worst['class']}: {worst['f1']:.2f}."
     return finish(figure, alt, height=300, legend=True, top=38)

@@ -2,14 +2,18 @@
 
 The colours are Okabe and Ito's, which colour-blind readers can tell apart (Okabe and Ito 2008), without their
 yellow, too faint on white, and black, unseen on dark. Backgrounds are transparent, and the colour of texts is
-left to the page's theme; `on_page` sets it for figures that leave the dashboard.
+left to the page's theme; figures that leave the dashboard take `INK`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fer_core.config.run import CLASSES
 
 if TYPE_CHECKING:
+    import altair as alt
     import plotly.graph_objects as go
 
 BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE = (
@@ -57,6 +61,10 @@ PROTOCOL_COLORS: dict[str, str] = {
     "stratified": PURPLE,
     "reshuffle": VERMILLION,
 }
+#: Shades of cells and, up to the middle one and from it on, the texts that read on them. Opaque, so that they
+#: read on light and dark pages alike.
+SHADES = ("#D3E3EC", "#2F82B3", "#00395A")
+ON_SHADES = ("#10202A", "#FFFFFF")
 #: Accuracy of a guess among the seven classes.
 CHANCE = 1 / 7
 
@@ -112,20 +120,48 @@ def finish(
     return figure
 
 
+def mark(symbol: str, color: str, *, hollow: bool = False, size: int = 10) -> dict[str, Any]:
+    """Return a Plotly marker; figures of protocols that leak are hollow."""
+    end, width = ("-open", 2.4) if hollow else ("", 0)
+    return {"symbol": symbol + end, "size": size, "color": color, "line_width": width}
+
+
+def interval_bar(value: Any, low: Any, high: Any, **look: Any) -> dict[str, Any]:
+    """Return Plotly's error bar of values from `low` to `high`, arrays of equal length; NaN draws none."""
+    return {"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low} | look
+
+
+def present_classes(names: Iterable[str]) -> list[str]:
+    """Return those of the seven classes that are among the names, in their order."""
+    known = set(names)
+    return [name for name in CLASSES if name in known]
+
+
+def name_axis(field: str, order: Sequence[str], **axis: Any) -> alt.Y:
+    """Return an Altair axis of names down the side, without a line or ticks."""
+    import altair as alt
+
+    axis = {"domain": False, "ticks": False, "labelPadding": 8} | axis
+    return alt.Y(field, sort=list(order), title=None, axis=alt.Axis(**axis))
+
+
+def color_of(field: str, known: Mapping[str, str], legend: alt.Legend | None = None) -> alt.Color:
+    """Return Altair's colour by a field whose values each have a colour."""
+    import altair as alt
+
+    scale = alt.Scale(domain=list(known), range=list(known.values()))
+    return alt.Color(field, scale=scale, legend=legend)
+
+
 def finish_altair(chart: Any, alt: str) -> Any:
     """Give an Altair chart the common look and the sentence that `describe` returns."""
     return _configured(chart.properties(usermeta={"alt": alt}, background="transparent"), {})
 
 
-def on_page(figure: Any, background: Literal["light", "dark"]) -> Any:
-    """Return a copy of a Plotly or Altair figure with the text colour of a light or dark page.
-
-    For reports and files; in the dashboard the page's theme sets it.
-    """
-    if hasattr(figure, "update_layout"):
-        return type(figure)(figure).update_layout(font_color=INK[background])
-    ink = {"labelColor": INK[background], "titleColor": INK[background]}
-    return _configured(figure.copy(deep=False), ink)
+def on_white(chart: Any) -> Any:
+    """Return a copy of an Altair chart for files, on white; in the dashboard the page's theme colours it."""
+    ink = {"labelColor": INK["light"], "titleColor": INK["light"]}
+    return _configured(chart.copy(deep=False).properties(background="white"), ink)
 
 
 def _configured(chart: Any, ink: dict[str, str]) -> Any:
@@ -145,8 +181,3 @@ def describe(figure: Any) -> str:
     if hasattr(figure, "update_layout"):
         return str(figure.layout.meta["alt"])
     return str(figure.usermeta["alt"])  # as its description it would clash with the page's own `alt`
-
-
-def percent(share: float) -> str:
-    """Return a share as people read it, such as '43.2 %'; 'unknown' for NaN."""
-    return "unknown" if share != share else f"{100 * share:.1f} %"

@@ -10,24 +10,20 @@ import hashlib
 import io
 import json
 import re
-import stat
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from fer_core.errors import DataError
+from fer_core.storage.zips import BROKEN, MOST_ENTRIES, MOST_RATIO, distrusted
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
 
 #: Most an archive may unpack to, and most of that in one document (what is not a network).
 MAX_BYTES, MAX_DOCUMENT = 8 << 30, 256 << 20
-MAX_FILES = 10_000
-#: Most that a document may grow by when it is unpacked; numbers as JSON come nowhere near.
-MAX_RATIO = 100
 
 
 def write(
@@ -78,14 +74,14 @@ class Bundle:
     ) -> None:
         try:
             self._archive = zipfile.ZipFile(source)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except (*BROKEN, OSError) as error:
             raise DataError(
                 "The file must be a zip that FER Lab exported", got=str(error), fix="Export the run again"
             ) from error
         self._documents, self._networks = documents, networks
         entries = self._archive.infolist()
-        if len(entries) > MAX_FILES:
-            raise _refused(f"at most {MAX_FILES} files", f"{len(entries)}")
+        if len(entries) > MOST_ENTRIES:
+            raise _refused(f"at most {MOST_ENTRIES} files", f"{len(entries)}")
         self._entries = {entry.filename: entry for entry in entries}
         if len(self._entries) != len(entries):
             raise _refused("each file once", "a name twice")
@@ -96,20 +92,13 @@ class Bundle:
         self.manifest = self._read_manifest(format_name, version)
 
     def _judge(self, entry: zipfile.ZipInfo) -> None:
-        name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
+        name = entry.filename
         document = name == MANIFEST or self._documents.fullmatch(name)
         if not document and not self._networks.fullmatch(name):
             raise _refused("only a run's own files, by their names", repr(name[:200]))
-        if kind not in (0, stat.S_IFREG) or entry.flag_bits & 0x1:
-            raise _refused("plain files alone, no links and nothing encrypted", repr(name))
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _refused("files stored or deflated", repr(name))
-        if document and entry.file_size > MAX_DOCUMENT:
-            raise _refused(
-                f"documents of at most {MAX_DOCUMENT >> 20} MiB", f"{name}: {entry.file_size} bytes"
-            )
-        if entry.file_size > MAX_RATIO * max(entry.compress_size, 1 << 16):
-            raise _refused(f"nothing packed more than {MAX_RATIO} times", repr(name))
+        if reason := distrusted(entry, MAX_DOCUMENT if document else MAX_BYTES):
+            rule = f"plain files alone, no links and nothing packed more than {MOST_RATIO} times"
+            raise _refused(rule, f"{name}: {reason}")
 
     def _read_manifest(self, format_name: str, version: int) -> dict[str, Any]:
         manifest = self._json(self._bytes(MANIFEST), MANIFEST) if MANIFEST in self._entries else {}
@@ -180,7 +169,7 @@ class Bundle:
 def _unpacking(name: str) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except BROKEN as error:
         raise _refused("files that unpack", f"{name}: {error}") from error
 
 

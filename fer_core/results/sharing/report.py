@@ -22,7 +22,8 @@ from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.charts.style import INK
 from fer_core.results.rows import title
-from fer_core.results.trust import calibration_words, interval, percent, reliability_tables, trust_rows
+from fer_core.results.shares import interval, percent
+from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"

@@ -1,55 +1,49 @@
-"""Figures turned once into what the browser is sent: Streamlit would turn and check them anew on every visit."""
+"""Figures made once for all visitors, and what the browser is sent of them."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import streamlit as st
+
+from fer_core.results import charts
+
+from .hashes import HASHES
 
 
-def ready(figure: Any) -> Any:
-    """Have a Plotly or Altair figure remember its document at its first drawing, and return it.
+class Shared(NamedTuple):
+    """A figure that all visitors share, so it stays as it is, and a name that no other has."""
 
-    It is shared and must stay as it is from here on. Copies of it (`charts.on_page`) make their own.
-    """
-    make = figure.to_dict if hasattr(figure, "update_layout") else lambda: _vega_lite(figure)
-    # Over the class's method, on this figure alone; Altair and Plotly take other attributes for parts of the figure.
-    object.__setattr__(figure, "to_dict", _once(make))
+    figure: Any
+    name: str
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=HASHES)
+def chart(make: Callable[..., Any], *data: Any) -> Shared:
+    """Return `make(*data)`, a function of `charts`, made once from equal data: that takes longer than a page's rest."""
+    return Shared(make(*data), uuid4().hex)
+
+
+def draw(figure: Any, key: str) -> Any:
+    """Draw a Plotly or Altair figure, or a shared one, and return the figure itself."""
+    if isinstance(figure, Shared):
+        _sent(figure.name, key, figure.figure)
+        return figure.figure
+    _send(figure, key)
     return figure
 
 
-def _once(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-
-    def document() -> dict[str, Any]:
-        if not made:
-            made.append(make())
-        return dict(made[0])  # Streamlit puts its own entries at the top
-
-    return document
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _sent(name: str, key: str, _figure: Any) -> None:
+    """Draw a figure; on later visits Streamlit sends again what it sent then, which saves turning it into JSON."""
+    _send(_figure, key)
 
 
-def _vega_lite(chart: Any) -> dict[str, Any]:
-    """Return an Altair chart's document, its tables in Arrow's format under names that their contents decide.
-
-    Only Streamlit's drawing may call it, under the lock that it holds: Altair's transformer is one for all threads.
-    """
-    import altair as alt
-    import pyarrow as pa
-
-    tables: dict[str, pa.Table] = {}
-
-    def keep(data: Any) -> dict[str, str]:
-        table = pa.Table.from_pandas(data)
-        written = pa.BufferOutputStream()
-        with pa.ipc.new_stream(written, table.schema) as stream:
-            stream.write_table(table)
-        name = hashlib.sha256(written.getvalue()).hexdigest()
-        tables[name] = table
-        return {"name": name}
-
-    alt.data_transformers.register("fer_tables", keep)
-    with alt.data_transformers.enable("fer_tables"):
-        # The class's own method: the chart's has been replaced.
-        document = type(chart).to_dict(chart)
-    return {**document, "datasets": tables}
+def _send(figure: Any, key: str) -> None:
+    if hasattr(figure, "update_layout"):
+        config = {"displaylogo": False, "modeBarButtonsToRemove": []}
+        st.plotly_chart(figure, key=key, alt=charts.describe(figure), config=config)
+    else:
+        st.altair_chart(figure, key=key, alt=charts.describe(figure))

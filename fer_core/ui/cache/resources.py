@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,6 @@ from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import DetectorOf
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.backbones import can_download
-from fer_core.results import charts
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
 from fer_core.runs.plans.requests import require_folds
@@ -42,12 +41,9 @@ from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 
 from .crop_facts import CropFacts
-from .figures import ready
+from .figures import chart as chart
 from .finished_runs import Compared
-from .predictors import Loaded
-
-if TYPE_CHECKING:
-    from fer_core.prediction.predictor import Predictor
+from .hashes import HASHES
 
 T = TypeVar("T")
 
@@ -96,7 +92,7 @@ def sources() -> list[str]:
 def dataset(source: str) -> Dataset:
     """Open a data set by its source; the generated one is drawn on first use.
 
-    It is drawn by a process of its own: a pool of processes can't start from inside Streamlit's script.
+    It is drawn by another process: a pool of processes can't start from inside Streamlit's script.
     """
     if source == "demo" and settings().demo:
         if not any(settings().demo_data.glob("generated-*")):
@@ -181,27 +177,24 @@ def detector_of(faces: FacesConfig) -> DetectorOf:
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking at the frame stage by stage ...")
-def trace(source: str, fingerprint: str, name: str, faces_json: str) -> Trace:
+def trace(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Trace:
     """Return what each stage of the first look at a frame saw; `fingerprint` renews it when a file changes."""
-    faces = FacesConfig.model_validate_json(faces_json)
     found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
     return found.trace
 
 
 @st.cache_data(max_entries=64, show_spinner="Detecting again ...")
-def look_again(source: str, fingerprint: str, name: str, faces_json: str) -> Faces:
+def look_again(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Faces:
     """Return the faces of a frame under other settings, second looks included."""
-    faces = FacesConfig.model_validate_json(faces_json)
     [found] = find_faces([frame_array(source, name)], faces, detector_of(faces))
     return replace(found, trace=None)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def trial(
-    source: str, crops_key: str, faces_json: str, failed: int, found: int, _progress: Progress
+    source: str, crops_key: str, faces: FacesConfig, failed: int, found: int, _progress: Progress
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return what other settings would change, from up to so many failed and found frames of some crops."""
-    faces = FacesConfig.model_validate_json(faces_json)
     before = pick(crops_by_key(crops_key).table, failed, found)
     return attempt(dataset(source).samples, before, faces, detector_of(faces), progress=_progress)
 
@@ -218,63 +211,37 @@ def trained(data: str) -> Compared:
     return _trained(data, store().finished(data))
 
 
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
 def of_trained(make: Callable[..., T], compared: Compared, *key: Any) -> T:
     """Return `make(compared, *key)`, once for all visitors until a run is added.
 
     Args:
-        make: a module's function, by whose name what it made is found again.
+        make: a function of a module.
         key: what else decides: a fingerprint for a data set, an id for a run.
     """
-    name = f"{make.__module__}.{make.__qualname__}"
-    found: T = _of_trained(name, compared.data, compared.finished, key, make, compared)
-    return found
+    return make(compared, *key)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _of_trained(
-    name: str,
-    data: str,
-    finished: tuple[int, float],
-    key: tuple[Any, ...],
-    _make: Callable[..., Any],
-    _compared: Compared,
-) -> Any:
-    return _make(_compared, *key)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def finished_epochs(run: StoredRun) -> pd.DataFrame:
+    """Return a finished run's epochs."""
+    return store().epochs(run.id)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def finished_epochs(run_id: str, attempts: int) -> pd.DataFrame:
-    """Return a finished run's epochs; `attempts` renews them after a retry."""
-    return store().epochs(run_id)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def finished_predictions(run_id: str, attempts: int) -> pd.DataFrame:
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def finished_predictions(run: StoredRun) -> pd.DataFrame:
     """Return a finished run's held-out predictions."""
-    return store().predictions(run_id)
+    return store().predictions(run.id)
 
 
 def epochs(run: StoredRun) -> pd.DataFrame:
     """Return a run's epochs so far."""
-    return finished_epochs(run.id, run.attempts) if run.ended else store().epochs(run.id)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def chart(kind: str, *data: Any) -> Any:
-    """Return a figure of `charts`, built once from equal data: that takes longer than the rest of a page.
-
-    All visitors share it, so it stays as it is.
-    """
-    return ready(getattr(charts, kind)(*data))
-
-
-def picture(make: Callable[[], bytes], *key: str) -> bytes:
-    """Return an encoded picture as `make` draws it, once for equal keys: they say all that decides it."""
-    return _picture(key, make)
+    return finished_epochs(run) if run.ended else store().epochs(run.id)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _picture(key: tuple[str, ...], _make: Callable[[], bytes]) -> bytes:
+def picture(_make: Callable[[], bytes], *key: Any) -> bytes:
+    """Return an encoded picture as `_make` draws it, once for equal keys: they say all that decides it."""
     return _make()
 
 
@@ -294,24 +261,7 @@ def reachable(backbone: str) -> bool:
     return can_download(backbone)
 
 
+@st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...", hash_funcs=HASHES)
 def ranking(runs: Sequence[StoredRun]) -> list[Place]:
     """Return finished runs of a sweep ranked, best first."""
-    return _ranking([(run.id, run.attempts) for run in runs])
-
-
-@st.cache_resource(max_entries=16, show_spinner="Comparing the runs image by image ...")
-def _ranking(keys: list[tuple[str, int]]) -> list[Place]:
-    runs = store().runs(ids=[run_id for run_id, _ in keys])
-    return rank(runs, lambda run: finished_predictions(run.id, run.attempts))
-
-
-@st.cache_resource(show_spinner=False)
-def loaded() -> Loaded:
-    """Return the predictors in memory."""
-    return Loaded(settings())
-
-
-def predictor(run: StoredRun) -> Predictor:
-    """Return the predictor of a finished run, loaded once for the server."""
-    with st.spinner("Loading the model ...", show_time=True):
-        return loaded().get(run)
+    return rank(list(runs), finished_predictions)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.trust import detector_leak
 from fer_core.runs.plans.comparison import leak_meter, leak_protocols
@@ -16,8 +17,8 @@ from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.parts.url import one_of
+from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
 from . import missing_runs
@@ -33,18 +34,17 @@ def view(lab: Lab, compared: Compared) -> None:
             icon=":material/water_drop:",
         )
         return
-    model = st.selectbox("Model", list(named), key=linked("model", list(named)), bind="query-params")
-    run, protocols = named[model]
+    run, protocols = named[st.selectbox("Model", **one_of("model", list(named)))]
     configs = {config.key(): config for config in leak_meter(run.config, protocols)}
-    rows = [_row(compared.by_id[run_id]) for run_id in configs if run_id in compared.by_id]
-    table = pd.DataFrame(rows)
-    figure.figure(resources.chart("protocol_ladder", table), table, "leak-meter")
+    done = [compared.by_id[run_id] for run_id in configs if run_id in compared.by_id]
+    table = pd.DataFrame([_row(one) for one in done])
+    figure.figure(resources.chart(charts.protocol_ladder, table), table, "leak-meter")
     st.caption(
         "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
     _words(table)
-    missing_runs.offer(lab, configs, f"show how {plain(title(run))} leaks")
+    missing_runs.offer(lab, configs, f"show how {escaped(title(run))} leaks")
     listed = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
         listed[["title", "accuracy", "interval", "folds", "seeds", "missing", "seen", "group", "why"]],
@@ -66,12 +66,11 @@ def view(lab: Lab, compared: Compared) -> None:
         },
         alt="Accuracy and leakage under each protocol",
     )
-    tuned = [compared.by_id[run_id] for run_id in configs if run_id in compared.by_id]
-    if tuned and "detector_data" in tuned[0].summary:
-        shares = "; ".join(f"{PROTOCOLS[run.protocol].title}: {detector_leak(run.summary)}" for run in tuned)
+    if done and "detector_data" in done[0].summary:
+        shares = "; ".join(f"{PROTOCOLS[one.protocol].title}: {detector_leak(one.summary)}" for one in done)
         st.warning(
             "**The face detector was fine-tuned.** Held-out images of movies or persons that it was trained on have "
-            f"their faces found better than unseen ones would. {plain(shares)}.",
+            f"their faces found better than unseen ones would. {escaped(shares)}.",
             icon=":material/water_drop:",
         )
 
@@ -91,14 +90,14 @@ def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple
         names = protocols[run.config.protocol.folds]
         meters.setdefault(_meter(run.config, names[-1]), []).append(run)
 
-    def measured(own: list[StoredRun]) -> int:
-        return sum(run.protocol in protocols[run.config.protocol.folds] for run in own)
+    def measured(runs: list[StoredRun]) -> int:
+        return sum(run.protocol in protocols[run.config.protocol.folds] for run in runs)
 
-    shown = {key: own for key, own in meters.items() if measured(own)}
     named: dict[str, StoredRun] = {}
-    for key, own in sorted(shown.items(), key=lambda item: -measured(item[1])):
-        name = _name(own[0])
-        named[f"{name} ({key[:8]})" if name in named else name] = own[0]
+    for key, alike in sorted(meters.items(), key=lambda item: -measured(item[1])):
+        if measured(alike):
+            name = f"{title(alike[0])} · {alike[0].config.protocol.folds} folds"
+            named[f"{name} ({key[:8]})" if name in named else name] = alike[0]
     return {name: (run, protocols[run.config.protocol.folds]) for name, run in named.items()}
 
 
@@ -106,10 +105,6 @@ def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple
 def _meter(config: RunConfig, protocol: str) -> str:
     """Return the key that a run has under a protocol of the meter: one for all that differ in the protocol alone."""
     return leak_meter(config, [protocol])[0].key()
-
-
-def _name(run: StoredRun) -> str:
-    return f"{title(run)} · {run.config.protocol.folds} folds"
 
 
 def _row(run: StoredRun) -> dict[str, object]:
@@ -135,27 +130,19 @@ def _row(run: StoredRun) -> dict[str, object]:
 def _words(table: pd.DataFrame) -> None:
     """Say how much of the most optimistic figure is leak, and whether that is more than noise."""
     fair = table[~table["leaks"].astype(bool)]
+    draw = st.info
     if fair.empty or len(table) < 2:
         other = "by movie" if fair.empty else "with random folds"
-        st.info(f"Run it {other} as well: the gap between both is the leak.", icon=":material/water_drop:")
-        return
-    honest, best = fair.iloc[0], table.iloc[int(table["accuracy"].to_numpy().argmax())]
-    gap = best["accuracy"] - honest["accuracy"]
-    overlap = best["low"] <= honest["high"]
-    if gap <= 0 or best["title"] == honest["title"]:
-        st.info(
-            "No protocol gives more than whole movies held out: no leak shows here.",
-            icon=":material/water_drop:",
-        )
-    elif overlap:
-        st.info(
-            f"{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}; the intervals "
-            "overlap, so on this many images that may be noise.",
-            icon=":material/water_drop:",
-        )
+        text = f"Run it {other} as well: the gap between both is the leak."
     else:
-        st.warning(
-            f"**{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}.** That much of its "
-            f"{percent(best['accuracy'])} is recognising films, not expressions.",
-            icon=":material/water_drop:",
-        )
+        honest, best = fair.iloc[0], table.iloc[int(table["accuracy"].to_numpy().argmax())]
+        gap = best["accuracy"] - honest["accuracy"]
+        more = f"{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}"
+        if gap <= 0 or best["title"] == honest["title"]:
+            text = "No protocol gives more than whole movies held out: no leak shows here."
+        elif best["low"] <= honest["high"]:
+            text = f"{more}; the intervals overlap, so on this many images that may be noise."
+        else:
+            draw = st.warning
+            text = f"**{more}.** That much of its {percent(best['accuracy'])} is recognising films, not expressions."
+    draw(text, icon=":material/water_drop:")

@@ -12,14 +12,14 @@ from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import most_blocks_first
 from fer_core.storage.store import StoredRun
-from fer_core.ui.parts.widgets import plain, run_link
+from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
 
 ACTIVE = ("queued", "running")
 
 
 def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequence[str] = ()) -> None:
-    """Draw which of these runs are not done, a button that starts them, and how those started go on.
+    """Draw which of these runs are not done, a button that starts them, and how far those started are.
 
     Draws nothing where all are done; reruns the page when one of them ends.
 
@@ -40,7 +40,9 @@ def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequenc
             st.caption(line)
         for run in known.values():
             if run.error:
-                st.error(f"{plain(title(run))}, {run.protocol}: {plain(run.error)}", icon=":material/error:")
+                st.error(
+                    f"{escaped(title(run))}, {run.protocol}: {escaped(run.error)}", icon=":material/error:"
+                )
         if len(idle) < len(missing):
             ended = sum(run.ended for run in known.values())
             _watch(lab, ids, ended)
@@ -71,4 +73,4 @@ def _watch(lab: Lab, ids: list[str], ended: int) -> None:
     )
     for run in now:
         step = f": {run.step}, {run.step_done} of {run.step_total}" if run.step_total else ""
-        st.caption(f"[{plain(title(run))}, {run.protocol}]({run_link(run)}){plain(step)}")
+        st.caption(f"[{escaped(title(run))}, {run.protocol}]({run_link(run)}){escaped(step)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,15 @@ from fer_core.errors import FerError
 from fer_core.evaluation.metrics import compare
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
-from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import frame_link, percent, plain
+from fer_core.ui.parts.url import one_of
+from fer_core.ui.parts.widgets import escaped, frame_link, percent
 
 MOST_IMAGES = 24
 
@@ -44,10 +45,10 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
         return
     known = compared.named(runs)
     names = list(known)
-    one, other = _first_choice(list(known.values()))
+    one, other = first_choice(list(known.values()))
     left, right = st.columns(2)
-    first = left.selectbox("First", names, index=one, key=linked("a", names), bind="query-params")
-    second = right.selectbox("Second", names, index=other, key=linked("b", names), bind="query-params")
+    first = left.selectbox("First", index=one, **one_of("a", names))
+    second = right.selectbox("Second", index=other, **one_of("b", names))
     a, b = known[first], known[second]
     if a.id == b.id:
         st.info("Choose two different runs.", icon=":material/compare:")
@@ -56,10 +57,11 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
     if pair is None:
         st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
         return
-    _warn(a, b)
+    if words := fold_difference(a.config.protocol, b.config.protocol):
+        st.warning(words, icon=":material/rule:")
     _test(a, b, pair)
     st.subheader("Class by class")
-    figure.figure(resources.chart("class_differences", pair.classes), pair.classes, "class-differences")
+    figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")
@@ -71,7 +73,7 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
         _images(b, both[both["right_b"] & ~both["right_a"]], f"Only {title(b)} right", "a")
 
 
-def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
+def first_choice(runs: list[StoredRun]) -> tuple[int, int]:
     """Return the places of two runs that share their folds, by whole groups where there are such."""
     alike: dict[ProtocolConfig, list[int]] = defaultdict(list)
     for index in sorted(range(len(runs)), key=lambda index: PROTOCOLS[runs[index].protocol].leaks):
@@ -85,7 +87,7 @@ def _first_choice(runs: list[StoredRun]) -> tuple[int, int]:
 def paired(compared: Compared, one: str, other: str) -> Pair | None:
     """Return what tells two runs apart, by their ids; None where no image was held out in both."""
     runs = (compared.by_id[run_id] for run_id in (one, other))
-    both = side_by_side(*(resources.finished_predictions(run.id, run.attempts) for run in runs))
+    both = side_by_side(*(resources.finished_predictions(run) for run in runs))
     if both.empty:
         return None
     return Pair(
@@ -113,15 +115,15 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     """Return a row a class: class, images, first, second (shares recognised), difference, low, high."""
     rows = []
     for index in sorted(both["label"].unique()):
-        own = both[both["label"] == index]
-        found = compare(own["right_a"], own["right_b"], list(own["group"]), list(own["name"]))
+        part = both[both["label"] == index]
+        found = compare(part["right_a"], part["right_b"], list(part["group"]), list(part["name"]))
         low, high = found["interval"]
         rows.append(
             {
                 "class": CLASSES[index],
-                "images": len(own),
-                "first": own["right_a"].mean(),
-                "second": own["right_b"].mean(),
+                "images": len(part),
+                "first": part["right_a"].mean(),
+                "second": part["right_b"].mean(),
                 "difference": found["difference"],
                 "low": low,
                 "high": high,
@@ -147,18 +149,12 @@ def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
     return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
 
 
-def _warn(a: StoredRun, b: StoredRun) -> None:
-    said = fold_difference(a.config.protocol, b.config.protocol)
-    if said:
-        st.warning(said, icon=":material/rule:")
-
-
 def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     both, found = pair.both, pair.test
     low, high = found["interval"]
     columns = st.columns(4)
-    columns[0].metric(plain(title(a)), percent(both["right_a"].mean()))
-    columns[1].metric(plain(title(b)), percent(both["right_b"].mean()))
+    columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
+    columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
     columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
     columns[2].caption(
         "no interval: all images are of one movie or person"
@@ -168,11 +164,11 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
     columns[3].caption("exact, two-sided; frames taken as independent")
     if low > 0 or high < 0:
-        word, least = ("better", min(abs(low), abs(high)))
+        least = min(abs(low), abs(high))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{plain(title(winner))} is {word} than {plain(title(loser))}** on these {found['images']} images, by at "
-            f"least {100 * least:.1f} points at 95 %.",
+            f"**{escaped(title(winner))} is better than {escaped(title(loser))}** on these {found['images']} images, "
+            f"by at least {100 * least:.1f} points at 95 %.",
             icon=":material/check:",
         )
     else:
@@ -186,37 +182,43 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
 
 def _images(run: StoredRun, rows: pd.DataFrame, heading: str, wrong: str) -> None:
     """Draw the disagreeing images as thumbnails, or as names where there are no crops."""
-    st.markdown(f"**{plain(heading)}**: {len(rows)}")
-    shown = rows.head(MOST_IMAGES)
-    places = crop_rows(run, list(shown["name"]))
-    if places:
-        shown = shown[shown["name"].isin(places)]
-        grid([_tile(run, row, wrong, places) for row in shown.to_dict("records")], width=96)
-    elif len(shown):
-        st.dataframe(
-            shown.assign(
-                true=[CLASSES[i] for i in shown["label"]],
-                taken_for=[CLASSES[i] for i in shown[f"guess_{wrong}"]],
-            )[["name", "true", "taken_for"]],
-            hide_index=True,
-            alt=heading,
-        )
+    st.markdown(f"**{escaped(heading)}**: {len(rows)}")
+    shown = rows.head(MOST_IMAGES)[["name"]].assign(
+        true=rows["label"].map(CLASSES.__getitem__), taken_for=rows[f"guess_{wrong}"].map(CLASSES.__getitem__)
+    )
+
+    def words(row: dict[Hashable, Any]) -> tuple[str, str]:
+        true, taken = row["true"], row["taken_for"]
+        return f"{true} → {taken}", f"{true} face that the other took for {taken}"
+
+    if not crop_grid(run, shown, words) and len(shown):
+        st.dataframe(shown, hide_index=True, alt=heading)
     if len(rows) > MOST_IMAGES:
         st.caption(f"The first {MOST_IMAGES} of {len(rows)}.")
 
 
-def _tile(run: StoredRun, row: dict[Hashable, Any], wrong: str, places: dict[str, int]) -> Tile:
-    true, taken = CLASSES[row["label"]], CLASSES[row[f"guess_{wrong}"]]
-    return Tile(
-        resources.crop_facts(run.config.crops_key()).jpeg(places[row["name"]]),
-        f"{true} → {taken}",
-        row["name"].rpartition("/")[2],
-        f"{true} face that the other took for {taken}",
-        frame_link(run, row["name"]),
-    )
+def crop_grid(
+    run: StoredRun, rows: pd.DataFrame, words: Callable[[dict[Hashable, Any]], tuple[str, str]]
+) -> bool:
+    """Draw the crops of images under a run's settings, each a link to its frame; False where there are none here.
+
+    Args:
+        rows: a row an image, `name` among its columns.
+        words: what stands under an image and its text for screen readers, from its row.
+    """
+    places = _crop_rows(run, list(rows["name"]))
+    if not places:
+        return False
+    jpeg = resources.crop_facts(run.config.crops_key()).jpeg
+    tiles = []
+    for row in rows[rows["name"].isin(places)].to_dict("records"):
+        name, (title, alt) = row["name"], words(row)
+        tiles.append(Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, frame_link(run, name)))
+    grid(tiles, width=96)
+    return True
 
 
-def crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
+def _crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
     """Return where the crops of images lie under a run's settings; empty where there are none on this host."""
     try:
         crops = resources.crops(run.config)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,8 +18,10 @@ from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import weights_words
+from fer_core.results import charts
 from fer_core.results.paper import reported as paper
-from fer_core.results.paper.figures import (
+from fer_core.results.paper.counterparts import Runs
+from fer_core.results.paper.verdicts import (
     DIFFERS,
     FAILS,
     HOLDS,
@@ -26,18 +29,18 @@ from fer_core.results.paper.figures import (
     NOISE,
     PAPER_IMAGES,
     Checked,
+    JudgedStatement,
     Measured,
-    Runs,
     check_figures,
+    check_statements,
     noise,
 )
-from fer_core.results.paper.statements import check_statements
 from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.url import one_of
 from fer_core.ui.shell.setup import Lab
 
 from . import missing_runs
@@ -77,7 +80,7 @@ TABLES = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class PaperHere:
     """The paper beside the runs here: the runs it calls for by id, its figures and statements, the BDNN's settings."""
 
     plan: Plan
@@ -94,14 +97,14 @@ def view(lab: Lab, compared: Compared) -> None:
     if lab.dataset.generated:
         st.warning(
             f"{generated_words(lab.dataset.layout)[0]} can neither confirm nor refute the paper. Point FER Lab at SFEW "
-            "for that; here the same tables show how it would be told.",
+            "for that; here the same tables show how it would look.",
             icon=":material/draw:",
         )
     data = resources.data_config(lab.source)
     # On the faces as their hand-drawn boxes are now.
     faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual"})
     found = resources.of_trained(
-        judged,
+        paper_here,
         compared,
         lab.source,
         data.fingerprint,
@@ -145,10 +148,7 @@ def _network(compared: Compared) -> tuple[str, str]:
     # What has been run goes before what could be.
     offered.sort(key=lambda network: network not in known and bool(known))
     named = {_name(*network): network for network in offered}
-    name = st.selectbox(
-        "Beside the paper's ResNet18", list(named), key=linked("beside", list(named)), bind="query-params"
-    )
-    backbone, weights = named[name]
+    backbone, weights = named[st.selectbox("Beside the paper's ResNet18", **one_of("beside", list(named)))]
     if weights == "none":
         st.warning(
             f"**{_name(backbone, weights)}.** The paper's network was pretrained on ImageNet; these figures are of "
@@ -180,7 +180,7 @@ def _file(weights: str) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def judged(
+def paper_here(
     compared: Compared,
     source: str,
     fingerprint: str,
@@ -188,7 +188,7 @@ def judged(
     backbone: str | None,
     weights: str,
     file: tuple[int, int] | None,
-) -> Judged:
+) -> PaperHere:
     """Set the paper beside the runs of a data set; `fingerprint` and `file` renew it when a file changes."""
     plan = paper_plan(
         resources.dataset(source),
@@ -202,17 +202,17 @@ def judged(
         compared.runs,
         plan.backbone,
         resources.epochs,
-        lambda run: resources.finished_predictions(run.id, run.attempts),
+        resources.finished_predictions,
         plan.weights,
         plan.absent,
     )
-    return Judged(
+    return PaperHere(
         plan,
         {config.key(): config for config in plan.configs},
         runs.stand_in,
         check_figures(runs),
         _judgements(runs),
-        _settings(runs).set_index("Setting"),
+        _settings(runs),
     )
 
 
@@ -235,33 +235,30 @@ def _figure(figures: Sequence[Checked], stand_in: str) -> None:
         if one.reported.measure != "val_accuracy":
             continue
         for protocol, here in ((one.reported.protocol, one.like), ("group", one.by_group)):
-            low, high = here.interval if here and here.interval else (float("nan"),) * 2
+            value, interval = (here.value, here.interval) if here else (np.nan, None)
             rows.append(
                 {
                     "system": one.reported.system,
                     "reported": one.reported.value,
-                    "measured": here.value if here else float("nan"),
-                    "low": low,
-                    "high": high,
+                    "measured": value,
+                    **dict(zip(("low", "high"), interval or (np.nan, np.nan), strict=True)),
                     "protocol": protocol,
                     "leaks": PROTOCOLS[protocol].leaks,
                     "here": stand_in if one.reported.model == "resnet18" else "",
                 }
             )
     table = pd.DataFrame(rows)
-    figure.figure(resources.chart("paper_vs_here", table, "accuracy", stand_in), table, "paper-and-here")
+    figure.figure(resources.chart(charts.paper_vs_here, table, stand_in), table, "paper-and-here")
 
 
 def _row(one: Checked) -> dict[str, str]:
     reported = one.reported
     return {
         "Figure": f"{reported.system}: {MEASURES[reported.measure]}",
-        "Paper": f"{reported.printed}\N{NO-BREAK SPACE}%"
-        if reported.measure.endswith("accuracy")
-        else reported.printed,
+        "Paper": reported.printed + ("\N{NO-BREAK SPACE}%" if reported.measure.endswith("accuracy") else ""),
         "Here, same protocol": _shown(one.like),
         "Here, by movie or person": _shown(one.by_group),
-        "Verdict": f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}",
+        "Verdict": _verdict(one),
     }
 
 
@@ -288,33 +285,27 @@ def _settings(found: Runs) -> pd.DataFrame:
             + (f"{model.inputs.side}²" if model.inputs.kind == "pixels" else "D"),
             "Output Shape": "7 forward, as the input in reverse",
         }
-    parts = paper.BDNN_SETTINGS
-    return pd.DataFrame(
-        [
-            {
-                "Setting": name,
-                "Paper, forward": value.strip("$"),
-                "Paper, backward": parts["Backward Net"][name].strip("$"),
-                "Here": here[name],
-            }
-            for name, value in parts["Forward Net"].items()
-        ]
-    )
+    parts = pd.DataFrame(paper.BDNN_SETTINGS).apply(lambda column: column.str.strip("$"))
+    parts.columns = pd.Index(["Paper, forward", "Paper, backward"])
+    return parts.assign(Here=here).rename_axis("Setting")
 
 
 def _judgements(runs: Runs) -> pd.DataFrame:
     rows: dict[str, dict[str, str]] = {}
     for one in check_statements(runs):
-        row = rows.setdefault(one.statement, {"Statement": f"{one.statement} ({one.source})"})
         column = "Here, by movie or person" if one.protocol == "group" else "Here, as the paper"
-        row[column] = f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}"
-    return pd.DataFrame(list(rows.values())).set_index("Statement")
+        rows.setdefault(f"{one.statement} ({one.source})", {})[column] = _verdict(one)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("Statement")
 
 
-def _statements(found: Judged) -> None:
+def _verdict(one: Checked | JudgedStatement) -> str:
+    return f"**{MARKS.get(one.verdict, one.verdict)}.** {one.words}"
+
+
+def _statements(found: PaperHere) -> None:
     st.subheader("What the paper says of them")
     if found.stand_in:
-        st.caption(f"Judged here with {found.stand_in} in place of the paper's ResNet18.")
+        st.caption(f"Judged here with {found.stand_in} instead of the paper's ResNet18.")
     st.table(found.statements)
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % bootstrap over movies or persons; "

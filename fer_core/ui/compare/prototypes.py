@@ -21,11 +21,10 @@ from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import labels
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.gallery import Tile, grid
-from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import frame_link, percent
+from fer_core.ui.parts.url import one_of
+from fer_core.ui.parts.widgets import percent
 
-from .pair import crop_rows
+from .pair import crop_grid
 
 SHOWN = 8
 
@@ -44,15 +43,12 @@ def view(runs: list[StoredRun]) -> None:
         )
         return
     left, right = st.columns([3, 1])
-    run = known[
-        left.selectbox("BDNN", list(known), key=linked("prototypes", list(known)), bind="query-params")
-    ]
+    run = known[left.selectbox("BDNN", **one_of("prototypes", list(known)))]
     folds, names = read_folds(stored.open("runs", run.id))
     single = {f"seed {one.seed}, fold {one.fold + 1}": one for one in folds}
-    choices = ["mean", *single]
-    which = right.selectbox("Fold", choices, key=linked("fold", choices), bind="query-params")
-    own = [single[which]] if which in single else folds
-    prototypes = np.mean([one.prototypes for one in own if one.prototypes is not None], axis=0)
+    which = right.selectbox("Fold", **one_of("fold", ["mean", *single]))
+    chosen = [single[which]] if which in single else folds
+    prototypes = np.mean([one.prototypes for one in chosen if one.prototypes is not None], axis=0)
     st.subheader("Prototypes")
     st.caption(
         "What the reverse direction gives back for the label of a class alone: the same weights that classify, run "
@@ -60,11 +56,11 @@ def view(runs: list[StoredRun]) -> None:
     )
     _draw(run, prototypes)
     st.subheader("Distances")
-    predictions = resources.finished_predictions(run.id, run.attempts)
+    predictions = resources.finished_predictions(run)
     labels_of = dict(zip(predictions["name"], predictions["label"], strict=True))
-    table = held_out_distances(own, names, labels_of)
+    table = held_out_distances(chosen, names, labels_of)
     means = charts.distance_table(_values(table), table["label"].to_numpy())
-    figure.figure(resources.chart("distance_map", means), means, "prototype-distances")
+    figure.figure(resources.chart(charts.distance_map, means), means, "prototype-distances")
     nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
     st.caption(
         "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
@@ -112,7 +108,7 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
         )
         return
     table = charts.profile_table(prototypes)
-    figure.figure(resources.chart("profiles", table), table, "prototypes")
+    figure.figure(resources.chart(charts.profiles, table), table, "prototypes")
 
 
 def faces(prototypes: np.ndarray, side: int, size: int = 160) -> list[np.ndarray]:
@@ -129,39 +125,23 @@ def _png(gray: np.ndarray) -> bytes:
 
 
 def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
-    name = st.pills(
-        "Images of",
-        list(CLASSES),
-        default=CLASSES[0],
-        key=linked("class", CLASSES),
-        bind="query-params",
-        required=True,
-    )
-    own = table[table["label"] == CLASSES.index(name or CLASSES[0])]
-    if own.empty:
+    name = st.pills("Images of", default=CLASSES[0], required=True, **one_of("class", CLASSES))
+    images = table[table["label"] == CLASSES.index(name or CLASSES[0])]
+    if images.empty:
         st.info("No image of this class was held out.", icon=":material/image_not_supported:")
         return
-    own = own.assign(distance=own[name]).sort_values("distance")
-    shown = min(SHOWN, max(1, len(own) // 2))  # no image on both sides
-    places = crop_rows(run, list(own["name"]))
+    images = images.assign(distance=images[name]).sort_values("distance")
+    shown = min(SHOWN, max(1, len(images) // 2))  # no image on both sides
+
+    def words(row: dict[Hashable, Any]) -> tuple[str, str]:
+        return f"{row['distance']:.2f}", f"{name} face, distance {row['distance']:.2f}"
+
     left, right = st.columns(2, gap="large")
     for column, heading, part in (
-        (left, "Nearest to its prototype", own.head(shown)),
-        (right, "Farthest from it", own.tail(shown)[::-1]),
+        (left, "Nearest to its prototype", images.head(shown)),
+        (right, "Farthest from it", images.tail(shown)[::-1]),
     ):
         with column:
             st.markdown(f"**{heading}**")
-            if not places:
+            if not crop_grid(run, part, words):
                 st.dataframe(part[["name", "distance"]], hide_index=True, alt=heading)
-                continue
-            grid([_tile(run, name, row, places) for row in part.to_dict("records")], width=96)
-
-
-def _tile(run: StoredRun, label_name: str, row: dict[Hashable, Any], places: dict[str, int]) -> Tile:
-    return Tile(
-        resources.crop_facts(run.config.crops_key()).jpeg(places[row["name"]]),
-        f"{row['distance']:.2f}",
-        row["name"].rpartition("/")[2],
-        f"{label_name} face, distance {row['distance']:.2f}",
-        frame_link(run, row["name"]),
-    )

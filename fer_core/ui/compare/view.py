@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared, label
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.url import linked, one_of
 from fer_core.ui.parts.widgets import runs_dataframe
 
 COLUMNS = (
@@ -32,19 +33,11 @@ ORDERS = ("validation accuracy", "newest first", "system")
 def filters(known: Compared) -> list[StoredRun]:
     """Draw the filters and return the runs that pass; their values are in the URL."""
     left, middle, right = st.columns([3, 3, 2])
-    families = sorted(set(known.families.values()))
-    systems = left.multiselect("System", families, key=linked("system", families), bind="query-params")
+    systems = left.multiselect("System", **one_of("system", sorted(set(known.families.values()))))
     names = sorted({run.protocol for run in known.runs})
-    protocols = middle.multiselect(
-        "Protocol",
-        names,
-        key=linked("protocol", names),
-        bind="query-params",
-        help="; ".join(
-            f"{name}: {one.title}" + (" (leaks)" if one.leaks else "") for name, one in PROTOCOLS.items()
-        ),
-    )
-    order = right.selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
+    meanings = (f"{name}: {one.title}{' (leaks)' if one.leaks else ''}" for name, one in PROTOCOLS.items())
+    protocols = middle.multiselect("Protocol", **one_of("protocol", names), help="; ".join(meanings))
+    order = right.selectbox("Order", **one_of("order", ORDERS))
     runs = [run for run in known.runs if not protocols or run.protocol in protocols]
     runs = [run for run in runs if not systems or known.families[run.id] in systems]
     if order == ORDERS[0]:
@@ -73,7 +66,7 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
             **{name: rows[name] for name in ("protocol", "leaks", "low", "high", "folds", "images")},
         }
     )
-    figure.figure(resources.chart("accuracy_intervals", drawn), lambda: run_table(runs), "all-runs")
+    figure.figure(resources.chart(charts.accuracy_intervals, drawn), lambda: run_table(runs), "all-runs")
     st.caption(
         "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
         f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
@@ -102,13 +95,16 @@ def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
     if len(set(names)) < 2:
         return "", list(names)
     longest = min(map(len, words)) - 1  # each keeps a word
-    first = next((i for i in range(longest) if len({own[i] for own in words}) > 1), longest)
-    last = next(
-        (i for i in range(longest - first) if len({own[-1 - i] for own in words}) > 1), longest - first
-    )
+    first = _alike([each[:longest] for each in words])
+    last = _alike([each[::-1][: longest - first] for each in words])
     ends = " ".join(words[0][:first]), " ".join(words[0][len(words[0]) - last :])
     shared = ", ".join(end.strip(" ,") for end in ends if end)
-    return shared, [" ".join(own[first : len(own) - last]).strip(" ,") for own in words]
+    return shared, [" ".join(each[first : len(each) - last]).strip(" ,") for each in words]
+
+
+def _alike(words: Sequence[Sequence[str]]) -> int:
+    """Return how many words lists of equal length begin with alike."""
+    return len(list(takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=True))))
 
 
 def curves(compared: Compared, runs: list[StoredRun]) -> None:
@@ -119,14 +115,8 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         (run for run in runs if run.unfreeze and run.config.faces.extract),
         key=lambda run: (run.protocol != "group", run.unfreeze),
     )
-    chosen = st.multiselect(
-        "Runs",
-        list(known),
-        default=[names[run.id] for run in deep[:3]],
-        key=linked("curves", list(known)),
-        bind="query-params",
-        max_selections=6,
-    )
+    usual = [names[run.id] for run in deep[:3]]
+    chosen = st.multiselect("Runs", default=usual, max_selections=6, **one_of("curves", list(known)))
     picked = [known[name] for name in chosen]
     alike = len({run.config.protocol for run in picked}) == 1
     # A number of folds is one word, so that none is told apart by half of it.
@@ -142,7 +132,7 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         epochs = pd.concat(
             [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
         )
-        figure.figure(resources.chart("learning_curves", epochs), epochs, "learning-curves")
+        figure.figure(resources.chart(charts.learning_curves, epochs), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
         under = f"{shared}. {under}" if shared else under
         st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")
@@ -155,9 +145,9 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         return
     st.subheader("Both directions of the BDNN")
     bdnns = compared.named(both)
-    chosen_one = st.selectbox("BDNN", list(bdnns), key=linked("bdnn", list(bdnns)), bind="query-params")
-    losses = charts.direction_losses(resources.epochs(bdnns[chosen_one]))
-    figure.figure(resources.chart("two_directions", losses), losses, "bdnn-losses")
+    bdnn = bdnns[st.selectbox("BDNN", **one_of("bdnn", list(bdnns)))]
+    losses = charts.direction_losses(resources.epochs(bdnn))
+    figure.figure(resources.chart(charts.two_directions, losses), losses, "bdnn-losses")
     st.caption(
         "As the paper's figure 5: one set of weights, forward to the classes and in reverse to the inputs. The reverse "
         "error is in standard units; 1 is what always giving back the mean reaches. Bands span the folds."

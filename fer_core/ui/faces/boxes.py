@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +17,7 @@ from fer_core.faces.extraction import Crops
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.box_editor import box_editor, shown
-from fer_core.ui.parts.widgets import age, plain
+from fer_core.ui.parts.widgets import age, escaped
 from fer_core.ui.shell.setup import Lab
 
 #: The most frames that opening a page cuts by itself; more are a run with its progress.
@@ -92,7 +92,6 @@ def editor(lab: Lab, config: RunConfig, row: Mapping) -> None:
 def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
     name = row["name"]
     history = lab.store.manual_box_history(config.data.fingerprint, name)
-    entry = _newest(history)
     if lab.demo:
         st.caption(f"{lab.closed}: {OFF}")
     elif not _editable(lab, config):
@@ -102,16 +101,12 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
             icon=":material/info:",
         )
     else:
+        entry = _newest(history)
         saved = _box(entry)
         version = 0 if entry is None else int(entry["version"])
+        keys = ("to draw on", lab.source, config.data.fingerprint, name)
         box = box_editor(
-            resources.picture(
-                lambda: shown(resources.frame_array(lab.source, name)),
-                "to draw on",
-                lab.source,
-                config.data.fingerprint,
-                name,
-            ),
+            resources.picture(lambda: shown(resources.frame_array(lab.source, name)), *keys),
             (int(row["width"]), int(row["height"])),
             name,
             faces=resources.detections(config.detections_key()).get(name),
@@ -125,46 +120,45 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
 def _buttons(
     lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box | None, able: tuple[bool, bool]
 ) -> None:
-    data = config.data.fingerprint
-    undoable, redoable = able
+    store, data = lab.store, config.data.fingerprint
+    actions: tuple[tuple[str, str, bool, str, Callable[[], object], str], ...] = (
+        (
+            *("Save box", "save", box is not None and box != saved),
+            "The frame is cut at this box from now on",
+            lambda: store.add_manual_box(data, name, box, author=author()),
+            "Saved: the frame is cut at your box.",
+        ),
+        (
+            *("Undo", "undo", able[0]),
+            "Set the newest entry of this frame aside; the one before counts again",
+            lambda: store.undo_manual_box(data, name),
+            "Undone.",
+        ),
+        (
+            *("Redo", "redo", able[1]),
+            "Let the entry undone last count again, with its author and time",
+            lambda: store.redo_manual_box(data, name),
+            "Done again.",
+        ),
+        (
+            *("Remove", "delete", saved is not None),
+            "Use what the detector found again; Undo brings the box back",
+            lambda: store.add_manual_box(data, name, None, author=author()),
+            "Removed: what the detector found is used again.",
+        ),
+    )
     with st.container(horizontal=True):
-        if st.button(
-            "Save box",
-            type="primary",
-            icon=":material/save:",
-            key=f"save-{name}",
-            disabled=box is None or box == saved,
-            help="The frame is cut at this box from now on",
-        ):
-            lab.store.add_manual_box(data, name, box, author=author())
-            _follow(lab, config, "Saved: the frame is cut at your box.")
-        if st.button(
-            "Undo",
-            icon=":material/undo:",
-            key=f"undo-{name}",
-            disabled=not undoable,
-            help="Set the newest entry of this frame aside; the one before counts again",
-        ):
-            lab.store.undo_manual_box(data, name)
-            _follow(lab, config, "Undone.")
-        if st.button(
-            "Redo",
-            icon=":material/redo:",
-            key=f"redo-{name}",
-            disabled=not redoable,
-            help="Let the entry undone last count again, with its author and time",
-        ):
-            lab.store.redo_manual_box(data, name)
-            _follow(lab, config, "Done again.")
-        if st.button(
-            "Remove",
-            icon=":material/delete:",
-            key=f"remove-{name}",
-            disabled=saved is None,
-            help="Use what the detector found again; Undo brings the box back",
-        ):
-            lab.store.add_manual_box(data, name, None, author=author())
-            _follow(lab, config, "Removed: what the detector found is used again.")
+        for label, icon, possible, text, act, done in actions:
+            if st.button(
+                label,
+                type="primary" if icon == "save" else "secondary",
+                icon=f":material/{icon}:",
+                key=f"{label.split()[0].lower()}-{name}",
+                disabled=not possible,
+                help=text,
+            ):
+                act()
+                _follow(lab, config, done)
 
 
 def _newest(history: pd.DataFrame) -> dict | None:
@@ -195,7 +189,7 @@ def _history(history: pd.DataFrame) -> None:
     entry = _newest(history)
     if entry:
         st.caption(
-            f"{_what(entry)} by **{plain(entry['author'] or 'unknown')}**, {age(entry['created'])} "
+            f"{_what(entry)} by **{escaped(entry['author'] or 'unknown')}**, {age(entry['created'])} "
             f"({_day(entry['created'])}); entry {entry['version']} of this frame."
         )
     if len(history) < 2 and history["undone"].isna().all():
@@ -255,37 +249,28 @@ def files(lab: Lab, config: RunConfig, table: pd.DataFrame) -> None:
     with panel, st.container(width=560):
         drawn = lab.store.manual_boxes(config.data.fingerprint).dropna(subset=["x1"])
         records = [
-            BoxRecord(
-                row["name"], (row["x1"], row["y1"], row["x2"], row["y2"]), row["author"], row["created"]
-            )
+            BoxRecord(row["name"], tuple(row[side] for side in SIDES), row["author"], row["created"])
             for row in drawn.to_dict("records")
         ]
         readable = table[table["width"] > 0]
-        frames = {
-            name: (int(width), int(height))
-            for name, width, height in zip(
-                readable["name"], readable["width"], readable["height"], strict=True
-            )
-        }
+        sizes = readable[["width", "height"]].astype(int).itertuples(index=False, name=None)
+        frames = dict(zip(readable["name"], sizes, strict=True))
         st.markdown(f"**{len(records)}** of {len(table):,} frames have a hand-drawn box.")
         stem = "boxes-" + re.sub(r"[^A-Za-z0-9]+", "-", lab.dataset.name).strip("-").lower()
         with st.container(horizontal=True):
-            st.download_button(
-                "CSV",
-                to_csv(records),
-                f"{stem}.csv",
-                "text/csv",
-                icon=":material/download:",
-                disabled=not records,
-            )
-            st.download_button(
-                "COCO JSON",
-                to_coco(records, frames),
-                f"{stem}.json",
-                "application/json",
-                icon=":material/download:",
-                disabled=not records,
-            )
+            for label, ending, mime in (
+                ("CSV", "csv", "text/csv"),
+                ("COCO JSON", "json", "application/json"),
+            ):
+                content = to_csv(records) if ending == "csv" else to_coco(records, frames)
+                st.download_button(
+                    label,
+                    content,
+                    f"{stem}.{ending}",
+                    mime,
+                    icon=":material/download:",
+                    disabled=not records,
+                )
         if lab.demo:
             st.caption(f"{lab.closed}: {OFF}")
             return
@@ -302,7 +287,7 @@ def _bring_in(lab: Lab, config: RunConfig, found: Imported, here: list[BoxRecord
     known = {record.name: record.box for record in here}
     new = [record for record in found.records if known.get(record.name) != record.box]
     replaced = sum(record.name in known for record in new)
-    over = f" ({replaced} in place of one that is here)" if replaced else ""
+    over = f" ({replaced} instead of one that is here)" if replaced else ""
     st.write(f"**{_count(len(new), 'box', 'boxes')}** to add{over}.")
     if same := len(found.records) - len(new):
         st.caption(f"{_count(same, 'box is', 'boxes are')} here already, exactly so.")

@@ -9,7 +9,7 @@ from fer_core.config.run import CLASSES
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
 from fer_core.ui.cache.crop_facts import CropFacts
-from fer_core.ui.parts.url import in_range, linked
+from fer_core.ui.parts.url import in_range, one_of
 
 ORDERS = ("name", "probability", "face size")
 
@@ -22,71 +22,62 @@ def filters(table: pd.DataFrame, facts: CropFacts) -> pd.DataFrame:
         facts: of all crops, which say what there is to choose, whatever part is looked at.
     """
     top = st.columns([1.7, 1.7, 1.7, 1.3, 1.6], vertical_alignment="bottom")
-    present, known = list(facts.statuses), facts.groups
-    statuses = top[0].multiselect("Status", present, key=linked("status", present), bind="query-params")
-    classes = top[1].multiselect("Class", CLASSES, key=linked("class", CLASSES), bind="query-params")
-    groups = top[2].multiselect("Movie or person", known, key=linked("group", known), bind="query-params")
-    order = top[3].selectbox("Order", ORDERS, key=linked("order", ORDERS), bind="query-params")
-    if statuses:
-        table = table[table["status"].isin(statuses)]
-    if classes:
-        table = table[table["label"].isin([CLASSES.index(name) for name in classes])]
-    if groups:
-        table = table[table["group"].isin(groups)]
+    columns = {
+        "status": top[0].multiselect("Status", **one_of("status", list(facts.statuses))),
+        "label": [CLASSES.index(name) for name in top[1].multiselect("Class", **one_of("class", CLASSES))],
+        "group": top[2].multiselect("Movie or person", **one_of("group", facts.groups)),
+    }
+    order = top[3].selectbox("Order", **one_of("order", ORDERS))
     with top[4].popover("More filters", width="stretch"):
-        table, narrowed = _rarer(table, facts)
+        if facts.splits:
+            columns["split"] = st.multiselect("Split", **one_of("split", facts.splits))
+        likely, sizes, narrowed = _ranges(facts)
+    if columns.get("split"):
+        narrowed.insert(0, "split")
     if narrowed:
         st.caption("Narrowed by " + ", ".join(narrowed) + " (More filters).")
-    return _ordered(_rescued(table, list(facts.rescued)), order, facts.crops)
+    if facts.rescued:
+        columns["rescued_by"] = st.pills(
+            "Found on a second look",
+            selection_mode="multi",
+            **one_of("rescued", list(facts.rescued)),
+            help=" ".join(f"**{name}**: {POLICIES[name].title}." for name in facts.rescued),
+        )
+    for column, chosen in columns.items():
+        if chosen:
+            table = table[table[column].isin(chosen)]
+    if likely:
+        table = table[pd.to_numeric(table["probability"]).between(*likely)]
+    if sizes:
+        table = table[facts.crops.sides[table.index].between(*sizes)]
+    return _ordered(table, order, facts.crops)
 
 
-def _rescued(table: pd.DataFrame, present: list[str]) -> pd.DataFrame:
-    """Draw the choice of second looks where any found a face."""
-    if not present:
-        return table
-    chosen = st.pills(
-        "Found on a second look",
-        present,
-        selection_mode="multi",
-        key=linked("rescued", present),
-        bind="query-params",
-        help=" ".join(f"**{name}**: {POLICIES[name].title}." for name in present),
-    )
-    return table[table["rescued_by"].isin(chosen)] if chosen else table
+Range = tuple[float, float]
 
 
-def _rarer(table: pd.DataFrame, facts: CropFacts) -> tuple[pd.DataFrame, list[str]]:
-    """Draw the rarer filters; return the rows that pass and the filters in use.
+def _ranges(facts: CropFacts) -> tuple[Range | None, Range | None, list[str]]:
+    """Draw the ranges of probability and size; return those that are narrowed, else None, and what to say of them.
 
     A range that is narrowed leaves out frames without a face.
     """
-    narrowed = []
-    splits = facts.splits
-    if splits:
-        chosen = st.multiselect("Split", splits, key=linked("split", splits), bind="query-params")
-        if chosen:
-            table = table[table["split"].isin(chosen)]
-            narrowed.append("split")
+    widest = (0.0, 1.0)
     likely = st.slider(
-        "Probability of the face",
-        value=(0.0, 1.0),
-        step=0.01,
-        **in_range("probability", 0.0, 1.0, pair=True),
+        "Probability of the face", value=widest, step=0.01, **in_range("probability", *widest, pair=True)
     )
-    if likely != (0.0, 1.0):
-        table = table[pd.to_numeric(table["probability"]).between(*likely)]
-        narrowed.append(f"probability {likely[0]:.2f} to {likely[1]:.2f}")
-    largest = facts.largest
-    between = st.slider(
+    all_sizes = (0, facts.largest)
+    sizes = st.slider(
         "Face size (shorter side, pixels)",
-        value=(0, largest),
+        value=all_sizes,
         step=5,
-        **in_range("size", 0, largest, pair=True),
+        **in_range("size", *all_sizes, pair=True),
     )
-    if between != (0, largest):
-        table = table[facts.crops.sides[table.index].between(*between)]
-        narrowed.append(f"face size {between[0]} to {between[1]} pixels")
-    return table, narrowed
+    words = []
+    if likely != widest:
+        words.append(f"probability {likely[0]:.2f} to {likely[1]:.2f}")
+    if sizes != all_sizes:
+        words.append(f"face size {sizes[0]} to {sizes[1]} pixels")
+    return likely if likely != widest else None, sizes if sizes != all_sizes else None, words
 
 
 def _ordered(table: pd.DataFrame, order: str, crops: Crops) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
 from fer_core.faces.rescue import POLICIES
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import SWITCH, in_range, linked
+from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.shell.setup import Lab
 
 DEFAULT = FacesConfig()
@@ -32,14 +32,20 @@ TRY = "try_"
 def settings_form(lab: Lab) -> RunConfig:
     """Draw the detection settings and return the definition they make; every value is in the URL."""
     with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
-        values = {"choice": choice(), "no_face": no_face(), "margin": margin()}
-        values["doubtful_below"] = round(
-            st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0)), 2
-        )
-        values["align"] = st.toggle("Align eyes and mouth", key=linked("align", SWITCH), bind="query-params")
+        values: dict[str, Any] = {
+            "choice": choice(),
+            "no_face": st.selectbox(
+                "A frame with no face", **one_of("no_face", list(NO_FACE), NO_FACE.__getitem__)
+            ),
+            "margin": margin(),
+        }
+        trusted = st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0))
+        values["doubtful_below"] = round(trusted, 2)
+        values["align"] = st.toggle("Align eyes and mouth", **switch("align"))
         st.markdown("**Detector**")
         tuned, damaged = available(resources.artifacts())
-        values["detector"] = detector(tuned)
+        if tuned:
+            values["detector"] = detector(tuned)
         if damaged:
             st.caption(
                 f"Left out, since the config.json is damaged: {', '.join(key[:6] for key in damaged)}. Delete the "
@@ -52,16 +58,11 @@ def settings_form(lab: Lab) -> RunConfig:
 
 
 def detector(tuned: Sequence[FineTuned]) -> str:
-    """Draw which R- and O-Net look, and return the key; nothing is drawn while none has been fine-tuned."""
-    if not tuned:
-        return DEFAULT.detector
+    """Draw which R- and O-Net look, and return the key."""
     labels = {DEFAULT.detector: "MTCNN as pretrained", **{one.key: one.label for one in tuned}}
     return st.selectbox(
         "R- and O-Net",
-        list(labels),
-        key=linked("detector", list(labels), labels.__getitem__),
-        bind="query-params",
-        format_func=labels.__getitem__,
+        **one_of("detector", list(labels), labels.__getitem__),
         help="Fine-tuned by `python -m fer_core detector train`, which says what each wins and loses on movies "
         "left out. Frames it was trained on flatter it.",
     )
@@ -71,55 +72,33 @@ def choice(prefix: str = "", start: FacesConfig = DEFAULT) -> str:
     """Draw which of several faces is taken."""
     return st.selectbox(
         "Which face, when there are several",
-        CHOICES,
-        CHOICES.index(start.choice),
-        key=linked(f"{prefix}choice", CHOICES, _words),
-        bind="query-params",
-        format_func=_words,
-    )
-
-
-def _words(value: str) -> str:
-    return value.replace("_", " ")
-
-
-def no_face() -> str:
-    """Draw what is done with a frame that has no face."""
-    return st.selectbox(
-        "A frame with no face",
-        list(NO_FACE),
-        key=linked("no_face", list(NO_FACE), NO_FACE.__getitem__),
-        bind="query-params",
-        format_func=NO_FACE.__getitem__,
+        index=CHOICES.index(start.choice),
+        **one_of(f"{prefix}choice", CHOICES, lambda value: value.replace("_", " ")),
     )
 
 
 def margin(prefix: str = "", start: FacesConfig = DEFAULT) -> int:
     """Draw the margin of the crop."""
-    return st.slider(
-        "Margin around the face (pixels of the crop)",
-        value=start.margin,
-        step=4,
-        **in_range(f"{prefix}margin", 0, 64),
-    )
+    label = "Margin around the face (pixels of the crop)"
+    return st.slider(label, value=start.margin, step=4, **in_range(f"{prefix}margin", 0, 64))
 
 
 def thresholds(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[float, ...]:
     """Draw the three nets' thresholds side by side."""
-    found = []
-    names = (("pnet", "P-Net"), ("rnet", "R-Net"), ("onet", "O-Net"))
-    for column, (name, title), value, usual in zip(
-        st.columns(3), names, start.thresholds, DEFAULT.thresholds, strict=True
-    ):
-        chosen = column.slider(
-            title,
-            value=value,
-            step=0.01,
-            **in_range(f"{prefix}{name}", 0.05, 0.99),
-            help=f"Least probability of a face at {title}; MTCNN's own is {usual:.2f}",
+    nets = zip(st.columns(3), ("P-Net", "R-Net", "O-Net"), start.thresholds, DEFAULT.thresholds, strict=True)
+    return tuple(
+        round(
+            column.slider(
+                net,
+                value=value,
+                step=0.01,
+                **in_range(prefix + net.lower().replace("-", ""), 0.05, 0.99),
+                help=f"Least probability of a face at {net}; MTCNN's own is {usual:.2f}",
+            ),
+            2,
         )
-        found.append(round(chosen, 2))
-    return tuple(found)
+        for column, net, value, usual in nets
+    )
 
 
 def pyramid(prefix: str = "", start: FacesConfig = DEFAULT) -> dict[str, Any]:
@@ -145,18 +124,15 @@ def pyramid(prefix: str = "", start: FacesConfig = DEFAULT) -> dict[str, Any]:
 
 def rescues(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[str, ...]:
     """Draw the second looks, tried in the order they are chosen."""
-    return tuple(
-        st.multiselect(
-            "Second looks at a frame with no face",
-            RESCUES,
-            start.rescue,
-            key=linked(f"{prefix}rescue", RESCUES),
-            bind="query-params",
-            placeholder="None",
-            help="Tried in this order until one finds a face, and noted with the frame. "
-            + " ".join(f"**{name}**: {policy.title}; {policy.why}." for name, policy in POLICIES.items()),
-        )
+    titles = " ".join(f"**{name}**: {policy.title}; {policy.why}." for name, policy in POLICIES.items())
+    chosen = st.multiselect(
+        "Second looks at a frame with no face",
+        default=start.rescue,
+        **one_of(f"{prefix}rescue", RESCUES),
+        placeholder="None",
+        help=f"Tried in this order until one finds a face, and noted with the frame. {titles}",
     )
+    return tuple(chosen)
 
 
 def as_state(faces: FacesConfig) -> dict[str, Any]:

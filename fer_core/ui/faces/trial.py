@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ import streamlit as st
 from fer_core.config.run import CLASSES, FacesConfig, RunConfig, digest
 from fer_core.evaluation.metrics import wilson
 from fer_core.faces.crops import FAILED, Chosen, Faces, choose, cut
-from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 from fer_core.faces.explanation import shown, why
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
@@ -24,6 +23,7 @@ from fer_core.ui.parts.widgets import interval
 from fer_core.ui.shell.setup import Lab
 
 from . import settings
+from .pictures import frame_links, outlined
 from .settings import TRY
 
 #: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each
@@ -87,18 +87,16 @@ def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
 
 def _form(current: FacesConfig) -> FacesConfig:
     """Draw the sliders and return the settings they make; the rest is as on the page."""
-    thresholds = settings.thresholds(TRY, current)
-    values = settings.pyramid(TRY, current)
+    values: dict[str, Any] = {"thresholds": settings.thresholds(TRY, current)}
+    values |= settings.pyramid(TRY, current)
     left, middle, right = st.columns(3)
     with left:
-        margin = settings.margin(TRY, current)
+        values["margin"] = settings.margin(TRY, current)
     with middle:
-        choice = settings.choice(TRY, current)
+        values["choice"] = settings.choice(TRY, current)
     with right:
-        rescues = settings.rescues(TRY, current)
-    return current.model_copy(
-        update={**values, "thresholds": thresholds, "margin": margin, "choice": choice, "rescue": rescues}
-    )
+        values["rescue"] = settings.rescues(TRY, current)
+    return current.model_copy(update=values)
 
 
 def _keep() -> None:
@@ -124,7 +122,7 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
     box = None if row["box"] is None else tuple(row["box"])
     rescued = row["rescued_by"] if isinstance(row["rescued_by"], str) else None
     was = Chosen(row["status"], box, row["probability"], None, len(old), rescued)
-    new = resources.look_again(lab.source, config.data.fingerprint, name, faces.model_dump_json())
+    new = resources.look_again(lab.source, config.data.fingerprint, name, faces)
     becomes = choose(new, faces)
     before, after = st.columns(2, gap="large")
     with before:
@@ -141,25 +139,16 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
 
 def _side(title: str, image: np.ndarray, faces: Faces, chosen: Chosen, crop: np.ndarray) -> None:
     """Draw a frame with its faces, what becomes of it, and its crop."""
-    boxes, colours = [tuple(box) for box in faces.boxes.tolist()], [OTHER] * len(faces)
-    labels = [shown(float(value)) for value in faces.probabilities]
-    if chosen.status == "manual" and chosen.box:
-        boxes, colours, labels = [*boxes, chosen.box], [*colours, DRAWN], [*labels, "drawn"]
-    elif chosen.box:
-        colours = [CHOSEN if np.allclose(box, chosen.box) else OTHER for box in boxes]
-    said = [chosen.status]
+    words = [chosen.status]
     if chosen.box and chosen.status != "manual" and chosen.probability is not None:
-        said.append(shown(chosen.probability))
+        words.append(shown(chosen.probability))
     if len(faces) > 1:
-        said.append(f"{len(faces)} faces")
+        words.append(f"{len(faces)} faces")
     if chosen.rescued_by:
-        said.append(POLICIES[chosen.rescued_by].title)
-    st.markdown(f"**{title}**: {' · '.join(said)}")
-    st.image(
-        encode(annotate(image, boxes, labels=labels, colours=colours, landmarks=list(faces.landmarks))),
-        alt=f"{title}: {len(faces)} faces",
-        width="stretch",
-    )
+        words.append(POLICIES[chosen.rescued_by].title)
+    st.markdown(f"**{title}**: {' · '.join(words)}")
+    picture = outlined(image, faces, chosen.status, chosen.box)
+    st.image(picture, alt=f"{title}: {len(faces)} faces", width="stretch")
     st.image(encode(crop), caption="What the network sees", alt=f"{title}: the crop", width=130)
 
 
@@ -187,12 +176,10 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
             return
         st.query_params["tried"] = key
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         place.progress(done / total, text=f"{done} of {total} frames")
 
-    result, images = resources.trial(
-        lab.source, config.crops_key(), faces.model_dump_json(), tried_failed, tried_found, told
-    )
+    result, images = resources.trial(lab.source, config.crops_key(), faces, tried_failed, tried_found, report)
     place.empty()
     _outcome(result, images)
 
@@ -215,24 +202,23 @@ def _outcome(result: pd.DataFrame, images: np.ndarray) -> None:
     if len(rescued):
         titles = (f"{count} by “{POLICIES[str(name)].title}”" for name, count in rescued.items())
         st.caption("Found on a second look: " + ", ".join(titles))
-    with st.container(horizontal=True):
-        st.dataframe(
-            crossed.reset_index(),
-            hide_index=True,
-            width="content",
-            alt="Frames by their status now (rows) and with these settings (columns)",
-        )
+    st.dataframe(
+        crossed.reset_index(),
+        hide_index=True,
+        width="content",
+        alt="Frames by their status now (rows) and with these settings (columns)",
+    )
     changed = result[(result["outcome"] != OUTCOMES[-1]) | (result["before"] != result["after"])].head(48)
     if len(changed):
         st.caption("Look at what would change: a box that is won is not always a face.")
-        grid(_tile(changed.loc[index], images[index]) for index in changed.index)
+        link = frame_links()
+        rows = zip(changed.to_dict("records"), images[changed.index.to_numpy()], strict=True)
+        grid(_tile(row, crop, link(row["name"])) for row, crop in rows)
     else:
         st.caption("No frame would change its status or be cut elsewhere.")
 
 
-def _tile(row: pd.Series, crop: np.ndarray) -> Tile:
-    query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
-    link = "./faces?" + urlencode({**query, "frame": row["name"]}, doseq=True)
+def _tile(row: dict, crop: np.ndarray, link: str) -> Tile:
     note = f"{row['outcome']}: {row['before']} → {row['after']}"
     label = CLASSES[row["label"]]
     return Tile(encode(crop), label, note, f"{label}: {row['name']} ({note})", link)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from urllib.parse import quote_plus, urlencode
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES, RunConfig
-from fer_core.faces.crops import STATUSES
-from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
+from fer_core.faces.crops import STATUSES, Faces
 from fer_core.faces.rescue import POLICIES
+from fer_core.results import charts
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import StoredRun
@@ -23,11 +23,12 @@ from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import PERCENT, plain, run_status
+from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
 from fer_core.ui.shell.setup import Lab
 
 from . import boxes as boxes_view
 from . import trial
+from .pictures import frame_links, outlined
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -45,22 +46,22 @@ STATUS_HELP = {
 
 
 def detection(lab: Lab, config: RunConfig) -> None:
-    """Offer to detect with these settings, and show the progress while it goes on."""
+    """Offer to detect with these settings, and show the progress while it runs."""
     runs = lab.store.runs(ids=[config.key()])
     state = _state(lab, runs[0]) if runs else ""
     with st.container(border=True):
         what = "have not been" if state in ("", "failed", "cancelled", "done") else "are being"
         st.markdown(f"#### Faces {what} looked for with these settings")
         st.write(
-            f"MTCNN goes through the {config.data.images:,} frames of **{plain(lab.dataset.name)}**; the frames, faces "
-            "and failures then show here. It goes on when you close this tab."
+            f"MTCNN goes through the {config.data.images:,} frames of **{escaped(lab.dataset.name)}**; the frames, "
+            "faces and failures then show here. It continues when you close this tab."
         )
         if lab.demo:
             st.caption(f"{lab.closed}: starting a detection is off.")
         elif state not in ("queued", "running"):
             if state == "interrupted":
                 st.warning("The worker has ended; what it has found is kept.", icon=":material/power_off:")
-            title = "Go on" if state == "interrupted" else "Detect faces"
+            title = "Continue" if state == "interrupted" else "Detect faces"
             if st.button(title, type="primary", icon=":material/frame_person:"):
                 submit(lab.store, config)
                 executors.launch(lab.settings)
@@ -70,14 +71,14 @@ def detection(lab: Lab, config: RunConfig) -> None:
 
 
 def _state(lab: Lab, run: StoredRun) -> str:
-    """Return a run's status; 'interrupted' where nobody has renewed the lease of a running one."""
+    """Return a run's status; 'interrupted' where the lease of a running one has lapsed."""
     lapsed = run.status == "running" and (run.lease_until or 0.0) < lab.store.now()
     return "interrupted" if lapsed else run.status
 
 
 @st.fragment(run_every=1.0)
 def _progress(lab: Lab, config: RunConfig, before: str) -> None:
-    """Show how far the run is, and draw the page anew once its state is no longer the one `before`."""
+    """Show how far the run is, and draw the page again once its state is no longer the one `before`."""
     run = lab.store.runs(ids=[config.key()])[0]
     run_status(run, lab.store.queue_places([run.id]).get(run.id))
     cancel_button(lab, run)
@@ -109,20 +110,19 @@ def gallery(table: pd.DataFrame, facts: CropFacts) -> None:
         st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params") if pages > 1 else 1
     )
     chosen = table.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    query = {name: st.query_params.get_all(name) for name in st.query_params if name != "frame"}
-    link = "./faces?" + urlencode([*query.items(), ("frame", "")], doseq=True)
+    link = frame_links()
     grid(_tile(row, facts, link) for row in chosen.to_dict("records"))
     st.caption(f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is.")
 
 
-def _tile(row: dict, facts: CropFacts, link: str) -> Tile:
+def _tile(row: dict, facts: CropFacts, link: Callable[[str], str]) -> Tile:
     label = CLASSES[row["label"]]
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
         note += f", {row['rescued_by']}"
     jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
-    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link + quote_plus(row["name"]))
+    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link(row["name"]))
 
 
 @cache
@@ -135,12 +135,12 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     row = known.row(name)
     _steps(known.failed_names, name)
     if row is None:
-        st.warning(f"The data set has no frame named {plain(repr(name))}.", icon=":material/search_off:")
+        st.warning(f"The data set has no frame named {escaped(repr(name))}.", icon=":material/search_off:")
         return
     left, right = st.columns([3, 1])
     with left:
         if row["status"] == "unreadable":
-            st.error(plain(row["reason"]), icon=":material/broken_image:")
+            st.error(escaped(row["reason"]), icon=":material/broken_image:")
         else:
             if not boxes_view.stands_in(lab, config, row):
                 keys = (lab.source, config.crops_key(), config.detections_key(), name)
@@ -167,8 +167,8 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
             facts["Second look"] = POLICIES[row["rescued_by"]].title
         if row["box"]:
             facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
-        st.markdown("  \n".join(f"{what}: **{plain(value)}**" for what, value in facts.items()))
-        st.caption(plain(row["name"]))
+        st.markdown("  \n".join(f"{what}: **{escaped(value)}**" for what, value in facts.items()))
+        st.caption(escaped(row["name"]))
     if row["status"] != "unreadable":
         trace.explain(lab, config, row)
         trial.bench(lab, config, known.crops, row)
@@ -193,32 +193,19 @@ def _steps(failed: list[str], name: str) -> None:
 
 
 def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:
-    """Return the frame with every face boxed, as JPEG."""
-    image = resources.frame_array(source, name)
-    faces = resources.detections(detections_key).get(name)
-    row = resources.crops_by_key(crops_key).table.set_index("name").loc[name]
-    boxes, labels, colours, points = [], [], [], []
-    if faces is not None:
-        for box, probability, landmarks in zip(
-            faces.boxes, faces.probabilities, faces.landmarks, strict=True
-        ):
-            chosen = row["box"] is not None and np.allclose(box, row["box"])
-            boxes.append([float(value) for value in box])
-            labels.append(f"{probability:.2f}" if probability < 0.995 else f"{probability:.3f}")
-            colours.append(CHOSEN if chosen else OTHER)
-            points.append(landmarks)
-    if row["status"] == "manual":
-        boxes.append([float(value) for value in row["box"]])  # type: ignore[union-attr]
-        labels.append("drawn")
-        colours.append(DRAWN)
-    return encode(annotate(image, boxes, labels=labels, colours=colours, landmarks=points))
+    """Return the frame with every face outlined, as JPEG."""
+    faces = resources.detections(detections_key).get(name, Faces.unreadable(""))
+    row = resources.crop_facts(crops_key).row(name) or {}
+    return outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
 
 
 def failure_shares(facts: CropFacts) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
     st.markdown("**What became of the frames, per class**")
     with st.container(key="shares"):
-        figure.figure(resources.chart("status_bars", facts.by_class), facts.by_class, "detection-per-class")
+        figure.figure(
+            resources.chart(charts.status_bars, facts.by_class), facts.by_class, "detection-per-class"
+        )
     st.markdown("**Failed share per movie or person**")
     if facts.by_group.empty:
         st.caption("This data set names no movies or persons.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,17 +34,6 @@ ABOUT = {
     "O-Net": "The output network looks at 48 x 48 pixels, moves the box a last time and places five landmarks.",
     "Faces": "What is left, with both eyes, nose and mouth corners. The chosen face is green.",
 }
-
-_CHIPS = """
-<style>
-.fer-fates {width: 100%; font-size: .875rem; border-collapse: collapse;}
-.fer-fates tr {border-bottom: 1px solid rgba(127, 127, 127, .25);}
-.fer-fates th {font-weight: 400; text-align: left; padding: .35rem .4rem;}
-.fer-fates td:first-child {width: 1.1rem;}
-.fer-fates td:last-child {text-align: right; font-variant-numeric: tabular-nums; font-weight: 600;}
-.fer-fates i {display: block; width: .85rem; height: .85rem; border-radius: .15rem;}
-</style>
-"""
 
 
 def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
@@ -82,7 +72,7 @@ def draw(
     faces: FacesConfig,
     row: Mapping,
     found: Faces | None,
-    key: tuple[str, ...] = (),
+    key: tuple[Any, ...] = (),
 ) -> None:
     """Draw the stages of one frame, one at a time.
 
@@ -121,10 +111,10 @@ def _remember(key: str) -> None:
     st.query_params["stage"] = st.session_state[key]
 
 
-def first_look(faces: FacesConfig) -> str:
+def first_look(faces: FacesConfig) -> FacesConfig:
     """Return the settings that decide the first look alone, so that others share what it saw."""
     fields = ("thresholds", "min_face_size", "factor", "detector")
-    return type(faces)(**{name: getattr(faces, name) for name in fields}).model_dump_json()
+    return type(faces)(**{name: getattr(faces, name) for name in fields})
 
 
 def _telling(trace: Trace) -> str:
@@ -186,7 +176,7 @@ def _pyramid(trace: Trace, image: np.ndarray) -> None:
     )
 
 
-def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[str, ...]) -> None:
+def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[Any, ...]) -> None:
     stage = NETS[name]
     part = getattr(trace, stage)
     seen = counts(trace, stage, image.shape[1], image.shape[0])
@@ -217,7 +207,7 @@ def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[str, ...]
         chips.append((MARKED, "Went furthest", 1))
     rows = "".join(_chip(*chip) for chip in chips)
     with right:
-        st.html(f'{_CHIPS}<table class="fer-fates">{rows}</table>')
+        st.html(f'<table class="fer-fates">{rows}</table>')
         st.caption(ABOUT[name])
 
 
@@ -264,7 +254,7 @@ def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
                 image,
                 faces.boxes.tolist(),
                 labels=[shown(float(value)) for value in faces.probabilities],
-                colours=[CHOSEN if own else OTHER for own in chosen],
+                colours=[CHOSEN if one else OTHER for one in chosen],
                 landmarks=list(faces.landmarks),
             )
         ),

@@ -14,20 +14,6 @@ from PIL import Image
 
 PAGE_SIZE = 48
 
-_STYLE = """
-<style>
-.fer-grid {display: grid; grid-template-columns: repeat(auto-fill, minmax(%(width)dpx, 1fr)); gap: .6rem;}
-.fer-grid figure {margin: 0; min-width: 0;}
-.fer-grid a {display: block; color: inherit; text-decoration: none; border-radius: .5rem; overflow: hidden;}
-.fer-grid a:focus-visible {outline: 3px solid var(--st-primary-color); outline-offset: 2px;}
-.fer-grid img {width: 100%%; display: block; border-radius: .5rem; background: rgba(127, 127, 127, .15);}
-.fer-grid a:hover img {filter: brightness(1.08);}
-.fer-grid figcaption {font-size: .78rem; line-height: 1.25; padding: .25rem .1rem 0; overflow: hidden;
-  text-overflow: ellipsis; white-space: nowrap;}
-.fer-grid figcaption small {display: block; opacity: .75; overflow: hidden; text-overflow: ellipsis;}
-</style>
-"""
-
 
 @dataclass(frozen=True)
 class Tile:
@@ -58,4 +44,4 @@ def grid(tiles: Iterable[Tile], *, width: int = 112) -> None:
             f'<img loading="lazy" src="{source}" alt="{alt}"></a>'
             f"<figcaption>{escape(tile.title)}<small>{escape(tile.note)}</small></figcaption></figure>"
         )
-    st.html(_STYLE % {"width": width} + f'<div class="fer-grid">{"".join(figures)}</div>')
+    st.html(f'<div class="fer-grid" style="--tile: {width}px">{"".join(figures)}</div>')

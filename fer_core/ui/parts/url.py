@@ -1,4 +1,4 @@
-"""Values that the URL holds: what a link names is taken however it is written, and what it can't mean is told."""
+"""Values that the URL holds: what a link names is taken however it is written, and what it can't mean is reported."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from .widgets import plain
+from .widgets import escaped
 
 #: A notice names so many of the values that there are.
 NAMED = 12
 #: What a toggle may be in the URL.
 SWITCH = ("true", "false")
-#: What the session keeps: the notices to give, and whether the page is being drawn anew with a corrected URL.
+#: What the session keeps: the notices to give, and whether the page is being drawn again with a corrected URL.
 NOTICES, AGAIN = "link-notices", "link-again"
 
 
@@ -23,7 +23,7 @@ def linked(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) 
     """Return the name of a query parameter that a choice is bound to, whose value is put right first.
 
     Streamlit takes a value that is not letter for letter the text of an option for none at all, and says nothing. An
-    option counts as named here in capitals or small letters, by its text or by its own name. Where no option is, a
+    option counts as named here in capitals or small letters, by its text or by its name. Where no option is, a
     notice says so, and the widget starts as if the link named nothing.
 
     Args:
@@ -38,10 +38,10 @@ def linked(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) 
     meant = [_meant(value, options, texts) for value in given]
     if meant != given:
         st.query_params[key] = meant
-        _anew()
+        _draw_again()
     unknown = [value for value in meant if value not in texts]
     for value in unknown:
-        _tell(key, value, f"is not one of {_listed(options, texts)}")
+        _report(key, value, f"is not one of {_listed(options, texts)}")
     if len(unknown) == len(meant):
         del st.query_params[key]
     elif unknown:
@@ -71,10 +71,25 @@ def in_range(key: str, low: float, high: float, *, pair: bool = False) -> dict[s
             + ("whole " if whole else "")
             + ("numbers" if pair else "number")
         )
-        _tell(key, ", ".join(given), f"is not {what} from {low:g} to {high:g}")
+        _report(key, ", ".join(given), f"is not {what} from {low:g} to {high:g}")
         del st.query_params[key]
-        _anew()
+        _draw_again()
     return {"min_value": low, "max_value": high, "key": key, "bind": "query-params"}
+
+
+def one_of(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) -> dict[str, Any]:
+    """Return what a choice takes to be bound to a query parameter, put right as by `linked`.
+
+    Returns:
+        options, format_func, key and bind.
+    """
+    name = linked(key, options, shown)
+    return {"options": options, "format_func": shown, "key": name, "bind": "query-params"}
+
+
+def switch(key: str) -> dict[str, Any]:
+    """Return what a toggle or checkbox takes to be bound to a query parameter: key and bind."""
+    return {"key": linked(key, SWITCH), "bind": "query-params"}
 
 
 @contextmanager
@@ -99,13 +114,13 @@ def _give() -> None:
         st.toast(text, icon=":material/link_off:", duration="long")
 
 
-def _tell(key: str, value: str, wrong: str) -> None:
-    told = st.session_state.setdefault(NOTICES, [])
-    told.append(f"**{plain(key)}**: “{plain(value[:60])}” {wrong}.")
+def _report(key: str, value: str, wrong: str) -> None:
+    given = st.session_state.setdefault(NOTICES, [])
+    given.append(f"**{escaped(key)}**: “{escaped(value[:60])}” {wrong}.")
 
 
-def _anew() -> None:
-    """Draw the page anew: a widget would go by the URL as it was when this run of the script began."""
+def _draw_again() -> None:
+    """Draw the page again: a widget would go by the URL as it was when this run of the script began."""
     st.session_state[AGAIN] = True
     st.rerun()
 
@@ -140,4 +155,4 @@ def _listed(options: Sequence[Any], texts: Sequence[str]) -> str:
     if isinstance(options, range):
         return f"{options[0]} to {options[-1]}"
     rest = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-    return (", ".join(plain(text) for text in texts[:NAMED]) or "none") + rest
+    return (", ".join(escaped(text) for text in texts[:NAMED]) or "none") + rest

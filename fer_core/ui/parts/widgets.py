@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import urlencode
 
+import humanize
 import pandas as pd
 import streamlit as st
 
@@ -15,7 +16,8 @@ from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.rows import run_table
-from fer_core.results.trust import interval, percent, trust_rows
+from fer_core.results.shares import interval, percent
+from fer_core.results.trust import trust_rows
 from fer_core.storage.store import StoredRun
 
 STATUS_BADGES = {
@@ -26,7 +28,7 @@ STATUS_BADGES = {
     "cancelled": (":material/block:", "orange"),
 }
 
-#: One digit after the point, of a figure in 0..100: Streamlit's own "percent" shows from none to two.
+#: One digit after the point, of a figure in 0..100: Streamlit's "percent" shows from none to two.
 PERCENT = "%.1f %%"
 
 RUN_COLUMNS = {
@@ -94,7 +96,7 @@ def _data(run: StoredRun) -> dict[str, str]:
 
 
 def run_status(run: StoredRun, place: int | None) -> None:
-    """Draw a run's state: badge, place in the queue or progress of its step, what went wrong."""
+    """Draw a run's badge, with its place in the queue while it waits, and `progress`."""
     status_badge(run, place)
     progress(run)
 
@@ -112,13 +114,13 @@ def progress(run: StoredRun) -> None:
         share = min(1.0, run.step_done / run.step_total)
         st.progress(share, text=f"{run.step}: {run.step_done} of {run.step_total}{_pace(run)}")
     if run.error:
-        st.error(plain(run.error), icon=":material/error:")
+        st.error(escaped(run.error), icon=":material/error:")
 
 
 def _pace(run: StoredRun) -> str:
     """Return how fast a step goes and what is left of it, once this viewer has seen it move.
 
-    Training tells both by its epochs, and better (`fer_core.results.pace`).
+    Of training, the epochs say both, and better (`fer_core.results.pace`).
     """
     if run.step == "train":
         return ""
@@ -128,8 +130,8 @@ def _pace(run: StoredRun) -> str:
     if rate <= 0:
         return ""
     left = (run.step_total - run.step_done) / rate
-    told = f" · {rate:.1f} a second" if rate >= 1 else f" · {1 / rate:.1f} s each"
-    return f"{told} · {left / 60:.0f} min left" if left >= 90 else told
+    pace = f" · {rate:.1f} a second" if rate >= 1 else f" · {1 / rate:.1f} s each"
+    return f"{pace} · {left / 60:.0f} min left" if left >= 90 else pace
 
 
 def protocol_note(name: str) -> None:
@@ -182,20 +184,15 @@ def honesty(run: StoredRun) -> None:
 
 def age(moment: float) -> str:
     """Return how long ago a time (seconds since 1970) was, in words."""
-    seconds = max(0.0, time.time() - moment)
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {word}{'s' * (count > 1)} ago"
-    return "just now"
+    return humanize.naturaltime(max(0.0, time.time() - moment))
 
 
-def plain(text: object) -> str:
+def escaped(text: object) -> str:
     """Return text from a data set safe inside markdown and HTML."""
     shown = str(text)
     for sign in "\\`*_{}[]()#+-!|~:$":
         shown = shown.replace(sign, "\\" + sign)
-    return escape(shown)  # last: the signs are also in its own "&#x27;"
+    return escape(shown)  # last: the signs are also in "&#x27;"
 
 
 def empty(title: str, text: str, page: str | None = None, label: str = "") -> None:

@@ -12,12 +12,12 @@ from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
-from fer_core.prediction.files import annotated, annotated_zip, face_table
+from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.ui.parts.gallery import PAGE_SIZE, encode
-from fer_core.ui.parts.widgets import PERCENT, percent, plain
+from fer_core.ui.parts.widgets import PERCENT, escaped, percent
 
-from .inputs import Item
+from .inputs import Item, known
 from .models import Model
 from .results import Found
 
@@ -86,33 +86,30 @@ def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
                 st.image(
                     _thumb(item, faces, below),
                     alt=f"{item.name}: {said}",
-                    caption=plain(said),
+                    caption=escaped(said),
                     width="stretch",
                 )
-                if st.button(plain(item.name), key=f"show-{item.digest}-{item.name}", width="stretch"):
+                if st.button(escaped(item.name), key=f"show-{item.digest}-{item.name}", width="stretch"):
                     chosen = item.name
     return chosen
 
 
-def _thumb(item: Item, faces: list, below: float) -> bytes:
-    """Return a small annotated picture, kept for the visit."""
-    kept = st.session_state.setdefault("thumbs", {})
-    key = (item.digest, below, tuple(face.label for face in faces))
-    if key not in kept:
+def _thumb(item: Item, faces: Sequence[Prediction], below: float) -> bytes:
+    """Return a small annotated picture."""
+    key = (item.digest, None, "thumb", *((face.label, face.unsure(below)) for face in faces))
+    if key not in known():
         picture = Image.fromarray(annotated(item.pixels(), faces, below=below))
         picture.thumbnail((THUMB, THUMB), Image.Resampling.BILINEAR)
-        kept[key] = encode(np.asarray(picture), quality=75)
-        for old in list(kept)[: -4 * PAGE_SIZE]:
-            del kept[old]
-    return kept[key]
+        known()[key] = encode(np.asarray(picture), quality=75)
+    return known()[key]
 
 
 def whole_table(models: Sequence[Model], found: Sequence[Found], below: float) -> pd.DataFrame:
     """Return all faces as a table, with the run where two are compared."""
     parts = []
-    for model, own in zip(models, found, strict=True):
+    for model, faces_of in zip(models, found, strict=True):
         named = {"run": model.run.id} if len(models) > 1 else {}
-        parts.append(face_table([(item.name, faces) for item, faces in own], below=below, **named))
+        parts.append(face_table([(item.name, faces) for item, faces in faces_of], below=below, **named))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -127,10 +124,11 @@ def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> 
                 "fold": model.member,
                 "unsure_below": below,
                 "images": [
-                    {"image": item.name, "faces": [face.to_dict() for face in faces]} for item, faces in own
+                    {"image": item.name, "faces": [face.to_dict() for face in faces]}
+                    for item, faces in faces_of
                 ],
             }
-            for model, own in zip(models, found, strict=True)
+            for model, faces_of in zip(models, found, strict=True)
         ]
         return json.dumps(rows, indent=2)
 
@@ -140,8 +138,8 @@ def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> 
     def as_csv() -> str:
         return defused_table(whole_table(models, found, below)).to_csv(index=False)
 
-    faces = sum(len(own) for _, own in found[0])
-    unsure = sum(face.unsure(below) for _, own in found[0] for face in own)
+    faces = sum(len(answers) for _, answers in found[0])
+    unsure = sum(face.unsure(below) for _, answers in found[0] for face in answers)
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, make, name, kind in (
             ("CSV", as_csv, "predictions.csv", "text/csv"),

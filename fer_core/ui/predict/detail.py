@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES
 from fer_core.faces.crops import FAILED, Box
-from fer_core.prediction.files import annotated
+from fer_core.prediction.answers import annotated
 from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.ui.cache import resources
@@ -18,7 +18,7 @@ from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.box_editor import box_editor, shown
 from fer_core.ui.parts.gallery import encode
-from fer_core.ui.parts.widgets import percent, plain
+from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
 from . import results
@@ -28,8 +28,8 @@ from .models import Model
 if TYPE_CHECKING:
     import numpy as np
 
+    from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-    from fer_core.prediction.prediction import Prediction
 
 #: Faces whose reasons are drawn at once; of more, one is chosen.
 MOST_FACES = 3
@@ -45,7 +45,7 @@ def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]]
     for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
         with column:
             if len(answers) > 1:
-                st.markdown(f"**{plain(title(model.run))}**, run {model.run.id[:8]}")
+                st.markdown(f"**{escaped(title(model.run))}**, run {model.run.id[:8]}")
             _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
     model, faces = answers[0]
     if model.run.config.faces.extract:
@@ -72,7 +72,7 @@ def _answer(
             width="stretch",
         )
         st.caption(
-            f"{plain(item.name)} · {image.shape[1]} x {image.shape[0]} · "
+            f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
@@ -91,8 +91,15 @@ def _answer(
         maps, near = results.explained(lab, model, item, faces)
         for index in chosen:
             cam = None if maps is None else maps[index]
-            own = near if isinstance(near, str) else near[index]
-            _face(index + 1, faces[index], cam, own, model, below, f"{key}-{index}")
+            _face(
+                index + 1,
+                faces[index],
+                cam,
+                near if isinstance(near, str) else near[index],
+                model,
+                below,
+                f"{key}-{index}",
+            )
 
 
 def _which(faces: Sequence[Prediction], below: float, key: str) -> int:
@@ -158,7 +165,7 @@ def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
         st.caption(near)
         return
     trained = "generated faces" if model.run.config.data.generated else model.run.data_name
-    st.caption(f"**Nearest training faces** ({plain(trained)}; cosine of what enters the head)")
+    st.caption(f"**Nearest training faces** ({escaped(trained)}; cosine of what enters the head)")
     with st.container(horizontal=True, gap="small"):
         for one in near:
             st.image(

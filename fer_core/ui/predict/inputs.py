@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -15,7 +15,7 @@ from fer_core.prediction import limits
 from fer_core.prediction.uploads import SUFFIXES, Refusal, Sent, Upload, read, unfold
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 from .models import Model, unsure_below
@@ -28,55 +28,47 @@ SOURCES = {
 
 PRIVATE = "Images stay in the server's memory while you look at them: they are never written to disk and never logged."
 
-
-#: Bytes of decoded uploads that one view keeps while it is drawn.
+#: Bytes of decoded uploads that are kept until the page is drawn; of more, the rest is decoded again when needed.
 DECODED_BYTES = 96 << 20
-
-
-class Decoded:
-    """The uploads that a view has decoded, so that it does so once; they go when the view is drawn.
-
-    At most `most` bytes, or one image where that is larger; the longest unused goes first.
-    """
-
-    def __init__(self, most: int = DECODED_BYTES) -> None:
-        self._most, self._kept = most, OrderedDict[str, np.ndarray]()
-
-    def get(self, digest: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return the pixels kept under a digest, decoding them first where there are none."""
-        if digest not in self._kept:
-            self.keep(digest, decode())
-        self._kept.move_to_end(digest)
-        return self._kept[digest]
-
-    def keep(self, digest: str, pixels: np.ndarray) -> None:
-        """Keep pixels that have been decoded already."""
-        self._kept[digest] = pixels
-        while len(self._kept) > 1 and sum(image.nbytes for image in self._kept.values()) > self._most:
-            self._kept.popitem(last=False)
 
 
 @dataclass(frozen=True)
 class Item:
-    """An image to classify: its name, what identifies its pixels, where those come from, a sample's label."""
+    """An image to classify: its name, what identifies its pixels, where those come from, a sample's label.
+
+    Attributes:
+        image: its pixels, where they are at hand: (H, W, 3) uint8 RGB.
+    """
 
     name: str
     digest: str
-    sent: Sent | None
+    sent: Sent | None = None
     source: str = ""
     label: str = ""
-    decoded: Decoded = field(default_factory=Decoded, compare=False, repr=False)
+    image: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def pixels(self) -> np.ndarray:
-        """Return (H, W, 3) uint8 RGB; raises DataError where a sample can't be read."""
-        return self.decoded.get(self.digest, self._decode)
-
-    def _decode(self) -> np.ndarray:
-        if self.sent is None:
-            return resources.frame_array(self.source, self.name)
+        """Return (H, W, 3) uint8 RGB, decoded again unless they are at hand."""
+        if self.image is not None:
+            return self.image
+        assert self.sent is not None  # a sample's are
         found = read(self.sent, limits.guard().limits)
         assert isinstance(found, Upload)  # refusals are sorted out by `take`
         return found.pixels
+
+
+def known() -> dict[tuple[Any, ...], Any]:
+    """Return all that this visit knows of the images on its page, by (digest, key of a model or None, what it is).
+
+    The only cache between an upload and its probabilities: it lives in the session and goes with it.
+    """
+    return st.session_state.setdefault("known", {})
+
+
+def forget(unwanted: Callable[[tuple[Any, ...]], bool]) -> None:
+    """Drop what is known under unwanted keys."""
+    for key in [key for key in known() if unwanted(key)]:
+        del known()[key]
 
 
 def take(lab: Lab, model: Model) -> tuple[list[Item], float]:
@@ -120,7 +112,7 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
         return _sample(lab, model)
     if chosen == "webcam":
         shot = st.camera_input("Look into the camera", width=640)
-        return _read([("webcam.jpg", shot.getvalue())] if shot else [])
+        return read_all([("webcam.jpg", shot.getvalue())] if shot else [])
     most = limits.guard().limits
     files = st.file_uploader(
         f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
@@ -129,7 +121,7 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
         max_upload_size=most.upload_mb,
     )
     st.caption(PRIVATE)
-    return _read([(file.name, file.getvalue()) for file in files])
+    return read_all([(file.name, file.getvalue()) for file in files])
 
 
 def nothing_yet() -> None:
@@ -154,31 +146,36 @@ def _sample(lab: Lab, model: Model) -> list[Item]:
         asked = next((name for name in names if name in found), names[0])
     name = str(st.selectbox("Sample", names, index=names.index(asked)))
     st.query_params["image"] = name
-    return [Item(name, f"{lab.source}:{name}", None, lab.source, CLASSES[samples[name].label])]
+    image = resources.frame_array(lab.source, name)
+    return [Item(name, f"{lab.source}:{name}", None, lab.source, CLASSES[samples[name].label], image)]
 
 
-def _read(files: list[tuple[str, bytes]]) -> list[Item]:
+def read_all(files: list[tuple[str, bytes]]) -> list[Item]:
+    """Return the images among uploaded files, (name, bytes) each, and draw why others are none."""
     most = limits.guard().limits
     taken, refused = unfold(files, most)
-    items = []
-    known: dict[str, Refusal | str] = st.session_state.setdefault("uploads_seen", {})
-    decoded = Decoded()
-    for sent in taken:
-        digest = hashlib.sha256(sent.data).hexdigest()
-        if digest not in known:
+    digests = [hashlib.sha256(sent.data).hexdigest() for sent in taken]
+    forget(lambda key: key[0] not in digests)
+    items: list[Item] = []
+    room = DECODED_BYTES
+    for sent, digest in zip(taken, digests, strict=True):
+        image = None
+        if (digest, None, "verdict") not in known():
             found = read(sent, most)
-            known[digest] = found if isinstance(found, Refusal) else found.note
-            if isinstance(found, Upload):
-                decoded.keep(digest, found.pixels)
-        told = known[digest]
-        if isinstance(told, Refusal):
-            refused.append(Refusal(sent.name, told.reason))
+            known()[digest, None, "verdict"] = found if isinstance(found, Refusal) else found.note
+            if isinstance(found, Upload) and (not items or found.pixels.nbytes <= room):
+                image, room = found.pixels, room - found.pixels.nbytes
+        verdict: Refusal | str = known()[digest, None, "verdict"]
+        if isinstance(verdict, Refusal):
+            refused.append(Refusal(sent.name, verdict.reason))
             continue
-        items.append(Item(sent.name, digest, sent, decoded=decoded))
-        if told:
-            st.caption(f"{plain(sent.name)}: {told}.")
+        items.append(Item(sent.name, digest, sent, image=image))
+        if verdict:
+            st.caption(f"{escaped(sent.name)}: {verdict}.")
     for one in refused[:8]:
-        st.error(f"**{plain(one.name)}** was not taken: {plain(one.reason)}", icon=":material/broken_image:")
+        st.error(
+            f"**{escaped(one.name)}** was not taken: {escaped(one.reason)}", icon=":material/broken_image:"
+        )
     if len(refused) > 8:
         st.error(f"{len(refused) - 8} more files were not taken.")
     return items

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.prediction.prediction import UNSURE_BELOW
+from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.parts.url import in_range, linked
-from fer_core.ui.parts.widgets import interval, percent, plain
+from fer_core.ui.parts.widgets import escaped, interval, percent
 
 if TYPE_CHECKING:
     from fer_core.prediction.predictor import Predictor
@@ -42,7 +43,8 @@ class Model:
 
     def load(self) -> Predictor:
         """Return its predictor; the run is loaded once for the server."""
-        whole = resources.predictor(self.run)
+        with st.spinner("Loading the model ...", show_time=True):
+            whole = predictor(self.run)
         return whole if self.member is None else whole.only(*self.member)
 
 
@@ -56,7 +58,7 @@ def choose(runs: list[StoredRun]) -> list[Model]:
     by_id, titles = {run.id: run for run in runs}, {run.id: _title(run) for run in runs} | {NONE: NONE}
     for unknown in [run_id for run_id in asked() if run_id not in by_id]:
         st.warning(
-            f"The link asks for run `{plain(unknown[:40])}`, which is no finished run with networks here: another is "
+            f"The link asks for run `{escaped(unknown[:40])}`, which is no finished run with networks here: another is "
             "chosen.",
             icon=":material/link_off:",
         )
@@ -145,7 +147,7 @@ def _about(model: Model) -> None:
         else f"seed {model.member[0]}, fold {model.member[1]}"
     )
     st.caption(
-        f"**{title(run)}**, trained on {plain(trained)}: {percent(figures['val_accuracy'])} of held-out images right "
+        f"**{title(run)}**, trained on {escaped(trained)}: {percent(figures['val_accuracy'])} of held-out images right "
         f"({interval(figures['val_accuracy_interval'])}; {_protocol(run)}, {figures['folds']} folds, seeds "
         f"{', '.join(map(str, figures['seeds']))}; "
         f"{'faces not looked for' if missing is None else f'{missing} frames without a face'}); {voting}. "

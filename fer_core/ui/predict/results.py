@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
+from fer_core.ui.cache import resources
 from fer_core.ui.shell.setup import Lab
 
-from .inputs import Item
+from .inputs import Item, forget, known
 from .models import Model
 
 if TYPE_CHECKING:
     from fer_core.faces.mtcnn.trace import Trace
-    from fer_core.prediction.prediction import Prediction
+    from fer_core.prediction.answers import Prediction
+    from fer_core.prediction.neighbours import Neighbour
 
 #: Images taken through the networks together.
 AT_ONCE = 4
@@ -30,60 +33,58 @@ Found = list[tuple[Item, list["Prediction"]]]
 
 def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[Found]:
     """Return every model's faces of every image, with a progress bar where there is much to do."""
-    kept = _kept()
-    todo = [(model, item) for model in models for item in items if _key(model, item) not in kept]
+    asked = {None, *(model.key for model in models)}
+    forget(lambda key: key[1] not in asked)
+    todo = [(model, item) for model in models for item in items if _key(model, item) not in known()]
     bar = st.progress(0.0, text=f"0 of {len(items)} images") if len(todo) > 1 else None
     if todo:
         limits.admit(lab.visitor, len(todo))
     done = 0
     for model in models:
-        own = [item for other, item in todo if other is model]
-        for start in range(0, len(own), AT_ONCE):
-            part = own[start : start + AT_ONCE]
+        mine = [item for other, item in todo if other is model]
+        for start in range(0, len(mine), AT_ONCE):
+            part = mine[start : start + AT_ONCE]
             images = [item.pixels() for item in part]
             with turn(lab):
                 found = model.load().predict(images, boxes=[drawn(item) for item in part])
-            kept |= {_key(model, item): faces for item, faces in zip(part, found, strict=True)}
+            known().update((_key(model, item), faces) for item, faces in zip(part, found, strict=True))
             done += len(part)
             if bar:
                 bar.progress(done / len(todo), text=f"{done} of {len(todo)} images classified")
     if bar:
         bar.empty()
-    wanted = {_key(model, item) for model in models for item in items}
-    for key in [key for key in kept if key[0] not in wanted and key not in wanted]:
-        del kept[key]
-    return [[(item, kept[_key(model, item)]) for item in items] for model in models]
+    return [[(item, known()[_key(model, item)]) for item in items] for model in models]
 
 
-def explained(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]) -> tuple[Any, list | str]:
+def explained(
+    lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]
+) -> tuple[np.ndarray | None, list[list[Neighbour]] | str]:
     """Return Grad-CAM maps of an image's faces, or None, and their nearest training faces or why there are none."""
-    kept, key = _kept(), (_key(model, item), "why")
-    if key not in kept:
-        import numpy as np
-
+    key = _key(model, item, "why")
+    if key not in known():
         predictor = model.load()
         crops = np.stack([face.crop for face in faces])
         names = {item.name} if item.sent is None else set()
         with turn(lab), st.spinner("Looking for the reasons ..."):
             maps = predictor.explain(crops, [face.label for face in faces])
             try:
-                near: list | str = predictor.nearest(crops, NEAREST, exclude=[names] * len(faces))
+                near: list[list[Neighbour]] | str = predictor.nearest(
+                    crops, NEAREST, exclude=[names] * len(faces)
+                )
             except NotFoundError as error:
                 near = str(error)
-        kept[key] = (maps, near)
-    return kept[key]
+        known()[key] = (maps, near)
+    return known()[key]
 
 
 def trace(lab: Lab, model: Model, item: Item) -> Trace:
     """Return what each stage of detection saw in an image."""
-    from fer_core.ui.cache import resources
-
-    kept, key = _kept(), (_key(model, item), "trace")
-    if key not in kept:
+    key = _key(model, item, "trace")
+    if key not in known():
         with turn(lab):
             detector: Any = resources.detector_of(model.run.config.faces)(0.0)
-            kept[key] = detector.detect([item.pixels()])[0].trace
-    return kept[key]
+            known()[key] = detector.detect([item.pixels()])[0].trace
+    return known()[key]
 
 
 def drawn(item: Item) -> Box | None:
@@ -104,18 +105,14 @@ def turn(lab: Lab) -> Any:
     """Wait for the device, and hold it within a `with`."""
     place = st.empty()
 
-    def told(ahead: int) -> None:
+    def show(ahead: int) -> None:
         if ahead:
             place.caption(f"Waiting for the device: {ahead} before you.")
         else:
             place.empty()
 
-    return limits.device_turn(lab.visitor, told)
+    return limits.device_turn(lab.visitor, show)
 
 
-def _kept() -> dict[Any, Any]:
-    return st.session_state.setdefault("predicted", {})
-
-
-def _key(model: Model, item: Item) -> tuple[object, ...]:
-    return (*model.key, item.digest, drawn(item))
+def _key(model: Model, item: Item, what: str = "faces") -> tuple[object, ...]:
+    return item.digest, model.key, what, drawn(item)

@@ -1,1 +1,1 @@
-"""What every page starts with: set-up, access, uploads kept in memory."""
+"""What every page starts with: set-up, access, what a server does once."""

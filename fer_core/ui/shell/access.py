@@ -1,6 +1,6 @@
-"""Who may do what: everyone everything on one's own machine, nothing to change on a hosted demo, roles by sign-in.
+"""Who may do what: everyone everything on a private machine, nothing to change on a hosted demo, roles by sign-in.
 
-Sign-in is Streamlit's own (`st.login`, OpenID Connect) and is on exactly where the secrets have an `[auth]`
+Sign-in is Streamlit's (`st.login`, OpenID Connect) and is on exactly where the secrets have an `[auth]`
 section. `[fer.roles]` says who is a runner, who starts and changes things, and who a viewer, who looks.
 """
 
@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fer_core.config.settings import Settings
 from fer_core.errors import ConfigError
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 
 Role = Literal["runner", "viewer", "visitor"]
 
@@ -49,7 +49,7 @@ class Access:
 
 
 def enter(settings: Settings) -> Access:
-    """Return the access of whoever opens a page; without the sign-in asked for, draw it alone and stop.
+    """Return the access of the person who opens a page; before a sign-in that is asked for, draw that alone and stop.
 
     Raises:
         ConfigError: sign-in is set up in part only, or this person has no role.
@@ -123,7 +123,7 @@ def role_of(user: Mapping[str, Any], roles: Mapping[str, Any]) -> Role | None:
 def account(access: Access) -> None:
     """Draw who is signed in and the way out."""
     if access.person:
-        st.caption(f"Signed in as {plain(access.person)}, {access.role}")
+        st.caption(f"Signed in as {escaped(access.person)}, {access.role}")
         st.button("Sign out", on_click=st.logout, icon=":material/logout:", type="tertiary")
 
 
@@ -146,7 +146,7 @@ def visitor(access: Access, settings: Settings) -> str:
 def _sign_in(auth: Mapping[str, Any]) -> None:
     """Draw the sign-in and nothing else: no page of the app has drawn anything yet."""
     st.title("FER Lab")
-    st.write("Facial-expression recognition by transfer learning. Sign in to go on.")
+    st.write("Facial-expression recognition by transfer learning. Sign in to continue.")
     providers = [str(name) for name, value in auth.items() if isinstance(value, Mapping)]
     for name in [""] if auth.get("client_id") else providers:
         label = f"Sign in with {name}" if name else "Sign in"
@@ -166,7 +166,7 @@ def _section(name: str) -> Mapping[str, Any]:
     """Return a section of the secrets; empty where there are none.
 
     Raises:
-        ConfigError: there is a file of secrets that can't be read; Streamlit would go on as if there were none,
+        ConfigError: there is a file of secrets that can't be read; Streamlit would continue as if there were none,
             and let everyone in.
     """
     try:

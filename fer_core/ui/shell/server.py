@@ -1,19 +1,29 @@
-"""What a server needs once, before its first visitor."""
+"""What a server does once, before its first visitor."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import streamlit as st
+from starlette.formparsers import MultiPartParser
 
-from fer_core.ui.cache.resources import loaded, store
-from fer_core.ui.shell.full_collections import keep_short
-from fer_core.ui.shell.memory_uploads import keep_in_memory
+from fer_core.ui.cache.predictors import warm_up
+
+#: Bytes of an upload that stay in memory: more than the configuration lets in.
+IN_MEMORY = 1 << 30
 
 
-@st.cache_resource(show_spinner=False)
-def started() -> bool:
-    """Do once for a server what its first visitor needs: uploads in memory, short collections, a model loaded ahead."""
+@cache
+def started() -> None:
+    """Keep uploads in memory and load a model ahead; nothing where pages run without a server."""
     if st.runtime.exists():
-        keep_in_memory()
-        keep_short()
-        loaded().warm(store())
-    return True
+        keep_uploads_in_memory()
+        warm_up()
+
+
+def keep_uploads_in_memory() -> None:
+    """Have the parser of uploads hold every file in memory: above a megabyte it would write a temporary file.
+
+    Streamlit 1.67 leaves this to Starlette, whose setting is a class attribute. The size limits hold before it.
+    """
+    MultiPartParser.spool_max_size = IN_MEMORY

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
@@ -20,7 +21,7 @@ from fer_core.errors import ConfigError, FerError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import notices
-from fer_core.ui.parts.widgets import plain
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.server import started
 
 from .access import Access, account, enter, visitor
@@ -35,38 +36,9 @@ PAGES: tuple[tuple[str, str, str], ...] = (
     ("pages/predict.py", "Predict", ":material/add_photo_alternate:"),
 )
 
-
-#: Drawn here, for Streamlit fetches a Material icon for the browser's tab from another host.
-ICON = """
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
-<rect x="2" y="2" width="28" height="28" rx="7" fill="#0b6e75"/>
-<path d="M7 12V9a2 2 0 0 1 2-2h3M20 7h3a2 2 0 0 1 2 2v3M25 20v3a2 2 0 0 1-2 2h-3M12 25H9a2 2 0 0 1-2-2v-3"
- fill="none" stroke="#9fe0da" stroke-width="1.8" stroke-linecap="round"/>
-<circle cx="12.5" cy="14" r="1.7" fill="#fff"/><circle cx="19.5" cy="14" r="1.7" fill="#fff"/>
-<path d="M11.5 18.5q4.500 4.500 9 0" fill="none" stroke="#fff" stroke-width="1.9" stroke-linecap="round"/>
-</svg>
-"""
-
-STYLE = """
-<style>
-[data-testid="stMainBlockContainer"] {padding-top: 2.6rem; max-width: 1280px;}
-[data-testid="stSidebarUserContent"] h3 {padding-top: 0;}
-h1 {padding-top: 0;}
-.run-note {font-size: .875rem; opacity: .7;}
-a.run {color: inherit; font-weight: 600;} /* a browser's own blue is too dark on a dark page */
-.st-key-shares {overflow-x: auto;} /* wide panels scroll on a phone, not the page */
-/* A table's own CSV would hand a spreadsheet names that it runs as formulas: files come from defused tables alone. */
-[data-testid="stElementToolbar"] button[aria-label^="Download as CSV"] {display: none;}
-[data-testid="stVegaLiteChart"] {max-width: 100%; overflow-x: auto;}
-@media (hover: none) { /* toolbars that are always there must not lie over legends and what is above a table */
-  .modebar-container {display: none;}
-  [data-testid="stElementContainer"]:has(> [data-testid="stFullScreenFrame"] > [data-testid="stDataFrame"]) {
-    margin-top: 1.9rem;
-  }
-}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
-</style>
-"""
+HERE = Path(__file__).parent
+#: A file, for Streamlit fetches a Material icon for the browser's tab from another host.
+ICON, STYLE = HERE / "icon.svg", HERE / "style.css"
 
 
 @dataclass(frozen=True)
@@ -104,7 +76,7 @@ def setup(title: str) -> Iterator[Lab]:
     """Configure the page, draw the navigation and hand out the `Lab`.
 
     A `FerError` raised inside is shown with its rule, value and fix; any other error is logged with an id
-    that the visitor sees. Streamlit's own stop and rerun pass through.
+    that the visitor sees. Streamlit's stop and rerun pass through.
     """
     st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
     st.html(STYLE)
@@ -126,7 +98,7 @@ def _errors_shown(title: str) -> Iterator[None]:
     try:
         yield
     except FerError as error:
-        st.error(plain(error), icon=":material/error:")  # it repeats what a link or a file says
+        st.error(escaped(error), icon=":material/error:")  # it repeats what a link or a file says
     except Exception:
         ticket = secrets.token_hex(4)
         log.exception("error %s on page %s", ticket, title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from fer_core.results import charts
 from fer_core.results.trust import calibration_words, reliability_tables
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -14,8 +15,8 @@ from fer_core.ui.parts import figure as downloads
 def calibration(run: StoredRun) -> None:
     """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
     st.markdown("**Calibration: what a confidence is worth**")
-    table, scaled = reliability_tables(run, resources.finished_predictions(run.id, run.attempts))
-    figure = resources.chart("reliability", table, scaled)
+    table, scaled = reliability_tables(run, resources.finished_predictions(run))
+    figure = resources.chart(charts.reliability, table, scaled)
     downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
     st.caption(
         f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from fer_core.config.comparators import Inputs, LpqConfig, LpqPhogConfig, PhogConfig, PixelsConfig
-from fer_core.config.run import FacesConfig, Model, ProtocolConfig, RunConfig, TrainingConfig, parse
+from fer_core.config.run import FacesConfig, Model, RunConfig, TrainingConfig, parse
 from fer_core.datasets.readers.table_rows import LAYOUT
-from fer_core.learning.networks.naming import COLUMNS, INPUTS, system
+from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.runs.plans.comparison import comparator, inputs_of
-from fer_core.runs.plans.requests import faces_config, seeds, settings_of, whole_numbers
+from fer_core.runs.plans.requests import settings_of, whole_numbers
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import SWITCH, in_range, linked
-from fer_core.ui.parts.widgets import run_link
+from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.shell.setup import Lab
 
-from .form_fields import EXTRACTION, no_face_choice, protocol_choice
+from . import form_fields
+from .form_fields import EXTRACTION
 
 WHAT = NETWORK, OTHER = "transferred network", "SVM, BDNN or MLP"
 KINDS = {"SVM": "svm", "BDNN": "bdnn", "MLP": "mlp"}
@@ -28,15 +26,13 @@ TABLE = "feature table"
 
 
 def chosen(lab: Lab) -> bool:
-    """Draw the choice between both forms; True for this one, which a feature table leaves no choice but."""
+    """Draw the choice between both forms; True for this one, the only one for a feature table."""
     if lab.dataset.layout == LAYOUT:
         st.caption(
             "A feature table has no images, so no network can be transferred to it; these can be trained:"
         )
         return True
-    what = st.segmented_control(
-        "What to train", WHAT, default=NETWORK, required=True, key=linked("what", WHAT), bind="query-params"
-    )
+    what = st.segmented_control("What to train", default=NETWORK, required=True, **one_of("what", WHAT))
     return bool(what == OTHER)
 
 
@@ -46,63 +42,48 @@ def form(lab: Lab) -> list[RunConfig]:
     with left:
         kinds = st.pills(
             "Models (one run each)",
-            list(KINDS),
             selection_mode="multi",
             default=list(KINDS),
-            key=linked("models", list(KINDS)),
-            bind="query-params",
+            **one_of("models", list(KINDS)),
         )
         read = _sheet_inputs(lab) if lab.dataset.layout == LAYOUT else _image_inputs()
-        name = protocol_choice(lab.dataset)
+        name = form_fields.protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)
-        folds = first.number_input("Folds k", value=5, **in_range("folds", 2, 100))
-        sown = second.text_input(
-            "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"
-        )
+        protocol = form_fields.protocol(name, form_fields.folds(first), second)
         dense = _dense_settings()
         faces = _faces(lab)
     models: list[Model] = []
     for kind in (KINDS[name] for name in kinds):
-        own = {} if kind == "svm" else {**dense["both"], **(dense["bdnn"] if kind == "bdnn" else {})}
-        models += [comparator(kind, inputs, **own) for inputs in read]
-    protocol = parse(ProtocolConfig, {"name": name, "folds": int(folds), "seeds": seeds(sown)})
-    return settings_of(resources.data_config(lab.source), [faces], models, protocol, TrainingConfig())
+        settings = {} if kind == "svm" else {**dense["both"], **(dense["bdnn"] if kind == "bdnn" else {})}
+        models += [comparator(kind, inputs, **settings) for inputs in read]
+    return settings_of(resources.data_config(lab.source), faces, models, protocol, TrainingConfig())
 
 
 def _image_inputs() -> list[Inputs]:
     """Draw what is read of each image, and return it."""
-    readable = [*INPUTS.values(), TABLE]
     names = st.pills(
         "What they read",
-        readable,
         selection_mode="multi",
         default=[INPUTS["phog"]],
-        key=linked("reads", readable),
-        bind="query-params",
+        **one_of("reads", [*INPUTS.values(), TABLE]),
     )
     with st.popover("Descriptors", icon=":material/tune:"):
         st.caption("PHOG: Bosch et al. 2007; LPQ: Ojansivu and Heikkilä 2008.")
         one, two, three = st.columns(3)
         side = one.number_input("Pixels: side", value=32, **in_range("side", 4, 160))
-        levels = one.selectbox("PHOG: levels", [3, 4], key=linked("levels", [3, 4]), bind="query-params")
-        bins = two.selectbox("PHOG: bins", [8, 16], key=linked("bins", [8, 16]), bind="query-params")
-        degrees = two.selectbox(
-            "PHOG: degrees", [360, 180], key=linked("degrees", [360, 180]), bind="query-params"
-        )
-        window = three.selectbox(
-            "LPQ: window", [7, 3, 5, 9], key=linked("window", [7, 3, 5, 9]), bind="query-params"
-        )
-        blocks = three.selectbox(
-            "LPQ: blocks a side", [4, 3], key=linked("blocks", [4, 3]), bind="query-params"
-        )
-    phog = parse(PhogConfig, {"levels": levels, "bins": bins, "degrees": degrees})
-    lpq = parse(LpqConfig, {"window": window, "blocks": blocks})
-    known: dict[str, Inputs] = {
-        INPUTS[one.kind]: one
-        for one in (PixelsConfig(side=int(side)), phog, lpq, LpqPhogConfig(lpq=lpq, phog=phog))
-    }
-    found = [known[name] for name in names if name in known]
+        phog = {
+            "levels": one.selectbox("PHOG: levels", **one_of("levels", [3, 4])),
+            "bins": two.selectbox("PHOG: bins", **one_of("bins", [8, 16])),
+            "degrees": two.selectbox("PHOG: degrees", **one_of("degrees", [360, 180])),
+        }
+        lpq = {
+            "window": three.selectbox("LPQ: window", **one_of("window", [7, 3, 5, 9])),
+            "blocks": three.selectbox("LPQ: blocks a side", **one_of("blocks", [4, 3])),
+        }
+    read: list[Inputs] = [PixelsConfig(side=side), parse(PhogConfig, phog), parse(LpqConfig, lpq)]
+    read.append(parse(LpqPhogConfig, {"lpq": lpq, "phog": phog}))
+    found = [inputs for name in names for inputs in read if INPUTS[inputs.kind] == name]
     if TABLE in names:
         path = st.text_input(
             "Feature table (.xlsx or .csv, joined to the images by file name)",
@@ -117,15 +98,13 @@ def _image_inputs() -> list[Inputs]:
 
 
 def _sheet_inputs(lab: Lab) -> list[Inputs]:
-    """Draw which columns of the data set's own table are read, and return them."""
+    """Draw which columns of the data set's table are read, and return them."""
     named = {title: columns for columns, title in COLUMNS.items()}
     names = st.pills(
         "What they read",
-        list(named),
         selection_mode="multi",
         default=[COLUMNS["both"]],
-        key=linked("columns", list(named)),
-        bind="query-params",
+        **one_of("columns", list(named)),
     )
     return [inputs_of("table", Path(lab.dataset.source), named[name]) for name in names]
 
@@ -135,60 +114,33 @@ def _dense_settings() -> dict[str, dict[str, Any]]:
     with st.popover("BDNN and MLP", icon=":material/tune:", width="stretch"):
         st.caption("Table 1 of the paper: Adam at 0.03, 200 iterations. It states no layer sizes.")
         one, two = st.columns(2)
-        epochs = one.number_input("Iterations", value=200, **in_range("iterations", 1, 10_000))
-        lr = two.number_input(
-            "Learning rate", value=0.03, format="%g", step=1e-3, **in_range("dense_lr", 1e-5, 10.0)
-        )
+        both = {
+            "epochs": one.number_input("Iterations", value=200, **in_range("iterations", 1, 10_000)),
+            "lr": two.number_input(
+                "Learning rate", value=0.03, format="%g", step=1e-3, **in_range("dense_lr", 1e-5, 10.0)
+            ),
+        }
         hidden = one.text_input("Three hidden layers", "64,32,16", key="hidden", bind="query-params")
-        alternate = two.number_input(
-            "BDNN: steps before turning round",
-            value=0,
-            **in_range("alternate", 0, 1000),
-            help="m forward steps take turns with m reverse ones; 0: both directions in each step",
-        )
-        mean = st.checkbox(
-            "BDNN: an output for the mean of the inputs",
-            key=linked("mean_node", SWITCH),
-            bind="query-params",
-            help="Makes the map invertible (Nejad and Gedeon 1995)",
-        )
-    sizes = whole_numbers(hidden, "hidden layers", repeats=True)
-    return {
-        "both": {"epochs": int(epochs), "lr": float(lr), "hidden": sizes},
-        "bdnn": {"alternate": int(alternate), "mean_node": mean},
-    }
+        bdnn = {
+            "alternate": two.number_input(
+                "BDNN: steps before turning round",
+                value=0,
+                **in_range("alternate", 0, 1000),
+                help="m forward steps take turns with m reverse ones; 0: both directions in each step",
+            ),
+            "mean_node": st.checkbox(
+                "BDNN: an output for the mean of the inputs",
+                **switch("mean_node"),
+                help="Makes the map invertible (Nejad and Gedeon 1995)",
+            ),
+        }
+    return {"both": both | {"hidden": whole_numbers(hidden, "hidden layers", repeats=True)}, "bdnn": bdnn}
 
 
-def _faces(lab: Lab) -> FacesConfig:
+def _faces(lab: Lab) -> list[FacesConfig]:
     """Draw how frames become crops, and return it; a sheet has none."""
     if lab.dataset.layout == LAYOUT:
-        return FacesConfig(extract=False)
+        return [FacesConfig(extract=False)]
     one, two = st.columns(2)
-    titles = list(EXTRACTION.values())
-    chosen = one.selectbox("Input", titles, key=linked("input_of", titles), bind="query-params")
-    policy = no_face_choice(two)
-    values = {"extract": True, "no_face": policy} if chosen == EXTRACTION[True] else {"extract": False}
-    return faces_config(lab.store, resources.artifacts(), resources.data_config(lab.source), values)
-
-
-def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:
-    """Draw what would be trained, and which of it has an answer already."""
-    known = {run.id: run for run in lab.store.runs(ids=[config.key() for config in configs])}
-    rows = []
-    for config in configs:
-        run = known.get(config.key())
-        rows.append(
-            {
-                "Model": system(config.model),
-                "Iterations": config.epochs if config.epochs > 1 else None,
-                "State": run.status if run else "new",
-                "Run": run_link(run) if run else None,
-            }
-        )
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={"Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})")},
-        placeholder="–",
-        alt="What each run would train",
-    )
+    title = one.selectbox("Input", **one_of("input_of", list(EXTRACTION.values())))
+    return form_fields.faces(lab, [title], two)

@@ -6,30 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pandas as pd
 import streamlit as st
 
-from fer_core.config.recipes import described
-from fer_core.config.run import ProtocolConfig, RunConfig, TransferConfig, parse
+from fer_core.config.run import RunConfig, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES, PACKAGED, weight_status
-from fer_core.learning.networks.naming import family
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit_together
-from fer_core.runs.plans.requests import (
-    faces_config,
-    most_blocks_first,
-    seeds,
-    settings_of,
-    sweep_name,
-    transfer_configs,
-)
+from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import in_range, linked
-from fer_core.ui.parts.widgets import plain, run_link
+from fer_core.ui.parts.url import in_range, one_of
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
-from . import queue, recipe_form
-from .form_fields import EXTRACTION, no_face_choice, protocol_choice
+from . import form_fields, queue, recipe_form
+from .form_fields import EXTRACTION
 
 WEIGHTS = ("imagenet", "none")
 UNFREEZE = ("1", "2", "3")
@@ -44,73 +34,51 @@ GOOD_WEIGHTS = {
 
 def form(lab: Lab) -> list[RunConfig]:
     """Draw the form and return the runs it stands for: every n of every backbone, input and recipe."""
-    usual = _usual(lab)
+    usual, papers = _usual(lab), next(iter(BACKBONES))
     left, right = st.columns([3, 2], gap="large")
     with left:
         first, second = st.columns([2, 1])
         backbones = first.multiselect(
             "Backbones",
-            list(BACKBONES),
             default=[usual],
-            key=linked("backbone", list(BACKBONES)),
-            bind="query-params",
+            **one_of("backbone", list(BACKBONES)),
             help="Several make a sweep. Blocks and weights are below.",
         )
         weights = second.selectbox(
-            "Weights",
-            WEIGHTS,
-            key=linked("weights", WEIGHTS),
-            bind="query-params",
-            help="imagenet: pretrained; none: random, explicitly",
+            "Weights", **one_of("weights", WEIGHTS), help="imagenet: pretrained; none: random, explicitly"
         )
-        if usual != next(iter(BACKBONES)) and backbones == [usual]:
-            papers = BACKBONES[next(iter(BACKBONES))].title.split(" (")[0]
+        if usual != papers and backbones == [usual]:
+            title = BACKBONES[papers].title.split(" (")[0]
             st.caption(
-                f"The paper's {papers} needs weights that are not here: choose it to see how to bring them."
+                f"The paper's {title} needs weights that are not here: choose it to see how to bring them."
             )
         unfreeze = st.pills(
             "Unfreeze the last n blocks (one run each)",
-            UNFREEZE,
             selection_mode="multi",
             default=UNFREEZE,
-            key=linked("unfreeze", UNFREEZE),
-            bind="query-params",
+            **one_of("unfreeze", UNFREEZE),
         )
         inputs = st.pills(
             "Input (table 3 of the paper compares both)",
-            list(EXTRACTION.values()),
             selection_mode="multi",
             default=[EXTRACTION[True]],
-            key=linked("input", list(EXTRACTION.values())),
-            bind="query-params",
+            **one_of("input", list(EXTRACTION.values())),
         )
-        name = protocol_choice(lab.dataset)
+        name = form_fields.protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)
-        folds = first.number_input("Folds k", value=5, **in_range("folds", 2, 100))
+        folds = form_fields.folds(first)
         epochs = second.number_input("Epochs", value=20, **in_range("epochs", 1, 1000))
         batch = first.number_input("Batch size", value=32, **in_range("batch", 2, 1024))
         lr = second.number_input(
             "Learning rate", value=1e-3, format="%g", step=1e-4, **in_range("lr", 1e-6, 1.0)
         )
-        sown = first.text_input(
-            "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"
-        )
-        trainings = recipe_form.recipes(second, epochs=int(epochs), batch_size=int(batch), lr=float(lr))
-        policy = no_face_choice(st.container())
-    data = resources.data_config(lab.source)
+        protocol = form_fields.protocol(name, folds, first)
+        trainings = recipe_form.recipes(second, epochs=epochs, batch_size=batch, lr=lr)
+        faces = form_fields.faces(lab, inputs, st.container())
     settings = sorted(int(n) for n in unfreeze)
     models = [model for name in backbones for model in transfer_configs(name, weights, settings)]
-    faces = [
-        faces_config(
-            lab.store,
-            resources.artifacts(),
-            data,
-            {"extract": kind, "no_face": policy} if kind else {"extract": False},
-        )
-        for kind in (name == EXTRACTION[True] for name in inputs)
-    ]
-    protocol = parse(ProtocolConfig, {"name": name, "folds": int(folds), "seeds": seeds(sown)})
+    data = resources.data_config(lab.source)
     configs = [
         config for training in trainings for config in settings_of(data, faces, models, protocol, training)
     ]
@@ -123,7 +91,7 @@ def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     data = resources.data_config(lab.source)
     problem = resources.folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
     if problem:
-        st.error(plain(problem), icon=":material/rule:")
+        st.error(escaped(problem), icon=":material/rule:")
     return not problem
 
 
@@ -188,41 +156,6 @@ def _usual(lab: Lab) -> str:
         away = _state(TransferConfig(backbone=papers), lab.settings.weights_dir) == "away"
         st.session_state["usual-backbone"] = PACKAGED if away else papers
     return str(st.session_state["usual-backbone"])
-
-
-def plan_table(lab: Lab, configs: list[RunConfig]) -> None:
-    """Draw what each run would train, and which of them have an answer already."""
-    known = {run.id: run for run in lab.store.runs(ids=[config.key() for config in configs])}
-    several = len({config.transfer.backbone for config in configs}) > 1
-    recipes = len({described(config.training) for config in configs}) > 1
-    rows = []
-    for config in configs:
-        row = BACKBONES[config.transfer.backbone]
-        run = known.get(config.key())
-        rows.append(
-            {
-                **({"Backbone": family(config.transfer)} if several else {}),
-                "n": config.transfer.unfreeze,
-                **({"Recipe": described(config.training) or "paper"} if recipes else {}),
-                "Trains": " + ".join(row.unfreeze[config.transfer.unfreeze]),
-                "Trainable": row.trainable[config.transfer.unfreeze],
-                "Share": 100 * row.trainable[config.transfer.unfreeze] / row.parameters,
-                "Input": EXTRACTION[config.faces.extract],
-                "State": run.status if run else "new",
-                "Run": run_link(run) if run else None,
-            }
-        )
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={
-            "Trainable": st.column_config.NumberColumn("Trainable parameters", format="localized"),
-            "Share": st.column_config.NumberColumn("of all", format="%.2f %%"),
-            "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
-        },
-        placeholder="",
-        alt="What each run would train",
-    )
 
 
 def launch(lab: Lab, configs: list[RunConfig]) -> None:

@@ -1,15 +1,26 @@
-"""Fields that both forms of the Train page have."""
+"""What both forms of the Train page have: protocol, folds and seeds, and the table of what would be trained."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from fer_core.config.recipes import described
+from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TransferConfig, parse
 from fer_core.datasets.base import Dataset
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.naming import family, system
 from fer_core.runs.plans.comparison import fair_protocol
-from fer_core.ui.parts.url import linked
-from fer_core.ui.parts.widgets import protocol_note
+from fer_core.runs.plans.requests import faces_config, seeds
+from fer_core.ui.cache import resources
+from fer_core.ui.parts.url import in_range, one_of
+from fer_core.ui.parts.widgets import protocol_note, run_link
+from fer_core.ui.shell.setup import Lab
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
 NO_FACE = ("manual", "resize", "drop")
@@ -19,20 +30,83 @@ def protocol_choice(dataset: Dataset) -> str:
     """Draw the choice of protocol and return its name; it starts by movie or person where they can be held out."""
     names = list(PROTOCOLS)
     fair = "group" if fair_protocol(dataset, 5) else "stratified"
-    name = st.selectbox(
-        "Protocol", names, index=names.index(fair), key=linked("protocol", names), bind="query-params"
-    )
+    name = st.selectbox("Protocol", index=names.index(fair), **one_of("protocol", names))
     protocol_note(name)
-    return name
+    return str(name)
 
 
-def no_face_choice(place: DeltaGenerator) -> str:
-    """Draw what is trained on where a frame has no face, and return the policy."""
-    return place.selectbox(
+def folds(place: DeltaGenerator) -> int:
+    """Draw the number of folds."""
+    return place.number_input("Folds k", value=5, **in_range("folds", 2, 100))
+
+
+def protocol(name: str, folds: int, place: DeltaGenerator) -> ProtocolConfig:
+    """Draw the seeds and return the protocol with them.
+
+    Raises:
+        ConfigError: what was typed names no seeds.
+    """
+    typed = place.text_input(
+        "Seeds", "1", key="seeds", bind="query-params", help="How many, or a list: 3,5,8"
+    )
+    return parse(ProtocolConfig, {"name": name, "folds": folds, "seeds": seeds(typed)})
+
+
+def faces(lab: Lab, inputs: Sequence[str], place: DeltaGenerator) -> list[FacesConfig]:
+    """Draw what is trained on where a frame has no face, and return the settings of each kind of input.
+
+    Args:
+        inputs: values of `EXTRACTION`.
+    """
+    policy = place.selectbox(
         "A frame with no face",
-        NO_FACE,
-        key=linked("no_face", NO_FACE),
-        bind="query-params",
+        **one_of("no_face", NO_FACE),
         help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
         "drop: left out",
     )
+    data = resources.data_config(lab.source)
+    values: list[dict[str, Any]] = [
+        {"extract": True, "no_face": policy} if title == EXTRACTION[True] else {"extract": False}
+        for title in inputs
+    ]
+    return [faces_config(lab.store, resources.artifacts(), data, one) for one in values]
+
+
+def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:
+    """Draw what each run would train, and which of them have an answer already."""
+    known = {run.id: run for run in lab.store.runs(ids=[config.key() for config in configs])}
+    rows = []
+    for config in configs:
+        run = known.get(config.key())
+        state = {"State": run.status if run else "new", "Run": run_link(run) if run else None}
+        rows.append(_definition(config) | state)
+    table = pd.DataFrame(rows)
+    alike = [name for name in ("Backbone", "Recipe") if name in table and table[name].nunique() == 1]
+    st.dataframe(
+        table.drop(columns=alike),
+        hide_index=True,
+        column_config={
+            "Trainable": st.column_config.NumberColumn("Trainable parameters", format="localized"),
+            "Share": st.column_config.NumberColumn("of all", format="%.2f %%"),
+            "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
+        },
+        placeholder="–",
+        alt="What each run would train",
+    )
+
+
+def _definition(config: RunConfig) -> dict[str, Any]:
+    model = config.model
+    if not isinstance(model, TransferConfig):
+        return {"Model": system(model), "Iterations": config.epochs if config.epochs > 1 else None}
+    row = BACKBONES[model.backbone]
+    trainable = row.trainable[model.unfreeze]
+    return {
+        "Backbone": family(model),
+        "n": model.unfreeze,
+        "Recipe": described(config.training) or "paper",
+        "Trains": " + ".join(row.unfreeze[model.unfreeze]),
+        "Trainable": trainable,
+        "Share": 100 * trainable / row.parameters,
+        "Input": EXTRACTION[config.faces.extract],
+    }

@@ -15,7 +15,7 @@ from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.storage.store import StoredRun
 from fer_core.ui.panels.cancel import cancel_button
-from fer_core.ui.parts.widgets import percent, plain, progress, run_link, status_badge
+from fer_core.ui.parts.widgets import escaped, percent, progress, run_link, status_badge
 from fer_core.ui.shell.setup import Lab
 
 #: So many cards are drawn; the others are counted.
@@ -40,7 +40,7 @@ def announce(lab: Lab) -> None:
     if watched:
         for run in lab.store.runs(ids=sorted(watched), status=list(ENDINGS)):
             watched.discard(run.id)
-            say(f"{plain(name_of(run))}, {run.protocol}: {run.status}.", ENDINGS[run.status])
+            say(f"{escaped(name_of(run))}, {run.protocol}: {run.status}.", ENDINGS[run.status])
     watched |= set(lab.store.active()[:WATCHED])
     for text, icon in st.session_state.pop("toasts", []):
         st.toast(text, icon=icon)
@@ -115,7 +115,7 @@ def where(lab: Lab) -> None:
     except ConfigError as error:
         st.warning(str(error), icon=":material/dns:")
         return
-    st.caption(f":material/dns: Runs are carried out by {plain(who)}, and kept in {plain(kept)}.")
+    st.caption(f":material/dns: Runs are carried out by {escaped(who)}, and kept in {escaped(kept)}.")
 
 
 def _cancel_all(lab: Lab, ids: Sequence[str]) -> None:

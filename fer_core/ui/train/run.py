@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES
+from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import retry
@@ -15,9 +16,9 @@ from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.widgets import (
     age,
+    escaped,
     generated_note,
     honesty,
-    plain,
     protocol_note,
     run_status,
     summary_figures,
@@ -33,7 +34,7 @@ def run_view(lab: Lab, run_id: str) -> None:
     """Draw one run: its progress while it goes on, its figures once it is done."""
     run = lab.store.run(run_id)
     st.subheader(title(run) if run.config.goal == "train" else "Face detection")
-    st.caption(f"Run {run.id} on {plain(run.data_name)} · submitted {age(run.created)}")
+    st.caption(f"Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}")
     generated_note(run.config.data)
     if run.ended:
         _body(lab, run)
@@ -64,7 +65,7 @@ def _body(lab: Lab, run: StoredRun) -> None:
     epochs = resources.epochs(run)
     if not epochs.empty:
         table = epochs.assign(system=title(run))
-        figure = resources.chart("learning_curves", table)
+        figure = resources.chart(charts.learning_curves, table)
         downloads.figure(figure, table, "learning-curves", key=f"curves-{run.id}")
     if run.status == "done":
         left, right = st.columns(2)
@@ -74,7 +75,7 @@ def _body(lab: Lab, run: StoredRun) -> None:
         )
         with left:
             st.markdown("**Confusion of held-out images**")
-            figure = resources.chart("confusion", counts, CLASSES)
+            figure = resources.chart(charts.confusion, counts, CLASSES)
             downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}")
         right.markdown("**Per class**")
         shares = ("precision", "recall", "specificity", "f1")

@@ -10,7 +10,7 @@ from fer_core.results.sharing.report import imported_note, report
 from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.widgets import plain, run_link
+from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
 
 #: A larger archive is not held in the server's memory for a download.
@@ -20,7 +20,7 @@ MOST_BYTES = 500_000_000
 def buttons(lab: Lab, run: StoredRun) -> None:
     """Draw the downloads of a finished run; each is made when it is asked for."""
     if imported := run.extra.get("imported"):
-        st.caption(f":material/move_to_inbox: Imported {plain(imported_note(imported))}.")
+        st.caption(f":material/move_to_inbox: Imported {escaped(imported_note(imported))}.")
     with st.container(horizontal=True):
         st.download_button(
             "Report",

@@ -10,10 +10,10 @@ from fer_core.results.ranking import Place
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.widgets import (
     PERCENT,
+    escaped,
     generated_note,
     interval,
     listed,
-    plain,
     protocol_note,
     run_link,
     runs_dataframe,
@@ -28,7 +28,7 @@ def sweep_view(lab: Lab, name: str) -> None:
     runs = lab.store.sweep(name)
     done = [run for run in runs if run.status == "done"]
     st.subheader(f"{len(runs)} runs asked for together")
-    st.caption(f"Sweep {name} on {plain(runs[0].data_name)} · {len(done)} of {len(runs)} done")
+    st.caption(f"Sweep {name} on {escaped(runs[0].data_name)} · {len(done)} of {len(runs)} done")
     generated_note(runs[0].config.data)
     protocol_note(runs[0].protocol)
     queue.active(lab, [run.id for run in runs])
@@ -38,7 +38,7 @@ def sweep_view(lab: Lab, name: str) -> None:
         runs_dataframe(listed(broken), columns=("link", "title", "protocol", "status"), key="broken")
         for run in broken:
             if run.error:
-                st.error(f"{plain(queue.name_of(run))}: {plain(run.error)}", icon=":material/error:")
+                st.error(f"{escaped(queue.name_of(run))}: {escaped(run.error)}", icon=":material/error:")
     if done:
         st.subheader("Ranking" if len(done) == len(runs) else "Ranking so far")
         _ranking(resources.ranking(done), PROTOCOLS[runs[0].protocol].leaks)

@@ -12,15 +12,16 @@ import pytest
 
 from fer_core.config.run import CLASSES
 from fer_core.evaluation import metrics
-from fer_core.results import charts
-from fer_core.results.charts.style import CHANCE
+from fer_core.results.charts import accuracy, comparators, curves, data, predictions, systems
+from fer_core.results.charts.style import CHANCE, describe, on_white
 
+vl_convert = pytest.importorskip("vl_convert")
 RNG = np.random.default_rng(5)
 
 
 def epochs(settings: int = 3, folds: int = 4, length: int = 6) -> pd.DataFrame:
     rows = [
-        {"unfreeze": n, "seed": seed, "fold": fold, "epoch": epoch}
+        {"system": f"n = {n}", "seed": seed, "fold": fold, "epoch": epoch}
         for n in range(1, settings + 1)
         for seed in (0, 1)
         for fold in range(folds)
@@ -34,8 +35,8 @@ def epochs(settings: int = 3, folds: int = 4, length: int = 6) -> pd.DataFrame:
 
 RUNS = pd.DataFrame(
     {
+        "label": ["ResNet18, n = 2 · reshuffle", "ResNet18, n = 2 · group", "BDNN · group"],
         "system": ["ResNet18, n = 2", "ResNet18, n = 2", "BDNN"],
-        "protocol": ["reshuffle", "group", "group"],
         "leaks": [True, False, False],
         "accuracy": [0.6, 0.4, 0.2],
         "low": [0.55, 0.35, np.nan],
@@ -64,19 +65,51 @@ FACES = pd.DataFrame(
     [(name, status, count) for name in CLASSES for status, count in (("found", 30), ("none", 5))],
     columns=["class", "status", "images"],
 )
+LADDER = pd.DataFrame(
+    {
+        "protocol": ["stratified", "group"],
+        "title": ["Stratified k-fold", "By-group k-fold"],
+        "accuracy": [0.6, 0.3],
+        "low": [0.5, 0.2],
+        "high": [0.7, 0.4],
+        "leaks": [True, False],
+    }
+)
+DIFFERENCES = pd.DataFrame({"class": CLASSES, "difference": 0.1, "low": -0.1, "high": 0.2, "images": 6})
+
+
+def two_losses() -> pd.DataFrame:
+    rows = [
+        {
+            "fold": fold,
+            "epoch": epoch,
+            "train_loss": 2.0 - fold,
+            "val_loss": 2.5,
+            "train_reverse_loss": 1.0 + fold,
+            "val_reverse_loss": 1.5,
+        }
+        for fold in (0, 1)
+        for epoch in (1, 2, 3)
+    ]
+    return pd.DataFrame(rows)
+
 
 PLOTLY = {
-    "learning_curves": lambda: charts.learning_curves(epochs()),
-    "accuracy_intervals": lambda: charts.accuracy_intervals(RUNS),
-    "paper_vs_here": lambda: charts.paper_vs_here(PAPER),
-    "confusion": lambda: charts.confusion(metrics.confusion(LABELS, LABELS), CLASSES),
-    "probabilities": lambda: charts.probabilities(PROBABILITIES[0], CLASSES),
-    "reliability": lambda: charts.reliability(metrics.reliability(PROBABILITIES, LABELS)),
+    "learning_curves": lambda: curves.learning_curves(epochs()),
+    "accuracy_intervals": lambda: accuracy.accuracy_intervals(RUNS),
+    "paper_vs_here": lambda: accuracy.paper_vs_here(PAPER),
+    "confusion": lambda: predictions.confusion(metrics.confusion(LABELS, LABELS), CLASSES),
+    "probabilities": lambda: predictions.probabilities(PROBABILITIES[0], CLASSES),
+    "reliability": lambda: predictions.reliability(metrics.reliability(PROBABILITIES, LABELS)),
 }
 ALTAIR = {
-    "class_bars": lambda: charts.class_bars(COUNTS),
-    "status_bars": lambda: charts.status_bars(FACES),
-    "live_curve": lambda: charts.live_curve(epochs()),
+    "class_bars": lambda: data.class_bars(COUNTS),
+    "status_bars": lambda: data.status_bars(FACES),
+    "losses": lambda: comparators.two_directions(comparators.direction_losses(two_losses())),
+    "differences": lambda: comparators.class_differences(DIFFERENCES),
+    "profiles": lambda: comparators.profiles(comparators.profile_table(np.ones((7, 30)))),
+    "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
+    "ladder": lambda: comparators.protocol_ladder(LADDER),
 }
 
 
@@ -88,35 +121,34 @@ def test_plotly_figures_leave_colours_to_the_page(name: str) -> None:
     assert not {"paper_bgcolor", "plot_bgcolor"} & set(layout)
     assert "color" not in layout.get("font", {})
     assert "title" not in layout
-    assert charts.describe(figure).endswith(".")
-    light, dark = (charts.on_page(figure, page).layout.font.color for page in ("light", "dark"))
-    assert light < dark
-    assert figure.layout.font.color is None
+    assert describe(figure).endswith(".")
 
 
 @pytest.mark.parametrize("name", ALTAIR)
 def test_altair_figures_render_and_leave_colours_to_the_page(name: str) -> None:
-    converter = pytest.importorskip("vl_convert")
     figure = ALTAIR[name]()
     spec = figure.to_dict()
     assert spec["background"] == "transparent"
     assert "labelColor" not in spec["config"]["axis"]
-    assert spec["usermeta"]["alt"] == charts.describe(figure)
+    assert spec["usermeta"]["alt"] == describe(figure)
+    assert len(describe(figure)) > 30
     assert "description" not in spec
-    assert "<svg" in converter.vegalite_to_svg(json.dumps(spec))
-    assert charts.on_page(figure, "dark").to_dict()["config"]["axis"]["labelColor"] == "#E3EAED"
-    assert "labelColor" not in figure.to_dict()["config"]["axis"]
+    file = on_white(figure).to_dict()
+    assert (file["background"], file["config"]["axis"]["labelColor"]) == ("white", "#25343B")
+    assert vl_convert.vegalite_to_svg(file).startswith("<svg")
+    assert vl_convert.vegalite_to_png(file)[:4] == b"\x89PNG"
+    assert figure.to_dict() == spec
 
 
 def test_learning_curves_show_every_fold_and_their_mean() -> None:
     table = epochs()
-    figure = charts.learning_curves(table)
+    figure = curves.learning_curves(table)
     means = [trace for trace in figure.data if trace.name]
     thin = [trace for trace in figure.data if not trace.name]
     assert len(means) == len(thin) == 3 * 2 * 2  # settings, measures, parts
     first = next(trace for trace in means if trace.name == "validation")
     for epoch, shown in zip(first.x, first.y, strict=True):
-        own = [r.val_loss for r in table.itertuples() if r.unfreeze == 1 and r.epoch == epoch]
+        own = [r.val_loss for r in table.itertuples() if r.system == "n = 1" and r.epoch == epoch]
         assert shown == pytest.approx(sum(own) / len(own))
     assert sum(x is None for x in thin[0].x) == 8  # a gap after each of 2 seeds x 4 folds
     assert {annotation.text for annotation in figure.layout.annotations} == {
@@ -130,17 +162,15 @@ def test_learning_curves_show_every_fold_and_their_mean() -> None:
 
 def test_learning_curves_of_what_is_not_measured_stay_empty() -> None:
     table = epochs(settings=1).assign(val_accuracy=np.nan, system="n = 1 on all")
-    figure = charts.learning_curves(table, measures=("accuracy",))
-    assert {trace.name: len(trace.y) for trace in figure.data if trace.name} == {
-        "training": 6,
-        "validation": 0,
-    }
-    assert "accuracy" not in charts.describe(figure).split("validation")[-1]
+    figure = curves.learning_curves(table)
+    lengths = [(trace.name, len(trace.y)) for trace in figure.data if trace.name]
+    assert lengths == [("training", 6), ("validation", 6), ("training", 6), ("validation", 0)]
+    assert "accuracy" not in describe(figure).split("validation")[-1]
 
 
 def test_confusion_shows_counts_and_shades_by_row() -> None:
     matrix = np.diag(np.arange(7)) + np.eye(7, k=1, dtype=int) * 3
-    figure = charts.confusion(matrix, CLASSES)
+    figure = predictions.confusion(matrix, CLASSES)
     heat, *texts = figure.data
     shown = np.full((7, 7), -1)
     for trace in texts:
@@ -150,70 +180,63 @@ def test_confusion_shows_counts_and_shades_by_row() -> None:
             assert (heat.z[row][column] >= 0.5) == (trace.textfont.color == "#FFFFFF")
     assert (shown == matrix).all()
     assert heat.z[1][1] == pytest.approx(1 / 4)
-    assert "3 of 4 (75.0 %)" in heat.text[1][2]
-    by_count = charts.confusion(matrix, CLASSES, normalise=False).data[0]
-    assert by_count.z[1][2] == pytest.approx(3 / 6)
+    assert list(heat.customdata[1][2]) == [3, 4]
 
 
 def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
-    figure = charts.accuracy_intervals(RUNS)
+    figure = accuracy.accuracy_intervals(RUNS)
     dots = [trace for trace in figure.data if trace.x[0] is not None]
     assert len(dots) == 3
     for trace in dots:
         row = RUNS.iloc[trace.y[0]]
         assert trace.x[0] == row["accuracy"]
-        color, shape = charts.system_mark(row["system"])
+        color, shape = systems.system_mark(row["system"])
         assert trace.marker.symbol == (f"{shape}-open" if row["leaks"] else shape)
         assert trace.marker.color == color
         if row["low"] == row["low"]:
             assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(row["low"])
             assert trace.x[0] + trace.error_x.array[0] == pytest.approx(row["high"])
         else:
-            assert trace.error_x.array[0] == 0
+            assert np.isnan(trace.error_x.array[0])
             assert "to" not in trace.hovertemplate.split("<br>")[1]
     assert figure.layout.shapes[0].x0 == CHANCE
     written = {note.text: note.y for note in figure.layout.annotations}
     assert written["ResNet18, n = 2 · reshuffle"] == 0
     assert written["BDNN · group"] == 2
-    assert "reshuffle 60.0 % (55.0 % to 65.0 %) (leaks)" in charts.describe(figure)
+    assert "reshuffle 60.0 % (55.0 % to 65.0 %) (leaks)" in describe(figure)
 
 
 def test_the_paper_stands_beside_what_was_measured() -> None:
-    figure = charts.paper_vs_here(PAPER)
+    figure = accuracy.paper_vs_here(PAPER)
     named = {trace.name: trace for trace in figure.data}
     assert list(named) == ["here, reshuffle (leaks)", "here, group", "paper"]
     assert list(named["paper"].x) == [0.4324, 0.19]
     assert named["here, group"].x[0] - named["here, group"].error_x.arrayminus[0] == pytest.approx(0.26)
     assert named["here, group"].y[0] != named["here, reshuffle (leaks)"].y[0]
-    assert "n = 2: paper 43.2 %, here under reshuffle 50.0 %, here under group 30.0 %" in charts.describe(
-        figure
-    )
-    losses = charts.paper_vs_here(PAPER, measure="loss")
-    assert "paper 0.432" in charts.describe(losses)
-    assert not losses.layout.shapes
+    assert "n = 2: paper 43.2 %, here under reshuffle 50.0 %, here under group 30.0 %" in describe(figure)
 
 
 def test_reliability_and_probabilities_show_their_tables() -> None:
     table = metrics.reliability(PROBABILITIES, LABELS)
-    figure = charts.reliability(table)
+    figure = predictions.reliability(table)
     assert list(figure.data[1].y) == table["accuracy"].tolist()
     assert np.allclose(figure.data[1].y + figure.data[1].error_y.array, table["high"])
     assert list(figure.data[2].y) == table["images"].tolist()
     softer = metrics.reliability(metrics.apply_temperature(PROBABILITIES, 2.0), LABELS)
-    both = charts.reliability(table, softer)
+    both = predictions.reliability(table, softer)
     named = {trace.name: trace for trace in both.data if trace.name}
     assert list(named["as the networks give them"].y) == table["accuracy"].tolist()
     assert list(named["with temperatures"].x) == softer["confidence"].tolist()
     assert list(both.data[-1].y) == softer["images"].tolist()
-    assert "with temperatures confidence lies" in charts.describe(both)
-    bars = charts.probabilities(PROBABILITIES[0], CLASSES)
+    assert "with temperatures confidence lies" in describe(both)
+    bars = predictions.probabilities(PROBABILITIES[0], CLASSES)
     assert list(bars.data[0].x) == PROBABILITIES[0].tolist()
     top = CLASSES[PROBABILITIES[0].argmax()]
-    assert charts.describe(bars).startswith(f"Probabilities: {top} ")
+    assert describe(bars).startswith(f"Probabilities: {top} ")
 
 
 def test_status_bars_carry_wilson_intervals() -> None:
-    spec = charts.status_bars(FACES).to_dict()
+    spec = data.status_bars(FACES).to_dict()
     (rows,) = spec["datasets"].values()
     assert len(rows) == 14
     for row in rows:
@@ -228,19 +251,59 @@ def test_many_groups_become_a_table_of_shades() -> None:
             [(name, f"m{part}", 2) for name in CLASSES for part in range(parts)],
             columns=["class", "part", "images"],
         )
-        return charts.class_bars(table).to_dict()["mark"]["type"]
+        return data.class_bars(table).to_dict()["mark"]["type"]
 
     assert (mark(1), mark(3), mark(30)) == ("bar", "bar", "rect")
-    text = charts.describe(charts.class_bars(COUNTS.drop(columns="part")))
+    text = describe(data.class_bars(COUNTS))
     assert "angry 2" in text
     assert "56 in all" in text
 
 
-def test_classes_have_colours_of_their_own() -> None:
-    assert len({charts.CLASS_COLORS[name] for name in CLASSES}) == 7
+def test_differences_are_drawn_in_points() -> None:
+    svg = vl_convert.vegalite_to_svg(on_white(ALTAIR["differences"]()).to_dict())
+    assert all(f">{sign}<" in svg for sign in ("−10", "0", "+10", "+20"))
+
+
+def test_losses_are_means_of_the_folds_with_their_extremes() -> None:
+    table = comparators.direction_losses(two_losses())
+    forward = table[(table["part"] == "training") & table["direction"].str.startswith("forward")]
+    assert forward[["epoch", "loss", "low", "high"]].to_numpy().tolist() == [
+        [e, 1.5, 1.0, 2.0] for e in (1, 2, 3)
+    ]
+    assert len(table) == 2 * 2 * 3
+
+
+def test_mean_distances_and_the_nearest_prototype_by_plain_loops() -> None:
+    table = comparators.distance_table(PROBABILITIES, LABELS)
+    assert len(table) == 49
+    for row in table.to_dict("records"):
+        index, other = CLASSES.index(row["class"]), CLASSES.index(row["prototype"])
+        part = [values for values, label in zip(PROBABILITIES, LABELS, strict=True) if label == index]
+        means = [np.mean([values[c] for values in part]) for c in range(7)]
+        assert row["distance"] == pytest.approx(means[other])
+        assert row["nearest"] == (other == int(np.argmin(means)))
+        assert row["images"] == len(part)
+
+
+def test_a_long_profile_is_averaged_over_neighbours() -> None:
+    prototypes = np.arange(7 * 1000, dtype=float).reshape(7, 1000)
+    table = comparators.profile_table(prototypes)
+    assert table.groupby("class").size().max() <= comparators.MOST_POINTS
+    first = table[table["class"] == CLASSES[0]].iloc[0]
+    assert first["value"] == pytest.approx(prototypes[0, : -(-1000 // comparators.MOST_POINTS)].mean())
+    assert len(comparators.profile_table(prototypes[:, :50])) == 7 * 50
+
+
+def test_faces_as_squares_keep_their_gray_values() -> None:
+    faces = np.zeros((7, 2, 2))
+    faces[0, 0, 1] = 1.0
+    text = comparators.faces_svg(faces)
+    assert text.count("<rect") == 7 * 4
+    assert '<rect x="1" y="0" width="1" height="1" fill="rgb(255,255,255)"/>' in text
 
 
 def test_loading_leaves_heavy_libraries_out() -> None:
     heavy = "{'altair', 'plotly', 'streamlit', 'torch', 'sklearn', 'statsmodels'}"
-    code = f"import sys, fer_core.results.charts; sys.exit(bool({heavy} & set(sys.modules)))"
+    modules = "accuracy, comparators, curves, data, predictions"
+    code = f"import sys; from fer_core.results.charts import {modules}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

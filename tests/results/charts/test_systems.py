@@ -22,8 +22,8 @@ from fer_core.config.comparators import (
 from fer_core.config.run import Model, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import family, system
-from fer_core.results import charts
-from fer_core.results.charts.systems import SYSTEM_MARKS
+from fer_core.results.charts.style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS
+from fer_core.results.charts.systems import SYSTEM_MARKS, system_mark
 
 INPUTS = (
     *(PixelsConfig(), PhogConfig(), LpqConfig(), LpqPhogConfig()),
@@ -56,7 +56,7 @@ def seen(color: str, sight: np.ndarray) -> np.ndarray:
 
 
 def test_every_system_has_a_mark_of_its_own() -> None:
-    marks = [charts.system_mark(family(model)) for model in MODELS]
+    marks = [system_mark(family(model)) for model in MODELS]
     assert len(set(marks)) == len(MODELS) == len(SYSTEM_MARKS)
     assert {family(model) for model in MODELS} == set(SYSTEM_MARKS)
 
@@ -70,7 +70,7 @@ def test_colours_of_one_shape_are_told_apart(sight: str) -> None:
 
 
 @pytest.mark.parametrize("sight", SIGHTS)
-@pytest.mark.parametrize("colors", [charts.CLASS_COLORS, charts.STATUS_COLORS, charts.PROTOCOL_COLORS])
+@pytest.mark.parametrize("colors", [CLASS_COLORS, STATUS_COLORS, PROTOCOL_COLORS])
 def test_classes_statuses_and_protocols_are_told_apart(colors: dict[str, str], sight: str) -> None:
     for (one, first), (other, second) in combinations(colors.items(), 2):
         apart = deltaE_ciede2000(seen(first, SIGHTS[sight]), seen(second, SIGHTS[sight]))
@@ -79,17 +79,17 @@ def test_classes_statuses_and_protocols_are_told_apart(colors: dict[str, str], s
 
 def test_the_systems_of_one_comparison_differ_in_colour_alone() -> None:
     names = ("ResNet-18 n=1", "BDNN (pixels)", "MLP (pixels)", "PHOG + SVM", "LPQ + SVM", "LPQ+PHOG + SVM")
-    assert len({charts.system_mark(name).color for name in names}) == len(names)
+    assert len({system_mark(name).color for name in names}) == len(names)
 
 
 def test_a_setting_keeps_its_system_s_mark() -> None:
     for model in MODELS:
-        assert charts.system_mark(f"{system(model)}, whole frames") == charts.system_mark(family(model))
-    assert charts.system_mark("ResNet18, n = 2") == charts.system_mark("resnet-18")
-    assert charts.system_mark("something new") == charts.system_mark("Something New")
+        assert system_mark(f"{system(model)}, whole frames") == system_mark(family(model))
+    assert system_mark("ResNet18, n = 2") == system_mark("resnet-18")
+    assert system_mark("something new") == system_mark("Something New")
 
 
 def test_shapes_are_plotly_s_and_have_an_open_kind() -> None:
     known = set(ValidatorCache.get_validator("scatter.marker", "symbol").values)
-    for mark in (*SYSTEM_MARKS.values(), charts.system_mark("something new")):
+    for mark in (*SYSTEM_MARKS.values(), system_mark("something new")):
         assert {mark.symbol, f"{mark.symbol}-open"} <= known

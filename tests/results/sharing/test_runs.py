@@ -222,8 +222,8 @@ def test_bombs_are_refused_by_their_directory_alone(
     monkeypatch.setattr(zipfile.ZipFile, "open", _opened_only_for_the_manifest)
     refused(elsewhere, bomb, "packed more than 100 times")
     monkeypatch.setattr("fer_core.results.sharing.archive.MAX_DOCUMENT", 1000)
-    refused(elsewhere, exported, "documents of at most")
-    monkeypatch.setattr("fer_core.results.sharing.archive.MAX_FILES", 3)
+    refused(elsewhere, exported, "a file may have")
+    monkeypatch.setattr("fer_core.results.sharing.archive.MOST_ENTRIES", 3)
     refused(elsewhere, exported, "at most 3 files")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fer_core.config.run import ProtocolConfig
-from fer_core.ui.compare.pair import _first_choice, fold_difference
+from fer_core.ui.compare.pair import first_choice, fold_difference
 
 
 def run(protocol: str, folds: int = 5) -> Any:
@@ -28,7 +28,7 @@ def run(protocol: str, folds: int = 5) -> Any:
     ids=["honest ones first", "that share their folds", "and their number", "or any two"],
 )
 def test_two_runs_in_the_same_folds_are_shown_first(runs: list[Any], expected: tuple[int, int]) -> None:
-    assert _first_choice(runs) == expected
+    assert first_choice(runs) == expected
 
 
 @pytest.mark.parametrize(

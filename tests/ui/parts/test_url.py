@@ -1,4 +1,4 @@
-"""Values that a link names: taken however they are written, told where there is no such one."""
+"""Values that a link names: taken however they are written, reported where there is no such one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_an_option_is_meant_however_it_is_written(key: str, given: str | list[st
         ("flip", "yes", False, "**flip**: “yes” is not one of true, false."),
     ],
 )
-def test_what_no_option_is_named_like_is_told(
+def test_what_no_option_is_named_like_is_reported(
     key: str, given: str | list[str], value: Any, said: str
 ) -> None:
     test = opened(**{key: given})

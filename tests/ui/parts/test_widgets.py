@@ -19,7 +19,7 @@ def test_shares_and_intervals_are_percentages_and_a_dash_where_unknown() -> None
     assert widgets.interval(None) == widgets.interval([None, None]) == "–"  # type: ignore[list-item]
 
 
-def test_a_steps_pace_is_told_once_it_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_steps_pace_is_said_once_it_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     state: dict[str, object] = {}
     monkeypatch.setattr(widgets.st, "session_state", state)
     run = SimpleNamespace(id="r", step="detecting faces", step_done=10, step_total=1000)
@@ -32,18 +32,18 @@ def test_a_steps_pace_is_told_once_it_moved(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_ages_are_in_words() -> None:
     now = time.time()
-    assert widgets.age(now) == "just now"
+    assert widgets.age(now) == "now"
     assert widgets.age(now - 7300) == "2 hours ago"
-    assert widgets.age(now - 90000) == "1 day ago"
+    assert widgets.age(now - 90000) == "a day ago"
 
 
 def test_a_runs_link_keeps_its_data_set() -> None:
     demo = SimpleNamespace(id="abc", data_source="demo")
-    own = SimpleNamespace(id="abc", data_source="/data/my set")
+    named = SimpleNamespace(id="abc", data_source="/data/my set")
     assert widgets.run_link(demo) == "./train?run=abc"  # type: ignore[arg-type]
     assert widgets.frame_link(demo, "happy/a b&c.png") == "./faces?frame=happy%2Fa+b%26c.png"  # type: ignore[arg-type]
-    assert widgets.frame_link(own, "a.png") == "./faces?frame=a.png&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
-    assert widgets.run_link(own) == "./train?run=abc&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
+    assert widgets.frame_link(named, "a.png") == "./faces?frame=a.png&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
+    assert widgets.run_link(named) == "./train?run=abc&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
 
 
 def test_a_detector_that_knows_the_movies_is_named() -> None:

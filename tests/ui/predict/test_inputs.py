@@ -1,4 +1,4 @@
-"""Uploads are decoded once a view, within a bound of memory."""
+"""Uploads are judged once a visit and decoded once a view, within a bound of memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
-from fer_core.ui.predict import inputs
-from fer_core.ui.predict.inputs import Decoded, _read
+from fer_core.prediction.uploads import Sent
+from fer_core.ui.predict.inputs import Item
 
 
 def jpeg(shade: int) -> bytes:
@@ -18,36 +19,33 @@ def jpeg(shade: int) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_view_decodes_each_upload_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs.st, "session_state", {})
-    calls: list[str] = []
-    whole = inputs.read
+def page(files: list[tuple[str, bytes]]) -> None:
+    import streamlit as st
 
-    def counted(sent, limits):
-        calls.append(sent.name)
-        return whole(sent, limits)
+    from fer_core.ui.predict import inputs
 
-    monkeypatch.setattr(inputs, "read", counted)
-    files = [("a.jpg", jpeg(10)), ("b.jpg", jpeg(200))]
-    for _view in range(2):
-        calls.clear()
-        items = _read(files)
-        for item in items * 3:
-            assert item.pixels().shape == (30, 40, 3)
-        assert sorted(calls) == ["a.jpg", "b.jpg"]
-    assert _read(files) == items  # what a view has decoded is no part of what an image is
+    items = inputs.read_all(files)
+    st.session_state["shown"] = [(item.name, item.image is not None, item.pixels().shape) for item in items]
+    st.session_state["keys"] = len(inputs.known())
 
 
-def test_the_longest_unused_goes_first_and_one_image_always_fits() -> None:
-    image = np.zeros((10, 10, 3), np.uint8)
-    decoded, made = Decoded(most=2 * image.nbytes), []
+def test_a_view_decodes_what_is_new_and_names_what_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [("a.jpg", jpeg(10)), ("b.jpg", jpeg(200)), ("c.jpg", b"<script>")]
+    test = AppTest.from_function(page, args=(files,)).run()
+    assert not test.exception
+    for at_hand in (True, False):  # what a view has decoded goes with it
+        assert test.session_state["shown"] == [(name, at_hand, (30, 40, 3)) for name in ("a.jpg", "b.jpg")]
+        assert "not an image" in test.error[0].value
+        assert test.session_state["keys"] == 3
+        test.run()
+    monkeypatch.setattr("fer_core.ui.predict.inputs.DECODED_BYTES", 1)
+    bounded = AppTest.from_function(page, args=(files,)).run()
+    assert [at_hand for _, at_hand, _ in bounded.session_state["shown"]] == [True, False]
+    gone = AppTest.from_function(page, args=([],))
+    gone.session_state["known"] = {("digest", None, "verdict"): ""}
+    assert gone.run().session_state["keys"] == 0
 
-    def get(name: str) -> None:
-        decoded.get(name, lambda: made.append(name) or image)
 
-    for name in ("a", "b", "a", "c", "a", "b"):
-        get(name)
-    assert made == ["a", "b", "c", "b"]
-    large = np.zeros((100, 100, 3), np.uint8)
-    decoded.keep("large", large)
-    assert decoded.get("large", list) is large
+def test_pixels_are_no_part_of_what_an_image_is() -> None:
+    bare = Item("a.jpg", "digest", Sent("a.jpg", jpeg(10)))
+    assert bare == Item("a.jpg", "digest", bare.sent, image=np.zeros((30, 40, 3), np.uint8))

@@ -41,7 +41,7 @@ def box_editor(
         name: what a screen reader calls the frame.
         faces: those found, shown as dashed boxes that can be taken by a click; None for none.
         box: the box to begin with, source pixels.
-        key: identity of the editor; a new key begins anew.
+        key: identity of the editor; a new key begins with `box` again.
 
     Returns:
         (x1, y1, x2, y2) in source pixels inside the frame, to `DIGITS` digits; `box` until it was edited.

@@ -1,4 +1,4 @@
-"""Predictions as files: a row a face, images with their boxes, names that are safe everywhere."""
+"""What a run says of faces: unsure or not, a row a face, images with their boxes, names that are safe everywhere."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fer_core.config.run import CLASSES
-from fer_core.prediction.files import annotated, annotated_zip, face_table, file_name
-from fer_core.prediction.prediction import Prediction
+from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table, file_name
 from fer_core.storage.spreadsheets import defused_table
 
 IMAGE = np.full((120, 160, 3), 60, np.uint8)
@@ -19,6 +18,16 @@ IMAGE = np.full((120, 160, 3), 60, np.uint8)
 def face(first: float, box: tuple[float, float, float, float] | None = (20, 30, 80, 100)) -> Prediction:
     values = np.array([first, *[(1 - first) / 6] * 6])
     return Prediction("found", box, 0.99, None, np.zeros((160, 160, 3), np.uint8), values, 1.0)
+
+
+def test_unsure_is_said_below_the_threshold_and_by_calibrated_figures() -> None:
+    raw_values, scaled = np.array([0.5, 0.3, 0.2, 0, 0, 0, 0]), np.array([0.3, 0.35, 0.35, 0, 0, 0, 0])
+    crop = np.zeros((160, 160, 3), np.uint8)
+    raw = Prediction("found", None, None, None, crop, raw_values, 1.0)
+    assert (raw.label, raw.unsure(0.51), raw.unsure(0.5)) == (CLASSES[0], True, False)
+    calibrated = Prediction("found", None, None, None, crop, raw_values, 1.0, scaled)
+    assert (calibrated.label, calibrated.confidence) == (CLASSES[1], 0.35)
+    assert calibrated.unsure(0.4)
 
 
 def test_the_table_has_a_row_a_face_with_all_that_is_known() -> None:
@@ -51,8 +60,5 @@ def test_the_zip_holds_every_image_under_a_plain_name() -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.namelist() == ["001-a-b.jpg", "002-a-b.jpg"]
         assert Image.open(archive.open("001-a-b.jpg")).size == (160, 120)
-
-
-def test_file_names_are_plain() -> None:
     assert file_name(7, "...") == "007-image.jpg"
     assert file_name(7, "x/ü_1.tiff", "-face1.jpg") == "007-ü_1-face1.jpg"

@@ -22,20 +22,19 @@ from fer_core.config.run import (
 from fer_core.evaluation.metrics import wilson
 from fer_core.evaluation.metrics.paired import paired
 from fer_core.evaluation.metrics.probabilities import COLUMNS
-from fer_core.results.paper.figures import (
+from fer_core.results.paper.counterparts import Runs, systems_table
+from fer_core.results.paper.reported import REPORTED
+from fer_core.results.paper.verdicts import (
     DIFFERS,
     FAILS,
     HOLDS,
     MISSING,
     NOISE,
     UNJUDGED,
-    Runs,
     check_figures,
+    check_statements,
     noise,
-    systems_table,
 )
-from fer_core.results.paper.reported import REPORTED
-from fer_core.results.paper.statements import check_statements
 
 DATA = DataConfig(fingerprint="0" * 16)
 IMAGES = 700

@@ -1,0 +1,258 @@
+"""What holds of the paper here: each of its figures and statements judged by this machine's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fer_core.config.run import CLASSES
+from fer_core.evaluation.metrics import paired, wilson
+from fer_core.evaluation.metrics.intervals import Interval, Z
+from fer_core.evaluation.metrics.probabilities import log_losses, probabilities_of
+from fer_core.storage.store import StoredRun
+
+from .counterparts import Runs
+from .reported import REPORTED, Reported
+
+HOLDS, FAILS, NOISE, MISSING = "holds", "does not hold", "within noise", "not run"
+#: Of a single figure: beyond noise, or nothing to tell noise by.
+DIFFERS, UNJUDGED = "differs", "no interval"
+CHANCE = 1 / len(CLASSES)
+#: Frames of SFEW: how many images the paper's accuracies rest on.
+PAPER_IMAGES = 675
+#: Epochs that its accuracies of the transferred network are means over.
+PAPER_EPOCHS = 20
+#: Points (as a share) within which two accuracies count as similar; a wider interval says nothing of the kind.
+CLOSE = 0.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure of this machine: value and 95 % interval (None for a loss), and the run it comes from."""
+
+    run: StoredRun
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A reported figure, the same under its protocol here (`like`) and by whole groups, and what follows."""
+
+    reported: Reported
+    like: Measured | None
+    by_group: Measured | None
+    verdict: str
+    words: str
+
+
+def noise(share: float, images: int = PAPER_IMAGES) -> float:
+    """Return half the 95 % interval of an accuracy over so many independent images: 3.7 points for 43 % of 675."""
+    return Z * sqrt(share * (1 - share) / images)
+
+
+def check_figures(runs: Runs) -> list[Checked]:
+    """Set every reported figure beside its counterparts here, in the paper's order."""
+    return [_check(figure, runs) for figure in REPORTED]
+
+
+def _check(figure: Reported, runs: Runs) -> Checked:
+    like, by_group = (_measure(figure, runs, name) for name in (figure.protocol, "group"))
+    verdict, words = _compare(figure, like, runs)
+    if runs.stand_in and figure.model == "resnet18" and (like or by_group):
+        words += f" Here: {runs.stand_in}."
+    odd = sorted({found.run.config.epochs for found in (like, by_group) if found} - {PAPER_EPOCHS})
+    if odd and figure.over == f"{PAPER_EPOCHS} epochs":
+        words += f" Here over {' and '.join(map(str, odd))} epochs, not {PAPER_EPOCHS}."
+    if figure.measure == "val_accuracy" and abs(figure.value - CHANCE) <= noise(figure.value):
+        words += f" The paper's {figure.printed} % is itself within noise of chance (1/7 = 14.29 %)."
+    return Checked(figure, like, by_group, verdict, words)
+
+
+def _measure(figure: Reported, runs: Runs, protocol: str) -> Measured | None:
+    slot = f"n{figure.unfreeze or 2}" if figure.model == "resnet18" else figure.model
+    run = runs.pick(slot, protocol, faces=figure.faces is not False)
+    if run is None:
+        return None
+    if figure.iterations is not None:
+        epochs = runs.epochs(run)
+        value = epochs.loc[epochs["epoch"] == figure.iterations, figure.measure].mean()
+    else:
+        summary = run.summary["over_epochs"] if figure.over == "20 epochs" else run.summary
+        value = summary[figure.measure]
+    if value is None or np.isnan(value):
+        return None
+    if not figure.measure.endswith("accuracy"):
+        return Measured(run, float(value), None)
+    images = run.summary["images"]
+    return Measured(run, float(value), wilson(min(1.0, value) * images, images))
+
+
+def _compare(figure: Reported, here: Measured | None, runs: Runs) -> tuple[str, str]:
+    if here is None:
+        known = runs.absent.get(figure.protocol)
+        return MISSING, known or f"No run here under the paper's protocol ({figure.protocol})."
+    gap = here.value - figure.value
+    more = "higher" if gap > 0 else "lower"
+    if here.interval is None:
+        return UNJUDGED, f"{abs(gap):.2f} nats {more} here; the paper gives no spread to judge that by."
+    half = (here.interval[1] - here.interval[0]) / 2
+    together = 100 * sqrt(half**2 + noise(figure.value) ** 2)
+    if 100 * abs(gap) <= together:
+        return NOISE, f"{100 * gap:+.1f} points here, within the noise of ±{together:.1f} points."
+    return DIFFERS, f"{100 * abs(gap):.1f} points {more} here, beyond the noise of ±{together:.1f} points."
+
+
+@dataclass(frozen=True)
+class JudgedStatement:
+    """A statement of the paper under one protocol here: the verdict, and the figures behind it in words."""
+
+    statement: str
+    source: str
+    protocol: str
+    verdict: str
+    words: str
+
+
+Judge = Callable[[Runs, str], tuple[str, str]]
+
+
+class _NotRun(LookupError):
+    """What a statement is judged by has not been run."""
+
+
+def _the_run(runs: Runs, slot: str, protocol: str) -> StoredRun:
+    if (run := runs.pick(slot, protocol)) is None:
+        raise _NotRun("It has not been run.")
+    return run
+
+
+def _log_losses(predictions: pd.DataFrame) -> NDArray[np.float64]:
+    return log_losses(probabilities_of(predictions), predictions["label"], floor=1e-12)
+
+
+def _gain(runs: Runs, protocol: str, first: str, second: str) -> tuple[float, Interval, int]:
+    """Return how much more accurate the first is than the second, in the same folds: `paired`."""
+    b = runs.pick(first, protocol)
+    a = runs.pick(second, protocol, folds=b.config.protocol.folds) if b else None
+    if a is None or b is None:
+        raise _NotRun("One of the two has not been run.")
+    return paired(runs.predictions(a), runs.predictions(b))
+
+
+def _better(first: str, second: str) -> Judge:
+    def judge(runs: Runs, protocol: str) -> tuple[str, str]:
+        found = _gain(runs, protocol, first, second)
+        return _sign(found[1]), _points(*found)
+
+    return judge
+
+
+def _similar(first: str, second: str) -> Judge:
+    def judge(runs: Runs, protocol: str) -> tuple[str, str]:
+        found = _gain(runs, protocol, first, second)
+        low, high = found[1]
+        if low > 0 or high < 0:
+            return FAILS, _points(*found)
+        return (HOLDS if max(-low, high) <= CLOSE else NOISE), _points(*found)
+
+    return judge
+
+
+def _lower_loss(first: tuple[str, bool], second: tuple[str, bool]) -> Judge:
+    def judge(runs: Runs, protocol: str) -> tuple[str, str]:
+        a, b = (runs.pick(slot, protocol, faces=faces) for slot, faces in (second, first))
+        if a is None or b is None:
+            raise _NotRun("One of the two has not been run.")
+        gain, (low, high), images = paired(runs.predictions(a), runs.predictions(b), _log_losses)
+        words = f"{gain:+.2f} nats ({low:+.2f} to {high:+.2f}) on {images} images."
+        return _sign((-high, -low)), words
+
+    return judge
+
+
+def _at_chance(slot: str) -> Judge:
+    def judge(runs: Runs, protocol: str) -> tuple[str, str]:
+        summary = _the_run(runs, slot, protocol).summary
+        low, high = summary["val_accuracy_interval"]
+        words = f"{100 * summary['val_accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)."
+        if not low <= CHANCE <= high:
+            return FAILS, words
+        return (HOLDS if (high - low) / 2 <= CLOSE else NOISE), words
+
+    return judge
+
+
+def _overfits(slot: str) -> Judge:
+    def judge(runs: Runs, protocol: str) -> tuple[str, str]:
+        summary = _the_run(runs, slot, protocol).summary
+        train, (_, high) = summary["train_accuracy"], summary["val_accuracy_interval"]
+        words = f"Training {100 * train:.1f} %, validation {100 * summary['val_accuracy']:.1f} %."
+        return (HOLDS if train > high else FAILS), words
+
+    return judge
+
+
+def _worse_later(runs: Runs, protocol: str) -> tuple[str, str]:
+    run = _the_run(runs, "bdnn", protocol)
+    epochs = runs.epochs(run)
+    early, late = (epochs.loc[epochs["epoch"] == at, "val_accuracy"].mean() for at in (100, 200))
+    if np.isnan(early) or np.isnan(late):
+        raise _NotRun("It was trained for fewer than 200 iterations.")
+    half = sqrt(sum(noise(share, run.summary["images"]) ** 2 for share in (early, late)))
+    words = f"{100 * early:.1f} % at 100, {100 * late:.1f} % at 200; noise ±{100 * half:.1f} points."
+    fall = early - late
+    return _sign((fall - half, fall + half)), words
+
+
+def _sign(bounds: Interval) -> str:
+    if bounds[0] > 0:
+        return HOLDS
+    return FAILS if bounds[1] < 0 else NOISE
+
+
+def _points(gain: float, bounds: Interval, images: int) -> str:
+    low, high = bounds
+    return f"{100 * gain:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) on {images} images."
+
+
+#: Statement -> where it stands, the paper's kind of protocol, how it is judged.
+STATEMENTS: dict[str, tuple[str, str, Judge]] = {
+    "n = 2 validates better than n = 1": ("table 2", "reshuffle", _better("n2", "n1")),
+    "n = 2 validates better than n = 3": ("table 2", "reshuffle", _better("n2", "n3")),
+    "n = 3 overfits: training far above validation": ("section 3", "reshuffle", _overfits("n3")),
+    "n = 3 validates at chance": ("table 2: 14.42 %", "reshuffle", _at_chance("n3")),
+    "n = 2 has a lower validation loss than n = 1": (
+        *("figure 4", "reshuffle"),
+        _lower_loss(("n2", True), ("n1", True)),
+    ),
+    "face extraction lowers the validation loss": (
+        *("table 3", "reshuffle"),
+        _lower_loss(("n2", True), ("n2", False)),
+    ),
+    "the BDNN validates at chance": ("section 3.1: 15.92 and 13.78 %", "stratified", _at_chance("bdnn")),
+    "the BDNN is worse after 200 iterations than after 100": ("section 3.1", "stratified", _worse_later),
+    "the transferred network (n = 2) beats the BDNN": ("section 3.1", "stratified", _better("n2", "bdnn")),
+    "the transferred network (n = 2) is similar to PHOG": (
+        *("section 3.1", "stratified"),
+        _similar("n2", "phog"),
+    ),
+}
+
+
+def check_statements(runs: Runs) -> list[JudgedStatement]:
+    """Judge what the paper says of its figures, under its kind of protocol and by whole groups."""
+    found = []
+    for statement, (source, papers, judge) in STATEMENTS.items():
+        for protocol in (papers, "group"):
+            try:
+                verdict, words = judge(runs, protocol)
+            except _NotRun as reason:
+                verdict, words = MISSING, str(reason)
+            found.append(JudgedStatement(statement, source, protocol, verdict, words))
+    return found

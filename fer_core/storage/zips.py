@@ -1,0 +1,51 @@
+"""Zip files that come from outside: what is wrong with an entry before a byte of it is unpacked."""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+
+#: Entries that a zip may list, folders included.
+MOST_ENTRIES = 10_000
+
+#: An entry may unfold to so many times its packed size: photographs and numbers hardly shrink, bombs do by thousands.
+MOST_RATIO = 100
+
+#: Packed sizes below this count as this: a small plain drawing packs well and harms nobody.
+LEAST_PACKED = 1 << 16
+
+#: What unpacking a damaged zip may raise, and OSError where it is opened.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+
+_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA need far more memory than they show
+
+
+def is_zip(data: bytes) -> bool:
+    """Return whether bytes begin as a zip does; an image with a zip behind it is an image."""
+    return data.startswith(_BEGINNINGS)
+
+
+def distrusted(entry: zipfile.ZipInfo, most: int) -> str:
+    """Return why an entry is refused by what the zip's directory says of it, or ''.
+
+    Args:
+        most: bytes that it may unfold to.
+    """
+    path = entry.filename.replace("\\", "/")
+    if path.startswith("/") or ".." in PurePosixPath(path).parts or re.match(r"[A-Za-z]:", path):
+        return "its path leads out of the zip"
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+        return "a link or a device, not a file"
+    if entry.flag_bits & 0x1:
+        return "it is encrypted"
+    if entry.compress_type not in _METHODS:
+        return "it is packed by a method other than stored or deflate"
+    if entry.file_size > most:
+        return f"a file may have {most / 1e6:,.0f} MB"
+    if entry.file_size > MOST_RATIO * max(entry.compress_size, LEAST_PACKED):
+        return f"it unfolds to more than {MOST_RATIO} times its packed size, as zip bombs do"
+    return ""
