@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fer_core import ROOT
-from fer_core.cli.main import parser
+from fer_core.cli.main import app
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
@@ -24,9 +24,9 @@ def test_a_unit_starts_a_command_that_exists(unit: Path) -> None:
     found.read(unit)
     command = shlex.split(found["Service"]["ExecStart"].replace("%i", "1"))
     assert command[1:3] == ["-m", "fer_core"]
-    options = parser().parse_args(command[3:])
+    _, given, _ = app.parse_args(command[3:])
     device = {"fer-worker.service": "auto", "fer-worker@.service": "cuda:1"}.get(unit.name)
-    assert getattr(options, "device", None) == device
+    assert given.arguments.get("device") == device
     assert found["Service"]["Restart"] == "always"
 
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
-from fer_core.datasets.audit import audit as audit_dataset
-from fer_core.datasets.base import Dataset, generated_words
+from cyclopts import Parameter
+
+from fer_core.config import settings
+from fer_core.config.run import DataConfig
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.generated.frames import GeneratedConfig
+from fer_core.datasets.generated.frames import generate as draw
 from fer_core.datasets.readers.table_rows import LAYOUT, read_table_rows
 from fer_core.errors import ConfigError
 
-from .context import Bar, Context, print_json, print_table
+from .context import Context
+from .options import DEMO, Json, Source, only
+from .output import print_generated, print_json, print_table, progress
 
 
-def audit(options: argparse.Namespace) -> int:
+def audit(*, source: Source = DEMO, json: Json = False) -> int:
     """Carry out `data audit`."""
     context = Context.open()
-    dataset, config = context.dataset(options)
+    dataset, config = context.dataset(source)
     if dataset.layout == LAYOUT:
-        return _audit_sheet(dataset, config.fingerprint, json=options.json)
-    with Bar("reading images") as bar:
-        report = audit_dataset(dataset, cache=context.settings.cache, progress=bar)
-    if options.json:
+        return _audit_sheet(dataset, config, json=json)
+    report = context.audit(dataset)
+    if json:
         print_json({"fingerprint": config.fingerprint, **report.to_dict()})
         return 0
     print(f"{dataset.name}: {len(dataset)} images, layout {dataset.layout}, fingerprint {config.fingerprint}")
-    print_table([dataset.class_counts()], dict.fromkeys(dataset.class_counts()))
+    print_table([dataset.class_counts()], dataset.class_counts())
     for finding in report.findings:
         print(f"\n[{finding.severity}] {finding.title}\n  {finding.detail}")
         for name in finding.names[:10]:
@@ -36,45 +42,53 @@ def audit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _audit_sheet(dataset: Dataset, fingerprint: str, *, json: bool) -> int:
-    """Tell what is odd in a feature table, which has no images to look into."""
-    counts, problems = dataset.class_counts(), [asdict(problem) for problem in dataset.problems]
+def _audit_sheet(dataset: Dataset, config: DataConfig, *, json: bool) -> int:
+    """Report what is odd in a feature table, which has no images to look into."""
+    counts = dataset.class_counts()
     if json:
         print_json(
             {
-                "fingerprint": fingerprint,
+                "fingerprint": config.fingerprint,
                 "generated": dataset.generated,
                 "rows": len(dataset),
                 "classes": counts,
-                "problems": problems,
+                "problems": [asdict(problem) for problem in dataset.problems],
             }
         )
         return 0
-    print(f"{dataset.name}: {len(dataset)} rows of a feature table, no images, fingerprint {fingerprint}")
-    print_table([counts], dict.fromkeys(counts))
-    if dataset.generated:
-        print(f"\n{': '.join(generated_words(dataset.layout))}")
+    print(
+        f"{dataset.name}: {len(dataset)} rows of a feature table, no images, fingerprint {config.fingerprint}"
+    )
+    print_table([counts], counts)
+    print_generated(config)
     for problem in dataset.problems:
         print(f"\n{problem.name}\n  {problem.reason}")
     return 0
 
 
-def generate(options: argparse.Namespace) -> int:
-    """Carry out `data generate`."""
-    if options.table:
-        return _generate_table(Path(options.table).expanduser(), options.seed, json=options.json)
-    from fer_core.config import settings
-    from fer_core.datasets.generated.frames import GeneratedConfig
-    from fer_core.datasets.generated.frames import generate as draw
+def generate(
+    *,
+    out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
+    table: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    config: Annotated[GeneratedConfig, only("config", "seed", "ordinary", "hard")] = GeneratedConfig(),  # noqa: B008
+    json: Json = False,
+) -> int:
+    """Carry out `data generate`.
 
-    config = GeneratedConfig(seed=options.seed, ordinary=options.ordinary, hard=options.hard)
-    folder = Path(options.out) if options.out else settings.load().demo_data / f"generated-{config.key()}"
-    with Bar("drawing faces") as bar:
-        folder = draw(config, folder, progress=bar)
-    if options.json:
-        print_json({"folder": str(folder), "key": config.key(), "images": config.ordinary + config.hard})
+    Args:
+        out: where to put it (default: the state folder).
+        table: a feature table (.xlsx or .csv) instead of faces.
+    """
+    if table:
+        return _generate_table(table.expanduser(), config.seed, json=json)
+    folder = out or settings.load().demo_data / f"generated-{config.key()}"
+    with progress("drawing faces") as show:
+        folder = draw(config, folder, progress=show)
+    images = config.ordinary + config.hard
+    if json:
+        print_json({"folder": str(folder), "key": config.key(), "images": images})
     else:
-        print(f"{config.ordinary + config.hard} generated frames (not photographs) in {folder}")
+        print(f"{images} generated frames (not photographs) in {folder}")
     return 0
 
 
