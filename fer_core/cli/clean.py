@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
-from cyclopts import Parameter
-from humanize import naturalsize
-
-from fer_core.config.sizes import parse_size
+from fer_core.config.sizes import parse_size, size_text
 from fer_core.errors import ConfigError
 from fer_core.storage.disk import RUNS, collect, free_bytes
 
@@ -20,11 +16,7 @@ DAY_SECONDS = 86400.0
 
 
 def clean(
-    *,
-    older_than: Annotated[float, Parameter(metavar="DAYS")] = 0.0,
-    limit: Annotated[str | None, Parameter(metavar="SIZE")] = None,
-    dry_run: bool = False,
-    json: Json = False,
+    *, older_than: float = 0.0, limit: str | None = None, dry_run: bool = False, json: Json = False
 ) -> int:
     """Carry out `clean`.
 
@@ -45,16 +37,15 @@ def clean(
     if json:
         print_json({"kinds": kinds, "bytes": total, "collected": freed, "dry_run": dry_run, "free": free})
         return 0
-    shown = dict.fromkeys(("bytes", "collectable", "collected"), naturalsize)
-    print_table(kinds, {"kind": None, "artifacts": str, **shown})
+    print_table(kinds, ("kind", "artifacts", "bytes", "collectable", "collected"))
     done = "would be deleted" if dry_run else "deleted"
-    print(f"\n{naturalsize(freed)} of {naturalsize(total)} {done}; {naturalsize(free)} are free on the disk")
+    print(f"\n{size_text(freed)} of {size_text(total)} {done}; {size_text(free)} are free on the disk")
     if any(use.kind == RUNS and use.collectable for use in uses) and dry_run:
         note(
             "Among them are networks of runs that this database doesn't know: they can't be made again from it."
         )
     if most is not None and total - freed > most:
         note(
-            f"{naturalsize(total - freed)} remain, more than {naturalsize(most)}: runs need them, or they are in use."
+            f"{size_text(total - freed)} remain, more than {size_text(most)}: runs need them, or they are in use."
         )
     return 0

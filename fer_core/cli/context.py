@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from fer_core.config import settings as settings_module
 from fer_core.config.run import DataConfig
@@ -43,7 +44,7 @@ class Context:
 
     def dataset(self, source: Source) -> tuple[Dataset, DataConfig]:
         """Open a data set, with its identity."""
-        read = {"label_codes": source.label_codes, "group_pattern": source.group_pattern}
+        read: dict[str, Any] = {"label_codes": source.label_codes, "group_pattern": source.group_pattern}
         with progress("drawing the generated set") as show:
             dataset = open_dataset(
                 source.data,

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from fer_core.config import settings
 from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset
@@ -18,7 +16,7 @@ from fer_core.errors import ConfigError
 
 from .context import Context
 from .options import DEMO, Json, Source, only
-from .output import print_generated, print_json, print_table, progress
+from .output import answer, print_generated, print_json, print_table, progress
 
 
 def audit(*, source: Source = DEMO, json: Json = False) -> int:
@@ -68,8 +66,8 @@ def _audit_sheet(dataset: Dataset, config: DataConfig, *, json: bool) -> int:
 
 def generate(
     *,
-    out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
-    table: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    out: Path | None = None,
+    table: Path | None = None,
     config: Annotated[GeneratedConfig, only("config", "seed", "ordinary", "hard")] = GeneratedConfig(),  # noqa: B008
     json: Json = False,
 ) -> int:
@@ -85,11 +83,8 @@ def generate(
     with progress("drawing faces") as show:
         folder = draw(config, folder, progress=show)
     images = config.ordinary + config.hard
-    if json:
-        print_json({"folder": str(folder), "key": config.key(), "images": images})
-    else:
-        print(f"{images} generated frames (not photographs) in {folder}")
-    return 0
+    found = {"folder": str(folder), "key": config.key(), "images": images}
+    return answer(json, found, lambda _: print(f"{images} generated frames (not photographs) in {folder}"))
 
 
 def _generate_table(path: Path, seed: int, *, json: bool) -> int:
@@ -103,8 +98,5 @@ def _generate_table(path: Path, seed: int, *, json: bool) -> int:
     if path.exists():
         raise ConfigError("a new file must be named", got=str(path), fix="Name another, or delete it first")
     rows = len(read_table_rows(generate_table(path, seed=seed)))
-    if json:
-        print_json({"file": str(path), "rows": rows})
-    else:
-        print(f"{rows} rows of generated figures (not measured on faces) in {path}")
-    return 0
+    text = f"{rows} rows of generated figures (not measured on faces) in {path}"
+    return answer(json, {"file": str(path), "rows": rows}, lambda _: print(text))

@@ -10,7 +10,6 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.faces.extraction import read_crops
 from fer_core.faces.finetuning.finetuned import KIND, FineTuneConfig
-from fer_core.results.shares import percent
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import faces_config
 
@@ -44,8 +43,7 @@ def faces(*, source: Source = DEMO, extraction: Extraction = ALL_FACES, json: Js
         print_json({"counts": counts, "images": rows})
         return 0
     failed = [row for row in rows if row["status"] not in ("found", "manual")]
-    columns = dict.fromkeys(("path", "status", "probability", "faces", "rescued_by", "reason"))
-    print_table(failed, columns | {"probability": percent})
+    print_table(failed, ("path", "status", "probability", "faces", "rescued_by", "reason"))
     print("\n" + ", ".join(f"{count} {status}" for status, count in counts.items()))
     rescued = table["rescued_by"].value_counts()
     if len(rescued):

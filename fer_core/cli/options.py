@@ -11,41 +11,35 @@ from pydantic import BeforeValidator, model_validator
 
 from fer_core.config.recipes import FREE, training_config
 from fer_core.config.run import (
-    RESCUES,
     AugmentationConfig,
     FacesConfig,
     NoFace,
     ProtocolConfig,
     ProtocolName,
     TrainingConfig,
+    TransferConfig,
     parse,
 )
 from fer_core.datasets.open import LAYOUTS
-from fer_core.runs.plans.requests import seeds
+from fer_core.runs.plans.requests import seeds, transfer_configs, whole_numbers
 
 Json = Annotated[bool, Parameter(help="Print one JSON document on standard output.")]
-RunId = Annotated[str, Parameter(name="--run", metavar="ID", help="A run's id, or its first digits.")]
-Out = Annotated[Path | None, Parameter(name=["--out", "-o"], metavar="PLACE")]
-Detach = Annotated[
-    bool, Parameter(help="Leave it to a worker, started unless one lives, and return at once.")
-]
+RunId = Annotated[str, Parameter(name="--run", help="A run's id, or its first digits.")]
+Out = Annotated[Path | None, Parameter(name=["--out", "-o"])]
+Detach = Annotated[bool, Parameter(help="Leave it to a worker, started unless one lives; return at once.")]
 Layout = Annotated[str, Parameter(choices=("auto", *LAYOUTS), help="How to read the data set.")]
-Table = Annotated[Path | None, Parameter(metavar="FILE", help="A feature table (.xlsx or .csv).")]
-Unfreeze = Annotated[str, Parameter(metavar="N[,N]", help="How many of the last blocks train.")]
-Weights = Annotated[
-    str,
-    Parameter(metavar="imagenet|none|FILE", help="ImageNet's, none (random, explicit) or a weights file."),
-]
-PaperBackbone = Annotated[
-    str | None, Parameter(metavar="NAME", help="Default: resnet18 where its weights are here.")
-]
-Folds = Annotated[int, Parameter(metavar="K")]
-Seeds = Annotated[str, Parameter(metavar="S", help="How many seeds (from 0), or a list such as 3,5,8.")]
+#: One text for several values; `help` names it.
+Text = Parameter(n_tokens=1, accepts_keys=False, show_default=False)
 
 
 def only(parameter: str, *fields: str) -> Parameter:
     """Return that of a command's parameter, a definition, only these fields are options, under their names."""
     return Parameter(name="*", parse=f"^({'|'.join((parameter, *fields))})$")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the names of a comma list, in order and once each."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 @Parameter(name="*")
@@ -57,7 +51,7 @@ class Source:
         data: demo (generated faces), a folder (SFEW 1, SFEW 2.0 or one folder a class), a .csv with path, label and
             optionally split, group, clip, or a sheet of LPQ and PHOG components (.xlsx, or .csv with --layout table).
         label_codes: how labels written as numbers count.
-        group_pattern: a regular expression that finds the movie or person in a file's name where it is not named as
+        group_pattern: a regular expression that finds the movie or person in the name of a file that is not named as
             SFEW's frames are.
     """
 
@@ -67,42 +61,58 @@ class Source:
     group_pattern: str | None = None
 
 
-def _names(value: Any) -> Any:
-    """Return the names of comma lists; what is no text stays."""
-    if not isinstance(value, list):
-        return value
-    return tuple(name.strip() for name in ",".join(value).split(",") if name.strip())
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Networks:
+    """Transferred backbones.
+
+    Attributes:
+        unfreeze: how many of the last blocks train, a run each, such as 1,2,3.
+        backbone: its name; several with commas.
+        weights: imagenet, none (random, explicit) or a weights file.
+    """
+
+    unfreeze: str = "1,2,3"
+    backbone: str = "resnet18"
+    weights: str = "imagenet"
+
+    def configs(self) -> list[TransferConfig]:
+        """Return a definition per backbone and unfreeze setting."""
+        numbers = whole_numbers(self.unfreeze, "unfreeze")
+        return [one for name in names(self.backbone) for one in transfer_configs(name, self.weights, numbers)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PapersNetwork:
+    """What stands for the paper's network.
+
+    Attributes:
+        backbone: default: resnet18 where its weights are here.
+        weights: imagenet, none (random, explicit) or a weights file.
+        epochs: of the transferred network.
+        folds: of all models.
+    """
+
+    backbone: str | None = None
+    weights: str = "imagenet"
+    epochs: int = 20
+    folds: int = 5
 
 
 class FaceOptions(FacesConfig):
-    """The options of face extraction; hand-drawn boxes are used by default."""
+    """The options of face extraction; hand-drawn boxes are used by default.
 
-    extract: Annotated[
-        bool,
-        Parameter(
-            name="--faces",
-            negative="--no-faces",
-            help="Cut faces out with MTCNN; --no-faces resizes whole frames (the paper's table 3).",
-        ),
-    ] = True
-    no_face: Annotated[
-        NoFace,
-        Parameter(
-            name="--no-face-policy",
-            help="A frame with no face: resize it whole (the paper), drop it, or use its hand-drawn box and resize "
-            "where there is none.",
-        ),
-    ] = "manual"
-    rescue: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_names),
-        Parameter(
-            n_tokens=1,
-            metavar="POLICY[,POLICY]",
-            show_default=False,
-            help=f"Second looks at a frame with no face, tried in order: {', '.join(RESCUES)}.",
-        ),
-    ] = ()
+    Attributes:
+        extract: cut faces out with MTCNN; --no-faces resizes whole frames (the paper's table 3).
+        no_face: a frame with no face: resize it whole (the paper), drop it, or use its hand-drawn box and resize
+            where there is none.
+        rescue: second looks at a frame with no face, tried in order, such as light,upscale,rotate,thresholds.
+    """
+
+    extract: Annotated[bool, Parameter(name="--faces", negative="--no-faces")] = True
+    no_face: Annotated[NoFace, Parameter(name="--no-face-policy")] = "manual"
+    rescue: Annotated[tuple[str, ...], BeforeValidator(lambda given: _read(names, given)), Text] = ()
 
     def values(self) -> dict[str, Any]:
         """Return the fields to give to `faces_config`."""
@@ -115,58 +125,34 @@ class FaceOptions(FacesConfig):
 FACE_FIELDS = ("margin", "choice", "align", "no_face", "rescue", "detector")
 
 
-def _seeds(value: Any) -> Any:
-    """Return the seeds that text stands for; what is no text stays."""
-    return seeds(",".join(value)) if isinstance(value, list) else value
-
-
 class ProtocolOptions(ProtocolConfig):
-    """The options of a protocol."""
+    """The options of a protocol.
 
-    name: Annotated[
-        ProtocolName,
-        Parameter(
-            name="--protocol",
-            help="How folds are drawn; stratified and reshuffle leak where frames come from films.",
-        ),
-    ] = "stratified"
-    seeds: Annotated[
-        tuple[int, ...],
-        BeforeValidator(_seeds),
-        Parameter(
-            n_tokens=1,
-            metavar="S",
-            show_default=False,
-            help="How many seeds (from 0), or a list such as 3,5,8.",
-        ),
-    ] = (0,)
+    Attributes:
+        name: how folds are drawn; stratified and reshuffle leak where frames come from films.
+        seeds: how many seeds (from 0), or a list such as 3,5,8 (default: 1).
+    """
+
+    name: Annotated[ProtocolName, Parameter(name="--protocol")] = "stratified"
+    seeds: Annotated[tuple[int, ...], BeforeValidator(lambda given: _read(seeds, given)), Text] = (0,)
 
     def config(self) -> ProtocolConfig:
         """Return the protocol asked for."""
         return parse(ProtocolConfig, dict(self))
 
 
-def _augmentation(value: Any) -> Any:
-    """Return the fields that 'flip,crop=0.15,views=4' stands for; what is no text stays."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
-    return {name: given if sign else True for name, sign, given in pairs}
-
-
 class RecipeOptions(TrainingConfig):
-    """The fields of a recipe that are given; they are judged together with those of the named recipe."""
+    """The fields of a recipe that are given; they are judged together with those of the named recipe.
+
+    Attributes:
+        augmentation: flip, crop=0.15, colour=0.2, randaugment=7, erase=0.25, views=8 (views=0: new ones each epoch).
+    """
 
     augmentation: Annotated[
         AugmentationConfig,
-        BeforeValidator(_augmentation),
-        Parameter(
-            name="--augment",
-            accepts_keys=False,
-            metavar="NAME[=X][,...]",
-            show_default=False,
-            help="flip, crop=0.15, colour=0.2, randaugment=7, erase=0.25, views=8 (views=0: new ones each epoch).",
-        ),
+        BeforeValidator(lambda given: _read(_augmentation, given)),
+        Text,
+        Parameter(name="--augment"),
     ] = AugmentationConfig()
 
     @model_validator(mode="after")
@@ -186,21 +172,28 @@ class RecipeOptions(TrainingConfig):
         return training_config(recipe, **self.given())
 
 
+def _read(read: Any, given: Any) -> Any:
+    """Return what the text of an option stands for; a value that is no text stays."""
+    text = given[0] if isinstance(given, list) else given
+    return read(text) if isinstance(text, str) else given
+
+
+def _augmentation(text: str) -> dict[str, Any]:
+    """Return the fields that 'flip,crop=0.15,views=4' stands for."""
+    pairs = (name.partition("=") for name in names(text))
+    return {name: value if sign else True for name, sign, value in pairs}
+
+
 #: What holds where no such option is given.
-DEMO, ALL_FACES, RANDOM_FOLDS, PAPERS = Source(), FaceOptions(), ProtocolOptions(), RecipeOptions()
+DEMO, THREE_SETTINGS, PAPERS_NETWORK = Source(), Networks(), PapersNetwork()
+ALL_FACES, RANDOM_FOLDS, PAPERS = FaceOptions(), ProtocolOptions(), RecipeOptions()
 
 FACES = Group("Face extraction")
 Extraction = Annotated[FaceOptions, only("extraction", *FACE_FIELDS), Parameter(group=FACES)]
 ExtractionOrNone = Annotated[FaceOptions, only("extraction", *FACE_FIELDS, "extract"), Parameter(group=FACES)]
 Protocol = Annotated[ProtocolOptions, Parameter(name="*", group="Protocol")]
 Free = Annotated[RecipeOptions, only("training", *FREE), Parameter(group="In every recipe")]
-Training = Annotated[
-    RecipeOptions,
-    Parameter(
-        name="*",
-        negative_bool="no-",
-        group=Group(
-            "Recipe", help="Of a transferred backbone. Of these a bdnn or mlp has epochs (200) and lr (0.03)."
-        ),
-    ),
-]
+RECIPE = Group(
+    "Recipe", help="Of a transferred backbone. Of these a bdnn or mlp has epochs (200) and lr (0.03)."
+)
+Training = Annotated[RecipeOptions, Parameter(name="*", negative_bool="no-", group=RECIPE)]

@@ -1,4 +1,4 @@
-"""What commands print: tables, JSON, notes, progress, and what has to stand beside a figure."""
+"""What commands print: one JSON document or tables for people, notes, progress, and what must stand beside a figure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_core.config.run import DataConfig
+from fer_core.config.sizes import size_text
 from fer_core.datasets.base import generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.rows import title
@@ -19,7 +20,20 @@ from fer_core.results.shares import interval, percent
 from fer_core.storage.store import StoredRun
 from fer_core.storage.values import plain
 
-#: Columns of a table that is never folded: a line a row, for the terminal and for what reads a pipe.
+#: How a column of figures is shown, by its name; all others as text.
+FORMS: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("train_accuracy", "val_accuracy", "probability", "confidence", "agreement"), percent),
+    **dict.fromkeys(("train_loss", "val_loss"), "{:.3f}".format),
+    **dict.fromkeys(("bytes", "collectable", "collected"), size_text),
+    "val_accuracy_interval": interval,
+    "behind": lambda value: f"{100 * value:.1f} points",
+    "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
+    "seconds": "{:.0f}".format,
+    "cached": lambda value: "yes" if value else "no",
+    "leaks": lambda leaks: "LEAKS" if leaks else "",
+}
+
+#: Characters of a line that is never folded, for the terminal and for what reads a pipe.
 UNFOLDED = 100_000
 
 
@@ -33,16 +47,19 @@ def print_json(document: object) -> None:
     print(json.dumps(plain(document), default=str, indent=2, allow_nan=False))
 
 
-def print_table(
-    rows: Sequence[Mapping[str, object]], columns: Mapping[str, Callable[[Any], str] | None] | Iterable[str]
-) -> None:
-    """Print rows under the given columns, each shown by its function, aligned right, or as text; '-' for None."""
-    forms = columns if isinstance(columns, Mapping) else dict.fromkeys(columns)
+def answer(json: bool, document: Any, show: Callable[[Any], object]) -> int:
+    """Print a command's document as JSON, or as `show` prints it for people; return 0, the exit code."""
+    (print_json if json else show)(document)
+    return 0
+
+
+def print_table(rows: Sequence[Mapping[Any, object]], columns: Iterable[str]) -> None:
+    """Print rows under the given columns, figures as `FORMS` has them and to the right; '-' for None."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, form in forms.items():
-        table.add_column(name, justify="right" if form else "left")
+    for name in (names := list(columns)):
+        table.add_column(name, justify="right" if name in FORMS else "left")
     for row in rows:
-        cells = ((row.get(name), form or str) for name, form in forms.items())
+        cells = ((row.get(name), FORMS.get(name, str)) for name in names)
         table.add_row(*("-" if value is None else form(value) for value, form in cells))
     Console(width=UNFOLDED, markup=False, highlight=False, emoji=False).print(table)
 

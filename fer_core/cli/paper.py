@@ -7,8 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
 from fer_core.errors import ConfigError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.paper.figures import MISSING, Checked, Measured, Runs, check_figures, systems_table
@@ -21,11 +19,10 @@ from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
 from fer_core.runs.plans.grid import LEAKING, grid
 from fer_core.runs.plans.requests import faces_config, most_blocks_first, transfer_configs
-from fer_core.runs.plans.requests import seeds as seeds_of
 from fer_core.storage.store import StoredRun
 
 from .context import Context
-from .options import DEMO, Folds, Json, PaperBackbone, Seeds, Source, Weights
+from .options import DEMO, PAPERS_NETWORK, RANDOM_FOLDS, Json, PapersNetwork, ProtocolOptions, Source, only
 from .output import (
     note,
     print_errors,
@@ -46,25 +43,22 @@ CAUTION = (
 def reproduce(
     *,
     source: Source = DEMO,
-    backbone: PaperBackbone = None,
-    weights: Weights = "imagenet",
-    epochs: Annotated[int, Parameter(metavar="E")] = 20,
-    folds: Folds = 5,
-    seeds: Seeds = "1",
+    network: PapersNetwork = PAPERS_NETWORK,
+    protocol: Annotated[ProtocolOptions, only("protocol", "seeds")] = RANDOM_FOLDS,
     json: Json = False,
 ) -> int:
     """Carry out `reproduce`; 1 when a run failed."""
     context = Context.open()
     dataset, data = context.dataset(source)
-    name, choice = choose_backbone(backbone, context.settings, weights)
+    name, choice = choose_backbone(network.backbone, context.settings, network.weights)
     plan = grid(
         dataset,
         data,
         faces_config(context.store, context.artifacts, data, {"no_face": "resize"}),
-        transfer_configs(name, weights, (1, 2, 3)),
-        epochs=epochs,
-        folds=folds,
-        seeds=seeds_of(seeds),
+        transfer_configs(name, network.weights, (1, 2, 3)),
+        epochs=network.epochs,
+        folds=network.folds,
+        seeds=protocol.seeds,
     )
     notes = [line for line in (choice, *plan.notes) if line]
     asked = (submit(context.store, config)[0] for config in most_blocks_first(plan.configs))
@@ -75,7 +69,7 @@ def reproduce(
         print_json(
             {
                 "backbone": name,
-                "weights": weights,
+                "weights": network.weights,
                 "generated": data.generated,
                 "protocols": {one: {"leaks": PROTOCOLS[one].leaks} for one in protocols},
                 "notes": notes,
@@ -85,7 +79,7 @@ def reproduce(
             }
         )
     else:
-        _print_tables(accuracies, losses, protocols, epochs)
+        _print_tables(accuracies, losses, protocols, network.epochs)
         print(*notes, sep="\n")
         print_generated(data, "That one agrees or not says nothing about the paper.")
         print_errors(runs)
@@ -138,10 +132,7 @@ def _print_disagreements() -> None:
 def compare_with_paper(
     source: Source,
     protocol: str | None,
-    backbone: str | None,
-    weights: str,
-    epochs: int,
-    folds: int,
+    network: PapersNetwork,
     table: Path | None,
     *,
     json: bool,
@@ -154,10 +145,7 @@ def compare_with_paper(
         data,
         faces_config(context.store, context.artifacts, data, {"no_face": "manual"}),
         context.settings,
-        backbone=backbone,
-        weights=weights,
-        epochs=epochs,
-        folds=folds,
+        **vars(network),
         table=table and table.expanduser(),
     )
     plan = _restricted(plan, protocol)

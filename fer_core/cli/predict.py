@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from cyclopts import Parameter
 
 from fer_core.config.run import TransferConfig
 from fer_core.datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
@@ -19,13 +18,12 @@ from fer_core.prediction.files import face_table, file_name, jpeg
 from fer_core.prediction.limits import Limits
 from fer_core.prediction.prediction import UNSURE_BELOW
 from fer_core.prediction.uploads import Refusal, Upload, is_zip, read, unfold
-from fer_core.results.shares import percent
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
 
 from .context import Context
 from .options import Json, RunId
-from .output import print_json, print_table, progress
+from .output import answer, print_table, progress
 
 if TYPE_CHECKING:
     from fer_core.prediction.predictor import Prediction
@@ -35,27 +33,25 @@ ZIP_LIMITS = Limits(
     file_mb=MAX_BYTES // 1_000_000, upload_mb=4000, files=100_000, megapixels=MAX_PIXELS // 1_000_000
 )
 
-Folder = Annotated[Path | None, Parameter(metavar="DIR")]
-
 
 def predict(
-    images: Annotated[list[Path], Parameter(metavar="IMAGE...")],
+    images: list[Path],
     /,
     *,
     run_id: RunId,
-    fold: Annotated[str | None, Parameter(metavar="SEED.FOLD")] = None,
-    unsure: Annotated[float, Parameter(metavar="P")] = UNSURE_BELOW,
-    nearest: Annotated[int, Parameter(metavar="K")] = 0,
-    csv: Annotated[Path | None, Parameter(metavar="FILE")] = None,
-    annotated: Folder = None,
-    explain: Folder = None,
+    fold: str | None = None,
+    unsure: float = UNSURE_BELOW,
+    nearest: int = 0,
+    csv: Path | None = None,
+    annotated: Path | None = None,
+    explain: Path | None = None,
     json: Json = False,
 ) -> int:
     """Carry out `predict`; 1 when an image could not be read.
 
     Args:
         images: image files, folders of them, or zips.
-        fold: one fold's network alone; all vote otherwise.
+        fold: one fold's network alone, named as SEED.FOLD; all vote otherwise.
         unsure: say 'unsure' below this probability.
         nearest: name the K nearest training faces of each face.
         csv: write a table, a row a face.
@@ -94,10 +90,7 @@ def predict(
     if csv:
         table = pd.concat(tables[1:] or tables)
         csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
-    if json:
-        print_json(rows)
-    else:
-        _print(rows)
+    answer(json, rows, _print)
     return 1 if any(row["error"] for row in rows) else 0
 
 
@@ -157,8 +150,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for row in rows
         for number, face in enumerate(row["faces"], 1)
     ]
-    columns = dict.fromkeys(("image", "face", "status", "label", "confidence", "agreement", "box"))
-    print_table(flat, columns | {"confidence": percent, "agreement": percent})
+    print_table(flat, ("image", "face", "status", "label", "confidence", "agreement", "box"))
     for row in rows:
         if row["error"]:
             print(f"{row['image']}: {row['error']}")

@@ -14,8 +14,8 @@ from fer_core.runs.jobs import executors, queue
 from fer_core.storage.store import StoredRun
 
 from .context import Context
-from .options import Folds, Json, Layout, PaperBackbone, RunId, Source, Weights
-from .output import note, print_json, print_table
+from .options import PAPERS_NETWORK, Json, Layout, PapersNetwork, RunId, Source
+from .output import answer, note, print_json, print_table
 from .train import COLUMNS
 
 PAPER = Group("With --paper")
@@ -26,10 +26,7 @@ def compare(
     data: str | None = None,
     protocol: ProtocolName | None = None,
     paper: bool = False,
-    backbone: Annotated[PaperBackbone, Parameter(group=PAPER)] = None,
-    weights: Annotated[Weights, Parameter(group=PAPER)] = "imagenet",
-    epochs: Annotated[int, Parameter(group=PAPER)] = 20,
-    folds: Annotated[Folds, Parameter(group=PAPER)] = 5,
+    network: Annotated[PapersNetwork, Parameter(group=PAPER)] = PAPERS_NETWORK,
     table: Annotated[Path | None, Parameter(group=PAPER)] = None,
     layout: Layout = "auto",
     json: Json = False,
@@ -40,14 +37,12 @@ def compare(
         data: only runs on this data set.
         protocol: only runs under this protocol.
         paper: run, or recall, what the paper compares, all through the same folds, and print it beside its figures.
-        epochs: of the transferred network.
         table: also compare models that read this feature table.
     """
     if paper:
         from .paper import compare_with_paper
 
-        source = Source(data or "demo", layout)
-        return compare_with_paper(source, protocol, backbone, weights, epochs, folds, table, json=json)
+        return compare_with_paper(Source(data or "demo", layout), protocol, network, table, json=json)
     context = Context.open()
     fingerprint = None if data is None else context.dataset(Source(data, layout))[1].fingerprint
     runs = context.store.runs(status=["done"], goal="train", data=fingerprint, limit=1000)
@@ -56,7 +51,7 @@ def compare(
     if json:
         print_json(rows)
     elif rows:
-        print_table(rows, {"data": None, **COLUMNS, "leaks": lambda leaks: "LEAKS" if leaks else ""})
+        print_table(rows, ("data", *COLUMNS, "leaks"))
     elif context.store.runs(status=["done"], goal="train", limit=1):
         print(
             "No finished training is on this data set and under this protocol. Without the options all are listed."
@@ -66,7 +61,7 @@ def compare(
     return 0
 
 
-def jobs(*, ended: Annotated[int, Parameter(metavar="N")] = 10, json: Json = False) -> int:
+def jobs(*, ended: int = 10, json: Json = False) -> int:
     """Carry out `jobs`.
 
     Args:
@@ -120,11 +115,7 @@ def retry(*, run_id: RunId, json: Json = False) -> int:
 
 def _print_status(run: StoredRun, *, json: bool) -> int:
     status = "stopping" if run.cancel_requested else run.status
-    if json:
-        print_json({"run_id": run.id, "status": status})
-    else:
-        print(f"{run.id}: {status}")
-    return 0
+    return answer(json, {"run_id": run.id, "status": status}, lambda _: print(f"{run.id}: {status}"))
 
 
 def _row(run: StoredRun, places: dict[str, int]) -> dict[str, object]:

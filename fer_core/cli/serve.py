@@ -10,9 +10,6 @@ import sys
 import threading
 import webbrowser
 from dataclasses import replace
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
@@ -73,9 +70,7 @@ def _environment(settings: settings_module.Settings) -> dict[str, str]:
     return os.environ | {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
 
 
-def worker(
-    *, device: Annotated[str | None, Parameter(metavar="DEVICE")] = None, until_idle: bool = False
-) -> int:
+def worker(*, device: str | None = None, until_idle: bool = False) -> int:
     """Carry out `worker`: until stopped, or until nothing is left.
 
     Args:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any, Literal
 
 from .context import Context
 from .options import Json, Out, RunId
-from .output import note, print_json
+from .output import answer, note
 
 
 def report(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
@@ -68,7 +66,7 @@ def export_model(
     return _print(found, json=json)
 
 
-def take_in(file: Annotated[Path, Parameter(metavar="FILE")], /, *, json: Json = False) -> int:
+def take_in(file: Path, /, *, json: Json = False) -> int:
     """Carry out `import`.
 
     Args:
@@ -92,8 +90,6 @@ def _place(out: Path | None, usual: str) -> Path:
 
 
 def _print(document: dict[str, Any], *, json: bool) -> int:
-    if json:
-        print_json(document)
-    else:
-        note(", ".join(f"{name} {value}" for name, value in document.items()))
-    return 0
+    return answer(
+        json, document, lambda _: note(", ".join(f"{name} {value}" for name, value in document.items()))
+    )

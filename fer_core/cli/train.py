@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -12,7 +13,6 @@ from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
 from fer_core.learning.networks.backbones import PACKAGED, weight_status
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import run_row
-from fer_core.results.shares import interval, percent
 from fer_core.runs.jobs.queue import submit, submit_together
 from fer_core.runs.plans.comparison import comparator, inputs_of
 from fer_core.runs.plans.requests import (
@@ -21,8 +21,6 @@ from fer_core.runs.plans.requests import (
     require_folds,
     settings_of,
     sweep_name,
-    transfer_configs,
-    whole_numbers,
 )
 
 from .context import Context
@@ -31,51 +29,39 @@ from .options import (
     DEMO,
     PAPERS,
     RANDOM_FOLDS,
+    THREE_SETTINGS,
     Detach,
     ExtractionOrNone,
     FaceOptions,
     Free,
     Json,
+    Networks,
     Protocol,
     ProtocolOptions,
     RecipeOptions,
     Source,
-    Table,
     Training,
-    Unfreeze,
-    Weights,
+    names,
 )
-from .output import note, print_errors, print_generated, print_json, print_protocols, print_table
+from .output import answer, note, print_errors, print_generated, print_json, print_protocols, print_table
 
-COLUMNS = {
-    "system": None,
-    "recipe": None,
-    "protocol": None,
-    "folds": None,
-    "train_accuracy": percent,
-    "val_accuracy": percent,
-    "val_accuracy_interval": interval,
-    "train_loss": "{:.3f}".format,
-    "val_loss": "{:.3f}".format,
-    "images": None,
-    "missing_faces": None,
-    "seconds": "{:.0f}".format,
-    "status": None,
-    "cached": lambda value: "yes" if value else "no",
-    "run_id": None,
-}
-
-PLACES = {
-    "rank": None,
-    "title": None,
-    "val_accuracy": percent,
-    "val_accuracy_interval": interval,
-    "behind": lambda value: f"{100 * value:.1f} points",
-    "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
-    "verdict": None,
-    "seconds": "{:.0f}".format,
-    "run_id": None,
-}
+COLUMNS = (
+    *("system", "recipe", "protocol", "folds", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
+    *("train_loss", "val_loss", "images", "missing_faces", "seconds", "status", "cached", "run_id"),
+)
+PLACES = (
+    *(
+        "rank",
+        "title",
+        "val_accuracy",
+        "val_accuracy_interval",
+        "behind",
+        "p",
+        "verdict",
+        "seconds",
+        "run_id",
+    ),
+)
 
 
 def train(
@@ -83,10 +69,8 @@ def train(
     source: Source = DEMO,
     model: Literal["transfer", "svm", "bdnn", "mlp"] = "transfer",
     features: Literal["pixels", "phog", "lpq", "lpq+phog", "table"] | None = None,
-    table: Table = None,
-    unfreeze: Unfreeze = "1,2,3",
-    backbone: str = "resnet18",
-    weights: Weights = "imagenet",
+    table: Path | None = None,
+    networks: Networks = THREE_SETTINGS,
     protocol: Protocol = RANDOM_FOLDS,
     recipe: Annotated[str, Parameter(choices=tuple(RECIPES))] = "paper",
     training: Training = PAPERS,
@@ -105,7 +89,7 @@ def train(
     context = Context.open()
     models: Sequence[Model]
     if model == "transfer":
-        models = transfer_configs(backbone, weights, whole_numbers(unfreeze, "unfreeze"))
+        models = networks.configs()
         how = training.config(recipe)
     else:
         given = {} if model == "svm" else {k: v for k, v in training.given().items() if k in ("epochs", "lr")}
@@ -167,7 +151,7 @@ def _print_meaning(config: RunConfig) -> None:
 def demo(
     *,
     prepare: bool = False,
-    epochs: Annotated[int | None, Parameter(metavar="E")] = None,
+    epochs: int | None = None,
     json: Json = False,
 ) -> int:
     """Carry out `demo`; 1 when a run failed or was cancelled. What has been made is recalled.
@@ -186,18 +170,13 @@ def demo(
 def demo_requests(prepare: bool, epochs: int | None = None) -> Iterator[dict[str, Any]]:
     """Yield what the demo asks of `train`."""
     grouped = {"protocol": ProtocolOptions(name="group")}
-    yield grouped | {
-        "backbone": PACKAGED,
-        "training": RecipeOptions(epochs=epochs or (2 if prepare else 20)),
-    }
+    short = RecipeOptions(epochs=epochs or (2 if prepare else 20))
+    yield grouped | {"networks": Networks(backbone=PACKAGED), "training": short}
     if prepare:
         # The head alone costs little: one run long enough for curves, one whose images are dealt at random,
         # to show what a leak does, and one on whole frames; then what the paper compares with.
-        head = {
-            "backbone": PACKAGED,
-            "unfreeze": "1",
-            "training": RecipeOptions(epochs=20, calibrate=True),
-        }
+        long = RecipeOptions(epochs=20, calibrate=True)
+        head = {"networks": Networks("1", PACKAGED), "training": long}
         yield head | grouped
         yield head | {"protocol": ProtocolOptions(name="stratified")}
         yield head | grouped | {"extraction": FaceOptions(extract=False)}
@@ -208,10 +187,8 @@ def demo_requests(prepare: bool, epochs: int | None = None) -> Iterator[dict[str
 def sweep(
     *,
     source: Source = DEMO,
-    unfreeze: Unfreeze = "1,2,3",
-    backbone: Annotated[str, Parameter(metavar="NAME[,NAME]")] = "resnet18",
-    recipe: Annotated[str, Parameter(metavar="NAME[,NAME]", help=f"Among {', '.join(RECIPES)}.")] = "paper",
-    weights: Weights = "imagenet",
+    networks: Networks = THREE_SETTINGS,
+    recipe: Annotated[str, Parameter(help=f"Names with commas, among {', '.join(RECIPES)}.")] = "paper",
     protocol: Protocol = RANDOM_FOLDS,
     training: Free = PAPERS,
     extraction: ExtractionOrNone = ALL_FACES,
@@ -220,20 +197,15 @@ def sweep(
 ) -> int:
     """Carry out `sweep`; 1 when a run failed or was cancelled."""
     context = Context.open()
-    numbers = whole_numbers(unfreeze, "unfreeze")
-    models = [one for name in _names(backbone) for one in transfer_configs(name, weights, numbers)]
-    trainings = [training.config(name) for name in _names(recipe)]
-    configs = _plan(context, source, protocol, models, trainings, extraction)
+    trainings = [training.config(name) for name in names(recipe)]
+    configs = _plan(context, source, protocol, networks.configs(), trainings, extraction)
     name = sweep_name(configs)
     ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name, extra={"sweep": name}))
     note(f"Sweep {name}: {len(ids)} runs")
     if detach:
         context.hand_over()
-        if json:
-            print_json({"sweep": name, "runs": ids})
-        else:
-            print(f"Queued as sweep {name}; the same command without --detach waits and ranks them.")
-        return 0
+        queued = f"Queued as sweep {name}; the same command without --detach waits and ranks them."
+        return answer(json, {"sweep": name, "runs": ids}, lambda _: print(queued))
     runs = list(context.finish_all(ids, len(ids)))
     done = [run for run in runs if run.status == "done"]
     places = rank(done, lambda run: context.store.predictions(run.id))
@@ -245,11 +217,6 @@ def sweep(
         _print_places(places, configs[0])
         print_errors(failed)
     return 1 if failed else 0
-
-
-def _names(text: str) -> list[str]:
-    """Return the names of a comma list, in order and once each."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _print_places(places: list[Place], config: RunConfig) -> None:
