@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fer_core.config import settings as settings_module
-from fer_core.config.run import DataConfig
+from fer_core.config.run import DataConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.audit import AuditReport, audit
 from fer_core.datasets.base import Dataset
@@ -20,6 +20,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.errors import FerError
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
+from fer_core.runs.jobs.queue import submit
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
@@ -76,6 +77,11 @@ class Context:
             run = self.store.run(run_id)
             note(f"[{number}/{total}] {title(run)}, {run.protocol}")
             yield self.finish(run_id)
+
+    def carry_out(self, configs: Sequence[RunConfig]) -> list[StoredRun]:
+        """Ask for runs one after another, each once the one before has ended, and return them."""
+        asked = (submit(self.store, config)[0] for config in configs)
+        return list(self.finish_all(asked, len(configs)))
 
     def finished(self, ids: Iterable[str]) -> set[str]:
         """Return which of these runs are done already."""

@@ -42,26 +42,23 @@ def audit(*, source: Source = DEMO, json: Json = False) -> int:
 
 def _audit_sheet(dataset: Dataset, config: DataConfig, *, json: bool) -> int:
     """Report what is odd in a feature table, which has no images to look into."""
-    counts = dataset.class_counts()
-    if json:
-        print_json(
-            {
-                "fingerprint": config.fingerprint,
-                "generated": dataset.generated,
-                "rows": len(dataset),
-                "classes": counts,
-                "problems": [asdict(problem) for problem in dataset.problems],
-            }
-        )
-        return 0
-    print(
-        f"{dataset.name}: {len(dataset)} rows of a feature table, no images, fingerprint {config.fingerprint}"
-    )
-    print_table([counts], counts)
-    print_generated(config)
-    for problem in dataset.problems:
-        print(f"\n{problem.name}\n  {problem.reason}")
-    return 0
+    found = {
+        "fingerprint": config.fingerprint,
+        "generated": dataset.generated,
+        "rows": len(dataset),
+        "classes": dataset.class_counts(),
+        "problems": [asdict(problem) for problem in dataset.problems],
+    }
+
+    def show(_: object) -> None:
+        about = f"{len(dataset)} rows of a feature table, no images"
+        print(f"{dataset.name}: {about}, fingerprint {config.fingerprint}")
+        print_table([dataset.class_counts()], dataset.class_counts())
+        print_generated(config)
+        for problem in dataset.problems:
+            print(f"\n{problem.name}\n  {problem.reason}")
+
+    return answer(json, found, show)
 
 
 def generate(

@@ -15,7 +15,7 @@ from fer_core.runs.plans.requests import faces_config
 
 from .context import Context, raise_failed
 from .options import ALL_FACES, DEMO, Extraction, Json, Source, only
-from .output import note, print_json, print_table, progress, share_with_interval
+from .output import answer, note, print_json, print_table, progress, share_with_interval
 
 SHOWN = ("status", "box", "probability", "landmarks", "faces", "rescued_by", "label", "group", "reason")
 
@@ -38,7 +38,7 @@ def faces(*, source: Source = DEMO, extraction: Extraction = ALL_FACES, json: Js
     table = read_crops(context.artifacts.open("crops", config.crops_key())).table
     counts = table["status"].value_counts().to_dict()
     known = table.astype(object).where(pd.notna, None).rename(columns={"name": "path"})
-    rows = known[["path", *SHOWN]].to_dict("records")
+    rows: list[dict[Any, Any]] = known[["path", *SHOWN]].to_dict("records")
     if json:
         print_json({"counts": counts, "images": rows})
         return 0
@@ -66,11 +66,7 @@ def train_detector(
     with progress() as show:
         key = fine_tune(dataset, data, drawn, config, context.artifacts, told=_stepwise(show))
     about = context.artifacts.read_config(KIND, key)
-    if json:
-        print_json({"key": key, **about})
-    else:
-        _print(key, about)
-    return 0
+    return answer(json, {"key": key, **about}, _print)
 
 
 def _stepwise(show: Any) -> Any:
@@ -86,7 +82,7 @@ def _stepwise(show: Any) -> Any:
     return report
 
 
-def _print(key: str, about: dict[str, Any]) -> None:
+def _print(about: dict[str, Any]) -> None:
     figures = about["figures"]
     rows = [
         {"held-out movies": title, "before": _shown(figures[before]), "after": _shown(figures[after])}
@@ -101,7 +97,7 @@ def _print(key: str, about: dict[str, Any]) -> None:
     )
     if about["data"]["generated"]:
         print("Generated faces, not photographs: these figures say nothing about real faces.")
-    print(f"\nUse it: faces --detector {key}")
+    print(f"\nUse it: faces --detector {about['key']}")
 
 
 def _shown(figure: dict[str, Any]) -> str:

@@ -15,7 +15,6 @@ from fer_core.results.paper.statements import Judged, check_statements
 from fer_core.results.paper.tables import by_setting, table_2, table_3
 from fer_core.results.rows import run_row
 from fer_core.results.shares import percent
-from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
 from fer_core.runs.plans.grid import LEAKING, grid
 from fer_core.runs.plans.requests import faces_config, most_blocks_first, transfer_configs
@@ -61,8 +60,7 @@ def reproduce(
         seeds=protocol.seeds,
     )
     notes = [line for line in (choice, *plan.notes) if line]
-    asked = (submit(context.store, config)[0] for config in most_blocks_first(plan.configs))
-    runs = list(context.finish_all(asked, len(plan.configs)))
+    runs = context.carry_out(most_blocks_first(plan.configs))
     found, protocols = by_setting(runs), (LEAKING, plan.fair)
     accuracies, losses = table_2(found, protocols), table_3(found, protocols)
     if json:
@@ -152,8 +150,7 @@ def compare_with_paper(
     for line in plan.notes:
         note(line)
     cached = context.finished(config.key() for config in plan.configs)
-    asked = (submit(context.store, config)[0] for config in plan.configs)
-    runs = list(context.finish_all(asked, len(plan.configs)))
+    runs = context.carry_out(plan.configs)
     done = [run for run in runs if run.status == "done"]
     found = Runs(
         done,

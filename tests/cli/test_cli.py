@@ -176,7 +176,7 @@ def test_weights_that_are_not_here_fail_with_the_way_out(
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
-def test_folds_that_can_t_be_drawn_are_told_of_before_a_face_is_cut(
+def test_folds_that_can_t_be_drawn_are_refused_before_a_face_is_cut(
     capsys: pytest.CaptureFixture[str], generated: Path, command: str
 ) -> None:
     assert main([command, "--data", str(generated), "--protocol", "spi", "--json"]) == 2
