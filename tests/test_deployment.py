@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fer_core import ROOT
-from fer_core.cli.main import parser
+from fer_core.cli.main import app
 from fer_core.config.settings import Limits, load
 
 DEPLOY = ROOT / "deploy"
@@ -71,9 +71,9 @@ def test_a_unit_starts_a_command_that_exists(unit: Path) -> None:
     found.read(unit)
     command = shlex.split(found["Service"]["ExecStart"].replace("%i", "1"))
     assert command[1:3] == ["-m", "fer_core"]
-    options = parser().parse_args(command[3:])
+    _, given, _ = app.parse_args(command[3:])
     device = {"fer-worker.service": "auto", "fer-worker@.service": "cuda:1"}.get(unit.name)
-    assert getattr(options, "device", None) == device
+    assert given.arguments.get("device") == device
     assert found["Service"]["Restart"] == "always"
 
 

@@ -1,1 +1,1 @@
-"""Floor 5: what each command of `python -m fer_core` does; `cli` declares their options."""
+"""The command line, with the same powers as the dashboard: `main` names the commands, each a typed function."""

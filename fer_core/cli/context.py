@@ -1,27 +1,32 @@
-"""What commands share: the opened data set, tables and progress on the terminal."""
+"""What commands share: the opened installation, its data sets, and runs carried out or waited for."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-
 from fer_core.config import settings as settings_module
-from fer_core.config.run import DataConfig
+from fer_core.config.run import DataConfig, RunConfig
 from fer_core.config.settings import Settings
+from fer_core.datasets.audit import AuditReport, audit
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
+from fer_core.errors import FerError
+from fer_core.results.rows import title
+from fer_core.runs.jobs import executors
+from fer_core.runs.jobs.queue import submit
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
-from fer_core.storage.store import Store
-from fer_core.storage.values import jsonable
+from fer_core.storage.store import Store, StoredRun
+
+from .options import Source
+from .output import note, progress
 
 
 @dataclass(frozen=True)
@@ -38,88 +43,89 @@ class Context:
         settings = settings_module.load()
         return cls(settings, Store(settings.database), artifacts_of(settings))
 
-    def run_id(self, given: str) -> str:
-        """Return the whole id of the one run that an id, or its first four digits or more, names.
-
-        What names none, or several, is returned as it is: no run has it as its id, and whoever asks is told so.
-        """
-        if not re.fullmatch("[0-9a-f]{4,15}", given):
-            return given
-        query = text("SELECT id FROM runs WHERE id LIKE :start LIMIT 2")
-        with self.store.read() as connection:
-            found = list(connection.execute(query, {"start": f"{given}%"}).scalars())
-        return str(found[0]) if len(found) == 1 else given
-
-    def dataset(self, options: argparse.Namespace) -> tuple[Dataset, DataConfig]:
-        """Open the data set that `--data`, `--layout` and `--label-codes` name, with its identity."""
-        with Bar("drawing the generated set") as bar:
+    def dataset(self, source: Source) -> tuple[Dataset, DataConfig]:
+        """Open a data set, with its identity."""
+        read: dict[str, Any] = {"label_codes": source.label_codes, "group_pattern": source.group_pattern}
+        with progress("drawing the generated set") as show:
             dataset = open_dataset(
-                options.data,
-                layout=options.layout,
-                label_codes=options.label_codes,
-                group_pattern=options.group_pattern,
+                source.data,
+                layout=source.layout,
                 demo_root=self.settings.demo_data,
                 roots=self.settings.data_roots,
-                progress=bar,
+                progress=show,
+                **read,
             )
-        with Bar("hashing files") as bar:
-            config = data_config(dataset, cache=self.settings.cache, progress=bar)
-        return dataset, config
+        with progress("hashing files") as show:
+            return dataset, data_config(dataset, cache=self.settings.cache, progress=show)
 
+    def audit(self, dataset: Dataset) -> AuditReport:
+        """Look into every image of a data set, or recall what was found."""
+        with progress("reading images") as show:
+            return audit(dataset, cache=self.settings.cache, progress=show)
 
-class Bar:
-    """A progress bar on standard error, made at the first call with (done, total); silent when piped."""
+    def finish(self, run_id: str) -> StoredRun:
+        """Carry a run out in this process, or wait for the worker that holds it; show its progress."""
+        with self._watched(run_id):
+            while not (run := self.store.run(run_id)).ended:
+                executors.EXECUTORS[self.settings.executor].work(self.settings, until_idle=True, only=run_id)
+                if not self.store.run(run_id).ended:
+                    time.sleep(0.5)
+        return run
 
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._bar: Any = None
+    def finish_all(self, ids: Iterable[str], total: int) -> Iterator[StoredRun]:
+        """Yield each run as it has ended; a line names the one that is next."""
+        for number, run_id in enumerate(ids, 1):
+            run = self.store.run(run_id)
+            note(f"[{number}/{total}] {title(run)}, {run.protocol}")
+            yield self.finish(run_id)
 
-    def __enter__(self) -> Bar:
-        return self
+    def carry_out(self, configs: Sequence[RunConfig]) -> list[StoredRun]:
+        """Ask for runs one after another, each once the one before has ended, and return them."""
+        asked = (submit(self.store, config)[0] for config in configs)
+        return list(self.finish_all(asked, len(configs)))
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+    def finished(self, ids: Iterable[str]) -> set[str]:
+        """Return which of these runs are done already."""
+        return {run.id for run in self.store.runs(ids=list(ids), status=["done"])}
 
-    def __call__(self, done: int, total: int) -> None:
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=total, desc=self._title, file=sys.stderr, leave=False, disable=not sys.stderr.isatty()
+    def hand_over(self) -> None:
+        """Have what is queued carried out by another process than this one, and say by which."""
+        if not self.store.active():
+            return
+        if self.settings.executor == "inline":
+            note(
+                "FER_EXECUTOR=inline starts no worker; carry out what is queued with: python -m fer_core worker"
             )
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
+        else:
+            executors.launch(self.settings)
+            where = executors.describe(self.settings)
+            note(f"Carried out by {where}; watch it with: python -m fer_core jobs")
+
+    @contextmanager
+    def _watched(self, run_id: str) -> Iterator[None]:
+        """Show a run's progress from the database while the body works or waits; nothing when piped."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        ended = threading.Event()
+
+        def watch() -> None:
+            with progress(run_id[:8]) as show:
+                while not ended.wait(0.3):
+                    run = self.store.run(run_id)
+                    if run.step_total:
+                        show(run.step_done, run.step_total, f"{run_id[:8]} {run.step}")
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
-def note(text: str) -> None:
-    """Print a line for the reader on standard error."""
-    print(text, file=sys.stderr)
-
-
-def print_json(document: object) -> None:
-    """Print the one JSON document of a command: null for NaN and infinities, text for what JSON has no form for."""
-    print(json.dumps(jsonable(document), default=str, indent=2, allow_nan=False))
-
-
-def print_table(
-    rows: Sequence[Mapping[str, object]], columns: Mapping[str, Callable[[Any], str] | None]
-) -> None:
-    """Print rows under the given columns, each shown by its function or as text; '-' for None."""
-    shown = [
-        ["-" if row.get(name) is None else (form or str)(row[name]) for name, form in columns.items()]
-        for row in rows
-    ]
-    widths = [max(len(name), *(len(cells[i]) for cells in shown), 0) for i, name in enumerate(columns)]
-    for cells in [list(columns), ["-" * width for width in widths], *shown]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
-
-
-def percent(value: float) -> str:
-    """Return a share in 0..1 as a percentage with one decimal."""
-    return f"{100 * value:.1f} %"
-
-
-def percent_interval(value: Sequence[float]) -> str:
-    """Return an interval of shares as percentages."""
-    return f"{100 * value[0]:.1f} to {100 * value[1]:.1f} %"
+def raise_failed(run: StoredRun) -> None:
+    """Raise what ended a run unless it is done."""
+    if run.status != "done":
+        raise FerError(f"run {run.id} must end done", got=run.status, fix=run.error)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
-from fer_core.datasets.audit import audit as audit_dataset
-from fer_core.datasets.base import Dataset, generated_words
+from fer_core.config import settings
+from fer_core.config.run import DataConfig
+from fer_core.datasets.base import Dataset
+from fer_core.datasets.generated.frames import GeneratedConfig
+from fer_core.datasets.generated.frames import generate as draw
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError
 
-from .context import Bar, Context, print_json, print_table
+from .context import Context
+from .options import DEMO, Json, Source, only
+from .output import answer, print_generated, print_json, print_table, progress
 
 
-def audit(options: argparse.Namespace) -> int:
+def audit(*, source: Source = DEMO, json: Json = False) -> int:
     """Carry out `data audit`."""
     context = Context.open()
-    dataset, config = context.dataset(options)
+    dataset, config = context.dataset(source)
     if dataset.layout == LAYOUT:
-        return _audit_sheet(dataset, config.fingerprint, json=options.json)
-    with Bar("reading images") as bar:
-        report = audit_dataset(dataset, cache=context.settings.cache, progress=bar)
-    if options.json:
+        return _audit_sheet(dataset, config, json=json)
+    report = context.audit(dataset)
+    if json:
         print_json({"fingerprint": config.fingerprint, **report.to_dict()})
         return 0
     print(f"{dataset.name}: {len(dataset)} images, layout {dataset.layout}, fingerprint {config.fingerprint}")
-    print_table([dataset.class_counts()], dict.fromkeys(dataset.class_counts()))
+    print_table([dataset.class_counts()], dataset.class_counts())
     for finding in report.findings:
         print(f"\n[{finding.severity}] {finding.title}\n  {finding.detail}")
         for name in finding.names[:10]:
@@ -37,46 +41,48 @@ def audit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _audit_sheet(dataset: Dataset, fingerprint: str, *, json: bool) -> int:
-    """Tell what is odd in a feature table, which has no images to look into."""
-    counts, problems = dataset.class_counts(), [asdict(problem) for problem in dataset.problems]
-    if json:
-        print_json(
-            {
-                "fingerprint": fingerprint,
-                "generated": dataset.generated,
-                "rows": len(dataset),
-                "classes": counts,
-                "problems": problems,
-            }
-        )
-        return 0
-    print(f"{dataset.name}: {len(dataset)} rows of a feature table, no images, fingerprint {fingerprint}")
-    print_table([counts], dict.fromkeys(counts))
-    if dataset.generated:
-        print(f"\n{': '.join(generated_words(dataset.layout))}")
-    for problem in dataset.problems:
-        print(f"\n{problem.name}\n  {problem.reason}")
-    return 0
+def _audit_sheet(dataset: Dataset, config: DataConfig, *, json: bool) -> int:
+    """Report what is odd in a feature table, which has no images to look into."""
+    found = {
+        "fingerprint": config.fingerprint,
+        "generated": dataset.generated,
+        "rows": len(dataset),
+        "classes": dataset.class_counts(),
+        "problems": [asdict(problem) for problem in dataset.problems],
+    }
+
+    def show(_: object) -> None:
+        about = f"{len(dataset)} rows of a feature table, no images"
+        print(f"{dataset.name}: {about}, fingerprint {config.fingerprint}")
+        print_table([dataset.class_counts()], dataset.class_counts())
+        print_generated(config)
+        for problem in dataset.problems:
+            print(f"\n{problem.name}\n  {problem.reason}")
+
+    return answer(json, found, show)
 
 
-def generate(options: argparse.Namespace) -> int:
-    """Carry out `data generate`."""
-    if options.table:
-        return _generate_table(Path(options.table).expanduser(), options.seed, json=options.json)
-    from fer_core.config import settings
-    from fer_core.datasets.generated.frames import GeneratedConfig
-    from fer_core.datasets.generated.frames import generate as draw
+def generate(
+    *,
+    out: Path | None = None,
+    table: Path | None = None,
+    config: Annotated[GeneratedConfig, only("config", "seed", "ordinary", "hard")] = GeneratedConfig(),  # noqa: B008
+    json: Json = False,
+) -> int:
+    """Carry out `data generate`.
 
-    config = GeneratedConfig(seed=options.seed, ordinary=options.ordinary, hard=options.hard)
-    folder = Path(options.out) if options.out else settings.load().demo_data / f"generated-{config.key()}"
-    with Bar("drawing faces") as bar:
-        folder = draw(config, folder, progress=bar)
-    if options.json:
-        print_json({"folder": str(folder), "key": config.key(), "images": config.ordinary + config.hard})
-    else:
-        print(f"{config.ordinary + config.hard} generated frames (not photographs) in {folder}")
-    return 0
+    Args:
+        out: where to put it (default: the state folder).
+        table: a feature table (.xlsx or .csv) instead of faces.
+    """
+    if table:
+        return _generate_table(table.expanduser(), config.seed, json=json)
+    folder = out or settings.load().demo_data / f"generated-{config.key()}"
+    with progress("drawing faces") as show:
+        folder = draw(config, folder, progress=show)
+    images = config.ordinary + config.hard
+    found = {"folder": str(folder), "key": config.key(), "images": images}
+    return answer(json, found, lambda _: print(f"{images} generated frames (not photographs) in {folder}"))
 
 
 def _generate_table(path: Path, seed: int, *, json: bool) -> int:
@@ -90,8 +96,5 @@ def _generate_table(path: Path, seed: int, *, json: bool) -> int:
     if path.exists():
         raise ConfigError("a new file must be named", got=str(path), fix="Name another, or delete it first")
     rows = len(read_feature_table(generate_table(path, seed=seed)))
-    if json:
-        print_json({"file": str(path), "rows": rows})
-    else:
-        print(f"{rows} rows of generated figures (not measured on faces) in {path}")
-    return 0
+    text = f"{rows} rows of generated figures (not measured on faces) in {path}"
+    return answer(json, {"file": str(path), "rows": rows}, lambda _: print(text))

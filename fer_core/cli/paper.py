@@ -1,18 +1,17 @@
-"""`compare --paper`: what the paper compares, run or recalled, in one table beside its figures."""
+"""`reproduce` and `compare --paper`: the paper's tables and comparisons, run or recalled, beside its figures."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fer_core.datasets.base import generated_words
 from fer_core.errors import ConfigError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.paper.counterparts import Runs, systems_table
 from fer_core.results.paper.reported import DISAGREEMENTS
+from fer_core.results.paper.tables import by_setting, table_2, table_3
 from fer_core.results.paper.verdicts import (
     MISSING,
     Checked,
@@ -21,47 +20,144 @@ from fer_core.results.paper.verdicts import (
     check_figures,
     check_statements,
 )
-from fer_core.results.rows import run_row, title
-from fer_core.runs.jobs.queue import submit
-from fer_core.runs.plans.comparison import Plan, paper_plan
-from fer_core.runs.plans.requests import faces_config
+from fer_core.results.rows import run_row
+from fer_core.results.shares import percent
+from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
+from fer_core.runs.plans.grid import LEAKING, grid
+from fer_core.runs.plans.requests import faces_config, most_blocks_first, transfer_configs
 from fer_core.storage.store import StoredRun
 
-from .context import Context, note, percent, print_json, print_table
-from .train import finish
+from .context import Context
+from .options import DEMO, PAPERS_NETWORK, RANDOM_FOLDS, Json, PapersNetwork, ProtocolOptions, Source, only
+from .output import (
+    note,
+    print_errors,
+    print_generated,
+    print_json,
+    print_protocols,
+    print_table,
+    share_with_interval,
+)
 
+INPUT = {True: "faces", False: "whole frames"}
 CAUTION = (
     "That one agrees or disagrees with the paper's says nothing about it. What this shows is that every system runs "
     "through the same folds."
 )
 
 
-def compare_with_paper(options: argparse.Namespace) -> int:
+def reproduce(
+    *,
+    source: Source = DEMO,
+    network: PapersNetwork = PAPERS_NETWORK,
+    protocol: Annotated[ProtocolOptions, only("protocol", "seeds")] = RANDOM_FOLDS,
+    json: Json = False,
+) -> int:
+    """Carry out `reproduce`; 1 when a run failed."""
+    context = Context.open()
+    dataset, data = context.dataset(source)
+    name, choice = choose_backbone(network.backbone, context.settings, network.weights)
+    plan = grid(
+        dataset,
+        data,
+        faces_config(context.store, context.artifacts, data, {"no_face": "resize"}),
+        transfer_configs(name, network.weights, (1, 2, 3)),
+        epochs=network.epochs,
+        folds=network.folds,
+        seeds=protocol.seeds,
+    )
+    notes = [line for line in (choice, *plan.notes) if line]
+    runs = context.carry_out(most_blocks_first(plan.configs))
+    found, protocols = by_setting(runs), (LEAKING, plan.fair)
+    accuracies, losses = table_2(found, protocols), table_3(found, protocols)
+    if json:
+        print_json(
+            {
+                "backbone": name,
+                "weights": network.weights,
+                "generated": data.generated,
+                "protocols": {one: {"leaks": PROTOCOLS[one].leaks} for one in protocols},
+                "notes": notes,
+                "table_2": accuracies,
+                "table_3": losses,
+                "runs": [run_row(run) for run in runs],
+            }
+        )
+    else:
+        _print_tables(accuracies, losses, protocols, network.epochs)
+        print(*notes, sep="\n")
+        print_generated(data, "That one agrees or not says nothing about the paper.")
+        print_errors(runs)
+    return 0 if all(run.status == "done" for run in runs) else 1
+
+
+def _print_tables(
+    accuracies: list[dict[str, Any]], losses: list[dict[str, Any]], protocols: tuple[str, str], epochs: int
+) -> None:
+    print(
+        f"Table 2: accuracy, mean over {epochs} epochs as in the paper; 'last' after the last one (95 % interval)"
+    )
+    measures = {"train": "train_accuracy", "val": "val_accuracy"}
+    shown = []
+    for row in accuracies:
+        cells = {"n": row["unfreeze"], "input": INPUT[row["faces"]]}
+        cells |= {f"paper {short}": _hundredths(row[f"paper_{long}"]) for short, long in measures.items()}
+        for name in protocols:
+            here = row[name] or {}
+            cells |= {f"{name} {short}": _hundredths(here.get(long)) for short, long in measures.items()}
+            cells[f"{name} last"] = share_with_interval(here["last"], here["interval"]) if here else None
+        shown.append(cells)
+    print_table(shown, shown[0])
+    print(f"\nTable 3: mean loss over {epochs} epochs, in nats")
+    shown = []
+    for row in losses:
+        cells = {"loss": row["measure"], "input": INPUT[row["faces"]], "paper (n not said)": row["paper"]}
+        for name in protocols:
+            cells |= {
+                f"{name} n={n}": None if value is None else f"{value:.3f}" for n, value in row[name].items()
+            }
+        shown.append(cells)
+    print_table(shown, shown[0])
+    print()
+    print_protocols(protocols)
+    _print_disagreements()
+
+
+def _hundredths(value: float | None) -> str | None:
+    return None if value is None else percent(value, 2)
+
+
+def _print_disagreements() -> None:
+    print("\nWhere the paper disagrees with itself")
+    for one in DISAGREEMENTS:
+        print(f"  {one.about}: {one.reading}")
+    print()
+
+
+def compare_with_paper(
+    source: Source,
+    protocol: str | None,
+    network: PapersNetwork,
+    table: Path | None,
+    *,
+    json: bool,
+) -> int:
     """Carry out `compare --paper`; 1 when a run failed."""
     context = Context.open()
-    options.data = options.data or "demo"
-    options.label_codes, options.group_pattern = None, None
-    dataset, data = context.dataset(options)
+    dataset, data = context.dataset(source)
     plan = paper_plan(
         dataset,
         data,
         faces_config(context.store, context.artifacts, data, {"no_face": "manual"}),
         context.settings,
-        backbone=options.backbone,
-        weights=options.weights,
-        epochs=options.epochs,
-        folds=options.folds,
-        table=Path(options.table).expanduser() if options.table else None,
+        **vars(network),
+        table=table and table.expanduser(),
     )
-    plan = _restricted(plan, options.protocol)
+    plan = _restricted(plan, protocol)
     for line in plan.notes:
         note(line)
-    runs, cached = [], {}
-    for number, config in enumerate(plan.configs, 1):
-        run_id, created = submit(context.store, config)
-        note(f"[{number}/{len(plan.configs)}] {title(context.store.run(run_id))}, {config.protocol.name}")
-        runs.append(finish(context, run_id))
-        cached[run_id] = not created
+    cached = context.finished(config.key() for config in plan.configs)
+    runs = context.carry_out(plan.configs)
     done = [run for run in runs if run.status == "done"]
     found = Runs(
         done,
@@ -72,10 +168,10 @@ def compare_with_paper(options: argparse.Namespace) -> int:
         plan.absent,
     )
     figures, statements = check_figures(found), check_statements(found)
-    if options.json:
+    if json:
         print_json(_document(plan, runs, cached, figures, statements))
     else:
-        _print(plan, found, runs, figures, statements)
+        _print_comparison(plan, found, runs, figures, statements)
     return 0 if len(done) == len(runs) else 1
 
 
@@ -101,10 +197,13 @@ def _restricted(plan: Plan, protocol: str | None) -> Plan:
 def _document(
     plan: Plan,
     runs: Sequence[StoredRun],
-    cached: dict[str, bool],
+    cached: set[str],
     figures: Sequence[Checked],
     statements: Sequence[JudgedStatement],
 ) -> dict[str, Any]:
+    def measured(one: Measured | None) -> dict[str, Any] | None:
+        return None if one is None else {"value": one.value, "interval": one.interval, "run_id": one.run.id}
+
     return {
         "backbone": plan.backbone or None,
         "weights": plan.weights or None,
@@ -112,7 +211,7 @@ def _document(
         "notes": list(plan.notes),
         "absent": plan.absent,
         "systems": systems_table(runs),
-        "runs": [run_row(run, cached=cached[run.id]) for run in runs],
+        "runs": [run_row(run, cached=run.id in cached) for run in runs],
         "figures": [
             {
                 "system": one.reported.system,
@@ -120,8 +219,8 @@ def _document(
                 "source": one.reported.source,
                 "paper": one.reported.value,
                 "protocol": one.reported.protocol,
-                "here": _measured(one.like),
-                "by_group": _measured(one.by_group),
+                "here": measured(one.like),
+                "by_group": measured(one.by_group),
                 "verdict": one.verdict,
                 "words": one.words,
             }
@@ -132,11 +231,7 @@ def _document(
     }
 
 
-def _measured(one: Measured | None) -> dict[str, Any] | None:
-    return None if one is None else {"value": one.value, "interval": one.interval, "run_id": one.run.id}
-
-
-def _print(
+def _print_comparison(
     plan: Plan,
     found: Runs,
     runs: Sequence[StoredRun],
@@ -148,57 +243,39 @@ def _print(
     names.sort(key=lambda name: name != "group")
     shown = []
     for row in rows:
-        cells = {name: _cell(row, name) for name in names}
+        cells = {
+            name: share_with_interval(row[name], row[f"{name}_interval"]) for name in names if name in row
+        }
         paper = f"{percent(row['paper'])} ({row['paper_protocol']})" if row["paper"] else None
         shown.append({"system": row["system"], "paper": paper, **cells})
-    print_table(shown, {"system": None, "paper": None, **dict.fromkeys(names)})
-    folds, seeds = runs[0].config.protocol.folds, len(runs[0].config.protocol.seeds)
+    print_table(shown, ("system", "paper", *names))
+    protocol = runs[0].config.protocol
     print(
-        f"\nThe same {folds} folds for all systems of a column, seeds: {seeds}. Validation accuracy after the last "
-        "epoch, with its 95 % Wilson interval over images."
+        f"\nThe same {protocol.folds} folds for all systems of a column, seeds: {len(protocol.seeds)}. Validation "
+        "accuracy after the last epoch, with its 95 % Wilson interval over images."
     )
-    for name in names:
-        protocol = PROTOCOLS[name]
-        print(f"  {name}: {'LEAKS. ' if protocol.leaks else ''}{protocol.why}")
+    print_protocols(names)
     print("\nThe paper's figures beside those here under its own kind of protocol, and by whole groups")
     known = [one for one in figures if one.like or one.by_group or one.reported.protocol in plan.absent]
-    print_table([_figure_row(one) for one in known], dict.fromkeys(FIGURE_COLUMNS))
+    print_table(
+        [_figure_row(one) for one in known],
+        ("figure", "source", "paper", "here", "by group", "verdict", "words"),
+    )
     if len(known) < len(figures):
         print(f"{len(figures) - len(known)} more of its figures have no counterpart here (all in --json).")
-    beside = f", with {found.stand_in} in place of its ResNet-18" if found.stand_in else ""
+    beside = f", with {found.stand_in} instead of its ResNet-18" if found.stand_in else ""
     print(f"\nThe paper's statements, judged here{beside}")
     judged = [asdict(one) for one in statements if one.verdict != MISSING]
-    print_table(judged, dict.fromkeys(STATEMENT_COLUMNS))
-    print("\nWhere the paper disagrees with itself")
-    for one in DISAGREEMENTS:
-        print(f"  {one.about}: {one.reading}")
-    print()
-    for line in plan.notes:
-        print(line)
-    data = runs[0].config.data
-    if data.generated:
-        print(f"{': '.join(generated_words(data.layout))} {CAUTION}")
-    for run in runs:
-        if run.error:
-            print(f"{run.id}: {run.error}")
-
-
-FIGURE_COLUMNS = ("figure", "source", "paper", "here", "by group", "verdict", "words")
-STATEMENT_COLUMNS = ("statement", "protocol", "verdict", "words")
-
-
-def _cell(row: dict[str, Any], name: str) -> str | None:
-    if name not in row:
-        return None
-    low, high = row[f"{name}_interval"]
-    return f"{100 * row[name]:.1f} ({100 * low:.1f}-{100 * high:.1f}) %"
+    print_table(judged, ("statement", "protocol", "verdict", "words"))
+    _print_disagreements()
+    print(*plan.notes, sep="\n")
+    print_generated(runs[0].config.data, CAUTION)
+    print_errors(runs)
 
 
 def _figure_row(one: Checked) -> dict[str, Any]:
-    accuracy = one.reported.measure.endswith("accuracy")
-
     def shown(value: float) -> str:
-        return f"{100 * value:.2f} %" if accuracy else f"{value:.3f}"
+        return percent(value, 2) if one.reported.measure.endswith("accuracy") else f"{value:.3f}"
 
     return {
         "figure": f"{one.reported.system}: {one.reported.measure}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,61 +14,88 @@ from fer_core.datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
 from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
-from fer_core.prediction.answers import annotated, face_table, file_name, jpeg
+from fer_core.prediction.answers import UNSURE_BELOW, face_table, file_name, jpeg
+from fer_core.prediction.answers import annotated as boxed
 from fer_core.prediction.uploads import Refusal, Upload, read, unfold
 from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
 from fer_core.storage.zips import is_zip
 
-from .context import Bar, Context, percent, print_json, print_table
+from .context import Context
+from .options import Json, RunId
+from .output import answer, print_table, progress
 
 if TYPE_CHECKING:
-    from fer_core.prediction.predictor import Prediction, Predictor
+    from fer_core.prediction.predictor import Prediction
 
-#: A zip of one's own may hold more than a visitor's; it is unfolded in memory all the same.
+#: A zip on this machine may hold more than a visitor's; it is unfolded in memory all the same.
 ZIP_LIMITS = Limits(
     file_mb=MAX_BYTES // 1_000_000, upload_mb=4000, files=100_000, megapixels=MAX_PIXELS // 1_000_000
 )
 
 
-def predict(options: argparse.Namespace) -> int:
-    """Carry out `predict`; 1 when an image could not be read."""
-    context = Context.open()
-    run = _run(context, context.run_id(options.run_id))
+def predict(
+    images: list[Path],
+    /,
+    *,
+    run_id: RunId,
+    fold: str | None = None,
+    unsure: float = UNSURE_BELOW,
+    nearest: int = 0,
+    csv: Path | None = None,
+    annotated: Path | None = None,
+    explain: Path | None = None,
+    json: Json = False,
+) -> int:
+    """Carry out `predict`; 1 when an image could not be read.
+
+    Args:
+        images: image files, folders of them, or zips.
+        fold: one fold's network alone, named as SEED.FOLD; all vote otherwise.
+        unsure: say 'unsure' below this probability.
+        nearest: name the K nearest training faces of each face.
+        csv: write a table, a row a face.
+        annotated: write the images with faces boxed.
+        explain: write Grad-CAM over each face's crop.
+    """
     from fer_core.prediction.predictor import Predictor
 
+    context = Context.open()
+    run = _run(context, run_id)
     predictor = Predictor.load(run.id, run.config, context.settings)
-    if options.fold:
-        seed, _, fold = options.fold.partition(".")
-        predictor = predictor.only(_number(seed, options.fold), _number(fold, options.fold))
+    if fold:
+        seed, _, number = fold.partition(".")
+        if not (seed.isdecimal() and number.isdecimal()):
+            raise DataError("a fold must be named as SEED.FOLD", got=repr(fold), fix="For example 0.2")
+        predictor = predictor.only(int(seed), int(number))
     rows: list[dict[str, Any]] = []
-    tables: list[pd.DataFrame] = []
-    for folder in filter(None, (options.annotated, options.explain)):
+    tables = [face_table([])]
+    for folder in filter(None, (annotated, explain)):
         folder.mkdir(parents=True, exist_ok=True)
-    with Bar("predicting") as bar:
-        for number, (found, total) in enumerate(_images(options.images), 1):
-            bar(number, max(total, number))
+    with progress("predicting") as show:
+        for count, (found, total) in enumerate(_images(images), 1):
+            show(count, max(total, count))
             if isinstance(found, Refusal):
                 rows.append({"image": found.name, "error": found.reason, "faces": []})
                 continue
-            explain = options.explain is not None
-            (faces,) = predictor.predict([found.pixels], explain=explain, nearest=options.nearest)
-            told = [{**face.to_dict(), "unsure": face.unsure(options.unsure)} for face in faces]
-            rows.append({"image": found.name, "error": None, "faces": told})
-            tables.append(face_table([(found.name, faces)], below=options.unsure))
-            _write(options, number, found, faces, predictor)
-    if options.csv:
-        table = pd.concat(tables) if tables else face_table([])
-        options.csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
-    if options.json:
-        print_json(rows)
-    else:
-        _print(rows)
+            (faces,) = predictor.predict([found.pixels], explain=explain is not None, nearest=nearest)
+            known = [{**face.to_dict(), "unsure": face.unsure(unsure)} for face in faces]
+            rows.append({"image": found.name, "error": None, "faces": known})
+            tables.append(face_table([(found.name, faces)], below=unsure))
+            if annotated:
+                picture = jpeg(boxed(found.pixels, faces, below=unsure))
+                (annotated / file_name(count, found.name)).write_bytes(picture)
+            if explain:
+                _write_maps(explain, count, found.name, faces, predictor.row.title)
+    if csv:
+        table = pd.concat(tables[1:] or tables)
+        csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
+    answer(json, rows, _print)
     return 1 if any(row["error"] for row in rows) else 0
 
 
-def _run(context: Context, run_id: str) -> StoredRun:
-    run = context.store.run(run_id)
+def _run(context: Context, given: str) -> StoredRun:
+    run = context.store.run(context.store.whole_id(given))
     if run.status != "done" or run.config.goal != "train":
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
@@ -83,17 +109,10 @@ def _run(context: Context, run_id: str) -> StoredRun:
     return run
 
 
-def _number(text: str, given: str) -> int:
-    if not text.isdecimal():
-        raise DataError("a fold must be named as SEED.FOLD", got=repr(given), fix="For example 0.2")
-    return int(text)
-
-
-def _images(named: list[str]) -> Iterator[tuple[Upload | Refusal, int]]:
+def _images(named: list[Path]) -> Iterator[tuple[Upload | Refusal, int]]:
     """Yield every image of files, folders (any depth) and zips, one decoded at a time, with how many are known of."""
     paths: list[Path] = []
-    for text in named:
-        path = Path(text)
+    for path in named:
         inside = path.rglob("*") if path.is_dir() else [path]
         paths += sorted(each for each in inside if each is path or each.suffix.lower() in IMAGE_SUFFIXES)
     for path in paths:
@@ -112,35 +131,26 @@ def _images(named: list[str]) -> Iterator[tuple[Upload | Refusal, int]]:
             yield Refusal(str(path), error.strerror or str(error)), len(paths)
 
 
-def _write(
-    options: argparse.Namespace, number: int, found: Upload, faces: list[Prediction], predictor: Predictor
-) -> None:
-    """Write an image's pictures where they are asked for."""
-    if options.annotated:
-        picture = jpeg(annotated(found.pixels, faces, below=options.unsure))
-        (options.annotated / file_name(number, found.name)).write_bytes(picture)
-    if options.explain:
-        from fer_core.prediction.grad_cam import overlay
+def _write_maps(folder: Path, number: int, name: str, faces: list[Prediction], backbone: str) -> None:
+    """Write the Grad-CAM of an image's faces over their crops."""
+    from fer_core.prediction.grad_cam import overlay
 
-        for face_number, face in enumerate(faces, 1):
-            if face.cam is None:
-                raise StoreError(
-                    "Grad-CAM needs a backbone with spatial maps",
-                    got=predictor.row.title,
-                    fix="Leave --explain out",
-                )
-            target = options.explain / file_name(number, found.name, f"-face{face_number}-{face.label}.jpg")
-            target.write_bytes(jpeg(overlay(face.crop, face.cam)))
+    for face_number, face in enumerate(faces, 1):
+        if face.cam is None:
+            raise StoreError(
+                "Grad-CAM needs a backbone with spatial maps", got=backbone, fix="Leave --explain out"
+            )
+        target = folder / file_name(number, name, f"-face{face_number}-{face.label}.jpg")
+        target.write_bytes(jpeg(overlay(face.crop, face.cam)))
 
 
-def _print(rows: list[dict]) -> None:
+def _print(rows: list[dict[str, Any]]) -> None:
     flat = [
         {"image": row["image"], "face": number, **face, "label": face["label"] + " (unsure)" * face["unsure"]}
         for row in rows
         for number, face in enumerate(row["faces"], 1)
     ]
-    columns = {"image": None, "face": None, "status": None, "label": None, "confidence": percent}
-    print_table(flat, {**columns, "agreement": percent, "box": None})
+    print_table(flat, ("image", "face", "status", "label", "confidence", "agreement", "box"))
     for row in rows:
         if row["error"]:
             print(f"{row['image']}: {row['error']}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
@@ -15,40 +14,43 @@ from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.config.devices import present, resolve
 from fer_core.config.run import RunConfig
-from fer_core.datasets.audit import audit
-from fer_core.runs.jobs.executors import every_device
+from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.fleet import GRACE_SECONDS, run_fleet
 from fer_core.runs.jobs.processes import end_all
 from fer_core.runs.jobs.queue import submit
 
-from .context import Bar, Context, note
-from .train import finish, raise_failed
+from .context import Context, raise_failed
+from .options import DEMO
+from .output import note
 
 APP = ROOT / "app.py"
 
-#: Each visit runs in threads of its own, and glibc keeps freed memory apart for each of many: two such arenas
+#: Each visit runs in its own threads, and glibc keeps freed memory apart for each of many: two such arenas
 #: hold a busy dashboard a few hundred MB smaller (`benchmarks/load.py`). What is set already counts.
 LEAN = {"MALLOC_ARENA_MAX": "2"}
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Carry out `serve`: until interrupted or terminated; what it started ends with it."""
+def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = False) -> int:
+    """Carry out `serve`: until interrupted or terminated; what it started ends with it.
+
+    Args:
+        address: 0.0.0.0 to serve other machines.
+        no_worker: leave training to workers started elsewhere.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     context = Context.open()
     if not context.settings.demo:
         note("Preparing the generated data set and its faces (only the first time) ...")
-        options.data, options.layout, options.label_codes, options.group_pattern = "demo", "auto", None, None
-        dataset, data = context.dataset(options)
-        with Bar("reading images") as bar:
-            audit(dataset, cache=context.settings.cache, progress=bar)
-        raise_failed(finish(context, submit(context.store, RunConfig(goal="faces", data=data))[0]))
+        dataset, data = context.dataset(DEMO)
+        context.audit(dataset)
+        raise_failed(context.finish(submit(context.store, RunConfig(goal="faces", data=data))[0]))
     processes = []
-    if not options.no_worker and not context.settings.demo:
-        command = [sys.executable, "-m", "fer_core", "worker", *every_device(context.settings)]
+    if not no_worker and not context.settings.demo:
+        command = [sys.executable, "-m", "fer_core", "worker", *executors.every_device(context.settings)]
         processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
-    command += ["--server.port", str(options.port), "--server.address", options.address]
-    url = f"http://{options.address}:{options.port}"
+    command += ["--server.port", str(port), "--server.address", address]
+    url = f"http://{address}:{port}"
     note(f"FER Lab is at {url} (stop with Ctrl-C)")
     if settings_module.read(settings_module.Host).screen:
         opening = threading.Timer(4.0, webbrowser.open, [url])  # once the server answers
@@ -67,18 +69,22 @@ def _environment(settings: settings_module.Settings) -> dict[str, str]:
     return os.environ | {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
 
 
-def worker(options: argparse.Namespace) -> int:
-    """Carry out `worker`: until stopped, or until nothing is left."""
-    from fer_core.runs.jobs import executors
+def worker(*, device: str | None = None, until_idle: bool = False) -> int:
+    """Carry out `worker`: until stopped, or until nothing is left.
 
+    Args:
+        device: auto (the first GPU, else the CPU), all (a worker a GPU), cpu, cuda or cuda:<index> (default:
+            FER_DEVICE, else auto).
+        until_idle: stop when nothing is queued or running.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    every = options.device == "all"
-    settings = settings_module.load(device="auto" if every else options.device)
+    every = device == "all"
+    settings = settings_module.load(device="auto" if every else device)
     if settings.executor in ("local", "inline"):
         devices = present() if every else [resolve(settings)]
         if len(devices) > 1:
-            run_fleet(settings, devices, until_idle=options.until_idle)
+            run_fleet(settings, devices, until_idle=until_idle)
             return 0
         settings = settings.model_copy(update={"device": devices[0]})
-    executors.EXECUTORS[settings.executor].work(settings, until_idle=options.until_idle)
+    executors.EXECUTORS[settings.executor].work(settings, until_idle=until_idle)
     return 0

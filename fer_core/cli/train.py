@@ -1,203 +1,237 @@
-"""`train`: submit a run per unfreeze setting, carry it out here or wait for it, print figures."""
+"""`train`, `demo` and `sweep`: submit runs, carry them out here or leave them to a worker, print figures."""
 
 from __future__ import annotations
 
-import argparse
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fer_core.config.recipes import SELECTIONS
-from fer_core.config.run import Model, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig, parse
-from fer_core.datasets.base import generated_words
-from fer_core.errors import FerError
-from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.learning.networks.backbones import weight_status
+from cyclopts import Parameter
+
+from fer_core.config.recipes import RECIPES, SELECTIONS
+from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
+from fer_core.learning.networks.backbones import PACKAGED, weight_status
+from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import run_row
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
+from fer_core.runs.jobs.queue import submit, submit_together
 from fer_core.runs.plans.comparison import comparator, inputs_of
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
     require_folds,
-    seeds,
     settings_of,
-    transfer_configs,
-    whole_numbers,
+    sweep_name,
 )
-from fer_core.storage.store import StoredRun
 
-from .context import Bar, Context, note, percent, percent_interval, print_json, print_table
-from .recipe import recipe_of
+from .context import Context
+from .options import (
+    ALL_FACES,
+    DEMO,
+    PAPERS,
+    RANDOM_FOLDS,
+    THREE_SETTINGS,
+    Detach,
+    ExtractionOrNone,
+    FaceOptions,
+    Free,
+    Json,
+    Networks,
+    Protocol,
+    ProtocolOptions,
+    RecipeOptions,
+    Source,
+    Training,
+    names,
+)
+from .output import answer, note, print_errors, print_generated, print_json, print_protocols, print_table
 
-COLUMNS = {
-    "system": None,
-    "recipe": None,
-    "protocol": None,
-    "folds": None,
-    "train_accuracy": percent,
-    "val_accuracy": percent,
-    "val_accuracy_interval": percent_interval,
-    "train_loss": "{:.3f}".format,
-    "val_loss": "{:.3f}".format,
-    "images": None,
-    "missing_faces": None,
-    "seconds": "{:.0f}".format,
-    "status": None,
-    "cached": lambda value: "yes" if value else "no",
-    "run_id": None,
-}
+COLUMNS = (
+    *("system", "recipe", "protocol", "folds", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
+    *("train_loss", "val_loss", "images", "missing_faces", "seconds", "status", "cached", "run_id"),
+)
+PLACES = (
+    *(
+        "rank",
+        "title",
+        "val_accuracy",
+        "val_accuracy_interval",
+        "behind",
+        "p",
+        "verdict",
+        "seconds",
+        "run_id",
+    ),
+)
 
 
-def train(options: argparse.Namespace) -> int:
-    """Carry out `train`; 1 when a run failed or was cancelled."""
+def train(
+    *,
+    source: Source = DEMO,
+    model: Literal["transfer", "svm", "bdnn", "mlp"] = "transfer",
+    features: Literal["pixels", "phog", "lpq", "lpq+phog", "table"] | None = None,
+    table: Path | None = None,
+    networks: Networks = THREE_SETTINGS,
+    protocol: Protocol = RANDOM_FOLDS,
+    recipe: Annotated[str, Parameter(choices=tuple(RECIPES))] = "paper",
+    training: Training = PAPERS,
+    extraction: ExtractionOrNone = ALL_FACES,
+    detach: Detach = False,
+    json: Json = False,
+) -> int:
+    """Carry out `train`; 1 when a run failed or was cancelled.
+
+    Args:
+        model: a pretrained backbone, or what it is compared with.
+        features: what an svm, bdnn or mlp reads (default: phog for svm, else pixels).
+        table: the feature table (.xlsx or .csv) of --features table.
+        recipe: a named recipe, to which the options of a recipe add.
+    """
     context = Context.open()
-    configs = plan(context, options)
-    _say_weights(context, configs[0])
-    asked = [submit_run(context, config) for config in most_blocks_first(configs)]
-    if options.detach:
-        hand_over(context)
-    found = {
-        run_id: run_row(
-            context.store.run(run_id) if options.detach else finish(context, run_id), cached=cached
-        )
-        for run_id, cached in asked
-    }
-    rows = [found[config.key()] for config in configs]
-    if options.json:
+    models: Sequence[Model]
+    if model == "transfer":
+        models = networks.configs()
+        how = training.config(recipe)
+    else:
+        given = {} if model == "svm" else {k: v for k, v in training.given().items() if k in ("epochs", "lr")}
+        read = features or ("phog" if model == "svm" else "pixels")
+        models = [comparator(model, inputs_of(read, table and table.expanduser()), **given)]
+        how = TrainingConfig()
+    cut = FaceOptions(extract=False) if features == "table" else extraction
+    configs = _plan(context, source, protocol, models, [how], cut)
+    if isinstance(first := configs[0].model, TransferConfig):
+        folder = context.settings.weights_dir
+        note(weight_status(first.backbone, first.weights, folder, first.weights_file).message)
+    ids = [config.key() for config in configs]
+    done = context.finished(ids)
+    queued = [submit(context.store, config)[0] for config in most_blocks_first(configs)]
+    if detach:
+        context.hand_over()
+        found = {run_id: context.store.run(run_id) for run_id in ids}
+    else:
+        found = {run.id: run for run in context.finish_all(queued, len(queued))}
+    rows = [run_row(found[run_id], cached=run_id in done) for run_id in ids]
+    if json:
         print_json(rows)
     else:
         print_table(rows, COLUMNS)
-        _footnotes(configs[0], rows)
-    return 0 if options.detach or all(row["status"] == "done" for row in rows) else 1
+        _print_meaning(configs[0])
+        print_errors(found[run_id] for run_id in ids)
+    return 0 if detach or all(row["status"] == "done" for row in rows) else 1
 
 
-def hand_over(context: Context) -> None:
-    """See to it that what is queued gets carried out by another process than this one, and say by which."""
-    if not context.store.active():
-        return
-    if context.settings.executor == "inline":
-        note("FER_EXECUTOR=inline starts no worker; carry out what is queued with: python -m fer_core worker")
-    else:
-        executors.launch(context.settings)
-        note(f"Carried out by {executors.describe(context.settings)}; watch it with: python -m fer_core jobs")
+def _plan(
+    context: Context,
+    source: Source,
+    protocol: ProtocolOptions,
+    models: Sequence[Model],
+    trainings: Sequence[TrainingConfig],
+    extraction: FaceOptions,
+) -> list[RunConfig]:
+    """Return the run of every model by every recipe, recipe by recipe."""
+    dataset, data = context.dataset(source)
+    folds = protocol.config()
+    require_folds(dataset, folds)
+    faces = faces_config(context.store, context.artifacts, data, extraction.values())
+    return [
+        config for training in trainings for config in settings_of(data, [faces], models, folds, training)
+    ]
 
 
-def submit_run(context: Context, config: RunConfig) -> tuple[str, bool]:
-    """Ask for a run; return its id and whether its figures were there already."""
-    run_id, _ = submit(context.store, config)
-    return run_id, context.store.run(run_id).status == "done"
-
-
-def plan(context: Context, options: argparse.Namespace) -> list[RunConfig]:
-    """Return the run definitions that the options ask for."""
-    protocol = parse(
-        ProtocolConfig, {"name": options.protocol, "folds": options.folds, "seeds": seeds(options.seeds)}
-    )
-    if options.model == "transfer":
-        unfreeze = whole_numbers(options.unfreeze, "unfreeze")
-        models: list[Model] = list(transfer_configs(options.backbone, options.weights, unfreeze))
-    else:
-        models = [comparator_of(options)]
-    training = recipe_of(options, options.recipe) if options.model == "transfer" else TrainingConfig()
-    dataset, data = context.dataset(options)
-    require_folds(dataset, protocol)
-    values = {"extract": False} if options.features == "table" else faces_values(options)
-    faces = faces_config(context.store, context.artifacts, data, values)
-    return settings_of(data, [faces], models, protocol, training)
-
-
-def comparator_of(options: argparse.Namespace) -> Model:
-    """Return the SVM, BDNN or MLP that the options ask for."""
-    features = options.features or {"svm": "phog"}.get(options.model, "pixels")
-    table = Path(options.table).expanduser() if options.table else None
-    chosen = {name: getattr(options, name) for name in ("epochs", "lr")} if options.model != "svm" else {}
-    given = {name: value for name, value in chosen.items() if value is not None}
-    return comparator(options.model, inputs_of(features, table), **given)
-
-
-def faces_values(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the face settings among the options."""
-    if not getattr(options, "faces", True):
-        return {"extract": False}
-    return {
-        "margin": options.margin,
-        "choice": options.choice,
-        "align": options.align,
-        "no_face": options.no_face_policy,
-        "rescue": tuple(name.strip() for name in options.rescue.split(",") if name.strip()),
-        "detector": options.detector,
-    }
-
-
-def finish(context: Context, run_id: str) -> StoredRun:
-    """Carry a run out in this process, or wait for the worker that holds it; show its progress."""
-    with _watched(context, run_id):
-        while not (run := context.store.run(run_id)).ended:
-            executors.EXECUTORS[context.settings.executor].work(
-                context.settings, until_idle=True, only=run_id
-            )
-            if not context.store.run(run_id).ended:
-                time.sleep(0.5)
-    return run
-
-
-@contextmanager
-def _watched(context: Context, run_id: str) -> Iterator[None]:
-    """Show a run's progress from the database while the body works or waits."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        bar, step = None, ""
-        while not ended.wait(0.3):
-            run = context.store.run(run_id)
-            if run.step != step:
-                if bar:
-                    bar.__exit__()
-                bar, step = Bar(f"{run_id[:8]} {run.step}"), run.step
-            if bar and run.step_total:
-                bar(run.step_done, run.step_total)
-        if bar:
-            bar.__exit__()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _say_weights(context: Context, config: RunConfig) -> None:
-    if not isinstance(config.model, TransferConfig):
-        return
-    model = config.model
-    status = weight_status(model.backbone, model.weights, context.settings.weights_dir, model.weights_file)
-    note(status.message)
-
-
-def _footnotes(config: RunConfig, rows: list[dict[str, Any]]) -> None:
-    protocol = PROTOCOLS[config.protocol.name]
+def _print_meaning(config: RunConfig) -> None:
     chosen = SELECTIONS[config.training.selection] if config.trains_backbone else SELECTIONS["last"]
     print(
         f"\nValidation accuracy is that of held-out images at each fold's {chosen}, with a 95 % Wilson interval."
-        f"\nProtocol: {protocol.title}. {protocol.why}"
     )
+    print_protocols([config.protocol.name])
     if config.trains_backbone and config.training.optimistic:
         print("OPTIMISTIC: the epoch was chosen on the very images that are reported.")
-    if config.data.generated:
-        print(": ".join(generated_words(config.data.layout)))
-    for row in rows:
-        if row["error"]:
-            print(f"{row['run_id']}: {row['error']}")
+    print_generated(config.data)
 
 
-def raise_failed(run: StoredRun) -> None:
-    """Raise what ended a run unless it is done."""
-    if run.status != "done":
-        raise FerError(f"run {run.id} must end done", got=run.status, fix=run.error)
+def demo(
+    *,
+    prepare: bool = False,
+    epochs: int | None = None,
+    json: Json = False,
+) -> int:
+    """Carry out `demo`; 1 when a run failed or was cancelled. What has been made is recalled.
+
+    Args:
+        prepare: make what a hosted demo shows: short runs of the three settings, longer ones of n = 1, comparators.
+        epochs: of the three settings (default: 20; prepared: 2).
+    """
+    worst = max(train(**request, json=json) for request in demo_requests(prepare, epochs))
+    if prepare:  # so that the first visitor need not wait for the audit
+        context = Context.open()
+        context.audit(context.dataset(DEMO)[0])
+    return worst
+
+
+def demo_requests(prepare: bool, epochs: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield what the demo asks of `train`."""
+    grouped = {"protocol": ProtocolOptions(name="group")}
+    short = RecipeOptions(epochs=epochs or (2 if prepare else 20))
+    yield grouped | {"networks": Networks(backbone=PACKAGED), "training": short}
+    if prepare:
+        # The head alone costs little: one run long enough for curves, one whose images are dealt at random,
+        # to show what a leak does, and one on whole frames; then what the paper compares with.
+        long = RecipeOptions(epochs=20, calibrate=True)
+        head = {"networks": Networks("1", PACKAGED), "training": long}
+        yield head | grouped
+        yield head | {"protocol": ProtocolOptions(name="stratified")}
+        yield head | grouped | {"extraction": FaceOptions(extract=False)}
+        yield grouped | {"model": "svm"}
+        yield grouped | {"model": "bdnn"}
+
+
+def sweep(
+    *,
+    source: Source = DEMO,
+    networks: Networks = THREE_SETTINGS,
+    recipe: Annotated[str, Parameter(help=f"Names with commas, among {', '.join(RECIPES)}.")] = "paper",
+    protocol: Protocol = RANDOM_FOLDS,
+    training: Free = PAPERS,
+    extraction: ExtractionOrNone = ALL_FACES,
+    detach: Detach = False,
+    json: Json = False,
+) -> int:
+    """Carry out `sweep`; 1 when a run failed or was cancelled."""
+    context = Context.open()
+    trainings = [training.config(name) for name in names(recipe)]
+    configs = _plan(context, source, protocol, networks.configs(), trainings, extraction)
+    name = sweep_name(configs)
+    ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name, extra={"sweep": name}))
+    note(f"Sweep {name}: {len(ids)} runs")
+    if detach:
+        context.hand_over()
+        queued = f"Queued as sweep {name}; the same command without --detach waits and ranks them."
+        return answer(json, {"sweep": name, "runs": ids}, lambda _: print(queued))
+    runs = list(context.finish_all(ids, len(ids)))
+    done = [run for run in runs if run.status == "done"]
+    places = rank(done, lambda run: context.store.predictions(run.id))
+    failed = [run for run in runs if run.status != "done"]
+    if json:
+        errors = {run.id: run.error for run in failed}
+        print_json({"sweep": name, "ranking": [place.row() for place in places], "failed": errors})
+    else:
+        _print_places(places, configs[0])
+        print_errors(failed)
+    return 1 if failed else 0
+
+
+def _print_places(places: list[Place], config: RunConfig) -> None:
+    def verdict(place: Place) -> str:
+        if place.rank == 1:
+            return "first"
+        return "within noise" if place.noise else "behind"
+
+    print_table([place.row() | {"verdict": verdict(place)} for place in places], PLACES)
+    print(
+        "\nRanked by accuracy on held-out images, with 95 % Wilson intervals. 'Behind' is the first one's lead on the "
+        "same images; within noise: its 95 % interval (paired bootstrap, whole movies where known) holds 0. p is "
+        "McNemar's, not corrected for the number of settings. The first of many is first partly by luck."
+    )
+    if alike := [str(place.rank) for place in places if place.noise]:
+        print(f"Not distinguished from the first: {', '.join(alike)}. More seeds or images would be needed.")
+    print_protocols([config.protocol.name])
+    print_generated(config.data)

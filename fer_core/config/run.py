@@ -81,9 +81,9 @@ class FacesConfig(Config):
     min_face_size: int = Field(20, ge=12, le=1000)
     factor: float = Field(0.709, ge=0.3, le=0.95)
     size: int = Field(160, ge=32, le=512)
-    margin: int = Field(0, ge=0, le=128)
+    margin: int = Field(0, ge=0, le=128, description="pixels of the crop around the face")
     choice: Literal["largest", "most_probable", "central"] = "largest"
-    align: bool = False
+    align: bool = Field(False, description="turn and scale faces by their landmarks")
     doubtful_below: float = Field(0.9, ge=0.0, le=1.0)
     no_face: NoFace = "resize"
     manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")

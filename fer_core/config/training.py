@@ -53,7 +53,9 @@ class TrainingConfig(Config):
             lets a GPU round the factors of float32 products.
         schedule: 'cosine' falls from `lr` along half a cosine, after `warmup_epochs` that rise evenly; one
             rate an epoch (`schedules.rate`).
+        warmup_epochs: epochs in which the rate rises.
         weight_decay: above 0 the optimiser is AdamW (Loshchilov and Hutter 2019).
+        label_smoothing: share of a label that is spread over all classes.
         class_weights: losses weighted by images / (classes * images of the class), in the training part.
         rate_factor: a block's rate is the next block's (towards the head) times this; 1 trains all alike.
         thaw_every: above 0 the head trains alone for so many epochs, then one more block joins each time

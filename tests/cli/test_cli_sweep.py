@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_core.cli.main import main, parser
-from fer_core.cli.recipe import recipe_of
+from fer_core.cli.main import app, main
+from fer_core.cli.options import PAPERS
 from fer_core.config.run import AugmentationConfig, TrainingConfig
 
 
@@ -30,8 +30,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict]
 
 
 def recipe(*arguments: str) -> TrainingConfig:
-    options = parser().parse_args(["train", *arguments])
-    return recipe_of(options, options.recipe)
+    given = app.parse_args(["train", *arguments])[1].arguments
+    return given.get("training", PAPERS).config(given.get("recipe", "paper"))
 
 
 def test_without_options_the_recipe_is_the_papers() -> None:

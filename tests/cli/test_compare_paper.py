@@ -25,7 +25,7 @@ from fer_core.results.paper.reported import REPORTED
 from fer_core.runs.plans.comparison import paper_plan
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     assert main([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -40,7 +40,7 @@ def test_images_go_through_the_same_folds_beside_the_paper(
     generated: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("compare", "--paper", "--data", str(generated), "--epochs", "1", "--folds", "2")
-    found = told(capsys, *arguments)
+    found = document(capsys, *arguments)
     systems = {row["system"]: row for row in found["systems"]}
     names = [name for name in systems if "whole frames" not in name]
     assert [name.split(" ")[0] for name in names] == ["BDNN", "MLP", "PHOG", "LPQ", "LPQ+PHOG"] + [
@@ -66,7 +66,7 @@ def test_images_go_through_the_same_folds_beside_the_paper(
         "within noise",
         "not run",
     }
-    again = told(capsys, *arguments)
+    again = document(capsys, *arguments)
     assert all(run["cached"] for run in again["runs"])
     assert again["figures"] == found["figures"]
 
@@ -132,7 +132,7 @@ def test_one_protocol_alone_is_run_where_asked_for(
 ) -> None:
     path = str(generate_table(tmp_path / "sheet.xlsx", rows=105))
     arguments = ("compare", "--paper", "--data", path, "--folds", "3", "--protocol")
-    found = told(capsys, *arguments, "group")
+    found = document(capsys, *arguments, "group")
     assert {run["protocol"] for run in found["runs"]} == {"group"}
     assert len(found["systems"]) == len(found["runs"]) == 5
     assert main([*arguments, "spi"]) == 2
@@ -150,7 +150,7 @@ def test_one_protocol_alone_is_run_where_asked_for(
 def test_comparators_are_trained_like_any_model(
     generated: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], system: str
 ) -> None:
-    rows = told(
+    rows = document(
         capsys,
         "train",
         "--data",
@@ -172,7 +172,7 @@ def test_comparators_are_trained_like_any_model(
 def test_a_table_is_read_as_features(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(generate_table(tmp_path / "sheet.xlsx", rows=84))
     options = ("--model", "svm", "--features", "table", "--table", path, "--folds", "2")
-    rows = told(capsys, "train", "--data", path, *options)
+    rows = document(capsys, "train", "--data", path, *options)
     assert rows[0]["system"] == "LPQ+PHOG components + SVM"
     assert rows[0]["images"] == 83
 
@@ -185,7 +185,7 @@ def test_a_table_and_the_features_named_table_go_together(
 
 
 def test_only_a_transferred_network_predicts(generated: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = told(
+    rows = document(
         capsys,
         "train",
         "--data",
@@ -206,7 +206,7 @@ def test_the_traps_of_a_sheet_are_reported_not_crashed_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = str(generate_table(tmp_path / "sheet.xlsx", rows=84))
-    found = told(capsys, "data", "audit", "--data", sheet)
+    found = document(capsys, "data", "audit", "--data", sheet)
     reasons = " ".join(problem["reason"] for problem in found["problems"])
     assert found["rows"] == 84
     assert found["generated"]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from fer_core.cli.context import print_json
+from fer_core.cli.output import print_json
 
 
 def test_json_holds_no_word_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:

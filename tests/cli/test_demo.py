@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import Any
 
 import pytest
 
-from fer_core.cli import demo
+from fer_core.cli import train
 from fer_core.cli.main import main
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[argparse.Namespace]:
-    found: list[argparse.Namespace] = []
-    monkeypatch.setattr(demo, "train", lambda options: found.append(options) or 0)
-    monkeypatch.setattr(demo, "_audit", lambda: None)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return what `train` is called with; the third call fails."""
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(train, "train", lambda **given: found.append(given) or int(len(found) == 3))
     return found
 
 
-def test_the_demo_trains_the_three_settings(asked: list[argparse.Namespace]) -> None:
+def test_the_demo_trains_the_three_settings(asked: list[dict[str, Any]]) -> None:
     assert main(["demo"]) == 0
     (one,) = asked
-    assert (one.data, one.unfreeze, one.epochs, one.protocol) == ("demo", "1,2,3", 20, "group")
+    assert not {"source", "unfreeze"} & set(one)  # as `train` has them by default
+    assert (one["training"].epochs, one["protocol"].name) == (20, "group")
 
 
-def test_a_prepared_demo_has_a_leak_and_comparators_to_show(asked: list[argparse.Namespace]) -> None:
-    assert main(["demo", "--prepare", "--json"]) == 0
-    assert {one.data for one in asked} == {"demo"}
-    assert all(one.json for one in asked)
-    assert asked[0].epochs == 2
-    assert {one.protocol for one in asked} == {"group", "stratified"}
-    assert [one.model for one in asked] == ["transfer"] * 4 + ["svm", "bdnn"]
-    assert any(not one.faces for one in asked)
-
-
-def test_a_failed_run_is_the_commands_failure(
-    asked: list[argparse.Namespace], monkeypatch: pytest.MonkeyPatch
+def test_a_prepared_demo_has_a_leak_and_comparators_to_show_and_fails_where_one_run_does(
+    asked: list[dict[str, Any]],
 ) -> None:
-    codes = iter([0, 1, 0, 0, 0, 0])
-    monkeypatch.setattr(demo, "train", lambda options: next(codes))
-    assert main(["demo", "--prepare"]) == 1
+    requests = list(train.demo_requests(prepare=True))
+    assert requests[0]["training"].epochs == 2
+    assert {one["protocol"].name for one in requests} == {"group", "stratified"}
+    assert [one.get("model", "transfer") for one in requests] == ["transfer"] * 4 + ["svm", "bdnn"]
+    assert any("extraction" in one and not one["extraction"].extract for one in requests)

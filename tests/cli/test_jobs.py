@@ -31,7 +31,7 @@ def test_jobs_go_from_the_queue_to_an_end_and_back(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launched: list[object] = []
-    monkeypatch.setattr("fer_core.cli.jobs.executors.launch", launched.append)
+    monkeypatch.setattr("fer_core.runs.jobs.executors.launch", launched.append)
     first, second = (submit(store, config(number))[0] for number in (1, 2))
     held = claim(store, "a worker")
     assert held is not None
@@ -55,7 +55,7 @@ def test_jobs_go_from_the_queue_to_an_end_and_back(
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("retry", "failed or been cancelled"), ("cancel", "wait or go on")]
+    ("command", "words"), [("retry", "failed or been cancelled"), ("cancel", "wait or be running")]
 )
 def test_what_a_state_does_not_allow_is_refused(
     command: str, words: str, store: Store, capsys: pytest.CaptureFixture[str]

@@ -12,8 +12,7 @@ import torch
 from faces_case import Finder, Silent, write_faces
 from PIL import Image
 
-from fer_core.cli.main import parser
-from fer_core.cli.train import faces_values
+from fer_core.cli.main import app
 from fer_core.config.run import RESCUES, DataConfig, FacesConfig, RunConfig, parse
 from fer_core.config.settings import load
 from fer_core.datasets.base import Sample
@@ -185,9 +184,8 @@ def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path]
 
 
 def test_the_command_line_names_policies_in_order() -> None:
-    options = parser().parse_args(["faces", "--rescue", "rotate, light"])
-    assert faces_values(options)["rescue"] == ("rotate", "light")
-    assert faces_values(parser().parse_args(["train"]))["rescue"] == ()
+    given = app.parse_args(["faces", "--rescue", "rotate, light"])[1].arguments
+    assert given["extraction"].values()["rescue"] == ("rotate", "light")
 
 
 def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Path) -> None:
