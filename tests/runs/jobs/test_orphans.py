@@ -122,14 +122,13 @@ def test_signals_are_sent_in_one_place() -> None:
     sends = re.compile(r"os\.kill|killpg|pidfd|send_signal|pthread_kill|\.terminate\(|(?<!ray)\.kill\(")
     files = [path for folder in ("fer_core", "benchmarks", "pages") for path in (ROOT / folder).rglob("*.py")]
     found = [path for path in files if sends.search(path.read_text(encoding="utf-8"))]
-    assert found == [ROOT / "fer_core" / "jobs" / "processes.py"]
+    assert found == [ROOT / "fer_core" / "runs" / "jobs" / "processes.py"]
 
 
 def test_an_owner_names_its_process() -> None:
     mine = Process.of(os.getpid())
     assert registry.process_of(registry.owner_name()) == mine
     assert registry.process_of(f"{registry.owner_name()}/77") is None, "a thread can't be ended by itself"
-    assert registry.process_of(f"{registry.owner_name()}:start") is None, "a dashboard's reservation"
     assert registry.process_of("here:1") is None
 
 
