@@ -11,7 +11,7 @@ from sqlalchemy import URL, text
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig, SvmConfig, TransferConfig
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord
-from fer_core.runs.jobs.held_run import write_epochs
+from fer_core.runs.jobs.held_run import end, write_epochs
 from fer_core.runs.jobs.queue import cancel, claim, submit
 from fer_core.storage.store import Store
 
