@@ -99,7 +99,7 @@ class Bundle:
         name, kind = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
         document = name == MANIFEST or self._documents.fullmatch(name)
         if not document and not self._networks.fullmatch(name):
-            raise _refused("only a run's own files, by their names", repr(name[:200]))
+            raise _refused("only a run's files, by their names", repr(name[:200]))
         if kind not in (0, stat.S_IFREG) or entry.flag_bits & 0x1:
             raise _refused("plain files alone, no links and nothing encrypted", repr(name))
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

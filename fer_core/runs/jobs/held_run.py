@@ -153,8 +153,8 @@ def end(store: Store, held: Claim, how: Ending, seconds: float, error: str = "")
             for the next attempt; with none left the run fails with the error.
         seconds: that this attempt worked on the run.
     """
-    told = _text(error)
-    store.write(lambda connection: _end(connection, store, held, how, seconds, error=told), by_row=True)
+    message = _text(error)
+    store.write(lambda connection: _end(connection, store, held, how, seconds, error=message), by_row=True)
 
 
 def _end(

@@ -212,7 +212,7 @@ class StoreReport:
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            with suppress(StoreBusyError):  # the next look, or the next write with its patience, will tell
+            with suppress(StoreBusyError):  # the next look, or the next write with its patience, will see
                 if held_run.cancel_requested(self._store, self._held):
                     raise Cancelled
 
@@ -244,7 +244,7 @@ class StoreReport:
 
 
 class _Pulse(threading.Thread):
-    """Says that the worker lives, renews its run's lease and ends orphans, from a connection of its own."""
+    """Records that the worker lives, renews its run's lease and ends orphans, over a separate connection."""
 
     def __init__(self, settings: Settings, owner: str, lease_seconds: float) -> None:
         super().__init__(name="pulse", daemon=True)

@@ -48,7 +48,7 @@ class Plan:
     """Runs to make or recall, in the order they are shown, and what a reader must know of their choice.
 
     `backbone` with `weights` stands beside the paper's ResNet18; "" where the data set has no images. `absent`
-    tells of the protocols that can't be run on the data set why.
+    says why protocols can't be run on the data set.
     """
 
     configs: tuple[RunConfig, ...]

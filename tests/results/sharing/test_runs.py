@@ -198,7 +198,7 @@ def test_what_is_no_zip_is_refused(data: bytes, elsewhere: Elsewhere) -> None:
     ],
 )
 def test_names_that_are_no_run_s_own_are_refused(name: str, exported: bytes, elsewhere: Elsewhere) -> None:
-    refused(elsewhere, pack(parts_of(exported) | {name: b"x"}), "only a run's own files")
+    refused(elsewhere, pack(parts_of(exported) | {name: b"x"}), "only a run's files")
 
 
 def test_links_and_doubles_are_refused(exported: bytes, elsewhere: Elsewhere) -> None:
