@@ -95,7 +95,7 @@ def records(document: Any, what: str) -> list[dict[str, Any]]:
     table = check(dict[str, list[Any]], document, what)
     if table.get("columns") != list(columns):
         raise DataError(f"The table of {what} must have the columns {', '.join(columns)}", got="others")
-    row = tuple[tuple(columns.values())]  # type: ignore[misc]
+    row = tuple[tuple(columns.values())]  # type: ignore[misc, valid-type]
     rows = check(Annotated[list[row], Field(max_length=MOST_ROWS)], table.get("rows"), what)  # type: ignore[valid-type]
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
