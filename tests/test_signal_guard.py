@@ -54,7 +54,9 @@ def test_a_test_that_signals_a_foreign_process_fails(
     victim = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
     try:
         monkeypatch.setenv("VICTIM", str(victim.pid))
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ["PYTHONPATH"]]))
+        monkeypatch.setenv(
+            "PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ["PYTHONPATH"]])
+        )
         command = [
             sys.executable,
             "-m",

@@ -45,7 +45,7 @@ def test_jobs_go_from_the_queue_to_an_end_and_back(
     ]
     assert run(capsys, "cancel", "--run", second) == (0, {"run_id": second, "status": "cancelled"})
     assert run(capsys, "cancel", "--run", first) == (0, {"run_id": first, "status": "stopping"})
-    held_run.cancelled(store, held, 1.0)
+    held_run.end(store, held, "cancelled", 1.0)
     assert not launched
     assert run(capsys, "retry", "--run", first) == (0, {"run_id": first, "status": "queued"})
     assert len(launched) == 1

@@ -34,7 +34,7 @@ def test_a_detection_is_started_once_watched_and_cancelled(opened: Open, store: 
     assert "Detect faces" not in labels(app)
 
     press(app, "Cancel")
-    held_run.cancelled(store, held, 1.0)
+    held_run.end(store, held, "cancelled", 1.0)
     app = opened()
     assert "have not been looked for" in words(app)
     assert "Detect faces" in labels(app)

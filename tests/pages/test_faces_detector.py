@@ -82,8 +82,10 @@ def test_a_frame_is_looked_at_with_the_chosen_detector(
     opened()
     first = first_look(tuned.faces)
     assert first.detector == KEY
-    asked: list[Path | None] = []
-    monkeypatch.setattr("fer_core.faces.rescue.detectors", lambda *_, weights, trace: asked.append(weights))
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "fer_core.ui.cache.resources.detectors", lambda faces, *_: asked.append(faces.detector)
+    )
     resources.detector_of(first)
     resources.detector_of(config.faces)
-    assert asked == [home / "artifacts" / KIND / KEY / WEIGHTS, None]
+    assert asked == [KEY, ""]

@@ -94,7 +94,7 @@ def test_an_end_is_announced_once(train: Open, store: Store) -> None:
     held = claim(store, "w")
     assert held is not None
     assert not [toast for toast in shown.run().toast if "failed" in toast.value]
-    held_run.fail(store, held, "no memory", 1.0)
+    held_run.end(store, held, "failed", 1.0, "no memory")
     toasts = [toast.value for toast in shown.run().toast]
     assert len(toasts) == 1
     assert toasts[0].endswith("failed.")

@@ -11,7 +11,7 @@ from sqlalchemy import URL, text
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig, SvmConfig, TransferConfig
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord
-from fer_core.runs.jobs.held_run import fail, write_epochs
+from fer_core.runs.jobs.held_run import end, write_epochs
 from fer_core.runs.jobs.queue import cancel, claim, submit
 from fer_core.storage.store import Store
 
@@ -138,7 +138,7 @@ def test_active_runs_come_in_the_order_of_the_queue(store: Store) -> None:
     assert store.active() == [ids[1], ids[0], ids[2]], "what is worked on comes first"
     assert store.active(ids[1:]) == ids[1:]
     assert store.active([]) == []
-    fail(store, held, "no memory", 1.0)
+    end(store, held, "failed", 1.0, "no memory")
     cancel(store, ids[0])
     assert store.active() == ids[2:]
 

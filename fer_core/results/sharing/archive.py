@@ -95,7 +95,7 @@ class Bundle:
         name = entry.filename
         document = name == MANIFEST or self._documents.fullmatch(name)
         if not document and not self._networks.fullmatch(name):
-            raise _refused("only a run's own files, by their names", repr(name[:200]))
+            raise _refused("only a run's files, by their names", repr(name[:200]))
         if reason := distrusted(entry, MAX_DOCUMENT if document else MAX_BYTES):
             rule = f"plain files alone, no links and nothing packed more than {MOST_RATIO} times"
             raise _refused(rule, f"{name}: {reason}")

@@ -7,102 +7,116 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.errors import DataError, StoreError
 from fer_core.evaluation.metrics.probabilities import COLUMNS as PROBABILITIES
 from fer_core.faces.extraction import NOT_DETECTED
-from fer_core.runs.jobs.held_run import LOG_WIDTH
+from fer_core.runs.jobs.held_run import EPOCH_COLUMNS, LOG_WIDTH, PREDICTION_COLUMNS
+from fer_core.storage.values import jsonable
 
-NAME = 1000
-EPOCH_COLUMNS: dict[str, type] = {
-    "seed": int,
-    "fold": int,
-    "epoch": int,
-    "train_loss": float,
-    "train_accuracy": float,
-    "val_loss": float,
-    "val_accuracy": float,
-    "lr": float,
-    "seconds": float,
-    "images": int,
-    "train_reverse_loss": float,
-    "val_reverse_loss": float,
-}
-PREDICTION_COLUMNS: dict[str, type] = {
-    "seed": int,
-    "fold": int,
-    "name": str,
-    "label": int,
-    "group": str,
-    "face_status": str,
-    **dict.fromkeys(PROBABILITIES, float),
-}
-LOG_COLUMNS: dict[str, type] = {"line": int, "written": float, "text": str}
 MOST_ROWS = 2_000_000
-#: What a summary must hold beside the figures that follow from the predictions.
-COUNTS = ("images", "unreadable", "folds")
-SHARES = ("train_accuracy", "train_loss", "val_loss", "missing_faces")
+CHANGED = "The archive has been changed: get it again from where it came from"
+
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+Figure = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Text = Annotated[str, Field(strict=True, max_length=LOG_WIDTH, pattern=r"^[^\x00]*$")]
+
+COUNTS = dict.fromkeys(("seed", "fold", "epoch", "images"), Count)
+#: The tables of a run: what a cell of each column is; None where a figure is unknown.
+TABLES: dict[str, dict[str, Any]] = {
+    "epochs": {name: COUNTS.get(name, Figure | None) for name in EPOCH_COLUMNS},
+    "predictions": dict.fromkeys(PREDICTION_COLUMNS, Text)
+    | {"seed": Count, "fold": Count, "label": Annotated[Count, Field(lt=len(CLASSES))]}
+    | dict.fromkeys(PROBABILITIES, Figure),
+    "log": {"line": Count, "written": Figure, "text": Text},
+}
 
 
-def records(document: Any, columns: Mapping[str, type], what: str) -> list[dict[str, Any]]:
-    """Return a table's rows as records; every cell is of its column's kind, None where a figure is unknown.
+class Leakage(BaseModel):
+    """The shares of held-out images that have a relative in training."""
+
+    clip: Figure | None
+    group: Figure | None
+    image: Figure | None
+
+
+class Summary(BaseModel):
+    """What a summary must hold beside the figures that follow from the predictions."""
+
+    model_config = ConfigDict(extra="allow")
+
+    images: Count
+    unreadable: Count
+    folds: Count
+    train_accuracy: Figure | None
+    train_loss: Figure | None
+    val_loss: Figure | None
+    missing_faces: Figure | None
+    leakage: Leakage
+
+
+class RunDocument(BaseModel):
+    """A run's row."""
+
+    config: dict[str, Any]
+    created: Figure
+    finished: Figure
+    seconds: Figure
+    summary: Summary
+    environment: dict[str, Any]
+    extra: dict[str, Any] = {}
+
+
+def check(kind: Any, document: Any, what: str) -> Any:
+    """Return a document as what it must be, such as `RunDocument`. Raises DataError where it is something else."""
+    try:
+        return TypeAdapter(kind).validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (what, *first["loc"])))
+        raise DataError(
+            "An exported run's documents must be as FER Lab writes them",
+            got=f"{first['input']!r:.80} in {place}: {first['msg']}",
+        ) from error
+
+
+def records(document: Any, what: str) -> list[dict[str, Any]]:
+    """Return the rows of one of `TABLES` as records.
 
     Raises:
         DataError: other columns, or a cell of another kind.
     """
-    if not isinstance(document, dict) or document.get("columns") != list(columns):
+    columns = TABLES[what]
+    table = check(dict[str, list[Any]], document, what)
+    if table.get("columns") != list(columns):
         raise DataError(f"The table of {what} must have the columns {', '.join(columns)}", got="others")
-    rows = document.get("rows")
-    if not isinstance(rows, list) or len(rows) > MOST_ROWS:
-        raise DataError(f"The table of {what} must have rows, at most {MOST_ROWS}", got=type(rows).__name__)
-    for number, row in enumerate(rows):
-        if not isinstance(row, list) or len(row) != len(columns):
-            raise DataError(f"A row of {what} must have {len(columns)} cells", got=f"row {number}")
-        for (name, kind), cell in zip(columns.items(), row, strict=True):
-            if not _fits(cell, kind):
-                raise DataError(
-                    f"{name} of {what} must be a {kind.__name__}", got=f"{cell!r:.80} in row {number}"
-                )
+    row = tuple[tuple(columns.values())]  # type: ignore[misc, valid-type]
+    rows = check(Annotated[list[row], Field(max_length=MOST_ROWS)], table.get("rows"), what)  # type: ignore[valid-type]
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _fits(cell: Any, kind: type) -> bool:
-    if kind is float:
-        return cell is None or (type(cell) in (int, float) and math.isfinite(cell))
-    if kind is int:
-        return type(cell) is int and 0 <= cell < 2**53
-    return isinstance(cell, str) and len(cell) <= LOG_WIDTH and "\0" not in cell
-
-
-def check_row(row: Mapping[str, Any], config: RunConfig, predictions: Sequence[Mapping[str, Any]]) -> None:
-    """Check that a run's summary follows from its predictions and names all that pages show.
+def check_summary(
+    given: Mapping[str, Any], config: RunConfig, predictions: Sequence[Mapping[str, Any]]
+) -> None:
+    """Check that a run's summary follows from its predictions.
 
     Raises:
         DataError: it does not.
     """
     from fer_core.evaluation.metrics import summary
 
-    given, environment = row.get("summary"), row.get("environment")
-    if not isinstance(given, dict) or not isinstance(environment, dict):
-        raise DataError("An exported run must have a summary and an environment", got="none")
-    for name in ("created", "finished", "seconds"):
-        if not _fits(row.get(name), float) or row.get(name) is None:
-            raise DataError(
-                f"An exported run's {name} must be a number of seconds", got=repr(row.get(name))[:80]
-            )
-    folds = {(one["seed"], one["fold"]) for one in predictions}
-    if not predictions or {seed for seed, _ in folds} != set(config.protocol.seeds):
-        raise DataError("Predictions must be of the seeds of the definition", got=f"{len(folds)} folds")
-    values = np.array([[one[name] for name in PROBABILITIES] for one in predictions], dtype=np.float64)
-    labels = np.array([one["label"] for one in predictions])
-    if not np.isfinite(values).all() or labels.max() >= len(CLASSES) or abs(values.sum(1) - 1).max() > 1e-3:
+    if {one["seed"] for one in predictions} != set(config.protocol.seeds):
+        raise DataError("Predictions must be of the seeds of the definition", got=f"{len(predictions)} rows")
+    values = _probabilities(predictions)
+    if abs(values.sum(1) - 1).max() > 1e-3:
         raise DataError("Predictions must be probabilities of the seven classes", got="other numbers")
     found = summary(
-        labels,
+        np.array([one["label"] for one in predictions]),
         values,
         [one["group"] for one in predictions],
         ["" if one["face_status"] == NOT_DETECTED else one["face_status"] for one in predictions],
@@ -110,43 +124,23 @@ def check_row(row: Mapping[str, Any], config: RunConfig, predictions: Sequence[M
         names=[one["name"] for one in predictions],
     )
     found.pop("images")  # of a run: all its images, those never held out too
-    for name, value in found.items():
+    for name, value in jsonable(found).items():
         if not _same(given.get(name), value):
             raise DataError(
                 "An exported run's summary must follow from its predictions",
-                got=f"{name} is {given.get(name)!r:.80} in place of {value!r:.80}",
-                fix="The archive has been changed: get it again from where it came from",
+                got=f"{name} is {given.get(name)!r:.80} instead of {value!r:.80}",
+                fix=CHANGED,
             )
-    for name in COUNTS:
-        if type(given.get(name)) is not int:
-            raise DataError(f"A summary's {name} must be a whole number", got=repr(given.get(name))[:80])
-    for name in SHARES:
-        if name not in given or not _fits(given[name], float):
-            raise DataError(f"A summary's {name} must be a number or null", got=repr(given.get(name))[:80])
-    leakage = given.get("leakage")
-    if not isinstance(leakage, dict) or not all(
-        name in leakage and _fits(leakage[name], float) for name in ("clip", "group", "image")
-    ):
-        raise DataError(
-            "A summary's leakage must have shares of clip, group and image", got=repr(leakage)[:80]
-        )
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two JSON-able values agree, floats to a billionth; None and NaN are one."""
-    if isinstance(b, Mapping):
-        return (
-            isinstance(a, Mapping)
-            and set(a) == {str(key) for key in b}
-            and all(_same(a[str(key)], value) for key, value in b.items())
-        )
-    if isinstance(b, list | tuple | np.ndarray):
-        return isinstance(a, list) and len(a) == len(b) and all(map(_same, a, b))
-    unknown = b is None or b != b
-    if a is None or unknown:
-        return a is None and unknown
-    if isinstance(b, float | np.floating):
-        return type(a) in (int, float) and math.isclose(a, float(b), rel_tol=1e-9, abs_tol=1e-9)
+    """Return whether two JSON values agree, numbers to a billionth."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in b)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, int | float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
     return bool(a == b)
 
 
@@ -156,32 +150,31 @@ def check_networks(folder: Path, config: RunConfig, predictions: Sequence[Mappin
     Raises:
         DataError: they are not.
     """
-    folds = sorted({(one["seed"], one["fold"]) for one in predictions})
+    held: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
+    for one in predictions:
+        held.setdefault((one["seed"], one["fold"]), []).append(one)
     try:
-        held = _transfer(folder, config) if config.trains_backbone else _fitted(folder)
+        found = _transfer(folder, config) if config.trains_backbone else _fitted(folder)
     except StoreError as error:
         raise DataError(
-            "An exported run's networks must be whole and its own", got=str(error)[:300]
+            "An exported run's networks must be whole and this run's", got=str(error)[:300]
         ) from error
-    if sorted(held) != folds:
+    if found.keys() != held.keys():
         raise DataError(
-            "There must be a network for each fold of the predictions", got=f"{len(held)} of {len(folds)}"
+            "There must be a network for each fold of the predictions", got=f"{len(found)} of {len(held)}"
         )
-    for (seed, fold), probabilities in held.items():
-        told = np.array(
-            [
-                [one[name] for name in PROBABILITIES]
-                for one in predictions
-                if (one["seed"], one["fold"]) == (seed, fold)
-            ],
-            dtype=np.float64,
-        )
-        if told.shape != probabilities.shape or not np.array_equal(_sorted(told), _sorted(probabilities)):
+    for (seed, fold), probabilities in found.items():
+        if not np.array_equal(_sorted(_probabilities(held[seed, fold])), _sorted(probabilities)):
             raise DataError(
                 "The networks' held-out probabilities must be those of the predictions",
                 got=f"others in seed {seed}, fold {fold}",
-                fix="The archive has been changed: get it again from where it came from",
+                fix=CHANGED,
             )
+
+
+def _probabilities(predictions: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return predictions as an (M, 7) array."""
+    return np.array([[one[name] for name in PROBABILITIES] for one in predictions], dtype=np.float64)
 
 
 def _sorted(values: np.ndarray) -> np.ndarray:
@@ -208,7 +201,7 @@ def _transfer(folder: Path, config: RunConfig) -> dict[tuple[int, int], np.ndarr
             raise StoreError(
                 f"A network must have the trained blocks of {config.transfer.backbone}", got=path.name
             )
-        found[(seed, fold)] = probabilities.double().numpy()
+        found[seed, fold] = probabilities.double().numpy()
     return found
 
 

@@ -7,7 +7,6 @@ shapes, with the same held-out probabilities. Networks are safetensors and plain
 
 from __future__ import annotations
 
-import math
 import platform
 import re
 import shutil
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import pandas as pd
+from pydantic import BaseModel
 
 from fer_core import __version__
 from fer_core.config.run import RunConfig, parse
@@ -29,7 +28,7 @@ from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
 
 from . import archive
-from .checks import EPOCH_COLUMNS, LOG_COLUMNS, PREDICTION_COLUMNS, check_networks, check_row, records
+from .checks import TABLES, Figure, RunDocument, check, check_networks, check_summary, records
 from .report import finished, public_config
 
 FORMAT, VERSION = "fer-lab-run", 1
@@ -46,13 +45,23 @@ class Imported:
     origin: str
 
 
+class About(BaseModel):
+    """What the manifest says of a run beside its files."""
+
+    run: str
+    data: str
+    origin: str = ""
+    exported: Figure | None = None
+    fer_lab: str = ""
+
+
 def export_run(
     store: Store, artifacts: Artifacts, run_id: str, target: Path | IO[bytes], *, origin: str = ""
 ) -> None:
     """Write a finished run as a zip.
 
     Args:
-        origin: what the importing side is told about where it comes from; this host's name unless given.
+        origin: where it comes from, shown where it is imported; this host's name unless given.
 
     Raises:
         NotFoundError: there is no such run, or its networks are not here.
@@ -79,17 +88,17 @@ def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, by
     row = {name: getattr(run, name) for name in ("created", "finished", "seconds", "summary", "environment")}
     extra = {name: value for name, value in run.extra.items() if name != "imported"}
     yield "run.json", archive.encode(row | {"config": public_config(run.config), "extra": extra})
-    yield "epochs.json", _table(store.epochs(run.id), EPOCH_COLUMNS)
-    yield "predictions.json", _table(store.predictions(run.id), PREDICTION_COLUMNS)
-    yield "log.json", _table(store.log(run.id), LOG_COLUMNS)
+    tables = {
+        "epochs": store.epochs(run.id),
+        "predictions": store.predictions(run.id),
+        "log": store.log(run.id),
+    }
+    for name, columns in TABLES.items():
+        rows = jsonable(tables[name][list(columns)].to_numpy(dtype=object))
+        yield f"{name}.json", archive.encode({"columns": list(columns), "rows": rows})
     for path in sorted(folder.iterdir()):
         if NETWORKS.fullmatch(name := f"networks/{path.name}"):
             yield name, path
-
-
-def _table(table: pd.DataFrame, columns: Mapping[str, type]) -> bytes:
-    rows = jsonable(table[list(columns)].to_numpy(dtype=object))
-    return archive.encode({"columns": list(columns), "rows": rows})
 
 
 def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> Imported:
@@ -104,39 +113,35 @@ def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> 
         archive.Bundle(source, format_name=FORMAT, version=VERSION, **patterns) as packed,
         tempfile.TemporaryDirectory() as folder,
     ):
-        manifest, row = packed.manifest, packed.document("run.json")
-        config = _config(row, manifest)
-        origin = str(manifest.get("origin", ""))[:200]
-        tables = {
-            name: records(packed.document(f"{name}.json"), columns, name)
-            for name, columns in (
-                ("epochs", EPOCH_COLUMNS),
-                ("predictions", PREDICTION_COLUMNS),
-                ("log", LOG_COLUMNS),
-            )
-        }
+        row = packed.document("run.json")
+        check(RunDocument, row, "run.json")
+        about = check(About, packed.manifest, "manifest.json")
+        config = _config(row, about)
+        tables = {name: records(packed.document(f"{name}.json"), name) for name in TABLES}
         staged = Path(folder)
         for name in packed.networks:
             packed.unpack(name, staged / name.removeprefix("networks/"))
-        check_row(row, config, tables["predictions"])
+        check_summary(row["summary"], config, tables["predictions"])
         check_networks(staged, config, tables["predictions"])
-        new = _keep(store, artifacts, config, row | {"extra": _extra(row, manifest, origin)}, tables, staged)
-    return Imported(config.key(), new, origin)
+        mark = {"origin": about.origin[:200], "exported": about.exported, "at": time.time()}
+        extra = {**row.get("extra", {}), "imported": mark | {"fer_lab": about.fer_lab[:40]}}
+        new = _keep(store, artifacts, config, row | {"extra": extra}, tables, staged)
+    return Imported(config.key(), new, mark["origin"])
 
 
-def _config(row: Any, manifest: Mapping[str, Any]) -> RunConfig:
+def _config(row: Mapping[str, Any], about: About) -> RunConfig:
     """Return the definition, whose key and data are those that the manifest names."""
     try:
-        config = parse(RunConfig, dict(row["config"]))
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        config = parse(RunConfig, row["config"])
+    except ConfigError as error:
         raise DataError(
             "An exported run must have a definition that this FER Lab understands", got=str(error)[:300]
         ) from error
     if config.goal != "train":
         raise DataError("An exported run must be a training", got=config.goal)
     for what, found, said in (
-        ("key", config.key(), manifest.get("run")),
-        ("data fingerprint", config.data.fingerprint, manifest.get("data")),
+        ("key", config.key(), about.run),
+        ("data fingerprint", config.data.fingerprint, about.data),
     ):
         if found != said:
             raise DataError(
@@ -145,20 +150,6 @@ def _config(row: Any, manifest: Mapping[str, Any]) -> RunConfig:
                 fix="The archive has been changed, or the versions of a step differ: export it again",
             )
     return config
-
-
-def _extra(row: Mapping[str, Any], manifest: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    extra = row.get("extra")
-    exported = manifest.get("exported")
-    mark = {
-        "origin": origin,
-        "exported": float(exported)
-        if isinstance(exported, int | float) and math.isfinite(exported)
-        else None,
-        "at": time.time(),
-        "fer_lab": str(manifest.get("fer_lab", ""))[:40],
-    }
-    return {**(extra if isinstance(extra, dict) else {}), "imported": mark}
 
 
 def _keep(
@@ -186,7 +177,7 @@ def _keep(
     if not had:
         artifacts.ensure("runs", config.key(), here.model_dump(mode="json"), copy)
     try:
-        return adopt(store, here, row, tables["epochs"], tables["predictions"], tables["log"])
+        return adopt(store, here, row, tables)
     except FerError:
         if not had:
             artifacts.delete("runs", config.key())

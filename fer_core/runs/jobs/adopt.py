@@ -12,44 +12,30 @@ from fer_core.config.run import RunConfig
 from fer_core.errors import StoreError
 from fer_core.storage.store import Store
 
-from .held_run import EPOCH, FORGET_PREDICTIONS, PREDICTION
-from .queue import MAX_ATTEMPTS, definition
+from .queue import definition, inserting
 
-ADOPT = """
-    INSERT INTO runs (id, config, extra, goal, data, data_name, data_source, backbone, unfreeze, protocol,
-                      status, created, queued, started, finished, attempts, max_attempts, seconds, summary,
-                      environment)
-    VALUES (:id, :config, :extra, :goal, :data, :data_name, :data_source, :backbone, :unfreeze, :protocol,
-            'done', :created, :created, :created, :finished, 1, :max_attempts, :seconds, :summary, :environment)
-"""
 STATUS = "SELECT status FROM runs WHERE id = :id"
-#: What a failed or cancelled attempt of the same run has left gives way.
-FORGET_RUN = "DELETE FROM runs WHERE id = :id AND status IN ('failed', 'cancelled')"
-FORGET = tuple(f"DELETE FROM {table} WHERE run_id = :id" for table in ("epochs", "log_lines"))
-LOG = "INSERT INTO log_lines (run_id, line, written, text) VALUES (:id, :line, :written, :text)"
+#: What a failed or cancelled attempt of the same run has left gives way, with all its epochs and lines.
+FORGET = "DELETE FROM runs WHERE id = :id"
 
 
 def adopt(
-    store: Store,
-    config: RunConfig,
-    row: Mapping[str, Any],
-    epochs: Sequence[Mapping[str, Any]],
-    predictions: Sequence[Mapping[str, Any]],
-    log: Sequence[Mapping[str, Any]],
+    store: Store, config: RunConfig, row: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> bool:
     """Keep a finished run with its epochs, predictions and log, all or nothing; False when it is here already.
 
     Args:
         row: created, finished, seconds (as in `StoredRun`), extra, summary and environment (JSON-able).
-        epochs, predictions, log: records as `Store` returns them.
+        tables: records as `Store` returns them, by 'epochs', 'predictions' and 'log'.
 
     Raises:
         StoreError: the same run is queued or running here.
     """
-    run_id = config.key()
-    documents = {name: json.dumps(row[name], allow_nan=False) for name in ("extra", "summary", "environment")}
-    times = {name: row[name] for name in ("created", "finished", "seconds")}
-    values = definition(config) | times | documents | {"max_attempts": MAX_ATTEMPTS}
+    run_id, created = config.key(), row["created"]
+    documents = {name: json.dumps(row[name], allow_nan=False) for name in ("summary", "environment")}
+    times = {"created": created, "queued": created, "started": created, "finished": row["finished"]}
+    ended = {"status": "done", "attempts": 1, "seconds": row["seconds"]}
+    new = definition(config, row["extra"]) | times | ended | documents
 
     def work(connection: Connection) -> bool:
         status = connection.execute(text(STATUS), {"id": run_id}).scalar_one_or_none()
@@ -61,13 +47,15 @@ def adopt(
                 got=status,
                 fix="Cancel it first, or wait until it is done",
             )
-        for statement in (FORGET_PREDICTIONS, *FORGET, FORGET_RUN):
-            connection.execute(text(statement), {"id": run_id})
-        connection.execute(text(ADOPT), values)
-        now = store.now()
-        for statement, records in ((EPOCH, epochs), (PREDICTION, predictions), (LOG, log)):
-            if records:
-                connection.execute(text(statement), [{"id": run_id, "now": now, **one} for one in records])
+        connection.execute(text(FORGET), {"id": run_id})
+        connection.execute(inserting("runs", new), new)
+        for table, name, more in (
+            ("epochs", "epochs", {"run_id": run_id, "written": store.now()}),
+            ("predictions", "predictions", {"run_id": run_id}),
+            ("log_lines", "log", {"run_id": run_id}),
+        ):
+            if rows := [{**more, **record} for record in tables[name]]:
+                connection.execute(inserting(table, rows[0]), rows)
         return True
 
     return store.write(work)

@@ -7,23 +7,26 @@ worker lives, or a job waits, for what is queued.
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
-import sys
 import threading
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from fer_core import ROOT
+from filelock import FileLock
+
+from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import ConfigError, StoreError
+from fer_core.learning.reporting import Report, RunResult
 from fer_core.storage.store import Store
 
 from . import queue, registry
+from .fleet import WORKER, start_worker
 from .on_ray import cluster
 from .slurm import Slurm
 from .worker import run_worker
 
-#: The worker's log starts anew beyond so many bytes; the one before is kept.
+#: The worker's log begins again beyond so many bytes; the one before is kept.
 LOG_BYTES = 5_000_000
 
 #: The most runs that one process drives on a Ray cluster.
@@ -90,7 +93,7 @@ class Inline:
 
     def submit(self, settings: Settings) -> None:
         """Carry out the runs in this process until nothing is left."""
-        run_worker(settings, until_idle=True)
+        self.work(settings, until_idle=True)
 
     def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
         """Carry out runs in this process."""
@@ -105,22 +108,40 @@ class Inline:
 
 
 class Local(Inline):
-    """A worker process of this host."""
+    """A worker process of this host.
+
+    Args:
+        command: what starts it.
+    """
+
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
+        self._command = command
 
     def submit(self, settings: Settings) -> None:
         """Start a worker process that outlives this one, unless a worker lives already."""
+        log = settings.home / "logs" / "worker.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         store = Store(settings.database)
-        reservation = f"{registry.owner_name()}:start"
         try:
-            if not registry.reserve(store, reservation, device=settings.device):
-                return
-            try:
-                pid = _spawn(settings)
-                registry.enter(store, registry.owner_name(pid), device=settings.device, pid=pid)
-            finally:
-                registry.leave(store, reservation)
+            with FileLock(log.with_suffix(".lock")):  # callers at the same instant start one worker
+                if registry.any_lives(store):
+                    return
+                if log.exists() and log.stat().st_size > LOG_BYTES:
+                    log.replace(log.with_suffix(".log.1"))
+                with log.open("ab") as output:
+                    process = start_worker(
+                        store,
+                        settings,
+                        [*self._command, "--until-idle", *every_device(settings)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,  # apart from this one's terminal and signals
+                    )
         finally:
             store.close()
+        # Waited for, so that a dead worker is gone and not a zombie that looks alive.
+        threading.Thread(target=process.wait, name="reaper", daemon=True).start()
 
     def describe(self, settings: Settings) -> str:
         """Name the host and the device."""
@@ -140,7 +161,7 @@ class Ray(Local):
         self._checked()
         lanes = 1 if only else min(cluster.slots(settings), DRIVEN)
         stop = threading.Event()
-        options: dict[str, Any] = {"until_idle": until_idle, "only": only, "stop": stop}
+        options: dict[str, Any] = {"until_idle": until_idle, "only": only, "stop": stop, "execute": _on_ray}
         others = [
             threading.Thread(target=run_worker, args=(settings,), kwargs=options, name=f"driver {lane}")
             for lane in range(1, lanes)
@@ -160,7 +181,7 @@ class Ray(Local):
         """Name the cluster."""
         self._checked()
         where = cluster.address()
-        return f"Ray at {where}" if where else f"a Ray of its own on {registry.host_name()}"
+        return f"Ray at {where}" if where else f"a private Ray on {registry.host_name()}"
 
     @staticmethod
     def _checked() -> None:
@@ -169,30 +190,18 @@ class Ray(Local):
             raise ConfigError("FER_EXECUTOR=ray needs the package ray", got="none", fix=cluster.PIP)
 
 
+def _on_ray(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+    """Carry out a run with the pipeline whose heavy steps are Ray's; both imported here because they bring torch."""
+    from fer_core.runs.pipeline.run import execute
+
+    from .on_ray.engine import OnRay
+
+    return execute(config, report, settings, OnRay())
+
+
 EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "ray": Ray(), "slurm": Slurm()}
 
 
 def every_device(settings: Settings) -> list[str]:
     """Return the options of `worker` that put one on every GPU, unless the settings name a device."""
     return ["--device", "all"] if settings.device == "auto" else []
-
-
-def _spawn(settings: Settings) -> int:
-    """Start the worker process, detached from this one's terminal and signals; return its process id."""
-    path = settings.home / "logs" / "worker.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    with path.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fer_core", "worker", "--until-idle", *every_device(settings)],
-            cwd=ROOT,  # where `-m fer_core` is found; every place in the environment is absolute
-            env=os.environ | settings.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    # Waited for, so that a dead worker is gone and not a zombie that looks alive.
-    threading.Thread(target=process.wait, name="reaper", daemon=True).start()
-    return process.pid

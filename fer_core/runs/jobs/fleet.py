@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from fer_core import ROOT
 from fer_core.config.settings import Settings
@@ -17,23 +19,46 @@ from . import registry
 from .processes import end_all
 from .worker import ending_orderly_on_sigterm
 
+WORKER = (sys.executable, "-m", "fer_core", "worker")
 #: A worker that died is started again after so many seconds.
 PAUSE_SECONDS = 5.0
-#: A worker has so long to give its run back before it is killed (seconds); it goes on from its checkpoint then.
+#: A worker has so long to give its run back before it is killed (seconds); it continues from its checkpoint then.
 GRACE_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
 
+def start_worker(
+    store: Store, settings: Settings, command: Sequence[str], **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start a worker process with these settings and register it; `options` are those of `Popen`."""
+    environment = os.environ | settings.environment()
+    # Where `-m fer_core` is found; every place in the environment is absolute.
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, **options)
+    registry.enter(store, registry.owner_name(process.pid), device=settings.device, pid=process.pid)
+    return process
+
+
 def run_fleet(
-    settings: Settings, devices: list[str], *, until_idle: bool = False, stop: threading.Event | None = None
+    settings: Settings,
+    devices: list[str],
+    *,
+    until_idle: bool = False,
+    stop: threading.Event | None = None,
+    command: Sequence[str] = WORKER,
+    pause: float = PAUSE_SECONDS,
 ) -> None:
     """Start a worker on every device and keep them alive; first come first served, whichever is free.
 
     Returns when all have ended by themselves (`until_idle`), or once `stop` is set; on SIGTERM (as SystemExit)
     and Ctrl-C too it ends them first, and their runs go back to the queue.
+
+    Args:
+        command: what starts a worker.
+        pause: seconds after which a worker that died is started again.
     """
     stop = stop or threading.Event()
+    command = [*command, *(["--until-idle"] if until_idle else [])]
     due = dict.fromkeys(devices, 0.0)
     workers: dict[str, subprocess.Popen[bytes]] = {}
     store = Store(settings.database)
@@ -41,24 +66,17 @@ def run_fleet(
         with ending_orderly_on_sigterm():
             while (due or workers) and not stop.is_set():
                 for device in [device for device, moment in due.items() if moment <= time.monotonic()]:
-                    workers[device] = _start(store, settings, device, until_idle=until_idle)
+                    workers[device] = start_worker(
+                        store, settings.model_copy(update={"device": device}), command
+                    )
                     del due[device]
-                    # Whoever started this process has registered it as the worker that it is not.
+                    # Whatever started this process has registered it as the worker that it is not.
                     registry.leave(store, registry.owner_name())
                 for device in [device for device, process in workers.items() if process.poll() is not None]:
                     if code := workers.pop(device).returncode:
                         log.warning("the worker on %s ended with %d; starting it again", device, code)
-                        due[device] = time.monotonic() + PAUSE_SECONDS
+                        due[device] = time.monotonic() + pause
                 stop.wait(0.2)
     finally:
         end_all(workers.values(), GRACE_SECONDS)
         store.close()
-
-
-def _start(store: Store, settings: Settings, device: str, *, until_idle: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "fer_core", "worker", *(["--until-idle"] if until_idle else [])]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | settings.model_copy(update={"device": device}).environment()
-    )
-    registry.enter(store, registry.owner_name(process.pid), device=device, pid=process.pid)
-    return process

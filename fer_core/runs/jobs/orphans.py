@@ -1,4 +1,4 @@
-"""Workers that have lost their lease but whose process still holds memory and a device: ended before work goes on.
+"""Workers that have lost their lease but whose process still holds memory and a device: ended before work continues.
 
 Life is judged by the lease, never by the process: a worker that was stopped, or hangs, has a process and no life.
 Which process is a worker of this home is judged by the process, never by the database, which may be a copy: every
@@ -57,8 +57,8 @@ class Orphans:
         store: the database.
         settings: of this worker; only workers of its home are ended.
         owner: this worker, which leaves itself alone.
-        patience: seconds for which another must stay silent under this worker's own eyes before it is ended. After
-            a sleeping host everybody is late, and the first to wake must not end the others. While its own signs of
+        patience: seconds for which another must stay silent under this worker's eyes before it is ended. After
+            a sleeping host everybody is late, and the first to wake must not end the others. While its signs of
             life don't reach the database either, it is locked, maybe by an orphan: then only processes that stand
             still are ended, for the others wait as it does.
     """

@@ -1,4 +1,4 @@
-"""Processes of this host, told apart beyond their number, which the system gives away again.
+"""Processes of this host, known by more than their number, which the system gives away again.
 
 Every signal that this project sends goes through `send`.
 """
@@ -74,8 +74,8 @@ def send(target: Process | subprocess.Popen[Any], number: int) -> bool:
     """Send a signal to one process of this user, known by its start or as a child not yet waited for.
 
     Returns:
-        False where none was sent: it has ended, it is another user's, or its number is 1, which is the system's
-        own, or below, which means many.
+        False where none was sent: it has ended, it is another user's, or its number is 1, which is the system's,
+        or below, which means many.
     """
     if isinstance(target, Process):
         there = target.lives() and _user(target.pid) == os.geteuid()

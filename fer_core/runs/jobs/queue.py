@@ -1,50 +1,45 @@
 """Runs as a queue: a run's row is its job. Each change is one small transaction.
 
 A worker holds a run by a lease that its heartbeat renews; a lease that runs out gives the run to the next
-worker. What a worker writes of a run it holds is in `jobs.holding`.
+worker. What a worker writes of a run it holds is in `held_run`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from fer_core.config.run import RunConfig, parse
 from fer_core.learning.networks.naming import column
 from fer_core.storage.store import Store
 
-from .registry import at_work, host_name, refuse_other_hosts
+from .registry import at_work, refuse_other_hosts
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
 
-SUBMIT = """
-    INSERT INTO runs (id, config, extra, goal, data, data_name, data_source, backbone, unfreeze, protocol,
-                      status, created, queued, max_attempts)
-    VALUES (:id, :config, :extra, :goal, :data, :data_name, :data_source, :backbone, :unfreeze, :protocol,
-            'queued', :now, :now, :max_attempts)
-    ON CONFLICT (id) DO NOTHING
-"""
 REQUEUE = """
     UPDATE runs SET status = 'queued', queued = :now, started = NULL, finished = NULL, owner = NULL,
         lease_until = NULL, max_attempts = attempts + :max_attempts, cancel_requested = 0, error = ''
     WHERE id = :id AND status IN ('failed', 'cancelled')
 """
 FORGET_SWEEP = "DELETE FROM sweeps WHERE name = :name"
-SWEEP = "INSERT INTO sweeps (name, place, run_id) VALUES (:name, :place, :run)"
 #: A cancelling that the worker hasn't met yet is taken back by submitting the run again.
 KEEP_RUNNING = "UPDATE runs SET cancel_requested = 0 WHERE id = :id AND status = 'running'"
-CANCEL_WAITING = """
-    UPDATE runs SET status = 'cancelled', finished = :now, owner = NULL, lease_until = NULL
-    WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < :now))
-"""
-CANCEL_RUNNING = "UPDATE runs SET cancel_requested = 1 WHERE id = :id AND status = 'running'"
-#: Takes the run's row, so that a worker can't change its state between the two statements above.
-TAKE = "UPDATE runs SET id = id WHERE id = :id"
+#: A run that no worker holds is cancelled at once; the worker of any other is asked to stop.
+CANCEL = """
+    UPDATE runs SET
+        status = CASE WHEN {idle} THEN 'cancelled' ELSE status END,
+        finished = CASE WHEN {idle} THEN :now ELSE finished END,
+        owner = CASE WHEN {idle} THEN NULL ELSE owner END,
+        lease_until = CASE WHEN {idle} THEN NULL ELSE lease_until END,
+        cancel_requested = CASE WHEN {idle} THEN cancel_requested ELSE 1 END
+    WHERE id = :id AND status IN ('queued', 'running')
+""".replace("{idle}", "status = 'queued' OR lease_until < :now")
 #: What became of abandoned runs that no worker may take up again.
 BURY = """
     UPDATE runs SET finished = :now, owner = NULL, lease_until = NULL,
@@ -54,26 +49,21 @@ BURY = """
 """
 BURIED = (
     "The worker stopped without a word (killed, out of memory, or the host went down) on each of the "
-    "attempts that a run may take. Look into the worker's log, then start the run again: it goes on from its "
+    "attempts that a run may take. Look into the worker's log, then start the run again: it continues from its "
     "last epoch."
 )
-CLAIM = """
+WAITING = """
+    (status = 'queued' OR (status = 'running' AND lease_until < :abandoned))
+    AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+"""
+CLAIM = f"""
     UPDATE runs SET status = 'running', owner = :owner, attempts = attempts + 1, lease_until = :lease_until,
         started = COALESCE(started, :now)
-    WHERE id = (
-        SELECT id FROM runs
-        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :abandoned))
-          AND (CAST(:only AS TEXT) IS NULL OR id = :only)
-        ORDER BY queued, id LIMIT 1 {skip_locked})
+    WHERE id = (SELECT id FROM runs WHERE {WAITING} ORDER BY queued, id LIMIT 1 {{skip_locked}})
     RETURNING id, config, attempts
 """
 #: Asked before the claim itself, which locks the database; an idle worker asks often.
-CLAIMABLE = """
-    SELECT EXISTS (
-        SELECT 1 FROM runs
-        WHERE (status = 'queued' OR (status = 'running' AND lease_until < :abandoned))
-          AND (CAST(:only AS TEXT) IS NULL OR id = :only))
-"""
+CLAIMABLE = f"SELECT EXISTS (SELECT 1 FROM runs WHERE {WAITING})"
 
 
 @dataclass(frozen=True)
@@ -92,55 +82,64 @@ class Claim:
         return parse(RunConfig, json.loads(self.config_json))
 
 
+def inserting(table: str, columns: Iterable[str], conflict: str = "") -> TextClause:
+    """Return the statement that inserts a row given as a dict by column; `conflict` ends it."""
+    names, values = zip(*((f'"{name}"', f":{name}") for name in columns), strict=True)
+    return text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(values)}) {conflict}")
+
+
 def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None = None) -> tuple[str, bool]:
-    """Ask for a run; the same definition is the same run, whoever asks and however often.
+    """Ask for a run; the same definition is the same run, however often and by whomever it is asked for.
 
     Returns the run's id, and whether this call put it into the queue: True for a new run and for one that had
-    failed or been cancelled (it goes on from its last epoch); False for one that is queued, running or done.
+    failed or been cancelled (it continues from its last epoch); False for one that is queued, running or done.
     `extra` is kept beside a new run (JSON values: a note, the name of a sweep).
     """
-    row = _row(config, extra)
-    return row["id"], store.write(lambda connection: _put(connection, row, store.now()))
+    return submit_together(store, [config], extra=extra).popitem()
 
 
 def submit_together(
-    store: Store, configs: Sequence[RunConfig], *, sweep: str, extra: Mapping[str, Any] | None = None
+    store: Store,
+    configs: Sequence[RunConfig],
+    *,
+    sweep: str | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> dict[str, bool]:
-    """Ask for several runs at once, all or none of them, and remember under a name that they belong together.
+    """Ask for several runs at once, all or none of them; `sweep` is a name under which they belong together.
 
     Returns, by the runs' ids and in the order given, whether this call put them into the queue, as `submit` does.
     """
-    rows = [_row(config, extra) for config in configs]
+    rows = [definition(config, extra or {}) for config in configs]
 
     def work(connection: Connection) -> dict[str, bool]:
         found = {row["id"]: _put(connection, row, store.now()) for row in rows}
-        connection.execute(text(FORGET_SWEEP), {"name": sweep})
-        members = [{"name": sweep, "place": place, "run": run_id} for place, run_id in enumerate(found)]
-        connection.execute(text(SWEEP), members)
+        if sweep is not None:
+            connection.execute(text(FORGET_SWEEP), {"name": sweep})
+            members = [
+                {"name": sweep, "place": place, "run_id": run_id} for place, run_id in enumerate(found)
+            ]
+            connection.execute(inserting("sweeps", members[0]), members)
         return found
 
     return store.write(work)
 
 
-def _row(config: RunConfig, extra: Mapping[str, Any] | None) -> dict[str, Any]:
-    return definition(config) | {"extra": json.dumps(dict(extra or {})), "max_attempts": MAX_ATTEMPTS}
-
-
 def _put(connection: Connection, row: Mapping[str, Any], now: float) -> bool:
-    values = {**row, "now": now}
-    if connection.execute(text(SUBMIT), values).rowcount:
+    new = {**row, "status": "queued", "created": now, "queued": now}
+    if connection.execute(inserting("runs", new, "ON CONFLICT (id) DO NOTHING"), new).rowcount:
         return True
     # In this order, for a worker may end the run between two statements: it finds the request taken back.
-    connection.execute(text(KEEP_RUNNING), values)
-    return connection.execute(text(REQUEUE), values).rowcount > 0
+    connection.execute(text(KEEP_RUNNING), new)
+    return connection.execute(text(REQUEUE), {**row, "now": now}).rowcount > 0
 
 
-def definition(config: RunConfig) -> dict[str, Any]:
-    """Return what a run's row holds of its definition, by column."""
+def definition(config: RunConfig, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a new run's row holds of its definition and of `extra`, by column."""
     backbone, unfreeze = column(config.model)
     return {
         "id": config.key(),
         "config": config.model_dump_json(),
+        "extra": json.dumps(dict(extra), allow_nan=False),
         "goal": config.goal,
         "data": config.data.fingerprint,
         "data_name": config.data.name,
@@ -148,6 +147,7 @@ def definition(config: RunConfig) -> dict[str, Any]:
         "backbone": backbone,
         "unfreeze": unfreeze,
         "protocol": config.protocol.name,
+        "max_attempts": MAX_ATTEMPTS,
     }
 
 
@@ -157,9 +157,7 @@ def retry(store: Store, run_id: str) -> bool:
     Raises:
         NotFoundError: there is no such run.
     """
-    store.run(run_id)
-    values = {"id": run_id, "now": store.now(), "max_attempts": MAX_ATTEMPTS}
-    return store.write(lambda connection: connection.execute(text(REQUEUE), values).rowcount > 0)
+    return _changed(store, run_id, REQUEUE)
 
 
 def cancel(store: Store, run_id: str) -> bool:
@@ -168,17 +166,13 @@ def cancel(store: Store, run_id: str) -> bool:
     Raises:
         NotFoundError: there is no such run.
     """
+    return _changed(store, run_id, CANCEL)
+
+
+def _changed(store: Store, run_id: str, statement: str) -> bool:
     store.run(run_id)
-
-    def work(connection: Connection) -> bool:
-        values = {"id": run_id, "now": store.now()}
-        connection.execute(text(TAKE), values)
-        return any(
-            connection.execute(text(statement), values).rowcount
-            for statement in (CANCEL_WAITING, CANCEL_RUNNING)
-        )
-
-    return store.write(work)
+    values = {"id": run_id, "now": store.now(), "max_attempts": MAX_ATTEMPTS}
+    return store.write(lambda connection: connection.execute(text(statement), values).rowcount > 0)
 
 
 def claim(
@@ -196,23 +190,21 @@ def claim(
     cancelled. `only` restricts the claim to one run. `device` is one that carries out a run at a time: nothing is
     claimed while another worker of this host is at work on it. `abandoned` is the moment (the database's clock)
     before which a lease must have run out; now if None. A worker gives the moment at which it looked for orphans,
-    lest a lease that runs out in between leaves one.
+    so that a lease that runs out in between leaves none.
 
     Raises:
         StoreError: a worker of another host uses the same SQLite file.
     """
 
-    taking = CLAIM.format(skip_locked=store.skip_locked)
-
     def work(connection: Connection) -> Claim | None:
         now = store.now()
-        refuse_other_hosts(store, connection, host_name())
+        refuse_other_hosts(store, connection)
         if device and at_work(store, connection, owner, device):
             return None
         connection.execute(text(BURY), {"now": now, "error": BURIED})
         values = {"owner": owner, "now": now, "lease_until": now + lease_seconds, "only": only}
         values["abandoned"] = now if abandoned is None else abandoned
-        row = connection.execute(text(taking), values).first()
+        row = connection.execute(text(CLAIM.format(skip_locked=store.skip_locked)), values).first()
         return None if row is None else Claim(row.id, row.config, owner, row.attempts, lease_seconds)
 
     with store.read() as connection:

@@ -79,54 +79,49 @@ def at_work(store: Store, connection: Connection, owner: str, device: str) -> bo
     return bool(connection.execute(text(AT_WORK), values).scalar_one())
 
 
-def refuse_other_hosts(store: Store, connection: Connection, host: str) -> None:
-    """Refuse to go on while another host's worker uses this SQLite file.
+def refuse_other_hosts(store: Store, connection: Connection) -> None:
+    """Do nothing unless another host's worker uses this SQLite file.
 
     Raises:
         StoreError: one does; the message names the fix.
     """
     if store.shared:
         return
+    host = host_name()
     other = connection.execute(text(OTHER_HOST), _now(store, host=host)).scalar_one_or_none()
     if other is not None:
         raise StoreError(
             f"All workers of one SQLite file must be on one host; this is {host}",
             got=f"a worker on {other}",
             fix="Let all hosts share a PostgreSQL database (FER_DATABASE_URL), or stop that worker, or wait "
-            f"{LIVE_SECONDS:.0f} s if {other} is gone, or give this host a folder of its own with FER_HOME",
+            f"{LIVE_SECONDS:.0f} s if {other} is gone, or give this host its own folder with FER_HOME",
         )
 
 
 def enter(store: Store, owner: str, *, device: str, pid: int | None = None, only: str | None = None) -> None:
     """Register a worker. Raises StoreError while another host's worker lives."""
-    worker = {
-        "owner": owner,
-        "host": host_name(),
-        "pid": pid or os.getpid(),
-        "device": device,
-        "only": only or "",
-    }
+    worker = {"owner": owner, "host": host_name(), "pid": pid or os.getpid(), "device": device}
 
     def work(connection: Connection) -> None:
-        refuse_other_hosts(store, connection, host_name())
+        refuse_other_hosts(store, connection)
         _forget_dead(store, connection)
-        connection.execute(text(ENTER), _now(store, **worker))
+        connection.execute(text(ENTER), _now(store, only=only or "", **worker))
 
     store.write(work)
 
 
 def seen(store: Store, owner: str) -> None:
-    """Say that a worker lives."""
+    """Record that a worker lives."""
     store.write(lambda connection: connection.execute(text(SEEN), _now(store, owner=owner)), by_row=True)
 
 
 def leave(store: Store, owner: str) -> None:
-    """Strike a worker off."""
-    store.write(lambda connection: connection.execute(text(LEAVE), _now(store, owner=owner)))
+    """Remove a worker from the table."""
+    store.write(lambda connection: connection.execute(text(LEAVE), {"owner": owner}))
 
 
 def leave_if_idle(store: Store, owner: str, *, only: str | None = None) -> bool:
-    """Strike a worker off unless runs wait or are being worked on (their worker may die); say whether.
+    """Remove a worker unless runs wait or are being worked on (their worker may die); return whether it left.
 
     One transaction: a run submitted later finds no worker and starts one, a run submitted before is seen.
     """
@@ -134,27 +129,22 @@ def leave_if_idle(store: Store, owner: str, *, only: str | None = None) -> bool:
     def work(connection: Connection) -> bool:
         if connection.execute(text(WORK_LEFT), {"only": only}).scalar_one():
             return False
-        connection.execute(text(LEAVE), _now(store, owner=owner))
+        connection.execute(text(LEAVE), {"owner": owner})
         return True
 
     return store.write(work)
 
 
-def reserve(store: Store, owner: str, *, device: str) -> bool:
-    """Register a worker about to be started, unless one for any run lives already; say whether."""
-
-    def work(connection: Connection) -> bool:
-        if _any_lives(store, connection):
-            return False
-        refuse_other_hosts(store, connection, host_name())
-        worker = {"owner": owner, "host": host_name(), "pid": os.getpid(), "device": device, "only": ""}
-        connection.execute(text(ENTER), _now(store, **worker))
-        return True
-
+def any_lives(store: Store) -> bool:
+    """Return whether a worker for any run lives. Raises StoreError where none may be started beside another host's."""
+    here = host_name()
     with store.read() as connection:
-        if _any_lives(store, connection):
-            return False
-    return store.write(work)
+        for worker in connection.execute(text(GENERAL), _now(store)):
+            process = process_of(worker.owner) or Process.of(worker.pid)
+            if worker.host != here or (process and process.lives()):
+                return True
+        refuse_other_hosts(store, connection)
+    return False
 
 
 def works_on(store: Store, run_id: str) -> bool:
@@ -164,22 +154,11 @@ def works_on(store: Store, run_id: str) -> bool:
 
 
 def _forget_dead(store: Store, connection: Connection) -> None:
-    """Strike off workers that died long ago; one whose process is still there has to be ended first (`orphans`)."""
+    """Remove workers that died long ago; one whose process is still there has to be ended first (`orphans`)."""
     for owner, host in connection.execute(text(LONG_DEAD), _now(store)).all():
         process = process_of(owner)
         if host != host_name() or process is None or not process.lives():
             connection.execute(text(LEAVE), {"owner": owner})
-
-
-def _any_lives(store: Store, connection: Connection) -> bool:
-    here = host_name()
-    workers = connection.execute(text(GENERAL), _now(store)).all()
-    return any(worker.host != here or _process_lives(worker.owner, worker.pid) for worker in workers)
-
-
-def _process_lives(owner: str, pid: int) -> bool:
-    process = process_of(owner)
-    return process.lives() if process else Process.of(pid) is not None
 
 
 def _now(store: Store, **values: object) -> dict[str, object]:

@@ -2,19 +2,20 @@
 
 A job is a worker for its run alone: it claims it, renews its lease and writes to the database as any worker
 does. When Slurm is about to end a job (time limit, preemption) submitit's signal puts the run back into the queue
-and the job into Slurm's, and it goes on from the last checkpoint. submitit can't look after jobs that another
+and the job into Slurm's, and it continues from the last checkpoint. submitit can't look after jobs that another
 process submitted to its 'local' cluster, so whether a job lives is judged by its worker's sign of life first.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from fer_core.config import settings as settings_module
 from fer_core.config.run import RunConfig
@@ -70,14 +71,14 @@ class Job:
         run_worker(settings, until_idle=True, only=self.run_id, execute=_execute)
 
     def checkpoint(self) -> Any:
-        """Return what goes on after a time limit or preemption: the same, for the run's folder has its state."""
+        """Return what follows a time limit or preemption: the same, for the run's folder has its state."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
 def _execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
-    """Carry out a run and say in its log which job did and where its output is."""
+    """Carry out a run and note in its log which job did and where its output is."""
     import submitit
 
     here = submitit.JobEnvironment()
@@ -85,33 +86,72 @@ def _execute(config: RunConfig, report: Report, settings: Settings) -> RunResult
     return pipeline_execute(config, report, settings)
 
 
+def start_job(settings: Settings, wanted: SlurmSettings, run_id: str) -> str:
+    """Submit a run's job and return its number."""
+    executor = _submitit().AutoExecutor(
+        folder=_folder(settings, run_id), cluster=wanted.cluster, slurm_max_num_timeout=wanted.requeues
+    )
+    executor.update_parameters(**parameters(wanted, run_id))
+    with settings_module.exported(settings):  # jobs inherit the environment
+        return str(executor.submit(Job(run_id)).job_id)
+
+
 class Slurm:
-    """A Slurm job for every run."""
+    """A Slurm job for every run.
+
+    Args:
+        start: submits a run's job and returns its number.
+    """
+
+    def __init__(self, start: Callable[[Settings, SlurmSettings, str], str] = start_job) -> None:
+        self._start = start
 
     def submit(self, settings: Settings) -> None:
         """Submit a job for every run that has none: queued runs, and those whose job has died."""
         wanted = self._checked(settings)
+        lock = settings.home / "slurm" / ".lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
         store = Store(settings.database)
         try:
-            with _one_at_a_time(settings):
+            with FileLock(lock):  # two callers at the same instant submit one job
                 for run in reversed(store.runs(status=["queued", "running"], limit=10_000)):
-                    if not _alive(store, settings, run):
-                        _submit_again(store, settings, wanted, run)
+                    self._see_to(store, settings, wanted, run)
         finally:
             store.close()
+
+    def _see_to(self, store: Store, settings: Settings, wanted: SlurmSettings, run: StoredRun) -> None:
+        """Submit a run's job unless it has one, or a worker; fail the run when too many jobs have died."""
+        if registry.works_on(store, run.id):
+            return
+        record = _record(settings, run.id)
+        if record is not None and record["submitted"] < run.queued:
+            record = None  # of an earlier request
+        if record is not None and _waits(store, settings, run.id, record):
+            return
+        jobs, folder = record["jobs"] if record else 0, _folder(settings, run.id)
+        if jobs < MOST_JOBS:
+            folder.mkdir(parents=True, exist_ok=True)
+            number = self._start(settings, wanted, run.id)
+            found = {"job": number, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs + 1}
+            partial = folder / f".{RECORD}.partial"
+            partial.write_text(json.dumps(found | {"home": str(settings.home.resolve())}), encoding="utf-8")
+            partial.replace(folder / RECORD)  # `cancel` reads it without the lock
+        elif held := claim(store, registry.owner_name(), only=run.id):
+            error = (
+                f"{jobs} jobs ended without taking this run to its end. Their output is in {folder}; "
+                "see to what it names, then start the run again."
+            )
+            held_run.end(store, held, "failed", 0.0, error)
 
     def cancel(self, settings: Settings, run_id: str) -> None:
         """Take back a job that waits; a running one ends by itself within a second and leaves a checkpoint."""
         record = _record(settings, run_id)
-        if (
-            record is None
-            or record["cluster"] != "slurm"
-            or record.get("home") != str(settings.home.resolve())
-        ):
-            return  # also where the home is a copy: the job is the original's
-        submitit = _submitit()
+        if record is None or record["cluster"] != "slurm":
+            return
+        if record.get("home") != str(settings.home.resolve()):
+            return  # the home is a copy: the job is the original's
         with suppress(Exception):  # the row is what counts: a job of a cancelled run ends at once
-            job = submitit.SlurmJob(_folder(settings, run_id), record["job"])
+            job = _submitit().SlurmJob(_folder(settings, run_id), record["job"])
             if job.get_info(mode="force").get("State") == "PENDING":
                 job.cancel()
 
@@ -123,7 +163,7 @@ class Slurm:
         return f"{place}{partition}: a job a run, {wanted.gpus} GPUs, {wanted.cpus} CPUs, {wanted.time} min"
 
     def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
-        """Submit jobs as runs come, and anew for those whose job died, until stopped or until nothing is left."""
+        """Submit jobs as runs come, and again where a job died, until stopped or until nothing is left."""
         store = Store(settings.database)
         ids = None if only is None else [only]
         try:
@@ -173,56 +213,8 @@ def _record(settings: Settings, run_id: str) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _alive(store: Store, settings: Settings, run: StoredRun) -> bool:
-    """Return whether a run has a worker, or a job that waits or has just started."""
-    if registry.works_on(store, run.id):
-        return True
-    record = _record(settings, run.id)
-    if record is None or record["submitted"] < run.queued:
-        return False  # no job, or one of an earlier asking
+def _waits(store: Store, settings: Settings, run_id: str, record: Mapping[str, Any]) -> bool:
+    """Return whether a job waits, or has just started and not shown a sign of life yet."""
     if record["cluster"] == "slurm":
-        job = _submitit().SlurmJob(_folder(settings, run.id), record["job"])
-        return not job.done()
-    return store.now() - record["submitted"] < GRACE
-
-
-def _submit_again(store: Store, settings: Settings, wanted: SlurmSettings, run: StoredRun) -> None:
-    """Submit a run's job, the first or one after a job that died; fail the run when too many have."""
-    record = _record(settings, run.id)
-    before = record["jobs"] if record and record["submitted"] >= run.queued else 0
-    if before < MOST_JOBS:
-        _submit(store, settings, wanted, run.id, jobs=before + 1)
-        return
-    held = claim(store, registry.owner_name(), only=run.id)
-    if held is not None:
-        error = (
-            f"{before} jobs ended without taking this run to its end. Their output is in "
-            f"{_folder(settings, run.id)}; see to what it names, then start the run again."
-        )
-        held_run.fail(store, held, error, 0.0)
-
-
-def _submit(store: Store, settings: Settings, wanted: SlurmSettings, run_id: str, *, jobs: int) -> None:
-    folder = _folder(settings, run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    executor = _submitit().AutoExecutor(
-        folder=folder, cluster=wanted.cluster, slurm_max_num_timeout=wanted.requeues
-    )
-    executor.update_parameters(**parameters(wanted, run_id))
-    with settings_module.exported(settings):
-        job = executor.submit(Job(run_id))
-    record = {"job": job.job_id, "cluster": wanted.cluster, "submitted": store.now(), "jobs": jobs}
-    record["home"] = str(settings.home.resolve())
-    partial = folder / f".{RECORD}.partial"
-    partial.write_text(json.dumps(record), encoding="utf-8")
-    partial.replace(folder / RECORD)  # `cancel` reads it without the lock
-
-
-@contextmanager
-def _one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Keep two callers from submitting the same run's job at the same instant."""
-    path = settings.home / "slurm" / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        return not _submitit().SlurmJob(_folder(settings, run_id), record["job"]).done()
+    return bool(store.now() - record["submitted"] < GRACE)

@@ -45,26 +45,22 @@ log = logging.getLogger(__name__)
 
 
 def pipeline_execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
-    """Carry out a run with the pipeline, imported here because it brings torch."""
+    """Carry out a run with the pipeline in this process, imported here because it brings torch."""
     from fer_core.runs.pipeline.run import execute
 
-    if settings.executor == "ray":
-        from fer_core.runs.jobs.on_ray.engine import OnRay
-
-        return execute(config, report, settings, OnRay())
     return execute(config, report, settings)
 
 
 def run_worker(
     settings: Settings,
     *,
-    owner: str | None = None,
     until_idle: bool = False,
     only: str | None = None,
     poll: float = 0.5,
     stop: threading.Event | None = None,
     execute: Execute = pipeline_execute,
     lease_seconds: float = LEASE_SECONDS,
+    patience: float = PATIENCE,
 ) -> int:
     """Carry out runs, one at a time, first come first served; return how many were taken up.
 
@@ -73,12 +69,18 @@ def run_worker(
     worker holds is waited for: should that worker die, this one takes over once the lease has run out, and ends
     what is left of it first. A GPU carries out one run at a time.
 
+    Args:
+        poll: seconds between two looks at an empty queue.
+        execute: what carries out a run.
+        lease_seconds: how long a run stays this worker's after a sign of life.
+        patience: how long a write to a locked or full database is tried again before the lease may run out.
+
     Raises:
         StoreError: the database is of a newer version, or a worker of another host uses it.
     """
     stop = stop or threading.Event()
-    owner = owner or registry.owner_name()
-    store = Store(settings.database, patience=PATIENCE)
+    owner = registry.owner_name()
+    store = Store(settings.database, patience=patience)
     taken, collected = 0, float("-inf")
     orphans = Orphans(store, settings, owner, patience=lease_seconds / 2)
     alone = settings.device if settings.device.startswith("cuda:") and only is None else None
@@ -133,60 +135,51 @@ def _carry_out(
     """Carry out a claimed run and write how it ended; a lost lease or a full disk leaves it to the next."""
     started = time.monotonic()
     log.info("run %s: attempt %d", held.run_id, held.attempt)
+    report = StoreReport(store, held, stop)
     try:
-        _attempt(store, held, execute, settings, stop, lambda: time.monotonic() - started)
+        try:
+            report.log(
+                f"attempt {held.attempt} by {held.owner}, process {os.getpid()}, device {settings.device}"
+            )
+            held_run.heartbeat(store, held, usage(settings.device))
+            result = execute(held.config, report, settings)
+            report.flush()
+            peaks = {name: value for name, value in usage(settings.device).items() if name.endswith("_peak")}
+            whole = replace(result, environment={**peaks, **result.environment})
+            held_run.finish(store, held, whole, time.monotonic() - started)
+            log.info("run %s: done in %.1f s", held.run_id, time.monotonic() - started)
+        except (LeaseLost, StoreBusyError):
+            raise
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            how, message, line = _ending(error, held.attempt)
+            report.flush()
+            if line:
+                report.log(line)
+            held_run.end(store, held, how, time.monotonic() - started, message)
+            if not isinstance(error, Exception):
+                raise
     except LeaseLost as error:
         log.warning("%s; what it did since is dropped", error)
     except StoreBusyError as error:
         log.error("run %s is left to a later attempt: %s", held.run_id, error)
 
 
-def _attempt(
-    store: Store,
-    held: Claim,
-    execute: Execute,
-    settings: Settings,
-    stop: threading.Event,
-    seconds: Callable[[], float],
-) -> None:
-    report = StoreReport(store, held, stop)
-    try:
-        report.log(f"attempt {held.attempt} by {held.owner}, process {os.getpid()}, device {settings.device}")
-        held_run.heartbeat(store, held, usage(settings.device))
-        result = execute(held.config, report, settings)
-        report.flush()
-        peaks = {name: value for name, value in usage(settings.device).items() if name.endswith("_peak")}
-        whole = replace(result, environment={**peaks, **result.environment})
-        held_run.finish(store, held, whole, seconds())
-        log.info("run %s: done in %.1f s", held.run_id, seconds())
-    except (LeaseLost, StoreBusyError):
-        raise
-    except WorkerStopped:
-        report.flush()
-        held_run.release(store, held, seconds())
-    except Cancelled:
-        report.flush()
-        held_run.cancelled(store, held, seconds())
-    except AttemptLost as error:
-        report.flush()
-        report.log(f"attempt {held.attempt} was cut off: {error}")
-        held_run.lost(store, held, f"The last attempt was cut off: {error}", seconds())
-    except (KeyboardInterrupt, SystemExit):
-        report.flush()
-        held_run.release(store, held, seconds())
-        raise
-    except FerError as error:
-        report.flush()
-        report.log(f"failed: {error}")
-        held_run.fail(store, held, str(error), seconds())
-    except Exception as error:
-        log.exception("run %s failed", held.run_id)
-        report.flush()
-        report.log(traceback.format_exc())
-        held_run.fail(store, held, _explain(error), seconds())
+def _ending(error: BaseException, attempt: int) -> tuple[held_run.Ending, str, str]:
+    """Return how an attempt ends that raised this, the run's error and what its log says of it."""
+    match error:
+        case WorkerStopped() | KeyboardInterrupt() | SystemExit():
+            return "released", "", ""
+        case Cancelled():
+            return "cancelled", "", ""
+        case AttemptLost():
+            return "lost", f"The last attempt was cut off: {error}", f"attempt {attempt} was cut off: {error}"
+        case FerError():
+            return "failed", str(error), f"failed: {error}"
+    log.error("the run failed", exc_info=error)
+    return "failed", _explain(error), "".join(traceback.format_exception(error))
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({error.filename or error}). Free space, then start the run again: nothing is lost."
     return f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -219,7 +212,7 @@ class StoreReport:
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            with suppress(StoreBusyError):  # the next look, or the next write with its patience, will tell
+            with suppress(StoreBusyError):  # the next look, or the next write with its patience, will see
                 if held_run.cancel_requested(self._store, self._held):
                     raise Cancelled
 
@@ -251,7 +244,7 @@ class StoreReport:
 
 
 class _Pulse(threading.Thread):
-    """Says that the worker lives, renews its run's lease and ends orphans, from a connection of its own."""
+    """Records that the worker lives, renews its run's lease and ends orphans, over a separate connection."""
 
     def __init__(self, settings: Settings, owner: str, lease_seconds: float) -> None:
         super().__init__(name="pulse", daemon=True)

@@ -37,7 +37,7 @@ from fer_core.errors import ConfigError
 from fer_core.learning.networks.backbones import PACKAGED, weight_status
 from fer_core.learning.networks.backbones import backbone as row_of
 
-from .requests import transfer_configs
+from .requests import settings_of, transfer_configs
 
 #: Folds of the paper's transferred networks (section 2.4) and of its BDNN (table 1).
 FOLDS, BDNN_FOLDS = 5, 10
@@ -48,7 +48,7 @@ class Plan:
     """Runs to make or recall, in the order they are shown, and what a reader must know of their choice.
 
     `backbone` with `weights` stands beside the paper's ResNet18; "" where the data set has no images. `absent`
-    tells of the protocols that can't be run on the data set why.
+    says why protocols can't be run on the data set.
     """
 
     configs: tuple[RunConfig, ...]
@@ -138,7 +138,7 @@ def paper_plan(
 
     BDNN, its control, PHOG, LPQ and both with an SVM, and the backbone at n = 1, 2, 3, by movie or person where
     those are known, in random folds, and between SFEW's two sets where the data set has them, the same for all;
-    the backbone under the paper's reshuffle too, n = 2 on whole frames (table 3), and the BDNN in its own 10
+    the backbone under the paper's reshuffle too, n = 2 on whole frames (table 3), and the BDNN in its 10
     folds (table 1). A feature table as data set leaves out what needs images; a `table` beside images adds
     models that read it.
 
@@ -175,10 +175,7 @@ def paper_plan(
         models: Iterable[Model], name: str, *, k: int = folds, cut: FacesConfig = faces
     ) -> list[RunConfig]:
         protocol = ProtocolConfig(name=name, folds=k)  # type: ignore[arg-type]
-        return [
-            RunConfig(data=data, faces=cut, model=model, protocol=protocol, training=training)
-            for model in models
-        ]
+        return settings_of(data, [cut], models, protocol, training)
 
     found: list[RunConfig] = []
     absent = absent_protocols(dataset, folds)
@@ -239,7 +236,7 @@ def fair_protocol(dataset: Dataset, folds: int) -> bool:
         groups[label].add(group)
     if len(set().union(*groups.values()) - {""}) < folds:
         return False
-    return all(len(own) > 1 for own in groups.values())
+    return all(len(some) > 1 for some in groups.values())
 
 
 def leak_protocols(dataset: Dataset, folds: int) -> tuple[str, ...]:

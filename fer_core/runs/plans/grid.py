@@ -14,9 +14,11 @@ from fer_core.config.run import (
     TransferConfig,
 )
 from fer_core.datasets.base import Dataset
-from fer_core.runs.plans.comparison import fair_protocol
 
-#: The paper's own protocol, what a fair one is, and what stands in for it where no groups are known.
+from .comparison import fair_protocol
+from .requests import settings_of
+
+#: The paper's protocol, what a fair one is, and what stands in for it where no groups are known.
 LEAKING, FAIR, RANDOM = "reshuffle", "group", "stratified"
 
 
@@ -48,16 +50,17 @@ def grid(
     """Return every model with and without faces under both protocols."""
     grouped = fair_protocol(dataset, folds)
     fair = FAIR if grouped else RANDOM
+    training, whole = TrainingConfig(epochs=epochs), FacesConfig(extract=False, size=faces.size)
     configs = [
-        RunConfig(
-            data=data,
-            faces=cut,
-            model=model,
-            protocol=ProtocolConfig(name=name, folds=folds, seeds=seeds),  # type: ignore[arg-type]
-            training=TrainingConfig(epochs=epochs),
-        )
+        config
         for name in (LEAKING, fair)
-        for cut in (faces, FacesConfig(extract=False, size=faces.size))
-        for model in models
+        for cut in (faces, whole)
+        for config in settings_of(
+            data,
+            [cut],
+            models,
+            ProtocolConfig(name=name, folds=folds, seeds=seeds),
+            training,  # type: ignore[arg-type]
+        )
     ]
     return Grid(tuple(configs), fair, () if grouped else (NO_GROUPS,))

@@ -48,7 +48,7 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
 
 
 def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
-    """Draw the folds of a protocol on all samples, so that one that can't be drawn is told of before faces are cut.
+    """Draw the folds of a protocol on all samples, so that one that can't be drawn is reported before faces are cut.
 
     A run draws them again on the images that can be used: where frames can't be read, or those with no face are
     dropped, that may still fail.

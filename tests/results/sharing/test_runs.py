@@ -198,7 +198,7 @@ def test_what_is_no_zip_is_refused(data: bytes, elsewhere: Elsewhere) -> None:
     ],
 )
 def test_names_that_are_no_run_s_own_are_refused(name: str, exported: bytes, elsewhere: Elsewhere) -> None:
-    refused(elsewhere, pack(parts_of(exported) | {name: b"x"}), "only a run's own files")
+    refused(elsewhere, pack(parts_of(exported) | {name: b"x"}), "only a run's files")
 
 
 def test_links_and_doubles_are_refused(exported: bytes, elsewhere: Elsewhere) -> None:
@@ -301,22 +301,22 @@ def at(*path: Any, value: Any) -> Callable[[Any], None]:
     [
         ("run.json", at("config", "training", "lr", value=0.5), "key must be that of its definition"),
         ("run.json", at("config", "colour", value="red"), "a definition that this FER Lab understands"),
-        ("run.json", at("config", value=None), "a definition that this FER Lab understands"),
+        ("run.json", at("config", value=None), "run.json.config: "),
         ("run.json", at("summary", "val_accuracy", value=0.99), "follow from its predictions"),
         ("run.json", at("summary", "confusion", 0, 0, value=99), "follow from its predictions"),
-        ("run.json", at("summary", "folds", value="2"), "folds must be a whole number"),
-        ("run.json", at("summary", "train_accuracy", value="all"), "train_accuracy must be a number"),
-        ("run.json", at("summary", "leakage", value={}), "leakage must have shares"),
-        ("run.json", at("environment", value=None), "a summary and an environment"),
-        ("run.json", at("seconds", value="long"), "seconds must be a number"),
-        ("predictions.json", at("rows", 0, 3, value=9), "probabilities of the seven classes"),
-        ("predictions.json", at("rows", 0, 3, value=-1), "label of predictions must be a int"),
+        ("run.json", at("summary", "folds", value="2"), "run.json.summary.folds: "),
+        ("run.json", at("summary", "train_accuracy", value="all"), "run.json.summary.train_accuracy: "),
+        ("run.json", at("summary", "leakage", value={}), "run.json.summary.leakage.clip: "),
+        ("run.json", at("environment", value=None), "run.json.environment: "),
+        ("run.json", at("seconds", value="long"), "run.json.seconds: "),
+        ("predictions.json", at("rows", 0, 3, value=9), r"predictions.0.3: "),
+        ("predictions.json", at("rows", 0, 3, value=-1), "predictions.0.3: "),
         ("predictions.json", at("rows", 0, 6, value=0.9), "probabilities of the seven classes"),
         ("predictions.json", at("rows", 0, 0, value=5), "seeds of the definition"),
-        ("predictions.json", at("rows", 0, value=[1]), "must have 13 cells"),
+        ("predictions.json", at("rows", 0, value=[1]), "predictions.0.1: "),
         ("predictions.json", at("columns", value=["name"]), "must have the columns"),
-        ("epochs.json", at("rows", 0, 3, value="<b>"), "train_loss of epochs must be a float"),
-        ("log.json", at("rows", value=7), "must have rows"),
+        ("epochs.json", at("rows", 0, 3, value="<b>"), "epochs.0.3: "),
+        ("log.json", at("rows", value=7), "log.rows: "),
     ],
 )
 def test_documents_that_do_not_hang_together_are_refused(
@@ -366,15 +366,15 @@ def test_networks_of_another_run_or_shape_are_refused(
         tensors["predictions.probabilities"] = np.roll(tensors["predictions.probabilities"], 1, axis=1)
 
     for change, match in (
-        (other_run, "whole and its own"),
-        (other_fold, "whole and its own"),
+        (other_run, "whole and this run's"),
+        (other_fold, "whole and this run's"),
         (other_shape, "trained blocks"),
         (one_more, "trained blocks"),
         (other_answers, "must be those of the predictions"),
     ):
         refused(elsewhere, pack(network(parts, tmp_path, change)), match)
     name = next(name for name in parts if name.endswith("safetensors"))
-    refused(elsewhere, pack(parts | {name: b"\x80\x04junk" * 40}), "whole and its own")
+    refused(elsewhere, pack(parts | {name: b"\x80\x04junk" * 40}), "whole and this run's")
 
 
 def test_a_failed_write_of_the_row_leaves_no_networks(

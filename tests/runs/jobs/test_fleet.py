@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 from worker_case import config, result, wait_for
@@ -17,6 +14,7 @@ from fer_core.config import devices
 from fer_core.config import settings as settings_module
 from fer_core.config.settings import Settings
 from fer_core.runs.jobs import executors, fleet, held_run, registry
+from fer_core.runs.jobs.processes import Process
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.storage.store import Store
 
@@ -41,54 +39,35 @@ def settings() -> Settings:
     return settings
 
 
-@pytest.fixture
-def started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
-    processes: list[subprocess.Popen[bytes]] = []
-    real = subprocess.Popen
-
-    def stand_in(command: list[str], **options: object) -> subprocess.Popen[bytes]:
-        processes.append(real([sys.executable, "-c", STAND_IN, *command[1:]], **options))  # type: ignore[call-overload]
-        return processes[-1]
-
-    monkeypatch.setattr(fleet.subprocess, "Popen", stand_in)
-    monkeypatch.setattr(fleet, "PAUSE_SECONDS", 0.1)
-    yield processes
-    for process in processes:
-        process.kill()
-        process.wait()
+COMMAND = (sys.executable, "-c", STAND_IN)
 
 
-def test_every_gpu_has_its_worker_and_all_end_together(
-    settings: Settings, started: list[subprocess.Popen[bytes]]
-) -> None:
+def test_every_gpu_has_its_worker_and_all_end_together(settings: Settings) -> None:
     stop = threading.Event()
-    thread = threading.Thread(target=fleet.run_fleet, args=(settings, GPUS), kwargs={"stop": stop})
+    options = {"stop": stop, "command": COMMAND}
+    thread = threading.Thread(target=fleet.run_fleet, args=(settings, GPUS), kwargs=options)
     thread.start()
     store = Store(settings.database)
-    wait_for(lambda: len(store.workers()) == 2)
-    workers = store.workers().set_index("device")["pid"]
-    assert workers.to_dict() == {device: process.pid for device, process in zip(GPUS, started, strict=True)}
-    place = settings.home / "started"
-    wait_for(lambda: place.exists() and len(place.read_text().split()) == 2)
-    assert sorted(place.read_text().split()) == GPUS
-    stop.set()
-    thread.join()
-    assert [process.returncode for process in started] == [-signal.SIGTERM] * 2
+    try:
+        wait_for(lambda: len(store.workers()) == 2)
+        workers = store.workers()
+        assert sorted(workers["device"]) == GPUS
+        processes = [Process.of(pid) for pid in workers["pid"]]
+        place = settings.home / "started"
+        wait_for(lambda: place.exists() and len(place.read_text().split()) == 2)
+        assert sorted(place.read_text().split()) == GPUS
+    finally:
+        stop.set()
+        thread.join()
+    assert not any(process is None or process.lives() for process in processes)
 
 
-def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(
-    settings: Settings, started: list[subprocess.Popen[bytes]]
-) -> None:
-    fleet.run_fleet(settings, GPUS, until_idle=True)
-    assert sorted((settings.home / "started").read_text().split()) == ["cuda:0", "cuda:1", "cuda:1"]
-
-
-def test_the_row_of_whoever_starts_the_workers_goes(
-    settings: Settings, started: list[subprocess.Popen[bytes]]
-) -> None:
+def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(settings: Settings) -> None:
+    """The row of the process that starts them goes: it is no worker."""
     store = Store(settings.database)
     registry.enter(store, registry.owner_name(), device="auto")
-    fleet.run_fleet(settings, ["cuda:0"], until_idle=True)
+    fleet.run_fleet(settings, GPUS, until_idle=True, command=COMMAND, pause=0.1)
+    assert sorted((settings.home / "started").read_text().split()) == ["cuda:0", "cuda:1", "cuda:1"]
     assert registry.owner_name() not in set(store.workers()["owner"])
 
 

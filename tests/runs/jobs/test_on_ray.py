@@ -27,10 +27,12 @@ from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.on_ray import cluster, images
+from fer_core.runs.jobs.on_ray.engine import OnRay
 from fer_core.runs.jobs.processes import Process, send
 from fer_core.runs.jobs.queue import cancel, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.runs.pipeline.engine import LOCAL
+from fer_core.runs.pipeline.run import execute
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -56,10 +58,14 @@ class Home:
     settings: Settings
     store: Store
 
-    def run(self, *configs: RunConfig) -> None:
+    def run(self, *configs: RunConfig, engine: OnRay | None = None) -> None:
         for config in configs:
             submit(self.store, config)
-        run_worker(self.settings, until_idle=True)
+        self.work(engine)
+
+    def work(self, engine: OnRay | None = None) -> None:
+        chosen = engine or (OnRay() if self.settings.executor == "ray" else LOCAL)
+        run_worker(self.settings, until_idle=True, execute=lambda *given: execute(*given, chosen))
 
     def files(self) -> dict[str, bytes]:
         """Return every artifact's content by name, less the seconds that folds took."""
@@ -113,7 +119,7 @@ def same(homes: dict[str, Home], config: RunConfig) -> None:
 
 
 def test_the_three_settings_and_their_faces_are_those_of_one_process(
-    homes: dict[str, Home], data: Path, monkeypatch: pytest.MonkeyPatch
+    homes: dict[str, Home], data: Path
 ) -> None:
     """Detections, crops, activations and folds are byte for byte the same; so is what the database holds.
 
@@ -124,9 +130,7 @@ def test_the_three_settings_and_their_faces_are_those_of_one_process(
         update={"model": SvmConfig(inputs=PixelsConfig(), costs=(1.0,), gammas=(1.0,))}
     )
     for home in homes.values():
-        with monkeypatch.context() as large:
-            large.setattr(images, "LARGE", 0)
-            home.run(configs[0])
+        home.run(configs[0], engine=OnRay(large=0) if home is homes["ray"] else None)
         home.run(*configs[1:], svm)
         assert {run.status for run in home.store.runs()} == {"done"}, [run.error for run in home.store.runs()]
     mine, other = homes["inline"].files(), homes["ray"].files()
@@ -146,7 +150,7 @@ def test_a_killed_task_is_an_attempt_and_the_next_ends_with_the_same_bits(
     config = definition(data, 2, epochs=12)
     home = homes["ray"]
     run_id, _ = submit(home.store, config)
-    worker = threading.Thread(target=run_worker, args=(home.settings,), kwargs={"until_idle": True})
+    worker = threading.Thread(target=home.work)
     worker.start()
     wait_for(lambda: home.store.run(run_id).step == "train" and fits())
     assert send(fits()[0], signal.SIGKILL)
@@ -163,7 +167,7 @@ def test_cancelling_reaches_the_tasks(homes: dict[str, Home], data: Path) -> Non
 
     home = homes["ray"]
     run_id, _ = submit(home.store, definition(data, 2, epochs=1000))
-    worker = threading.Thread(target=run_worker, args=(home.settings,), kwargs={"until_idle": True})
+    worker = threading.Thread(target=home.work)
     worker.start()
     wait_for(lambda: home.store.run(run_id).step == "train")
     cancel(home.store, run_id)
@@ -225,7 +229,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
 def test_what_is_missing_is_named(homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch) -> None:
     settings = homes["ray"].settings
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    assert "a Ray of its own" in executors.describe(settings)
+    assert "a private Ray on" in executors.describe(settings)
     monkeypatch.setenv("FER_RAY_ADDRESS", "10.0.0.1:6379")
     assert executors.describe(settings) == "Ray at 10.0.0.1:6379"
     with pytest.raises(ConfigError, match="without GPUs"):

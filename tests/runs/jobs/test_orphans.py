@@ -129,7 +129,6 @@ def test_an_owner_names_its_process() -> None:
     mine = Process.of(os.getpid())
     assert registry.process_of(registry.owner_name()) == mine
     assert registry.process_of(f"{registry.owner_name()}/77") is None, "a thread can't be ended by itself"
-    assert registry.process_of(f"{registry.owner_name()}:start") is None, "a dashboard's reservation"
     assert registry.process_of("here:1") is None
 
 
@@ -200,11 +199,11 @@ def test_a_process_that_the_database_only_names_is_left_alone(store: Store, star
 
 
 def test_homes_and_databases_have_marks_of_their_own(tmp_path: Path) -> None:
-    homes = [{"FER_HOME": str(tmp_path / name)} for name in "ab"]
-    urls = [{"FER_DATABASE_URL": f"postgresql://fer:secret@there/{name}"} for name in "xy"]
-    found = [mark(settings_module.load(one)) for one in (*homes, *(homes[0] | url for url in urls))]
+    homes = [{"home": tmp_path / name} for name in "ab"]
+    urls = [{"database_url": f"postgresql://fer:secret@there/{name}"} for name in "xy"]
+    found = [mark(settings_module.load(**one)) for one in (*homes, *(homes[0] | url for url in urls))]
     assert len(set(found)) == 4
-    with marked(settings_module.load(homes[0])):
+    with marked(settings_module.load(**homes[0])):
         mine = Process.of(os.getpid())
         assert mine is not None
         assert [mine.holds(one) for one in found] == [True, False, False, False]

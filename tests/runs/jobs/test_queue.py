@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from fer_core import ROOT
 from fer_core.config.run import DataConfig, RunConfig, TransferConfig
@@ -26,23 +26,20 @@ def config(unfreeze: int = 1) -> RunConfig:
     return RunConfig(data=DataConfig(fingerprint="0" * 16), model=TransferConfig(unfreeze=unfreeze))
 
 
-class Clock:
-    now = 1_000_000.0
+class Clocked(Store):
+    """A store whose clock, by which leases are measured, a test sets forward."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
 
 
 @pytest.fixture
-def store(database: URL) -> Iterator[Store]:
-    store = Store(database)
+def store(database: URL) -> Iterator[Clocked]:
+    store = Clocked(database)
     yield store
     store.close()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Set the clock by which leases are measured."""
-    clock = Clock()
-    monkeypatch.setattr(Store, "now", lambda _: clock.now)
-    return clock
 
 
 def take(store: Store, owner: str = "a", only: str | None = None) -> Claim:
@@ -81,7 +78,7 @@ def test_a_failed_run_is_tried_again_when_submitted_or_retried(store: Store) -> 
     for again in (lambda: submit(store, config())[1], lambda: retry(store, run_id)):
         held = take(store)
         held_run.write_epochs(store, held, [epoch(held.attempt)])
-        held_run.fail(store, held, "no memory", 2.0)
+        held_run.end(store, held, "failed", 2.0, "no memory")
         assert store.run(run_id).error == "no memory"
         assert again()
         run = store.run(run_id)
@@ -107,25 +104,26 @@ def test_a_claim_can_name_its_run(store: Store) -> None:
     assert take(store).run_id == first
 
 
-def test_an_expired_lease_gives_the_run_to_the_next_worker(store: Store, clock: Clock) -> None:
+def test_an_expired_lease_gives_the_run_to_the_next_worker(store: Clocked) -> None:
     run_id, _ = submit(store, config())
     first = take(store, "a")
-    clock.now += LEASE_SECONDS - 1
+    store.ahead += LEASE_SECONDS - 1
     assert claim(store, "b") is None
-    assert held_run.heartbeat(store, first)
-    clock.now += LEASE_SECONDS - 1
+    held_run.heartbeat(store, first)
+    store.ahead += LEASE_SECONDS - 1
     assert claim(store, "b") is None, "the heartbeat renewed the lease"
-    clock.now += 2
+    store.ahead += 2
     second = take(store, "b")
     assert (second.run_id, second.attempt) == (run_id, 2)
-    assert not held_run.heartbeat(store, first)
-    assert held_run.heartbeat(store, second)
+    with pytest.raises(LeaseLost):
+        held_run.heartbeat(store, first)
+    held_run.heartbeat(store, second)
 
 
-def test_a_worker_without_its_lease_can_write_nothing(store: Store, clock: Clock) -> None:
+def test_a_worker_without_its_lease_can_write_nothing(store: Clocked) -> None:
     run_id, _ = submit(store, config())
     stale = take(store, "a")
-    clock.now += LEASE_SECONDS + 1
+    store.ahead += LEASE_SECONDS + 1
     fresh = take(store, "a")
     assert fresh.attempt == 2, "even the same owner is fenced by the attempt"
     before = store.run(run_id)
@@ -134,9 +132,11 @@ def test_a_worker_without_its_lease_can_write_nothing(store: Store, clock: Clock
         lambda: held_run.write_epochs(store, stale, [epoch(1)]),
         lambda: held_run.write_log(store, stale, "still here"),
         lambda: held_run.finish(store, stale, result(["x"]), 1.0),
-        lambda: held_run.fail(store, stale, "oh", 1.0),
-        lambda: held_run.cancelled(store, stale, 1.0),
-        lambda: held_run.release(store, stale, 1.0),
+        lambda: held_run.end(store, stale, "failed", 1.0, "oh"),
+        lambda: held_run.end(store, stale, "cancelled", 1.0),
+        lambda: held_run.end(store, stale, "released", 1.0),
+        lambda: held_run.end(store, stale, "lost", 1.0, "gone"),
+        lambda: held_run.heartbeat(store, stale),
         lambda: held_run.cancel_requested(store, stale),
     ]
     for write in writes:
@@ -148,11 +148,11 @@ def test_a_worker_without_its_lease_can_write_nothing(store: Store, clock: Clock
     assert store.predictions(run_id).empty
 
 
-def test_attempts_are_capped_with_an_error_that_says_so(store: Store, clock: Clock) -> None:
+def test_attempts_are_capped_with_an_error_that_says_so(store: Clocked) -> None:
     run_id, _ = submit(store, config())
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert take(store, "doomed").attempt == attempt
-        clock.now += LEASE_SECONDS + 1
+        store.ahead += LEASE_SECONDS + 1
     assert claim(store, "next") is None
     run = store.run(run_id)
     assert run.status == "failed"
@@ -161,20 +161,20 @@ def test_attempts_are_capped_with_an_error_that_says_so(store: Store, clock: Clo
     assert take(store).attempt == MAX_ATTEMPTS + 1
 
 
-def test_a_release_spends_no_attempt_and_keeps_the_place(store: Store, clock: Clock) -> None:
+def test_a_release_spends_no_attempt_and_keeps_the_place(store: Clocked) -> None:
     run_id, _ = submit(store, config())
-    clock.now += 1
+    store.ahead += 1
     submit(store, config(2))
     for _ in range(2 * MAX_ATTEMPTS):
         held = take(store)
         assert held.run_id == run_id
-        held_run.release(store, held, 0.5)
-    clock.now += LEASE_SECONDS + 1
+        held_run.end(store, held, "released", 0.5)
+    store.ahead += LEASE_SECONDS + 1
     assert claim(store, "a", only=run_id) is not None
     assert store.run(run_id).seconds == MAX_ATTEMPTS
 
 
-def test_cancelling(store: Store, clock: Clock) -> None:
+def test_cancelling(store: Clocked) -> None:
     run_id, _ = submit(store, config())
     assert cancel(store, run_id)
     assert store.run(run_id).status == "cancelled"
@@ -186,18 +186,18 @@ def test_cancelling(store: Store, clock: Clock) -> None:
     assert cancel(store, run_id)
     assert held_run.cancel_requested(store, held)
     assert store.run(run_id).status == "running"
-    held_run.cancelled(store, held, 1.0)
+    held_run.end(store, held, "cancelled", 1.0)
     assert store.run(run_id).status == "cancelled"
     with pytest.raises(NotFoundError):
         cancel(store, "absent")
 
 
-def test_cancelling_a_run_whose_worker_died(store: Store, clock: Clock) -> None:
+def test_cancelling_a_run_whose_worker_died(store: Clocked) -> None:
     first, second = (submit(store, config(n))[0] for n in (1, 2))
     for run_id in (first, second):
         take(store, only=run_id)
     cancel(store, first)
-    clock.now += LEASE_SECONDS + 1
+    store.ahead += LEASE_SECONDS + 1
     cancel(store, second)
     assert store.run(second).status == "cancelled", "nobody is there to be asked"
     assert claim(store, "b") is None
@@ -210,7 +210,7 @@ def test_submitting_again_takes_a_cancelling_back(store: Store) -> None:
     cancel(store, run_id)
     assert submit(store, config()) == (run_id, False)
     assert not held_run.cancel_requested(store, held)
-    held_run.cancelled(store, held, 0.0)  # the worker had seen the request before
+    held_run.end(store, held, "cancelled", 0.0)  # the worker had seen the request before
     assert store.run(run_id).status == "queued"
 
 
@@ -241,35 +241,35 @@ def test_finishing_is_all_or_nothing(store: Store) -> None:
     pd.testing.assert_frame_equal(store.predictions(run_id), expected, check_dtype=False)
 
 
-def test_the_log_keeps_its_newest_lines(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held_run, "LOG_LINES", 3)
+def test_the_log_keeps_its_newest_lines(store: Store) -> None:
     run_id, _ = submit(store, config())
     held = take(store)
-    for text in ("one", "two\nthree", "four\n" + "x" * 5000):
-        held_run.write_log(store, held, text)
+    most = held_run.LOG_LINES
+    held_run.write_log(store, held, "one\ntwo")
+    held_run.write_log(store, held, "\n".join([*(["more"] * (most - 1)), "x" * 5000]))
     log = store.log(run_id)
-    assert log["line"].tolist() == [3, 4, 5]
-    assert log["text"].tolist() == ["three", "four", "x" * held_run.LOG_WIDTH]
-    assert store.log(run_id, after=4)["line"].tolist() == [5]
+    assert log["line"].tolist() == list(range(3, most + 3))
+    assert log["text"].tolist() == [*(["more"] * (most - 1)), "x" * held_run.LOG_WIDTH]
+    assert store.log(run_id, after=most + 1)["line"].tolist() == [most + 2]
 
 
-def test_workers_of_a_second_host_are_refused_while_one_lives_unless_the_database_is_shared(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_a_second_hosts_workers_are_refused_while_one_lives_unless_the_database_is_shared(
+    store: Clocked,
 ) -> None:
     submit(store, config())
-    registry.enter(store, "here:1", device="cpu")
-    monkeypatch.setattr(registry, "host_name", lambda: "elsewhere")
-    monkeypatch.setattr("fer_core.runs.jobs.queue.host_name", lambda: "elsewhere")
+    registry.enter(store, "elsewhere:1", device="cpu")
+    elsewhere = text("UPDATE workers SET host = 'elsewhere'")
+    store.write(lambda connection: connection.execute(elsewhere))
     if not store.shared:
         for attempt in (
-            lambda: registry.enter(store, "elsewhere:1", device="cpu"),
-            lambda: claim(store, "x"),
+            lambda: registry.enter(store, "here:1", device="cpu"),
+            lambda: claim(store, "here:1"),
         ):
             with pytest.raises(StoreError, match=r"one host.*PostgreSQL.*FER_DATABASE_URL.*FER_HOME"):
                 attempt()
-        clock.now += registry.LIVE_SECONDS + 1
-    registry.enter(store, "elsewhere:1", device="cpu")
-    assert claim(store, "elsewhere:1") is not None
+        store.ahead += registry.LIVE_SECONDS + 1
+    registry.enter(store, "here:1", device="cpu")
+    assert claim(store, "here:1") is not None
 
 
 def test_a_worker_leaves_only_when_no_work_is_left(store: Store) -> None:

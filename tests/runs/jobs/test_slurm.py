@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from extras import need
 from signal_guard import descendants
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from fer_core.config.run import (
     DataConfig,
@@ -33,7 +32,7 @@ from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors, registry, slurm
 from fer_core.runs.jobs.processes import Process, send
 from fer_core.runs.jobs.queue import submit
-from fer_core.runs.jobs.slurm import parameters
+from fer_core.runs.jobs.slurm import Slurm, parameters
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -151,44 +150,52 @@ def test_cancelling_ends_a_running_job(
     assert not executors.cancel(settings, store, run_id)
 
 
-def test_jobs_that_die_are_submitted_anew_and_not_for_ever(
-    generated: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[int] = []
+class Dying:
+    """Submits jobs that nobody carries out."""
 
-    def dies(store: Store, settings: Settings, _wanted: object, run_id: str, *, jobs: int) -> None:
-        started.append(jobs)
-        folder = settings.home / "slurm" / run_id
-        folder.mkdir(parents=True, exist_ok=True)
-        record = {"job": NOBODY, "cluster": "local", "submitted": store.now(), "jobs": jobs}
-        (folder / slurm.RECORD).write_text(json.dumps(record))
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
 
-    monkeypatch.setattr(slurm, "_submit", dies)
-    store = Store(settings.database)
+    def __call__(self, _settings: Settings, _wanted: SlurmSettings, run_id: str) -> str:
+        self.jobs.append(run_id)
+        return NOBODY
+
+
+def test_jobs_that_die_are_submitted_again_and_not_for_ever(generated: Path, settings: Settings) -> None:
+    start = Dying()
+    executor, store = Slurm(start), Store(settings.database)
     run_id, _ = submit(store, definition(generated))
-    executors.launch(settings)
-    executors.launch(settings)
-    assert started == [1], "one that was just started is waited for"
-    monkeypatch.setattr(slurm, "GRACE", 0.0)
+    executor.submit(settings)
+    executor.submit(settings)
+    assert start.jobs == [run_id], "one that was just started is waited for"
     for _ in range(4):
-        executors.launch(settings)
+        age(settings, run_id)
+        executor.submit(settings)
     run = store.run(run_id)
-    assert started == [1, 2, 3]
+    assert len(start.jobs) == slurm.MOST_JOBS
     assert run.status == "failed"
     assert str(settings.home / "slurm" / run_id) in run.error
     submit(store, run.config)
-    executors.launch(settings)
-    assert started[-1] == 1, "asked for anew, it begins anew"
+    executor.submit(settings)
+    record = json.loads((settings.home / "slurm" / run_id / slurm.RECORD).read_text())
+    assert record["jobs"] == 1, "asked for again, it begins again"
 
 
-def test_a_run_with_a_living_worker_gets_no_second_job(
-    generated: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(settings.database)
+def age(settings: Settings, run_id: str) -> None:
+    """Set a job, and the request for its run, back by what a job may take to show a sign of life."""
+    path = settings.home / "slurm" / run_id / slurm.RECORD
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"submitted": record["submitted"] - slurm.GRACE}))
+    older = text("UPDATE runs SET queued = queued - :seconds")
+    Store(settings.database).write(lambda connection: connection.execute(older, {"seconds": slurm.GRACE}))
+
+
+def test_a_run_with_a_living_worker_gets_no_second_job(generated: Path, settings: Settings) -> None:
+    start, store = Dying(), Store(settings.database)
     run_id, _ = submit(store, definition(generated))
     registry.enter(store, "there:1", device="cpu", only=run_id)
-    monkeypatch.setattr(slurm, "_submit", lambda *_, **__: pytest.fail("a second job"))
-    executors.launch(settings)
+    Slurm(start).submit(settings)
+    assert start.jobs == []
 
 
 def test_settings_become_what_slurm_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,30 +236,17 @@ def test_without_slurm_or_submitit_the_fix_is_named(
 def test_a_jobs_life_is_judged_by_the_databases_clock(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is an hour ahead of this host: a job just submitted is not taken for one of an earlier asking."""
-    jobs: list[object] = []
-
-    class Cluster:
-        def __init__(self, **_: object) -> None: ...
-
-        def update_parameters(self, **_: object) -> None: ...
-
-        def submit(self, job: object) -> SimpleNamespace:
-            jobs.append(job)
-            return SimpleNamespace(job_id=NOBODY)
-
-    monkeypatch.setattr(slurm, "_submitit", lambda: SimpleNamespace(AutoExecutor=Cluster))
+    """The database is an hour ahead of this host: a job just submitted is not taken for one of an earlier request."""
     ahead = [3600.0]
     monkeypatch.setattr(Store, "now", lambda _: time.time() + ahead[0])
-    store = Store(settings.database)
-    submit(store, RunConfig(data=DataConfig(fingerprint="0" * 16)))
-    executors.launch(settings)
-    executors.launch(settings)
-    assert len(jobs) == 1
+    start = Dying()
+    submit(Store(settings.database), RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    Slurm(start).submit(settings)
+    Slurm(start).submit(settings)
+    assert len(start.jobs) == 1
     ahead[0] += slurm.GRACE
-    executors.launch(settings)
-    assert len(jobs) == 2, "without a sign of life for so long it is dead"
-    store.close()
+    Slurm(start).submit(settings)
+    assert len(start.jobs) == 2, "without a sign of life for so long it is dead"
 
 
 def test_a_copied_home_does_not_cancel_the_originals_job(
@@ -270,18 +264,10 @@ def test_a_copied_home_does_not_cancel_the_originals_job(
         def cancel(self) -> None:
             cancelled.append(self._job)
 
-    class Cluster:
-        def __init__(self, **_: object) -> None: ...
-
-        def update_parameters(self, **_: object) -> None: ...
-
-        def submit(self, _job: object) -> SimpleNamespace:
-            return SimpleNamespace(job_id=NOBODY)
-
-    monkeypatch.setattr(slurm, "_submitit", lambda: SimpleNamespace(AutoExecutor=Cluster, SlurmJob=Pending))
-    store = Store(settings.database)
+    monkeypatch.setattr("submitit.SlurmJob", Pending)
+    executor, store = Slurm(Dying()), Store(settings.database)
     run_id, _ = submit(store, RunConfig(data=DataConfig(fingerprint="0" * 16)))
-    executors.launch(settings)
+    executor.submit(settings)
     record = settings.home / "slurm" / run_id / slurm.RECORD
     record.write_text(record.read_text().replace('"local"', '"slurm"'))
     shutil.copytree(settings.home, tmp_path / "copy")

@@ -190,7 +190,7 @@ def test_a_null_byte_does_not_cost_a_log_line_or_an_error(store: Store) -> None:
     held = claim(store, "a")
     assert held is not None
     held_run.write_log(store, held, "before\0after")
-    held_run.fail(store, held, "bad file\0", 1.0)
+    held_run.end(store, held, "failed", 1.0, "bad file\0")
     assert store.log(run_id)["text"].tolist() == ["before\ufffdafter"]
     assert store.run(run_id).error == "bad file\ufffd"
 

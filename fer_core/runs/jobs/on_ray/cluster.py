@@ -18,7 +18,7 @@ PIP = "python -m pip install -r requirements-ray.txt"
 #: Object store of a Ray started here (bytes): what is in flight between steps is small.
 STORE_BYTES = 512 * 2**20
 
-#: How often a Ray of this process's own is tried to start.
+#: How often the start of a private Ray is tried.
 STARTS = 3
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
 
@@ -34,7 +34,7 @@ def package() -> Any:
     """Return the package ray. Raises ConfigError with the line that installs it."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not address():
-        # Read when ray is imported: on every system a Ray of our own then listens on the loopback address alone.
+        # Read when ray is imported: on every system a private Ray then listens on the loopback address alone.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
@@ -71,7 +71,7 @@ def connect() -> Any:
 
 
 def start(**options: Any) -> None:
-    """Start a Ray of this process's own, reached by the loopback address only; it ends with this process.
+    """Start a private Ray of this process, reached by the loopback address only; it ends with this process.
 
     Ray gives its processes half a minute to come up, which a host under load exceeds; then it is tried again.
 

@@ -11,26 +11,40 @@ from typing import Any
 import numpy as np
 import torch
 
+from fer_core.config.devices import resolve
 from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Sample
+from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import Fold
+from fer_core.faces.extraction import CROPS
 from fer_core.learning.inputs.views import prepare
 from fer_core.learning.networks.transfer import build
+from fer_core.runs.pipeline.environment import describe_environment
 from fer_core.runs.pipeline.fitting import FITTERS, Work
 from fer_core.storage.artifacts import Artifacts
 
-from . import cluster, images, tasks
-from .line import Heard, Line, TaskReport
+from . import cluster, images
+from .reports import Received, TaskReport
 
-#: How often the driver hears what its tasks say, and looks whether the run was cancelled (seconds).
+#: The prefix of at least so many images is computed through Ray Data.
+LARGE = 4096
+#: How often the driver takes in what its tasks report, and looks whether the run was cancelled (seconds).
 LOOK_SECONDS = 0.2
-#: Tasks that were told to stop have so long before they are killed (seconds).
+#: Tasks that are to stop have so long before they are killed (seconds).
 STOP_SECONDS = 10.0
 
 
 class OnRay:
-    """Heavy steps on a Ray cluster; the driver, in this process, reads, writes and reports."""
+    """Heavy steps on a Ray cluster; the driver, in this process, reads, writes and reports.
+
+    Args:
+        large: the prefix of a set of fewer images is computed where their folds are fitted: there a network is
+            loaded anyway.
+    """
+
+    def __init__(self, large: int = LARGE) -> None:
+        self._large = large
 
     def device(self, settings: Settings) -> str:
         """Return the device of a node that computes."""
@@ -49,7 +63,7 @@ class OnRay:
 
     def fit(self, work: Work, folder: Path) -> None:
         """Fit as tasks, a task each group of folds that can be fitted alone; activations of a large set come first."""
-        if work.config.trains_backbone and len(work.inputs) >= images.LARGE:
+        if work.config.trains_backbone and len(work.inputs) >= self._large:
             prepare(
                 build(work.config.transfer, work.settings.weights_dir),
                 work.inputs,
@@ -67,50 +81,77 @@ class OnRay:
 
 
 def _fit(work: Work, folder: Path, groups: list[list[Fold]], numbers: Iterable[int]) -> None:
-    """Fit some groups as tasks at once; whatever ends this ends them too."""
+    """Fit some groups as tasks at once; whatever ends this ends them too: the folder has one writer at a time."""
     ray = cluster.connect()
-    line = ray.remote(num_cpus=0)(Line).remote()
-    heard = Heard(work.report, [len(group) * work.config.epochs for group in groups])
-    task = ray.remote(max_retries=0, **cluster.resources(work.settings))(tasks.fit)
+    from ray.util.queue import Queue
+
+    queue = Queue(actor_options={"num_cpus": 0})
+    received = Received(queue, work.report, [len(group) * work.config.epochs for group in groups])
+    task = ray.remote(max_retries=0, **cluster.resources(work.settings))(fit)
     running: list[Any] = []
     try:
         with cluster.failures():
             running = [
-                task.remote(*_given(work, groups[number], number, line), str(folder)) for number in numbers
+                task.remote(*_given(work, groups[number], number, queue), str(folder)) for number in numbers
             ]
             while running:
                 ended, running = ray.wait(running, timeout=LOOK_SECONDS)
-                heard.pass_on(ray.get(line.hear.remote()))
+                received.pass_on()
                 ray.get(ended)
-            heard.pass_on(ray.get(line.hear.remote()))
+            received.pass_on()
     finally:
-        _end(ray, line, running)
+        for force in (False, True):
+            for one in running:
+                ray.cancel(one, force=force)
+            if running:
+                _, running = ray.wait(running, num_returns=len(running), timeout=STOP_SECONDS)
+        queue.shutdown(force=True)
 
 
-def _given(work: Work, folds: list[Fold], number: int, line: Any) -> tuple[Work, int]:
+def _given(work: Work, folds: list[Fold], number: int, queue: Any) -> tuple[Work, int]:
     """Return what a task is given: the work with its folds, and how many crops it opens itself."""
     settings = cluster.on_node(work.settings)
-    report = TaskReport(line, number, work.report.run_id, work.report.attempt)
+    report = TaskReport(queue, number, work.report.run_id, work.report.attempt)
     crops = len(work.inputs) if work.config.trains_backbone else 0
     inputs = np.empty(0, np.uint8) if crops else np.asarray(work.inputs)
     return replace(work, folds=folds, inputs=inputs, report=report, settings=settings), crops
 
 
-def _end(ray: Any, line: Any, running: list[Any]) -> None:
-    """End what still runs: by word where it listens, else by force; the folder has one writer at a time."""
-    if running:
-        line.stop.remote()
-        _, left = ray.wait(running, num_returns=len(running), timeout=STOP_SECONDS)
-        for one in left:
-            ray.cancel(one, force=True)
-        if left:
-            ray.wait(left, num_returns=len(left), timeout=STOP_SECONDS)
-    ray.kill(line)
+def fit(work: Work, crops: int, folder: str) -> None:
+    """Fit a group of folds into the run's folder: the body of a task.
+
+    Args:
+        work: its report is a `TaskReport`.
+        crops: the inputs are so many of the run's crops, which are opened here; 0 where they came along.
+
+    Raises:
+        StoreError: this node doesn't see the folder.
+    """
+    if not Path(folder).is_dir():
+        raise StoreError(
+            "Every node of a Ray cluster must see the folder of artifacts at the same path",
+            got=f"no {folder}",
+            fix="Put FER_HOME on a folder that all nodes share",
+        )
+    inputs = work.inputs
+    if crops:
+        found = work.artifacts.open("crops", work.config.crops_key()) / CROPS
+        inputs = np.load(found, mmap_mode="r")[:crops]
+    here = replace(work, inputs=inputs, device=resolve(work.settings))
+    FITTERS[work.config.model.kind].build(here, Path(folder))
+    if isinstance(work.report, TaskReport):
+        work.report.flush()
+
+
+def describe(settings: Settings) -> tuple[str, dict[str, object]]:
+    """Return the device of a node that computes, and its environment: the body of a task."""
+    device = resolve(settings)
+    return device, describe_environment(device)
 
 
 @lru_cache(maxsize=8)
 def _described(settings: Settings) -> tuple[str, dict[str, object]]:
     ray = cluster.connect()
-    task = ray.remote(**cluster.resources(settings))(tasks.describe)
+    task = ray.remote(**cluster.resources(settings))(describe)
     with cluster.failures():
         return ray.get(task.remote(cluster.on_node(settings)))

@@ -1,7 +1,7 @@
 """Detection and prefix activations over an image set through Ray Data: actors that hold the nets, results in order.
 
 The batches are the ones that a single process works on, so the bits are its bits. Ray Data starts a lost actor
-anew and repeats what it was at. What is found comes back to the driver, the one writer of the artifact.
+again and repeats what it was at. What is found comes back to the driver, the one writer of the artifact.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from . import cluster
 #: Frames planned at once: the plan of a set of any size fits into memory (about 20 MB).
 PART = 1 << 17
 
-#: The prefix of fewer images is computed where their folds are fitted: there a network is loaded anyway.
-LARGE = 4096
 #: An actor takes seconds to start: one is not worth it for fewer batches than this.
 ROWS_AN_ACTOR = 8
 
