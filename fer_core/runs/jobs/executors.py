@@ -10,7 +10,7 @@ import importlib.util
 import subprocess
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock
 
@@ -22,6 +22,7 @@ from fer_core.storage.store import Store
 
 from . import queue, registry
 from .fleet import WORKER, start_worker
+from .inline import Inline
 from .on_ray import cluster
 from .slurm import Slurm
 from .worker import run_worker
@@ -31,30 +32,6 @@ LOG_BYTES = 5_000_000
 
 #: The most runs that one process drives on a Ray cluster.
 DRIVEN = 8
-
-
-class Executor(Protocol):
-    """A way to have runs carried out."""
-
-    def submit(self, settings: Settings) -> None:
-        """See to it that queued runs get carried out; returns at once unless it carries them out itself.
-
-        Raises:
-            ConfigError: a package or a setting that this executor needs is missing.
-            StoreError: a worker of another host uses the database.
-        """
-
-    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
-        """Be what carries runs out, until stopped or until nothing is left: the command `worker`.
-
-        `only` restricts it to one run.
-        """
-
-    def cancel(self, settings: Settings, run_id: str) -> None:
-        """Take back what was started for a run that its row calls cancelled, or to be cancelled."""
-
-    def describe(self, settings: Settings) -> str:
-        """Say in a few words where runs are carried out. Raises ConfigError."""
 
 
 def launch(settings: Settings) -> None:
@@ -86,25 +63,6 @@ def cancel(settings: Settings, store: Store, run_id: str) -> bool:
 def describe(settings: Settings) -> str:
     """Say in a few words where runs are carried out. Raises ConfigError."""
     return EXECUTORS[settings.executor].describe(settings)
-
-
-class Inline:
-    """The calling process."""
-
-    def submit(self, settings: Settings) -> None:
-        """Carry out the runs in this process until nothing is left."""
-        self.work(settings, until_idle=True)
-
-    def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
-        """Carry out runs in this process."""
-        run_worker(settings, until_idle=until_idle, only=only)
-
-    def cancel(self, settings: Settings, run_id: str) -> None:
-        """Do nothing: the worker looks at the row."""
-
-    def describe(self, settings: Settings) -> str:
-        """Name the process and its device."""
-        return f"this process, device {settings.device}"
 
 
 class Local(Inline):
@@ -199,7 +157,7 @@ def _on_ray(config: RunConfig, report: Report, settings: Settings) -> RunResult:
     return execute(config, report, settings, OnRay())
 
 
-EXECUTORS: dict[str, Executor] = {"inline": Inline(), "local": Local(), "ray": Ray(), "slurm": Slurm()}
+EXECUTORS: dict[str, Inline] = {"inline": Inline(), "local": Local(), "ray": Ray(), "slurm": Slurm()}
 
 
 def every_device(settings: Settings) -> list[str]:

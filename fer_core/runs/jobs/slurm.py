@@ -25,6 +25,7 @@ from fer_core.learning.reporting import Report, RunResult
 from fer_core.storage.store import Store, StoredRun
 
 from . import held_run, registry
+from .inline import Inline
 from .queue import claim
 from .worker import pipeline_execute, run_worker
 
@@ -96,7 +97,7 @@ def start_job(settings: Settings, wanted: SlurmSettings, run_id: str) -> str:
         return str(executor.submit(Job(run_id)).job_id)
 
 
-class Slurm:
+class Slurm(Inline):
     """A Slurm job for every run.
 
     Args:

@@ -13,7 +13,7 @@ from fer_core.cli.main import main
 from fer_core.config import devices
 from fer_core.config import settings as settings_module
 from fer_core.config.settings import Settings
-from fer_core.runs.jobs import executors, fleet, held_run, registry
+from fer_core.runs.jobs import executors, fleet, held_run, inline, registry
 from fer_core.runs.jobs.processes import Process
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.storage.store import Store
@@ -90,7 +90,7 @@ def test_the_command_names_its_device(
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
     monkeypatch.setattr("torch.cuda.is_available", lambda: bool(count))
     monkeypatch.setattr(serve, "run_fleet", lambda _, devices, **__: found.append(("fleet", devices)))
-    monkeypatch.setattr(executors, "run_worker", lambda given, **_: found.append(("worker", given.device)))
+    monkeypatch.setattr(inline, "run_worker", lambda given, **_: found.append(("worker", given.device)))
     assert main(["worker", "--device", option]) == 0
     assert found == [expected]
 

@@ -20,7 +20,7 @@ from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.runs.jobs import registry
 from fer_core.runs.jobs.orphans import Orphans, mark, marked
-from fer_core.runs.jobs.processes import Process, send
+from fer_core.runs.jobs.processes import Process, end_all, send
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.store import Store
@@ -100,6 +100,14 @@ def test_a_process_is_asked_to_end_then_killed(start: Start, code: str) -> None:
     child = start(code)
     assert up(child).end(grace=0.3)
     assert child.wait() == -(signal.SIGKILL if code is STUBBORN else signal.SIGTERM)
+
+
+def test_a_child_that_does_not_end_is_killed_and_the_others_end(start: Start) -> None:
+    children = [start(code) for code in (STUBBORN, SLEEP)]
+    for child in children:
+        up(child)
+    end_all(children, 0.5)
+    assert [child.returncode for child in children] == [-signal.SIGKILL, -signal.SIGTERM]
 
 
 def test_another_users_process_is_left_alone(start: Start) -> None:

@@ -20,7 +20,7 @@ from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
-from fer_core.errors import DataError, LeaseLost
+from fer_core.errors import AttemptLost, DataError, LeaseLost
 from fer_core.learning.reporting import Report, RunResult
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import cancel, claim, submit
@@ -233,6 +233,42 @@ def test_a_database_locked_beyond_patience_leaves_the_run_to_a_later_attempt(
     assert len(told) == 1
     assert "locked" in told[0]
     assert (run.status, run.attempts, len(store.epochs(run_id))) == ("done", 2, EPOCHS)
+
+
+def lost(_config: RunConfig, report: Report, _settings: Settings) -> RunResult:
+    raise AttemptLost(f"node {report.attempt} is gone")
+
+
+def test_a_run_whose_computing_was_lost_is_tried_again_at_once(settings: Settings, store: Store) -> None:
+    run_id, _ = submit(store, config())
+
+    def second_time(config: RunConfig, report: Report, where: Settings) -> RunResult:
+        return lost(config, report, where) if report.attempt == 1 else result()
+
+    assert run_worker(settings, until_idle=True, execute=second_time) == 2
+    run = store.run(run_id)
+    assert (run.status, run.attempts, run.error) == ("done", 2, "")
+    assert "attempt 1 was cut off: node 1 is gone" in list(store.log(run_id)["text"])
+
+
+def test_lost_attempts_are_capped_and_the_last_loss_is_reported(settings: Settings, store: Store) -> None:
+    run_id, _ = submit(store, config())
+    assert run_worker(settings, until_idle=True, execute=lost) == 3
+    run = store.run(run_id)
+    assert (run.status, run.attempts) == ("failed", 3)
+    assert run.error == "The last attempt was cut off: node 3 is gone"
+    assert run.finished is not None
+
+
+def test_a_lost_run_that_was_to_be_cancelled_is_not_tried_again(settings: Settings, store: Store) -> None:
+    run_id, _ = submit(store, config())
+
+    def cancelled_meanwhile(config: RunConfig, report: Report, where: Settings) -> RunResult:
+        cancel(store, run_id)
+        return lost(config, report, where)
+
+    assert run_worker(settings, until_idle=True, execute=cancelled_meanwhile) == 1
+    assert store.run(run_id).status == "cancelled"
 
 
 @pytest.fixture
