@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from sqlalchemy import text
-from worker_case import config, wait_for
+from worker_case import wait_for
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
+from fer_core.config.run import DataConfig, RunConfig
 from fer_core.config.settings import Executor, Settings
 from fer_core.errors import StoreError
 from fer_core.runs.jobs import executors, registry
@@ -119,11 +121,14 @@ def test_a_long_log_begins_again(settings: Settings, local: Sleeping) -> None:
     assert log.with_name("worker.log.1").stat().st_size == executors.LOG_BYTES + 1
 
 
-def test_inline_works_here_until_idle(settings: Settings) -> None:
-    store = Store(settings.database)
-    run_id, _ = submit(store, config())
+def test_inline_works_here_until_idle(settings: Settings, tmp_path: Path) -> None:
+    store, missing = (
+        Store(settings.database),
+        DataConfig(source=str(tmp_path / "nothing"), fingerprint="0" * 16),
+    )
+    run_id, _ = submit(store, RunConfig(data=missing))
     executors.launch(settings.model_copy(update={"executor": "inline"}))
-    assert store.run(run_id).ended, "its data set is unknown, so it fails, here and at once"
+    assert store.run(run_id).status == "failed", "there is no such data set, which it says here and at once"
 
 
 def test_a_demo_starts_nothing(settings: Settings) -> None:
