@@ -2,7 +2,7 @@
 
 Prints whether every run ended done, exactly once and with the same figures to the bit; whether simultaneous
 identical submissions make one run; how long a cancelling takes; and the time from submission to the first
-epoch. A visitor's session keeps the dashboard reading while runs go on. The sweep grows until all kills have
+epoch. A visitor's session keeps the dashboard reading while runs are trained. The sweep grows until all kills have
 fallen; the same runs are then carried out in a folder of their own, undisturbed. The images are generated; the
 figures say nothing about real faces.
 

@@ -71,7 +71,7 @@ class Visitor:
         self.session = self.uploader = ""
 
     async def visit(self, end: float, start_after: float, seed: int) -> None:
-        """Open the first page after a while and go on until the time is over."""
+        """Open the first page after a while and continue until the time is over."""
         draw = random.Random(seed)
         await asyncio.sleep(start_after)
         actions = [*BROWSE, "predict"]

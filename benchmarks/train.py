@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
-        "--cpu-time", action="store_true", help="count CPU seconds in place of wall time, on a busy machine"
+        "--cpu-time", action="store_true", help="count CPU seconds instead of wall time, on a busy machine"
     )
     options = parser.parse_args()
     clock: Clock = time.process_time if options.cpu_time else time.perf_counter

@@ -41,7 +41,7 @@ class NotFoundError(StoreError):
 
 
 class TrainingError(FerError):
-    """A run can't go on: a NaN loss, an empty class, no memory."""
+    """A run can't continue: a NaN loss, an empty class, no memory."""
 
 
 class BusyError(FerError):
@@ -61,4 +61,4 @@ class WorkerStopped(Cancelled):
 
 
 class AttemptLost(Exception):
-    """A process or host that computed for the run is gone; another attempt goes on from the last checkpoint."""
+    """A process or host that computed for the run is gone; another attempt continues from the last checkpoint."""

@@ -18,7 +18,7 @@ from fer_core.errors import Cancelled
 
 @dataclass
 class Watcher:
-    """A report that keeps what it is told and cancels once a step of a name is met."""
+    """A report that keeps what it gets and cancels once a step of a name is met."""
 
     cancel_at: str = ""
     run_id: str = "test"

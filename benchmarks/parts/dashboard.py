@@ -46,7 +46,7 @@ class Dashboard:
         self._killed = time.perf_counter()
 
     def _look(self) -> None:
-        """Open the page, and again once the server is back, and have it drawn anew every second."""
+        """Open the page, and again once the server is back, and have it drawn again every second."""
         look = BackMsg()
         look.rerun_script.page_name, look.rerun_script.query_string = "train", self._query
         while not self._left.is_set():

@@ -23,7 +23,7 @@ class Place:
         difference: the first one's accuracy minus this one's, on the images both were judged on; with its
             95 % interval (paired bootstrap, by movie or person where known) and the p-value of McNemar's exact
             test on the first seed. None for the first one itself.
-        noise: whether that interval holds 0, or there is none (one movie): the two can't be told apart here.
+        noise: whether that interval holds 0, or there is none (one movie): the two can't be distinguished here.
     """
 
     rank: int

@@ -63,7 +63,7 @@ def calibration_words(run: StoredRun) -> str:
     most = TEMPERATURES[1]
     if high > 0.999 * most:
         between += (
-            f" ({most:g} is the most that is tried: on the inner split confidence told next to nothing)"
+            f" ({most:g} is the most that is tried: on the inner split confidence said next to nothing)"
         )
     return (
         f"{text} as the networks give them, {percent(figures['calibrated']['ece'])} after temperatures of {between}, "

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on the loopback address, which signs everyone in as the person it is told to."""
+"""A small OpenID Connect provider on the loopback address, which signs everyone in as the person it is asked to."""
 
 from __future__ import annotations
 

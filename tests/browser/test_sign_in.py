@@ -50,7 +50,7 @@ def lab(provider: Provider, shared_home: Path, tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize(
-    ("email", "verified", "told"),
+    ("email", "verified", "shown"),
     [
         ("ada@lab.org", True, "Signed in as ada@lab.org, runner"),
         ("bob@lab.org", True, "Signed in as bob@lab.org, viewer"),
@@ -64,7 +64,7 @@ def test_people_get_in_by_the_address_that_the_provider_confirms(
     provider: Provider,
     email: str,
     verified: bool,
-    told: str,
+    shown: str,
 ) -> None:
     provider.claims = {"email": email, "email_verified": verified}
     provider.asked.clear()
@@ -74,10 +74,10 @@ def test_people_get_in_by_the_address_that_the_provider_confirms(
     expect(entrance).to_be_visible()
     expect(page.get_by_text("Data set")).to_have_count(0)
     entrance.click()
-    expect(page.get_by_text(re.compile(re.escape(told))).first).to_be_visible()
+    expect(page.get_by_text(re.compile(re.escape(shown))).first).to_be_visible()
     assert "/authorize" in provider.asked
     assert "/token" in provider.asked
-    inside = told.startswith("Signed in")
+    inside = shown.startswith("Signed in")
     expect(page.get_by_role("link", name="Predict").first).to_be_visible(visible=inside)
     if inside:
         page.get_by_role("button", name="Sign out").click()

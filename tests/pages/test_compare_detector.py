@@ -79,7 +79,7 @@ def meter(made: tuple[Path, Path, float], page: Callable[..., AppTest]) -> Calla
         app = page("pages/compare.py", home, data=str(frames), view="Leak meter")
         assert not app.exception
         choice = next(box for box in app.selectbox if box.label == "Model")
-        # Models of one name are told apart by the key of one of their runs.
+        # Models of one name are distinguished by the key of one of their runs.
         wanted = [option for option in choice.options if any(f"({run.id[:8]})" in option for run in own)]
         assert len(choice.options) == 3
         if not wanted:

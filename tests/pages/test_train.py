@@ -159,7 +159,7 @@ def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path) -> None:
     assert table["Validation"].is_monotonic_decreasing
     assert table["Verdict"].iloc[0] == "first"
     noise = table["Verdict"].iloc[1] == "within noise"
-    assert ("Not told apart from the first" in words(shown)) == noise
+    assert ("Not distinguishable from the first" in words(shown)) == noise
     assert "partly by luck" in words(shown)
 
 
@@ -196,9 +196,9 @@ def test_the_form_starts_with_a_backbone_that_can_train(
 
 def test_weights_of_several_backbones_are_named_once(train: Open) -> None:
     shown = train(backbone=["vgg16", "resnet18_plain"], weights="none")
-    told = [one.value for one in shown.warning if "Random weights" in one.value]
-    assert len(told) == 1
-    assert "VGG-16, ResNet-18 without shortcuts" in told[0]
+    said = [one.value for one in shown.warning if "Random weights" in one.value]
+    assert len(said) == 1
+    assert "VGG-16, ResNet-18 without shortcuts" in said[0]
     shown = train(backbone="resnet18_plain")
     assert "has no pretrained weights. Choose *none*" in shown.error[0].value
 
@@ -212,8 +212,8 @@ def test_all_of_a_queue_is_cancelled_at_once(train: Open, store: Store) -> None:
 def test_numbers_of_a_link_that_a_field_cannot_have_are_named(train: Open) -> None:
     shown = train(epochs="5000", folds="x", batch="64")
     assert not shown.exception
-    told = "\n".join(toast.value for toast in shown.toast)
-    assert "“5000” is not a whole number from 1 to 1000" in told
-    assert "“x” is not a whole number from 2 to 100" in told
+    said = "\n".join(toast.value for toast in shown.toast)
+    assert "“5000” is not a whole number from 1 to 1000" in said
+    assert "“x” is not a whole number from 2 to 100" in said
     taken = {field.key: field.value for field in shown.number_input}
     assert (taken["epochs"], taken["folds"], taken["batch"]) == (20, 5, 64)

@@ -23,7 +23,7 @@ from .style import (
 if TYPE_CHECKING:
     import altair as alt
 
-#: Parts beyond which stacked colours can't be told apart, and a table of shades is drawn instead.
+#: Parts beyond which stacked colours can't be distinguished, and a table of shades is drawn instead.
 MOST_STACKED = len(PALETTE)
 
 

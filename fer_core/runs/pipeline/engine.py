@@ -37,7 +37,7 @@ class Engine(Protocol):
         """Yield one line of JSON a frame, in order, a batch at a time (`faces.extraction.detected`)."""
 
     def fit(self, work: Work, folder: Path) -> None:
-        """Fit every fold into a folder, and go on with what an interrupted fit left there."""
+        """Fit every fold into a folder, and continue with what an interrupted fit left there."""
 
 
 class Local:

@@ -119,7 +119,7 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
     chosen = st.multiselect("Runs", default=usual, max_selections=6, **one_of("curves", list(known)))
     picked = [known[name] for name in chosen]
     alike = len({run.config.protocol for run in picked}) == 1
-    # A number of folds is one word, so that none is told apart by half of it.
+    # A number of folds is one word, so that none is distinguished by half of it.
     plain = {
         run.id: title(run) if alike else label(run).replace(" folds", "\N{NO-BREAK SPACE}folds")
         for run in picked

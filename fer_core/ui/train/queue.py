@@ -1,4 +1,4 @@
-"""Runs that wait or go on, as cards that renew themselves; each end is announced once."""
+"""Runs that wait or are running, as cards that renew themselves; each end is announced once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def name_of(run: StoredRun) -> str:
 
 
 def active(lab: Lab, among: Sequence[str] | None = None) -> None:
-    """Draw a card for every run that waits or goes on, renewed every second while there are any.
+    """Draw a card for every run that waits or is running, renewed every second while there are any.
 
     Args:
         among: ids to look at; None for all.
@@ -123,7 +123,7 @@ def _cancel_all(lab: Lab, ids: Sequence[str]) -> None:
     if lab.demo or len(ids) < 2:
         return
     with st.popover(f"Cancel all {len(ids)}", icon=":material/stop:"):
-        st.write("What has been trained is kept: *Try again* goes on from there.")
+        st.write("What has been trained is kept: *Try again* continues from there.")
         if st.button(f"Cancel {len(ids)} runs", type="primary", key="cancel-all"):
             for run_id in ids:
                 executors.cancel(lab.settings, lab.store, run_id)

@@ -31,7 +31,7 @@ from .two_sets import two_sets_figures
 
 
 def run_view(lab: Lab, run_id: str) -> None:
-    """Draw one run: its progress while it goes on, its figures once it is done."""
+    """Draw one run: its progress while it is running, its figures once it is done."""
     run = lab.store.run(run_id)
     st.subheader(title(run) if run.config.goal == "train" else "Face detection")
     st.caption(f"Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}")
@@ -99,7 +99,7 @@ def _buttons(lab: Lab, run: StoredRun) -> None:
         return
     cancel_button(lab, run)
     if run.status in ("failed", "cancelled") and st.button(
-        "Try again", icon=":material/replay:", key=f"retry-{run.id}", help="Goes on from its last epoch"
+        "Try again", icon=":material/replay:", key=f"retry-{run.id}", help="Continues from its last epoch"
     ):
         retry(lab.store, run.id)
         executors.launch(lab.settings)

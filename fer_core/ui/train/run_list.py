@@ -1,4 +1,4 @@
-"""The list of all runs, newest first, a page at a time: `?before=<run>` goes on after that run."""
+"""The list of all runs, newest first, a page at a time: `?before=<run>` continues after that run."""
 
 from __future__ import annotations
 

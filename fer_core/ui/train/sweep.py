@@ -24,7 +24,7 @@ from . import queue
 
 
 def sweep_view(lab: Lab, name: str) -> None:
-    """Draw a sweep's runs: cards while they go on, a ranking of the finished ones, what went wrong."""
+    """Draw a sweep's runs: cards while they are running, a ranking of the finished ones, what went wrong."""
     runs = lab.store.sweep(name)
     done = [run for run in runs if run.status == "done"]
     st.subheader(f"{len(runs)} runs asked for together")
@@ -84,7 +84,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
     alike = [place.rank for place in places if place.noise]
     if alike:
         st.warning(
-            f"**Not told apart from the first: {', '.join(map(str, alike))}.** The difference's interval holds 0. "
+            f"**Not distinguishable from the first: {', '.join(map(str, alike))}.** The difference's interval holds 0. "
             "More seeds or images would be needed.",
             icon=":material/blur_on:",
         )

@@ -43,7 +43,7 @@ SIGHTS = {
         [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
     ),
 }
-#: CIEDE2000 at which patches of colour are told apart at a glance; 1 is barely seen side by side.
+#: CIEDE2000 at which patches of colour are distinguished at a glance; 1 is barely seen side by side.
 APART = 10
 
 

@@ -44,6 +44,6 @@ def test_values_are_shares_and_nats() -> None:
 
 
 def test_the_headline_disagreement_is_told() -> None:
-    told = " ".join(quote for _, quote in reported.DISAGREEMENTS[0].places)
-    assert "41.36%" in told
-    assert "43.24%" in told
+    shown = " ".join(quote for _, quote in reported.DISAGREEMENTS[0].places)
+    assert "41.36%" in shown
+    assert "43.24%" in shown

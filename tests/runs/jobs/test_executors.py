@@ -1,4 +1,4 @@
-"""Starting workers: one, detached, whoever asks; the real command line carries nothing out here."""
+"""Starting workers: one, detached, for every caller; the real command line carries nothing out here."""
 
 from __future__ import annotations
 

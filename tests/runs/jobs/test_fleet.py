@@ -19,7 +19,7 @@ from fer_core.runs.jobs.queue import claim, submit
 from fer_core.storage.store import Store
 
 GPUS = ["cuda:0", "cuda:1"]
-#: A worker that writes down its device, and dies where it is told to.
+#: A worker that writes down its device, and dies where it is asked to.
 STAND_IN = """
 import os, pathlib, signal, sys, time
 place = pathlib.Path(os.environ["FER_HOME"])

@@ -1,4 +1,4 @@
-"""A worker killed with SIGKILL while it trains a recipe beyond the paper's; another goes on to the same bits."""
+"""A worker killed with SIGKILL while it trains a recipe beyond the paper's; another continues to the same bits."""
 
 from __future__ import annotations
 

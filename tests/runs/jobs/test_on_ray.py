@@ -106,7 +106,7 @@ def definition(data: Path, n: int, **training: object) -> RunConfig:
 
 
 def same(homes: dict[str, Home], config: RunConfig) -> None:
-    """Check that a run told the same under both executors, the clock left out."""
+    """Check that a run reported the same under both executors, the clock left out."""
     here, there = homes["inline"].store, homes["ray"].store
     run_id = config.key()
     pd.testing.assert_frame_equal(here.predictions(run_id), there.predictions(run_id))

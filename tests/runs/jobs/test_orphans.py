@@ -119,7 +119,7 @@ def test_another_users_process_is_left_alone(start: Start) -> None:
 
 
 def test_the_systems_own_process_and_many_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGCONT, which does nothing to a process that goes on, should it be sent after all."""
+    """SIGCONT, which does nothing to a process that runs, should it be sent after all."""
     monkeypatch.setattr(Process, "lives", lambda _: True)
     monkeypatch.setattr(os, "geteuid", lambda: Path("/proc/1").stat().st_uid)
     for pid in (1, 0, -1):
@@ -174,7 +174,7 @@ def test_a_worker_that_is_only_late_goes_on(store: Store, worker: Callable[..., 
 def test_a_copied_home_leaves_the_originals_worker_alone(
     store: Store, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The copy's database names a worker that was never seen again there; it goes on where it belongs."""
+    """The copy's database names a worker that was never seen again there; it still works where it belongs."""
     run_id, _ = submit(store, config())
     child = start(CHILD, str(LEASE))
     wait_for(lambda: len(store.epochs(run_id)), 30.0)

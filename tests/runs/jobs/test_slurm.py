@@ -98,7 +98,7 @@ def wait_for(store: Store, run_id: str, condition: object = None, seconds: float
 def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
     generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
 ) -> None:
-    """The job is preempted in its first seconds; it is put back, goes on, and the bits are an undisturbed run's."""
+    """The job is preempted in its first seconds; it is put back, continues, and the bits are an undisturbed run's."""
     store, config = Store(settings.database), definition(generated, epochs=40)
     run_id, _ = submit(store, config)
     executors.launch(settings)

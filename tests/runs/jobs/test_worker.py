@@ -80,7 +80,7 @@ def test_only_the_named_run_is_carried_out(settings: Settings, store: Store) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "logged"),
+    ("error", "shown", "logged"),
     [
         (
             DataError("The set must have faces", fix="Add some"),
@@ -93,7 +93,7 @@ def test_only_the_named_run_is_carried_out(settings: Settings, store: Store) -> 
     ],
 )
 def test_errors_end_the_run_with_a_message_and_the_worker_goes_on(
-    settings: Settings, store: Store, error: Exception, told: str, logged: str
+    settings: Settings, store: Store, error: Exception, shown: str, logged: str
 ) -> None:
     broken, sound = (submit(store, config(number))[0] for number in range(2))
 
@@ -106,7 +106,7 @@ def test_errors_end_the_run_with_a_message_and_the_worker_goes_on(
     assert run_worker(settings, until_idle=True, poll=0.01, execute=fails_once) == 2
     run = store.run(broken)
     assert run.status == "failed"
-    assert run.error.startswith(told)
+    assert run.error.startswith(shown)
     assert logged in "\n".join(store.log(broken)["text"])
     assert len(store.epochs(broken)) == 1
     assert store.run(sound).status == "done"
@@ -212,7 +212,7 @@ def test_a_database_locked_beyond_patience_leaves_the_run_to_a_later_attempt(
     settings: Settings, store: Store
 ) -> None:
     run_id, _ = submit(store, config())
-    told: list[str] = []
+    shown: list[str] = []
 
     def blocked(config: RunConfig, report: Report, settings: Settings) -> RunResult:
         if report.attempt > 1:
@@ -222,7 +222,7 @@ def test_a_database_locked_beyond_patience_leaves_the_run_to_a_later_attempt(
         try:
             report.epoch(record(1))
         except StoreBusyError as error:
-            told.append(str(error))
+            shown.append(str(error))
             raise
         finally:
             locker.execute("ROLLBACK")
@@ -230,8 +230,8 @@ def test_a_database_locked_beyond_patience_leaves_the_run_to_a_later_attempt(
 
     run_worker(settings, until_idle=True, poll=0.02, execute=blocked, lease_seconds=LEASE, patience=0.05)
     run = store.run(run_id)
-    assert len(told) == 1
-    assert "locked" in told[0]
+    assert len(shown) == 1
+    assert "locked" in shown[0]
     assert (run.status, run.attempts, len(store.epochs(run_id))) == ("done", 2, EPOCHS)
 
 
