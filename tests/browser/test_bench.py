@@ -57,7 +57,7 @@ def expected(source: Path, home: Path) -> tuple[pd.DataFrame, int, int]:
         Artifacts(home / "artifacts").open("crops", definition(source, STRICT).crops_key())
     ).table
     before, faces = pick(table, len(table), len(table)), definition(source, LENIENT).faces
-    detector_of = detectors(faces, Artifacts(home / "artifacts"), load({"FER_DEVICE": "cpu"}))
+    detector_of = detectors(faces, Artifacts(home / "artifacts"), load(device="cpu"))
     changes, _ = attempt(open_dataset(str(source)).samples, before, faces, detector_of)
     failed = int((before["status"] != "found").sum())
     return changes, failed, len(before) - failed

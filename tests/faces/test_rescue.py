@@ -164,7 +164,7 @@ def test_a_killed_detection_with_second_looks_goes_on_where_it_stopped(
 def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path], tmp_path: Path) -> None:
     """Of photos turned by 85 degrees the detector loses some; turning back by 30 finds the same faces."""
     torch.set_num_threads(1)
-    detector_of = detectors(FacesConfig(), Artifacts(tmp_path), load({"FER_DEVICE": "cpu"}))
+    detector_of = detectors(FacesConfig(), Artifacts(tmp_path), load(device="cpu"))
     won = 0
     for path in [path for path in photos if path.name in ("003_08.jpg", "003_03.jpg")]:
         upright = np.asarray(Image.fromarray(load_rgb(path)).resize((240, 240)))
