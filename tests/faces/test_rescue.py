@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from faces_case import Finder, Silent, write_faces
+from faces_case import Finder, write_faces
 from PIL import Image
+from report_case import Recorder
 
 from fer_core.cli.main import app
 from fer_core.config.run import RESCUES, DataConfig, FacesConfig, RunConfig, parse
@@ -203,7 +204,7 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
 
     def table(policies: tuple[str, ...]) -> pd.DataFrame:
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig(rescue=policies))
-        return extract_faces(config, dataset, artifacts, Silent(), settings).table.set_index("name")
+        return extract_faces(config, dataset, artifacts, Recorder(), settings).table.set_index("name")
 
     plain, rescued = table(()), table(("rotate",))
     assert len(artifacts.keys("detections")) == 2
