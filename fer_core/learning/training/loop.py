@@ -26,8 +26,8 @@ from fer_core.learning.networks.transfer import Chain
 from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 
 from . import checkpoints
+from .fold import Progress
 from .precision import Precision, arithmetic, resolve
-from .progress import Progress
 from .trainer import Trainer
 
 if TYPE_CHECKING:

@@ -25,10 +25,9 @@ from fer_core.learning.reporting import EpochRecord
 
 from . import checkpoints
 from .evaluation import answers
-from .fold import Batch, FoldTraining
+from .fold import Batch, FoldTraining, Progress
 from .objective import mix
 from .precision import Precision
-from .progress import Progress
 from .sampling import cut_slices
 from .schedules import depths, rate
 

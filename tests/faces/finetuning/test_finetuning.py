@@ -279,7 +279,7 @@ def test_a_definition_names_it_and_the_detection_uses_it(
     assert tuned.crops_key() != plain.crops_key()
 
     image = load_rgb(seen.sample.path)
-    found = detectors(faces, artifacts, load({"FER_DEVICE": "cpu"}))(0.0).detect([image])[0]
+    found = detectors(faces, artifacts, load(device="cpu"))(0.0).detect([image])[0]
     same = MTCNN(weights=weights_of(artifacts, key)).detect([image])[0]
     pretrained = MTCNN().detect([image])[0]
     np.testing.assert_array_equal(found.probabilities, same.probabilities)
