@@ -62,20 +62,6 @@ class Finder:
         return Faces(image.shape[1], image.shape[0], boxes, sure, points)
 
 
-class Silent:
-    """A run's report that nobody reads."""
-
-    run_id, attempt = "silent", 1
-
-    def step(self, name: str, done: int, total: int) -> None: ...
-
-    def epoch(self, record: object) -> None: ...
-
-    def log(self, text: str) -> None: ...
-
-    def check(self) -> None: ...
-
-
 def by_level(image: np.ndarray) -> list[tuple[list[float], float]]:
     """Return no face below gray level 100, one below 190, else two."""
     level = float(image.mean())

@@ -5,50 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from report_case import Recorder
 from safetensors.torch import load_file
 
 from fer_core.config.run import RunConfig, parse
-from fer_core.errors import Cancelled
 from fer_core.evaluation.protocols import Fold
 from fer_core.learning.inputs.views import Inputs, prepare
 from fer_core.learning.networks.transfer import Chain, build
-from fer_core.learning.reporting import EpochRecord, FoldResult
+from fer_core.learning.reporting import FoldResult
 from fer_core.learning.training.loop import train
 from fer_core.storage.artifacts import Artifacts
 
 IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
-
-
-@dataclass
-class Recorder:
-    """A report that keeps all it hears and raises Cancelled at the given check."""
-
-    run_id: str = "0" * 16
-    attempt: int = 1
-    cancel_at_check: int = 0
-    checks: int = 0
-    epochs: list[EpochRecord] = field(default_factory=list)
-    steps: list[tuple[str, int, int]] = field(default_factory=list)
-
-    def step(self, name: str, done: int, total: int) -> None:
-        self.steps.append((name, done, total))
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.epochs.append(record)
-
-    def log(self, text: str) -> None:
-        raise AssertionError(text)
-
-    def check(self) -> None:
-        self.checks += 1
-        if self.checks == self.cancel_at_check:
-            raise Cancelled
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,18 +90,13 @@ def lineage(trace: Trace) -> dict[Stage, int]:
 
     Empty where no candidate passed P-Net; its best cell is then `Failure.box`.
     """
-    failure = trace.failure()
-    if failure is not None and failure.stage == "pnet":
-        return {}
-    found: dict[Stage, int] = {}
-    if failure is None:
-        if not len(trace.onet.kept):
-            return {}
+    failure, found = trace.failure(), dict[Stage, int]()
+    if len(trace.onet.kept):
         found["onet"] = int(trace.onet.kept[0])
-    elif failure.stage == "onet":
-        found["onet"] = int(np.nanargmax(trace.onet.scores))
+    elif failure is None or failure.stage == "pnet":
+        return {}
     else:
-        found["rnet"] = int(np.nanargmax(trace.rnet.scores))
+        found[failure.stage] = int(np.nanargmax(getattr(trace, failure.stage).scores))
     if "onet" in found:
         found["rnet"] = int(trace.rnet.kept[found["onet"]])
     found["pnet"] = int(trace.pnet.kept[found["rnet"]])

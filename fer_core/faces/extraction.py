@@ -36,6 +36,9 @@ TABLE = "crops.jsonl"
 #: Status of a frame that no face was looked for in (`FacesConfig.extract` off).
 NOT_DETECTED = "whole frame"
 
+#: What the table of crops takes from a sample.
+SAMPLE_FIELDS = ("name", "label", "split", "group", "clip")
+
 #: Frames handed to the detector at once.
 BATCH = 16
 
@@ -219,7 +222,7 @@ def _cut(
     crop = None if isinstance(frame, str) or left_out else cut(frame, chosen, config)
     height, width = (0, 0) if isinstance(frame, str) else frame.shape[:2]
     record = {
-        **{field: getattr(sample, field) for field in ("name", "label", "split", "group", "clip")},
+        **{field: getattr(sample, field) for field in SAMPLE_FIELDS},
         "status": chosen.status,
         "probability": chosen.probability,
         "box": None if chosen.box is None else list(chosen.box),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from faces_case import Silent
+from report_case import Recorder
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
@@ -67,7 +67,7 @@ def detect_and_cut(source: str, log: Path, pause: float = 0.0) -> None:
         patch.setattr(extraction, "cut", noted_cut)
         dataset, here = open_dataset(source), settings_module.load()
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig(size=64))
-        run(config, dataset, Artifacts(here.artifacts), Silent(), here)
+        run(config, dataset, Artifacts(here.artifacts), Recorder(), here)
 
 
 def kill_when(source: Path, log: Path, ready: Callable[[], bool]) -> None:

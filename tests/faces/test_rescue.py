@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from faces_case import Finder, Silent, write_faces
+from faces_case import Finder, write_faces
 from PIL import Image
+from report_case import Recorder
 
 from fer_core.cli.main import app
 from fer_core.config.run import RESCUES, DataConfig, FacesConfig, RunConfig, parse
@@ -196,20 +197,24 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
     path = next(path for path in photos if path.name == "003_08.jpg")
     upright = np.asarray(Image.fromarray(load_rgb(path)).resize((240, 240)))
     Image.fromarray(upright).save(folder / "upright.png")
-    Image.fromarray(turned(upright, 85).image).save(folder / "side.png")
+    view = turned(upright, 85)
+    Image.fromarray(view.image).save(folder / "side.png")
     dataset = open_dataset(str(folder.parent), layout="folder")
     artifacts = Artifacts(tmp_path / "artifacts")
     settings = load(home=tmp_path, device="cpu", threads=1)
 
     def table(policies: tuple[str, ...]) -> pd.DataFrame:
         config = RunConfig(goal="faces", data=data_config(dataset), faces=FacesConfig(rescue=policies))
-        return extract_faces(config, dataset, artifacts, Silent(), settings).table.set_index("name")
+        return extract_faces(config, dataset, artifacts, Recorder(), settings).table.set_index("name")
 
     plain, rescued = table(()), table(("rotate",))
     assert len(artifacts.keys("detections")) == 2
     assert list(plain.loc[["happy/side.png", "happy/upright.png"], "status"]) == ["none", "found"]
     assert list(rescued.loc[["happy/side.png", "happy/upright.png"], "status"]) == ["found", "found"]
     assert rescued.loc["happy/side.png", "rescued_by"] == "rotate"
+    back = np.linalg.inv(np.vstack([view.to_source, [0, 0, 1]]))[:2]
+    true = map_boxes(np.array([plain.loc["happy/upright.png", "box"]]), back)
+    assert overlaps(np.array([rescued.loc["happy/side.png", "box"]]), true).item() > 0.6
     assert rescued.loc["happy/upright.png", "box"] == plain.loc["happy/upright.png", "box"]
     assert faces_summary(plain.reset_index())["rescued"] == {}
     assert faces_summary(rescued.reset_index())["rescued"] == {"rotate": 1}

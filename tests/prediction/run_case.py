@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline_case import Watcher, definition
+from pipeline_case import definition
+from report_case import Recorder
 
 from fer_core.config.run import ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings
@@ -15,4 +16,4 @@ from fer_core.runs.pipeline.run import execute
 def finished(source: Path, settings: Settings, **changed: object) -> tuple[RunConfig, RunResult]:
     """Return the definition of a run on a data set, with some fields changed, and its result; it is run once a home."""
     config = definition(source, **{"protocol": ProtocolConfig(name="stratified", folds=2), **changed})
-    return config, execute(config, Watcher(), settings)
+    return config, execute(config, Recorder(), settings)

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from report_case import Recorder
 from sqlalchemy import text
-from training_case import Recorder
 from worker_case import config, execute
 
 from fer_core.cli.main import main

@@ -78,6 +78,8 @@ class _Batch:
     ) -> None:
         self.config, self.features, self.folds = config, features, folds
         self.bidirectional = isinstance(config, BdnnConfig)
+        self.alternate = config.alternate if isinstance(config, BdnnConfig) else 0
+        self.reverse_weight = config.reverse_weight if isinstance(config, BdnnConfig) else 0.0
         self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
         self.model = Bdnn(config, features.shape[1], [(fold.seed, fold.fold) for fold in folds]).to(device)
         values = torch.as_tensor(features, dtype=torch.float32, device=device)
@@ -97,7 +99,7 @@ class _Batch:
 
     def train(self, report: Report, first: int, total: int) -> list[FoldResult]:
         """Take every step; an epoch's figures come from the pass that the next step needs anyway."""
-        epochs, steps = self.config.epochs, _Steps(self.config, self.model)
+        epochs, optimisers = self.config.epochs, self._optimisers()
         records: list[list[BdnnEpoch]] = [[] for _ in self.folds]
         began = time.perf_counter()
         for epoch in range(epochs + 1):
@@ -114,8 +116,23 @@ class _Batch:
                 report.step("train", first * epochs + epoch * len(self.folds), total * epochs)
             if epoch < epochs:
                 train = self._parts(epoch + 1)[0]
-                steps.take(epoch, _mean(losses, train).sum(), _mean(reverse, train).sum())
+                loss = _mean(losses, train).sum()
+                turn = epoch // self.alternate % 2 if self.alternate else 0
+                if turn or (self.reverse_weight and not self.alternate):
+                    back = _mean(reverse, train).sum()
+                    loss = back if turn else loss + self.reverse_weight * back
+                optimisers[turn].zero_grad()
+                loss.backward()
+                optimisers[turn].step()
         return self._results(logits, records)
+
+    def _optimisers(self) -> list[Adam]:
+        """Return one Adam for what is trained together, or one a direction where they alternate (table 1)."""
+        model, lr = self.model, self.config.lr
+        forward = [*model.weights, *model.forward_biases]
+        if self.alternate:
+            return [Adam(forward, lr=lr), Adam([*model.weights, *model.reverse_biases], lr=lr)]
+        return [Adam([*forward, *model.reverse_biases] if self.reverse_weight else forward, lr=lr)]
 
     def _parts(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the weight of every image in the training and the validation loss: (F, N) of 0 and 1 each."""
@@ -199,34 +216,6 @@ class _Batch:
                 )
             )
         return found
-
-
-class _Steps:
-    """Which direction descends at a step, and by which Adam (table 1 lists one for each direction)."""
-
-    def __init__(self, config: BdnnConfig | MlpConfig, model: Bdnn) -> None:
-        self.alternate = config.alternate if isinstance(config, BdnnConfig) else 0
-        self.reverse_weight = config.reverse_weight if isinstance(config, BdnnConfig) else 0.0
-        forward = [*model.weights, *model.forward_biases]
-        reverse = [*model.weights, *model.reverse_biases]
-        if self.alternate:
-            self.optimisers = [Adam(forward, lr=config.lr), Adam(reverse, lr=config.lr)]
-        elif self.reverse_weight:
-            self.optimisers = [Adam([*forward, *model.reverse_biases], lr=config.lr)]
-        else:
-            self.optimisers = [Adam(forward, lr=config.lr)]
-
-    def take(self, step: int, forward: Tensor, reverse: Tensor) -> None:
-        """Descend: steps count from 0; losses are sums over the folds of their means over training images."""
-        turn = step // self.alternate % 2 if self.alternate else 0
-        if self.alternate:
-            loss = (forward, reverse)[turn]
-        else:
-            loss = forward + self.reverse_weight * reverse if self.reverse_weight else forward
-        optimiser = self.optimisers[turn]
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
 
 
 def _mean(values: Tensor, part: Tensor) -> Tensor:

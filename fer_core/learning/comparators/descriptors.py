@@ -35,19 +35,13 @@ LUMA = np.array([0.299, 0.587, 0.114])
 Progress = Callable[[int, int], None]
 
 
-def describe(
-    crops: np.ndarray,
-    config: ImageInputs,
-    progress: Progress | None = None,
-    workers: int | None = None,
-) -> np.ndarray:
+def describe(crops: np.ndarray, config: ImageInputs, progress: Progress | None = None) -> np.ndarray:
     """Describe every crop.
 
     Args:
         crops: (N, H, W, 3) uint8 RGB; an array or a memory-map.
         config: which descriptor and how.
         progress: called with (done, N) after each image.
-        workers: threads; the number of CPU cores if None. The result doesn't depend on it.
 
     Returns:
         (N, D) float32, rows in the order of the crops.
@@ -62,7 +56,7 @@ def describe(
     describe_one = DESCRIPTORS[config.kind]
     rows: list[np.ndarray] = []
     # One image is too small a matrix for BLAS's own threads: beside these they would only get in each other's way.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for row in pool.map(lambda crop: describe_one(crop @ LUMA, config), crops):
             rows.append(row)
             if progress is not None:

@@ -18,11 +18,6 @@ SIGMA, BELOW_UPPER, STEPS, LOWER_OF_UPPER = 2.0**0.5, 0.7, 64, 0.4
 DECIMALS = 6
 
 
-def size(config: PhogConfig) -> int:
-    """Return the number of figures: bins x (1 + 4 + ... + 4^L)."""
-    return config.bins * sum(4**level for level in range(config.levels + 1))
-
-
 def describe_one(gray: np.ndarray, config: PhogConfig) -> np.ndarray:
     """Return the PHOG of one gray image.
 

@@ -67,7 +67,7 @@ class MBConv(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The network as one module; input (N, 3, H, W) scaled as (x - 127) / 128, output (N, classes) logits."""
+    """The network's parts; `chain` maps (N, 3, H, W), scaled as (x - 127) / 128, to logits (N, classes)."""
 
     def __init__(self, classes: int = 1000) -> None:
         super().__init__()
@@ -93,9 +93,3 @@ class EfficientNetLite0(nn.Module):
         blocks["pool"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         blocks["fc"] = self._fc
         return blocks
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, classes)."""
-        for block in self.chain().values():
-            x = block(x)
-        return x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,15 +13,34 @@ from torch.nn import functional as F
 from fer_core.config.run import TrainingConfig
 from fer_core.errors import TrainingError
 from fer_core.evaluation.protocols.inner import Part
-from fer_core.learning.networks.transfer import reset_head
-from fer_core.learning.reporting import EpochRecord
+from fer_core.learning.networks.transfer import derived_seed, reset_head
+from fer_core.learning.reporting import EpochRecord, Report
 
 from .objective import Objective
-from .sampling import cut_batches, draw_order, draw_views, mixing
+from .sampling import cut_batches, draw_order, draw_views
 from .schedules import chosen_epoch, enough, rate, thawed
 
 #: Positions of a batch's images, and the view (or seed of the change) of each where there are any: (B,) each.
 Batch = tuple[np.ndarray, np.ndarray]
+
+
+class Progress:
+    """The report with a count of finished epochs, over all folds."""
+
+    def __init__(self, report: Report, total: int) -> None:
+        self.report, self.total, self.done = report, total, 0
+
+    def epochs(self, records: Sequence[EpochRecord], *, of: int = 0) -> None:
+        """Report epochs; those of a fold that ended before epoch `of` count for the ones it left out too."""
+        for record in records:
+            self.report.epoch(record)
+        folds = len({(record.seed, record.fold) for record in records})
+        self.count(max(len(records), folds * of))
+
+    def count(self, epochs: int) -> None:
+        """Count epochs as done; fewer than 0 to take back."""
+        self.done += epochs
+        self.report.step("train", self.done, self.total)
 
 
 class FoldTraining:
@@ -70,7 +90,8 @@ class FoldTraining:
         draws = draw_views(self.fold, epoch, len(order), changes.views) if changes.active else order
         size = recipe.batch_size
         self.batches = list(zip(cut_batches(order, size), cut_batches(draws, size), strict=True))
-        self.mixer, self.seen = mixing(self.fold, epoch), []
+        self.mixer = np.random.default_rng(derived_seed(self.fold.seed, self.fold.fold, epoch, 3))
+        self.seen = []
         self.network.train()
         deepest = thawed(recipe, epoch)
         if deepest is None:

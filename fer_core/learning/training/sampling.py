@@ -36,11 +36,6 @@ def draw_views(fold: Fold, epoch: int, count: int, views: int) -> np.ndarray:
     return rng.integers(0, views or 2**62, count)
 
 
-def mixing(fold: Fold, epoch: int) -> np.random.Generator:
-    """Return the generator from which an epoch's mixup draws."""
-    return np.random.default_rng(derived_seed(fold.seed, fold.fold, epoch, 3))
-
-
 def cut_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """Cut an epoch's order into batches; a last batch of one joins the one before it.
 

@@ -25,10 +25,9 @@ from fer_core.learning.reporting import EpochRecord
 
 from . import checkpoints
 from .evaluation import answers
-from .fold import Batch, FoldTraining
+from .fold import Batch, FoldTraining, Progress
 from .objective import mix
 from .precision import Precision
-from .progress import Progress
 from .sampling import cut_slices
 from .schedules import depths, rate
 
@@ -84,7 +83,20 @@ class Trainer:
         the micro-batch alone and not from when memory ran out.
         """
         state = finals[0].with_name("state-" + finals[0].name)
-        while not self._fits(state, save_every_s):
+        while True:
+            try:
+                self._train(state, save_every_s)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if self.micro <= LEAST:
+                    raise TrainingError(
+                        "A batch must fit into the device's memory",
+                        got=f"batch size {self.recipe.batch_size}",
+                        fix="Lower the batch size, or unfreeze fewer blocks",
+                    ) from error
+            # Outside the handler, which would keep the failed pass's tensors alive.
             self.micro = max(LEAST, self.micro // 2)
             state.unlink(missing_ok=True)
             self.progress.count(-sum(len(one.records) for one in self.folds))
@@ -95,21 +107,6 @@ class Trainer:
         for one, path in zip(self.folds, finals, strict=True):
             self._finish(one, path)
         state.unlink(missing_ok=True)
-
-    def _fits(self, state: Path, save_every_s: float) -> bool:
-        try:
-            self._train(state, save_every_s)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            if self.micro <= LEAST:
-                raise TrainingError(
-                    "A batch must fit into the device's memory",
-                    got=f"batch size {self.recipe.batch_size}",
-                    fix="Lower the batch size, or unfreeze fewer blocks",
-                ) from error
-            return False
-        return True
 
     def _train(self, state: Path, save_every_s: float) -> None:
         start = self._restore(state) if state.exists() else 0

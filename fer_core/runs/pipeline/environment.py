@@ -30,7 +30,7 @@ def describe_environment(device: str) -> dict[str, object]:
         "platform": platform.platform(terse=True),
         "cores": os.cpu_count(),
         "device": device,
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: metadata.version(name) for name in PACKAGES},
     }
 
 
@@ -47,10 +47,3 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

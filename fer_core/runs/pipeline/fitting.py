@@ -55,7 +55,6 @@ class Fitter:
         read: returns the folds from a finished folder.
         trained: number of trained figures of one fold's model; None where there is no such number.
         apart: the folds in groups, each of which `build` can fit alone into the same folder, with the same bits.
-        together: what the run's log says of folds that share a group.
     """
 
     prepare: Callable[[Source], ModelInputs]
@@ -63,7 +62,6 @@ class Fitter:
     read: Callable[[Work, Path], list[FoldResult]]
     trained: Callable[[Work], int | None]
     apart: Callable[[Work], list[list[Fold]]] = lambda work: [list(work.folds)]
-    together: str = ""
 
 
 def fit(work: Work, build: Callable[[Work, Path], None]) -> list[FoldResult]:
@@ -160,14 +158,7 @@ DENSE = Fitter(features_of, _build_dense, _read_fitted, _dense_trained)
 
 #: Every kind of model. A new one is a config in the union, and a row here.
 FITTERS: dict[str, Fitter] = {
-    "transfer": Fitter(
-        crops_of,
-        _build_transfer,
-        _read_transfer,
-        _transfer_trained,
-        _transfer_apart,
-        ", their heads side by side",
-    ),
+    "transfer": Fitter(crops_of, _build_transfer, _read_transfer, _transfer_trained, _transfer_apart),
     "svm": Fitter(features_of, _build_svm, _read_fitted, lambda _: None),
     "bdnn": DENSE,
     "mlp": DENSE,

@@ -25,7 +25,7 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.feature_table import join, read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT, row_names
 from fer_core.errors import DataError
-from fer_core.faces.extraction import NOT_DETECTED, Crops
+from fer_core.faces.extraction import NOT_DETECTED, SAMPLE_FIELDS, Crops
 from fer_core.learning.inputs.reuse import marks_of, write_rows
 from fer_core.learning.networks.backbones import weight_status
 from fer_core.learning.reporting import Report
@@ -196,11 +196,7 @@ def samples_table(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "name": sample.name,
-                "label": sample.label,
-                "split": sample.split,
-                "group": sample.group,
-                "clip": sample.clip,
+                **{field: getattr(sample, field) for field in SAMPLE_FIELDS},
                 "status": NOT_DETECTED,
                 "rescued_by": None,
                 "row": row,

@@ -106,7 +106,8 @@ def run(
         settings=settings,
         device=device,
     )
-    together = fitter.together if len(fitter.apart(work)) < len(folds) else ""
+    stacked = config.trains_backbone and len(fitter.apart(work)) < len(folds)
+    together = ", their heads side by side" if stacked else ""
     report.log(f"{len(used)} images, {len(folds)} folds, on {device}{together}")
     results = fit(work, engine.fit)
     predictions = held_out(used, results)

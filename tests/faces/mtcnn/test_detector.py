@@ -130,12 +130,6 @@ def test_strips_of_a_level_equal_the_whole(case: str, reference: Reference):
     assert_equal(found, CASES[case](), reference)
 
 
-def test_nets_outside_the_blocked_layout_find_the_same(monkeypatch: pytest.MonkeyPatch, reference: Reference):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    [found] = detect(MTCNN(), several())
-    assert_equal(found, several(), reference)
-
-
 def test_mixed_sizes_in_one_call_equal_one_by_one(detector: MTCNN):
     images = [np.asarray(case().convert("RGB")) for case in CASES.values()] * 2
     small = MTCNN()

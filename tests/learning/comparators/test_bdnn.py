@@ -47,16 +47,6 @@ def test_gradients_of_both_directions_add_up_in_the_same_tensor() -> None:
         torch.testing.assert_close(total, one + other)
 
 
-def test_a_step_in_reverse_changes_what_goes_forward() -> None:
-    model = shaken()
-    x = torch.randn(2, 3, 9)
-    before = model(x).detach()
-    optimiser = torch.optim.SGD([*model.weights, *model.reverse_biases], lr=0.1)
-    model.reverse(torch.ones(2, 1, 7)).square().sum().backward()
-    optimiser.step()
-    assert not torch.allclose(before, model(x))
-
-
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_both_directions_match_plain_loops(activation: str) -> None:
     config = BdnnConfig(hidden=(6, 5, 4), activation=activation)  # type: ignore[arg-type]
@@ -112,22 +102,6 @@ def test_distances_match_plain_loops_and_vanish_at_the_prototype() -> None:
             for label in range(7):
                 gap = (features[image] - faces[fold, label]) / scale[fold, 0]
                 assert found[fold, image, label] == pytest.approx((gap @ gap / 9) ** 0.5, abs=2e-3)
-
-
-def test_the_extra_target_is_the_mean_of_the_inputs() -> None:
-    model = shaken(BdnnConfig(hidden=(6, 5, 4), mean_node=True))
-    x = torch.randn(2, 3, 9)
-    y = model.targets(torch.tensor([2, 0, 6]), x)
-    assert y.shape == model(x).shape == (2, 3, 8)
-    assert y[:, :, :7].argmax(dim=2).tolist() == [[2, 0, 6]] * 2
-    torch.testing.assert_close(y[:, :, 7], x.sum(dim=2) / 9)
-
-
-def test_each_fold_starts_from_its_own_draw() -> None:
-    both, alone = Bdnn(CONFIG, 9, [(0, 0), (0, 1)]), Bdnn(CONFIG, 9, [(0, 1)])
-    for pair, single in zip(both.weights, alone.weights, strict=True):
-        assert torch.equal(pair[1:], single)
-        assert not torch.equal(pair[0], pair[1])
 
 
 @pytest.mark.parametrize("mean_node", [False, True])

@@ -5,38 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from report_case import Recorder
 from sklearn.model_selection import StratifiedKFold
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig
 from fer_core.errors import Cancelled, DataError, TrainingError
 from fer_core.learning.comparators import bdnn_training
 from fer_core.learning.comparators.bdnn_training import fit_folds
-from fer_core.learning.reporting import BdnnEpoch, EpochRecord, FoldResult
+from fer_core.learning.reporting import BdnnEpoch, FoldResult
 
 SMALL = {"hidden": (8, 6, 5), "epochs": 12}
-
-
-class Report:
-    run_id, attempt = "run", 1
-
-    def __init__(self, stop_after: int = 10**9) -> None:
-        self.records: list[EpochRecord] = []
-        self.steps: list[tuple[str, int, int]] = []
-        self.checks, self.stop_after = 0, stop_after
-
-    def check(self) -> None:
-        self.checks += 1
-        if self.checks > self.stop_after:
-            raise Cancelled
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.records.append(record)
-
-    def step(self, name: str, done: int, total: int) -> None:
-        self.steps.append((name, done, total))
-
-    def log(self, text: str) -> None:
-        raise AssertionError(text)
 
 
 @dataclass
@@ -76,7 +54,7 @@ def drawn() -> tuple[np.ndarray, np.ndarray, list[Cut]]:
 def fit(
     config: BdnnConfig | MlpConfig, features: np.ndarray, labels: np.ndarray, folds: list
 ) -> list[FoldResult]:
-    return fit_folds(config, features, labels, folds, Report())
+    return fit_folds(config, features, labels, folds, Recorder())
 
 
 @pytest.mark.parametrize(
@@ -181,13 +159,13 @@ def test_every_epoch_matches_a_network_written_by_hand(config: BdnnConfig, drawn
 
 def test_records_reach_the_report_with_both_directions(drawn: tuple) -> None:
     features, labels, folds = drawn
-    report = Report()
+    report = Recorder()
     found = fit_folds(BdnnConfig(**SMALL), features, labels, folds, report)
-    assert len(report.records) == 4 * 12
-    assert all(isinstance(record, BdnnEpoch) for record in report.records)
-    assert {(record.seed, record.fold) for record in report.records} == {(5, 0), (5, 1), (5, 2), (5, 3)}
+    assert len(report.epochs) == 4 * 12
+    assert all(isinstance(record, BdnnEpoch) for record in report.epochs)
+    assert {(record.seed, record.fold) for record in report.epochs} == {(5, 0), (5, 1), (5, 2), (5, 3)}
     assert report.steps[-1] == ("train", 48, 48)
-    assert found[0].epochs[0] in report.records
+    assert found[0].epochs[0] in report.epochs
     assert found[0].epochs[0].images == len(folds[0].train)
     assert found[0].epochs[-1].train_reverse_loss < found[0].epochs[0].train_reverse_loss
 
@@ -246,7 +224,7 @@ def test_folds_in_turns_are_the_same_folds(drawn: tuple, monkeypatch: pytest.Mon
     config = BdnnConfig(**SMALL)
     together = fit(config, features, labels, folds)
     monkeypatch.setattr(bdnn_training, "STACK_LIMIT", 3 * features.size)
-    report = Report()
+    report = Recorder()
     turns = fit_folds(config, features, labels, folds, report)
     assert [fold.fold for fold in turns] == [0, 1, 2, 3]
     assert report.steps[-1] == ("train", 48, 48)
@@ -257,10 +235,10 @@ def test_folds_in_turns_are_the_same_folds(drawn: tuple, monkeypatch: pytest.Mon
 
 def test_stops_when_asked(drawn: tuple) -> None:
     features, labels, folds = drawn
-    report = Report(stop_after=5)
+    report = Recorder(cancel_at_check=6)
     with pytest.raises(Cancelled):
         fit_folds(BdnnConfig(**SMALL), features, labels, folds, report)
-    assert max(record.epoch for record in report.records) == 4
+    assert max(record.epoch for record in report.epochs) == 4
 
 
 def test_bad_features_and_losses_are_refused(drawn: tuple) -> None:

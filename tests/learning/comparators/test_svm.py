@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from report_case import Recorder
 from scipy.special import log_softmax
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -20,21 +21,6 @@ CONFIG = SvmConfig(costs=(0.1, 1.0, 10.0), gammas=(1.0,))
 Draw = tuple[np.ndarray, np.ndarray, list[Any]]
 
 
-class Report:
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, int, int]] = []
-        self.lines: list[str] = []
-
-    def check(self) -> None:
-        pass
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def step(self, name: str, done: int, total: int) -> None:
-        self.steps.append((name, done, total))
-
-
 @pytest.fixture
 def drawn() -> Draw:
     """Return 105 images of seven overlapping classes in 12 dimensions and three folds."""
@@ -48,7 +34,7 @@ def drawn() -> Draw:
 
 def test_folds_come_back_with_probabilities_better_than_chance(drawn: Draw) -> None:
     features, labels, folds = drawn
-    report = Report()
+    report = Recorder()
     found = svm.fit_folds(CONFIG, features, labels, folds, report)  # type: ignore[arg-type]
     assert [(fold.seed, fold.fold) for fold in found] == [(4, 0), (4, 1), (4, 2)]
     assert report.steps == [("folds", 1, 3), ("folds", 2, 3), ("folds", 3, 3)]
@@ -64,7 +50,7 @@ def test_folds_come_back_with_probabilities_better_than_chance(drawn: Draw) -> N
 
 def test_agrees_with_a_scikit_learn_grid_search(drawn: Draw) -> None:
     features, labels, folds = drawn
-    for fold, result in zip(folds, svm.fit_folds(CONFIG, features, labels, folds, Report()), strict=True):  # type: ignore[arg-type]
+    for fold, result in zip(folds, svm.fit_folds(CONFIG, features, labels, folds, Recorder()), strict=True):  # type: ignore[arg-type]
         plain = GridSearchCV(
             make_pipeline(StandardScaler(), PCA(0.98, svd_solver="full"), SVC(gamma="scale")),
             {"svc__C": list(CONFIG.costs)},
@@ -81,12 +67,12 @@ def test_agrees_with_a_scikit_learn_grid_search(drawn: Draw) -> None:
 
 def test_nothing_is_learned_from_the_held_out_part(drawn: Draw) -> None:
     features, labels, folds = drawn
-    first = svm.fit_folds(CONFIG, features, labels, folds[:1], Report())[0]  # type: ignore[arg-type]
+    first = svm.fit_folds(CONFIG, features, labels, folds[:1], Recorder())[0]  # type: ignore[arg-type]
     poisoned, wrong = features.copy(), labels.copy()
     half = folds[0].validation[::2]
     poisoned[half] *= 1e6
     wrong[folds[0].validation] = 0
-    again = svm.fit_folds(CONFIG, poisoned, wrong, folds[:1], Report())[0]  # type: ignore[arg-type]
+    again = svm.fit_folds(CONFIG, poisoned, wrong, folds[:1], Recorder())[0]  # type: ignore[arg-type]
     assert first.note == again.note
     np.testing.assert_array_equal(first.probabilities[1::2], again.probabilities[1::2])
     assert not np.array_equal(first.probabilities[::2], again.probabilities[::2])
@@ -109,7 +95,7 @@ def test_a_class_that_training_lacks_gets_no_probability(drawn: Draw) -> None:
     features, labels, _ = drawn
     few = np.flatnonzero(np.isin(labels, (3, 4)))
     fold = SimpleNamespace(seed=0, fold=0, train=few[:20], validation=few[20:])
-    found = svm.fit_folds(CONFIG, features, labels, [fold], Report())[0]  # type: ignore[arg-type, list-item]
+    found = svm.fit_folds(CONFIG, features, labels, [fold], Recorder())[0]  # type: ignore[arg-type, list-item]
     assert not found.probabilities[:, [0, 1, 2, 5, 6]].any()
     np.testing.assert_allclose(found.probabilities[:, [3, 4]].sum(axis=1), 1.0, rtol=1e-5)
 
@@ -127,7 +113,7 @@ def test_inner_splits_keep_groups_whole_and_fall_back_to_fewer() -> None:
 def test_groups_reach_the_inner_splits(drawn: Draw) -> None:
     features, labels, folds = drawn
     with pytest.raises(DataError, match="two groups"):
-        svm.fit_folds(CONFIG, features, labels, folds, Report(), ["the only film"] * 105)  # type: ignore[arg-type]
+        svm.fit_folds(CONFIG, features, labels, folds, Recorder(), ["the only film"] * 105)  # type: ignore[arg-type]
 
 
 def test_hopeless_data_is_refused(drawn: Draw) -> None:
@@ -135,9 +121,9 @@ def test_hopeless_data_is_refused(drawn: Draw) -> None:
     missing = features.copy()
     missing[3, 2] = np.nan
     with pytest.raises(DataError, match="1 images with NaN"):
-        svm.fit_folds(CONFIG, missing, labels, folds, Report())  # type: ignore[arg-type]
+        svm.fit_folds(CONFIG, missing, labels, folds, Recorder())  # type: ignore[arg-type]
     with pytest.raises(DataError, match="same for every image"):
-        svm.fit_folds(CONFIG, np.ones_like(features), labels, folds, Report())  # type: ignore[arg-type]
+        svm.fit_folds(CONFIG, np.ones_like(features), labels, folds, Recorder())  # type: ignore[arg-type]
     with pytest.raises(DataError, match="one class in"):
         svm.inner_splits(np.zeros(9, int), None, 3, 0, "seed 0, fold 0")
     with pytest.raises(DataError, match="two images of each class"):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_case import CPU, Recorder, crops_and_labels, one_thread, run_config, small_chain
+from report_case import Recorder
+from training_case import CPU, crops_and_labels, one_thread, run_config, small_chain
 
 from fer_core.config.run import AugmentationConfig
 from fer_core.learning.inputs.prefix import forward

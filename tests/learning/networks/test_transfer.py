@@ -14,17 +14,8 @@ from fer_core.errors import WeightsError
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.efficientnet_lite import EfficientNetLite0
-from fer_core.learning.networks.transfer import BUILDERS, Chain, build, derived_seed, reset_head
+from fer_core.learning.networks.transfer import BUILDERS, Chain, build, reset_head
 from fer_core.learning.networks.weights import load_weights, read_tensors
-
-SMALL = [
-    "resnet18",
-    "resnet18_plain",
-    "efficientnet_lite0",
-    "resnet50",
-    "convnext_tiny",
-    "inception_resnet_v1",
-]
 
 
 def own_file(path: Path, tensors: dict[str, torch.Tensor], backbone: str) -> TransferConfig:
@@ -73,25 +64,13 @@ def test_sources_are_those_of_the_libraries(name: str) -> None:
         assert tuple(found.transforms().std) == BACKBONES[name].std
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name not in ("vgg16", "efficientnet_lite0")])
 def test_a_chain_computes_what_its_network_does(name: str) -> None:
     torch.manual_seed(0)
     net, blocks = BUILDERS[name]()
-    net, x = net.eval(), torch.randn(2, 3, 96, 96)
-    y = x
-    for block in blocks.values():
-        y = block.eval()(y)
-    assert torch.allclose(net(x), y, atol=1e-5)
-
-
-def test_chains_of_one_input_size_compute_what_their_networks_do() -> None:
-    torch.manual_seed(0)
-    vit, blocks = BUILDERS["vit_b_16"]()
-    x = torch.randn(1, 3, 224, 224)
-    assert torch.allclose(vit.eval()(x), torch.nn.Sequential(*blocks.values()).eval()(x), atol=1e-4)
-    inception, blocks = BUILDERS["inception_v3"]()
-    x = torch.randn(1, 3, 96, 96)
-    assert torch.allclose(inception.eval()(x), torch.nn.Sequential(*blocks.values()).eval()(x), atol=1e-5)
+    side = 224 if name == "vit_b_16" else 96
+    x = torch.randn(2, 3, side, side)
+    assert torch.allclose(net.eval()(x), torch.nn.Sequential(*blocks.values()).eval()(x), atol=1e-4)
 
 
 def test_the_plain_network_is_resnet18_without_shortcuts() -> None:
@@ -113,13 +92,14 @@ def test_lite0_sees_what_is_in_a_photograph() -> None:
     assert tensors is not None
     net = EfficientNetLite0()
     net.load_state_dict(tensors, strict=True)
+    chain = torch.nn.Sequential(*net.chain().values()).eval()
     row = BACKBONES["efficientnet_lite0"]
     for name, seen in (("china.jpg", "palace"), ("flower.jpg", "daisy")):
         photo = load_sample_image(name)
         middle = (photo.shape[1] - photo.shape[0]) // 2
         square = photo[:, middle : middle + photo.shape[0]]
         with torch.no_grad():
-            logits = net.eval()(to_input(square[None], row))[0]
+            logits = chain(to_input(square[None], row))[0]
         assert seen in [NAMES[index] for index in logits.topk(3).indices]
 
 
@@ -156,11 +136,6 @@ def test_heads_differ_by_seed_and_fold_alone() -> None:
     assert len({own.tobytes() for own in heads}) == 4
     assert np.abs(heads).max() <= 512**-0.5
     assert np.std(heads) == pytest.approx(512**-0.5 / 3**0.5, rel=0.02)
-
-
-def test_derived_seeds_are_stable() -> None:
-    assert derived_seed(0, 1) != derived_seed(1, 0)
-    assert 0 <= derived_seed(0, 0) < 2**63
 
 
 @pytest.mark.parametrize("classes", [1000, 7, None])

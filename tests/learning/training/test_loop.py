@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from report_case import Recorder
 from training_case import (
     CPU,
     SIDE,
     PlainFold,
-    Recorder,
     crops_and_labels,
     fit,
     one_thread,
@@ -163,15 +163,6 @@ def narrow_vgg() -> tuple[torch.nn.Module, Blocks]:
     return net, blocks | {"fc6": wide, "fc7": rest, "fc": torch.nn.Linear(64, 7)}
 
 
-def test_stacked_folds_equal_folds_trained_alone(tmp_path: Path) -> None:
-    config = run_config("efficientnet_lite0", 1, "imagenet", epochs=3)
-    folds = two_folds(seed=0) + two_folds(seed=1)
-    together = fit(config, tmp_path / "together", folds=folds)
-    alone = [fit(config, tmp_path / f"{i}", folds=[fold])[0] for i, fold in enumerate(folds)]
-    assert outcome(together) == outcome(alone)
-    assert len({result.probabilities.tobytes() for result in together}) == 4
-
-
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_killed_training_ends_with_the_same_bits(n: int, tmp_path: Path) -> None:
     config = run_config("efficientnet_lite0", n, "imagenet", epochs=3)
@@ -294,7 +285,8 @@ import os, signal, sys
 from pathlib import Path
 import torch
 sys.path[:0] = [{root!r}, {tests!r}]
-from training_case import Recorder, fit, run_config
+from report_case import Recorder
+from training_case import fit, run_config
 torch.set_num_threads(1)
 
 class Dying(Recorder):

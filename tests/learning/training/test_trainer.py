@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from report_case import Recorder
 from safetensors.torch import load_file
 from training_case import (
-    Recorder,
     crops_and_labels,
     fit,
     one_thread,
@@ -59,13 +59,6 @@ EVERYTHING = GRADUAL | {
 def _one_thread():
     with one_thread():
         yield
-
-
-class Heard(Recorder):
-    """A recorder that keeps log lines."""
-
-    def log(self, text: str) -> None:
-        self.lines = [*getattr(self, "lines", []), text]
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -246,7 +239,7 @@ def roomy(most: int, since: int = 0) -> Callable[[Inputs, np.ndarray], torch.Ten
 
 
 def test_memory_that_runs_out_halves_the_micro_batch(tmp_path: Path) -> None:
-    config, report = run_config("efficientnet_lite0", 2, "imagenet", batch_size=16), Heard()
+    config, report = run_config("efficientnet_lite0", 2, "imagenet", batch_size=16), Recorder()
     results = fit(config, tmp_path, report=report, save_every_s=0.0, live=roomy(4, since=3))
     assert {result.note["micro_batch"] for result in results} == {4}
     assert [line.rpartition("with ")[2] for line in report.lines] == ["8 images a pass", "4 images a pass"]
@@ -258,7 +251,7 @@ def test_parts_of_a_batch_train_as_the_batch(tmp_path: Path) -> None:
     """With n = 1 there is no BatchNorm, so gradients that add up give the whole batch's step up to rounding."""
     config = run_config(n=1, batch_size=16, class_weights=True, sampler="shuffled", label_smoothing=0.1)
     plain = fit(config, tmp_path / "plain")
-    parts = fit(config, tmp_path / "parts", report=Heard(), live=roomy(4))
+    parts = fit(config, tmp_path / "parts", report=Recorder(), live=roomy(4))
     for one, other in zip(plain, parts, strict=True):
         assert np.allclose(one.probabilities, other.probabilities, atol=1e-5)
         assert other.note["micro_batch"] == 4
@@ -266,7 +259,7 @@ def test_parts_of_a_batch_train_as_the_batch(tmp_path: Path) -> None:
 
 def test_memory_that_never_suffices_says_what_to_lower(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"must fit.*batch size 8.*Lower the batch size"):
-        fit(run_config(n=1), tmp_path, report=Heard(), live=roomy(0))
+        fit(run_config(n=1), tmp_path, report=Recorder(), live=roomy(0))
 
 
 def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path) -> None:

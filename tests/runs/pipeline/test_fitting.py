@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from report_case import Recorder
 
 from fer_core.config.comparators import (
     BdnnConfig,
@@ -28,7 +29,7 @@ from fer_core.errors import DataError
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.learning.comparators.bdnn import parameter_count
 from fer_core.learning.comparators.fitted import read_folds
-from fer_core.learning.reporting import EpochRecord, RunResult
+from fer_core.learning.reporting import RunResult
 from fer_core.runs.pipeline.run import run
 from fer_core.runs.plans.comparison import inputs_of
 from fer_core.storage.artifacts import Artifacts
@@ -36,29 +37,6 @@ from fer_core.storage.artifacts import Artifacts
 WHOLE = FacesConfig(extract=False, size=32)
 SMALL: dict[str, Any] = {"inputs": PixelsConfig(side=8), "hidden": (8, 6, 5), "epochs": 3}
 SVM = SvmConfig(inputs=PixelsConfig(side=8), costs=(1.0,), gammas=(1.0,), inner_folds=2)
-
-
-class Quiet:
-    """A report that keeps what it hears."""
-
-    run_id, attempt = "run", 1
-
-    def __init__(self) -> None:
-        self.epochs: list[EpochRecord] = []
-        self.lines: list[str] = []
-        self.steps: list[str] = []
-
-    def step(self, name: str, done: int, total: int) -> None:
-        self.steps.append(name)
-
-    def epoch(self, record: EpochRecord) -> None:
-        self.epochs.append(record)
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def check(self) -> None:
-        return
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +51,10 @@ def artifacts(tmp_path: Path) -> Artifacts:
 
 def carry_out(
     dataset: Dataset, model: Model, artifacts: Artifacts, **more: Any
-) -> tuple[RunConfig, RunResult, Quiet]:
+) -> tuple[RunConfig, RunResult, Recorder]:
     protocol = ProtocolConfig(name=more.pop("protocol", "group"), folds=2)
     config = RunConfig(data=data_config(dataset), faces=WHOLE, model=model, protocol=protocol, **more)
-    report = Quiet()
+    report = Recorder()
     return config, run(config, dataset, artifacts, report, load()), report
 
 
@@ -123,18 +101,13 @@ def test_a_bdnn_leaves_epochs_of_both_directions_prototypes_and_distances(
         assert [record for record in report.epochs if record.fold == one.fold] == list(one.epochs)
 
 
-def test_a_control_has_no_prototypes(frames: Dataset, artifacts: Artifacts) -> None:
-    config, _, _ = carry_out(frames, MlpConfig(**SMALL), artifacts)
-    assert {one.prototypes is None for one in read_folds(artifacts.open("runs", config.key()))[0]} == {True}
-
-
 def test_a_descriptor_is_computed_once_for_all_models(frames: Dataset, artifacts: Artifacts) -> None:
     inputs = PhogConfig()
     config, _, first = carry_out(frames, BdnnConfig(**SMALL | {"inputs": inputs}), artifacts)
     assert artifacts.has("descriptors", descriptor_key(config.crops_key(), inputs))
     _, _, second = carry_out(frames, MlpConfig(**SMALL | {"inputs": inputs}), artifacts)
-    assert "phog descriptors" in first.steps
-    assert "phog descriptors" not in second.steps
+    assert "phog descriptors" in first.names()
+    assert "phog descriptors" not in second.names()
 
 
 def test_a_finished_fit_is_read_not_repeated(frames: Dataset, artifacts: Artifacts) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline_case import Watcher, definition
+from pipeline_case import definition
+from report_case import Recorder
 
 from fer_core.config.run import (
     CLASSES,
@@ -38,7 +39,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings: Settings) -> None:
     config = definition(generated)
-    watcher = Watcher()
+    watcher = Recorder()
     result = execute(config, watcher, settings)
     crops = read_crops(Artifacts(settings.artifacts).path("crops", config.crops_key()))
 
@@ -62,8 +63,8 @@ def test_a_run_validates_every_image_once_and_says_how(generated: Path, settings
 
 
 def test_another_setting_uses_the_same_crops(generated: Path, settings: Settings) -> None:
-    execute(definition(generated), Watcher(), settings)
-    watcher = Watcher()
+    execute(definition(generated), Recorder(), settings)
+    watcher = Recorder()
     model = TransferConfig(backbone="efficientnet_lite0", unfreeze=2)
     execute(definition(generated, model=model), watcher, settings)
     assert "detecting faces" not in watcher.names()
@@ -73,24 +74,24 @@ def test_another_setting_uses_the_same_crops(generated: Path, settings: Settings
 
 
 def test_the_same_definition_gives_the_same_bits(generated: Path, settings: Settings, tmp_path: Path) -> None:
-    first = execute(definition(generated), Watcher(), settings)
+    first = execute(definition(generated), Recorder(), settings)
     elsewhere = load(home=tmp_path / "other", device="cpu", threads=1)
-    second = execute(definition(generated), Watcher(), elsewhere)
+    second = execute(definition(generated), Recorder(), elsewhere)
     assert first.predictions.equals(second.predictions)
 
 
 def test_a_run_that_was_cut_off_goes_on(generated: Path, settings: Settings) -> None:
     config = definition(generated, training=TrainingConfig(epochs=3, batch_size=8))
     with pytest.raises(Cancelled):
-        execute(config, Watcher(cancel_at="train"), settings)
-    interrupted = execute(config, Watcher(), settings)
+        execute(config, Recorder(cancel_at="train"), settings)
+    interrupted = execute(config, Recorder(), settings)
     assert interrupted.summary["folds"] == 2
     assert len(interrupted.predictions) == 48
 
 
 def test_whole_frames_look_for_no_face(generated: Path, settings: Settings) -> None:
     config = definition(generated, faces=FacesConfig(extract=False))
-    watcher = Watcher()
+    watcher = Recorder()
     summary = execute(config, watcher, settings).summary
     assert summary["missing_faces"] is None
     assert summary["images"] == 48
@@ -99,7 +100,7 @@ def test_whole_frames_look_for_no_face(generated: Path, settings: Settings) -> N
 
 def test_a_drawn_box_costs_one_image(generated: Path, settings: Settings, tmp_path: Path) -> None:
     before = definition(generated, faces=FacesConfig(no_face="manual"))
-    execute(before, Watcher(), settings)
+    execute(before, Recorder(), settings)
     artifacts = Artifacts(settings.artifacts)
     table = read_crops(artifacts.path("crops", before.crops_key())).table
     name = table[table["status"] == "none"].iloc[0]["name"]
@@ -107,35 +108,35 @@ def test_a_drawn_box_costs_one_image(generated: Path, settings: Settings, tmp_pa
         no_face="manual", manual_boxes=freeze_boxes(artifacts, {name: (60.0, 40.0, 190.0, 200.0)})
     )
     after = definition(generated, faces=faces)
-    watcher = Watcher()
+    watcher = Recorder()
     found = execute(after, watcher, settings)
     steps = [step for step in watcher.steps if step[0] not in ("loading the network", "train")]
     assert steps == [("cutting crops", 1, 1), ("activations", 1, 1)]
 
     alone = load(home=tmp_path / "alone", device="cpu", threads=1)
     freeze_boxes(Artifacts(alone.artifacts), {name: (60.0, 40.0, 190.0, 200.0)})
-    watcher = Watcher()
+    watcher = Recorder()
     assert execute(after, watcher, alone).predictions.equals(found.predictions)
     assert ("activations", 48, 48) in watcher.steps
 
 
 def test_dropped_frames_are_counted(generated: Path, settings: Settings) -> None:
     config = definition(generated, faces=FacesConfig(no_face="drop"))
-    summary = execute(config, Watcher(), settings).summary
+    summary = execute(config, Recorder(), settings).summary
     assert summary["dropped"] > 0
     assert summary["images"] == 48 - summary["dropped"] == summary["validated"]
 
 
 def test_unreadable_frames_are_counted_and_the_rest_trains(awkward: Path, settings: Settings) -> None:
     protocol = ProtocolConfig(name="stratified", folds=2)
-    result = execute(definition(awkward, protocol=protocol), Watcher(), settings)
+    result = execute(definition(awkward, protocol=protocol), Recorder(), settings)
     assert result.summary["unreadable"] == 1
     assert result.summary["images"] == 51
     assert not result.predictions["name"].str.contains("truncated").any()
 
 
 def test_faces_alone_end_with_the_crops(generated: Path, settings: Settings) -> None:
-    result = execute(definition(generated, goal="faces"), Watcher(), settings)
+    result = execute(definition(generated, goal="faces"), Recorder(), settings)
     assert sum(result.summary["statuses"].values()) == 48
     assert result.predictions.empty
 
@@ -147,14 +148,14 @@ def test_a_data_set_that_changed_is_refused(generated: Path, settings: Settings,
     victim = sorted(copy.glob("happy/*.png"))[0]
     victim.write_bytes(sorted(copy.glob("sad/*.png"))[0].read_bytes())
     with pytest.raises(DataError, match="Submit the run again"):
-        execute(config, Watcher(), settings)
+        execute(config, Recorder(), settings)
 
 
 def test_the_reshuffle_measures_its_own_leak(generated: Path, settings: Settings) -> None:
     protocol = ProtocolConfig(name="reshuffle", folds=2)
     training = TrainingConfig(epochs=6, batch_size=8)
     summary = execute(
-        definition(generated, protocol=protocol, training=training), Watcher(), settings
+        definition(generated, protocol=protocol, training=training), Recorder(), settings
     ).summary
     assert summary["leakage"]["image"] > 0.5
     assert summary["validated"] < summary["images"]
@@ -204,7 +205,7 @@ def test_a_recipe_says_what_it_chose_and_what_that_is_worth(generated: Path, set
     config = definition(
         generated, protocol=protocol, training=TrainingConfig(epochs=3, batch_size=8, **recipe)
     )
-    result = execute(config, Watcher(), settings)
+    result = execute(config, Recorder(), settings)
     summary = result.summary
     assert (summary["selection"], summary["optimistic"]) == ("best_on_validation", True)
     assert all(1 <= epoch <= 3 for epoch in summary["selected_epochs"])
@@ -214,6 +215,6 @@ def test_a_recipe_says_what_it_chose_and_what_that_is_worth(generated: Path, set
     assert summary["calibrated"]["log_loss"] > 0
     assert result.environment["precision"] == "float32"
     assert "head alone" in result.environment["precision_reason"]
-    plain = execute(definition(generated), Watcher(), settings).summary
+    plain = execute(definition(generated), Recorder(), settings).summary
     assert (plain["selection"], plain["optimistic"], plain["selected_epochs"]) == ("last", False, [2, 2])
     assert "temperatures" not in plain
