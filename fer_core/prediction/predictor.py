@@ -21,6 +21,7 @@ from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.faces.finding import detectors, find_faces
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import mirrored, to_input
+from fer_core.learning.networks.fast_inference import for_answers
 from fer_core.learning.networks.transfer import Chain, build
 from fer_core.learning.training import checkpoints
 from fer_core.learning.training.evaluation import answers
@@ -43,7 +44,7 @@ class Network:
     """What one fold trained.
 
     Attributes:
-        suffix: the trained blocks.
+        suffix: the trained blocks as training left them; quick: the same made ready for a few crops at a time.
         precision: the arithmetic they were trained in.
         temperature: if one was fitted.
     """
@@ -51,6 +52,7 @@ class Network:
     seed: int
     fold: int
     suffix: torch.nn.Sequential
+    quick: torch.nn.Module
     precision: Precision
     temperature: float | None
 
@@ -78,6 +80,8 @@ class Predictor:
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
+        example = to_input(np.zeros((1, faces.size, faces.size, 3), np.uint8), self.row).to(self.device)
+        self._quick_prefix, self._example = for_answers(self.prefix, example)
         files = sorted(folder.glob("seed*.safetensors"))
         self.networks = [self._network(chain, boundary, path) for path in files]
         self.trained = list(self.networks)
@@ -109,7 +113,8 @@ class Predictor:
         temperature = noted["temperature"] if self.config.training.calibrate else None
         suffix = suffix.to(self.device).eval().requires_grad_(False)
         seed, fold = path.stem.removeprefix("seed").split("-fold")
-        return Network(int(seed), int(fold), suffix, Precision(used, "as trained"), temperature)
+        quick = for_answers(suffix, self._example)[0] if used == "float32" else suffix
+        return Network(int(seed), int(fold), suffix, quick, Precision(used, "as trained"), temperature)
 
     def only(self, seed: int, fold: int) -> Predictor:
         """Return a predictor of one network; it shares what is loaded.
@@ -247,13 +252,14 @@ class Predictor:
 
     def _votes(self, crops: np.ndarray, *, filled: bool) -> torch.Tensor:
         """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""
-        passes = forward if filled else _unfilled
+        passes, prefix = (forward, self.prefix) if filled else (_unfilled, self._quick_prefix)
         sides = [crops, mirrored(crops)] if self.config.training.flip_at_test else [crops]
-        views = [passes(self.prefix, to_input(side, self.row).to(self.device)) for side in sides]
+        views = [passes(prefix, to_input(side, self.row).to(self.device)) for side in sides]
         votes = []
         for network in self.networks:
             with arithmetic(network.precision, self.device):
-                logits = answers(network.suffix, views, network.precision, passes=passes)
+                suffix = network.suffix if filled else network.quick
+                logits = answers(suffix, views, network.precision, passes=passes)
             votes.append(logits.softmax(1))
         return torch.stack(votes)
 
