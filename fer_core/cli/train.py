@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from fer_core.config.recipes import RECIPES, SELECTIONS
 from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
 from fer_core.learning.networks.backbones import PACKAGED, weight_status
-from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import run_row
 from fer_core.runs.jobs.queue import submit, submit_together
 from fer_core.runs.plans.comparison import comparator, inputs_of
@@ -44,6 +43,9 @@ from .options import (
     names,
 )
 from .output import answer, note, print_errors, print_generated, print_json, print_protocols, print_table
+
+if TYPE_CHECKING:
+    from fer_core.results.ranking import Place
 
 COLUMNS = (
     *("system", "recipe", "protocol", "folds", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
@@ -208,6 +210,8 @@ def sweep(
         return answer(json, {"sweep": name, "runs": ids}, lambda _: print(queued))
     runs = list(context.finish_all(ids, len(ids)))
     done = [run for run in runs if run.status == "done"]
+    from fer_core.results.ranking import rank
+
     places = rank(done, lambda run: context.store.predictions(run.id))
     failed = [run for run in runs if run.status != "done"]
     if json:

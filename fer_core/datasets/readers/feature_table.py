@@ -19,8 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from fer_core.config.run import CLASSES, KEY_LENGTH
 from fer_core.datasets.base import Problem, Sample
@@ -32,7 +30,7 @@ from .labels import is_number, parse_label
 COMPONENTS = 5
 #: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
 MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
-UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, csv.Error, zipfile.BadZipFile, InvalidFileException)
+UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, csv.Error, zipfile.BadZipFile)
 Columns = Literal["lpq", "phog", "both"]
 
 
@@ -142,7 +140,13 @@ def stem_of(name: str) -> str:
 
 
 def _xlsx_cells(path: Path) -> list[list[str]]:
-    book = load_workbook(path, read_only=True, data_only=True)
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except InvalidFileException as error:
+        raise ValueError(str(error)) from error
     try:
         rows = book.worksheets[0].iter_rows(max_row=EXCEL_ROWS, max_col=MAX_COLUMNS, values_only=True)
         return _bounded(["" if value is None else str(value).strip() for value in row] for row in rows)
