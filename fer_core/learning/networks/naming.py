@@ -17,7 +17,11 @@ def family(model: Model) -> str:
         row = BACKBONES.get(model.backbone)
         return row.title.split(" (")[0] if row else model.backbone
     inputs = model.inputs
-    words = COLUMNS[inputs.columns] if isinstance(inputs, TableConfig) else INPUTS[inputs.kind]
+    words = (
+        COLUMNS[inputs.columns]
+        if isinstance(inputs, TableConfig)
+        else INPUTS.get(inputs.kind, inputs.kind.upper())
+    )
     return f"{words} + SVM" if model.kind == "svm" else f"{model.kind.upper()} ({words})"
 
 

@@ -6,16 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import (
     BdnnConfig,
+    ImageInputs,
     Inputs,
     LpqConfig,
     LpqPhogConfig,
     MlpConfig,
     PhogConfig,
-    PixelsConfig,
     SvmConfig,
     TableConfig,
 )
@@ -75,9 +76,7 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
         require_inside(table, load().data_roots, what="A feature table")
         sheet = read_feature_table(table)
         return TableConfig(columns=columns, fingerprint=sheet.fingerprint(), file=str(table.absolute()))  # type: ignore[arg-type]
-    known: dict[str, Inputs] = {
-        one.kind: one for one in (PixelsConfig(), PhogConfig(), LpqConfig(), LpqPhogConfig())
-    }
+    known: dict[str, Inputs] = {kind.model_fields["kind"].default: kind() for kind in get_args(ImageInputs)}
     if features not in known:
         raise ConfigError(f"features must be one of {', '.join(known)}, table", got=repr(features))
     return known[features]
