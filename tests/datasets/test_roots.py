@@ -114,3 +114,28 @@ def test_weights_lie_inside_too_when_asked_for_and_when_read(
         load_weights(TransferConfig(**known | {"weights_file": str(outside)}), None)
     with pytest.raises(WeightsError, match="weights must be"):
         weights_values(str(tree / "allowed" / "no-such"))
+
+
+@pytest.mark.parametrize("place", ["/proc/self/environ", "/proc/self/../self/environ", "/sys", "/dev/zero"])
+def test_the_kernels_folders_are_refused_without_roots_too(tmp_path: Path, place: str) -> None:
+    link = tmp_path / "list.csv"
+    link.symlink_to(place)
+    for source in (place, link):
+        with pytest.raises(DataError, match="folder of the kernel"):
+            open_dataset(source)
+
+
+def test_images_that_are_links_to_the_kernels_folders_are_problems(tree: Path) -> None:
+    (tree / "secret" / "sad" / "b.png").symlink_to("/proc/self/environ")
+    dataset = open_dataset(tree / "secret")
+    assert len(dataset) == 2
+    assert [problem.name for problem in dataset.problems] == ["sad/b.png"]
+
+
+def test_no_word_of_a_file_that_is_no_data_set_is_repeated(tmp_path: Path) -> None:
+    secret = tmp_path / "environment"
+    for text in (b"PASSWORD=hunter2\n", b"PASSWORD=hunter2\0\xff\n", b"path,hunter2\n"):
+        secret.write_bytes(text)
+        with pytest.raises(DataError) as caught:
+            open_dataset(secret)
+        assert "hunter2" not in str(caught.value)

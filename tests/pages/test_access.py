@@ -38,14 +38,15 @@ Open = Callable[..., AppTest]
 @pytest.mark.parametrize(
     ("user", "role"),
     [
-        ({"email": "ada@lab.org"}, "runner"),
         ({"email": "ADA@lab.ORG", "email_verified": True}, "runner"),
         ({"email": "ada@lab.org", "email_verified": False}, None),
-        ({"email": "someone@anu.edu.au"}, "viewer"),
-        ({"email": "someone@not-anu.edu.au"}, None),
-        ({"email": "someone@evil.org@anu.edu.au"}, None),
-        ({"email": "x@sub.anu.edu.au"}, None),
-        ({"email": ""}, None),
+        *(({"email": "ada@lab.org", "email_verified": said}, None) for said in ("False", "true", 1, None)),
+        ({"email": "ada@lab.org"}, None),
+        ({"email": "someone@anu.edu.au", "email_verified": True}, "viewer"),
+        ({"email": "someone@not-anu.edu.au", "email_verified": True}, None),
+        ({"email": "someone@evil.org@anu.edu.au", "email_verified": True}, None),
+        ({"email": "x@sub.anu.edu.au", "email_verified": True}, None),
+        ({"email": "", "email_verified": True}, None),
         ({}, None),
     ],
 )
@@ -54,11 +55,11 @@ def test_roles_are_given_by_confirmed_addresses(user: dict[str, Any], role: str 
 
 
 def test_a_star_is_everyone_with_an_address_and_the_higher_role_counts() -> None:
-    assert role_of({"email": "a@b.c"}, {"viewer": "*"}) == "viewer"
-    assert role_of({"email": "a@b.c"}, {"viewer": "*", "runner": "*"}) == "runner"
+    assert role_of({"email": "a@b.c", "email_verified": True}, {"viewer": "*"}) == "viewer"
+    assert role_of({"email": "a@b.c", "email_verified": True}, {"viewer": "*", "runner": "*"}) == "runner"
     assert role_of({"name": "nobody"}, {"viewer": "*"}) is None
     with pytest.raises(ConfigError, match="runner and viewer"):
-        role_of({"email": "a@b.c"}, {"admin": "*"})
+        role_of({"email": "a@b.c", "email_verified": True}, {"admin": "*"})
 
 
 @pytest.fixture
@@ -70,7 +71,11 @@ def lab(monkeypatch: pytest.MonkeyPatch, shared_home: Path, generated: Path) -> 
     def open_page(name: str, user: dict[str, Any] | None, roles: Any = ROLES, **query: str) -> AppTest:
         st.cache_data.clear()
         st.cache_resource.clear()
-        known = {"is_logged_in": False} if user is None else {"is_logged_in": True, **user}
+        known = (
+            {"is_logged_in": False}
+            if user is None
+            else {"is_logged_in": True, "email_verified": True, **user}
+        )
         monkeypatch.setattr("streamlit.user_info._get_user_info", lambda: dict(known))
         test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         test.secrets["auth"] = AUTH

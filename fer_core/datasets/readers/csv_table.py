@@ -116,10 +116,10 @@ def _text(path: Path) -> str:
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         raise DataError(
-            "A CSV data set must be UTF-8 text", got=f"{path}: {error}", fix="Save it as 'CSV UTF-8'"
-        ) from error
+            "A CSV data set must be UTF-8 text", got=f"other bytes in {path}", fix="Save it as 'CSV UTF-8'"
+        ) from None
 
 
 def _places(header: list[str], path: Path) -> dict[str, int]:
@@ -133,7 +133,7 @@ def _places(header: list[str], path: Path) -> dict[str, int]:
         if column not in places:
             raise DataError(
                 f"A CSV data set must have a {column} column ({', '.join(COLUMNS[column])})",
-                got=f"the columns {', '.join(header)} in {path}",
+                got=f"none in {path}",  # never its cells: it may be any file of the host
                 fix="Name it in the first line",
             )
     return places

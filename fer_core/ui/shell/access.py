@@ -93,14 +93,14 @@ def _unknown(user: Mapping[str, Any]) -> str:
 
 
 def _unconfirmed(user: Mapping[str, Any]) -> bool:
-    return user.get("email_verified") in (False, "false")
+    return user.get("email_verified") is not True
 
 
 def role_of(user: Mapping[str, Any], roles: Mapping[str, Any]) -> Role | None:
     """Return a signed-in person's role, the higher of two; None for none.
 
     Args:
-        user: claims of the identity: email, and email_verified where the provider says so.
+        user: claims of the identity: email, which counts where email_verified is the boolean true alone.
         roles: role -> '*', an address, '@domain', or a list of them; case plays no part.
 
     Raises:
