@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fer_core.config.allowed_folders import KERNEL, RULE, inside, require_inside
+from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem
@@ -92,10 +92,10 @@ def open_dataset(
 
 def _inside(dataset: Dataset, roots: Sequence[Path]) -> Dataset:
     """Return a data set without the images that links lead out of the folders; each becomes a problem."""
+    if not roots:
+        return dataset
     real = [root.resolve() for root in roots]
-    out = [
-        one for one in dataset.samples if inside(one.path, KERNEL) or (real and not inside(one.path, real))
-    ]
+    out = [one for one in dataset.samples if not inside(one.path, real)]
     if out and len(out) == len(dataset):
         raise DataError(
             RULE.format(what="A data set"), got=f"{dataset.source}, whose images are all links out of it"

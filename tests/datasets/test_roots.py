@@ -125,13 +125,6 @@ def test_the_kernels_folders_are_refused_without_roots_too(tmp_path: Path, place
             open_dataset(source)
 
 
-def test_images_that_are_links_to_the_kernels_folders_are_problems(tree: Path) -> None:
-    (tree / "secret" / "sad" / "b.png").symlink_to("/proc/self/environ")
-    dataset = open_dataset(tree / "secret")
-    assert len(dataset) == 2
-    assert [problem.name for problem in dataset.problems] == ["sad/b.png"]
-
-
 def test_no_word_of_a_file_that_is_no_data_set_is_repeated(tmp_path: Path) -> None:
     secret = tmp_path / "environment"
     for text in (b"PASSWORD=hunter2\n", b"PASSWORD=hunter2\0\xff\n", b"path,hunter2\n"):
