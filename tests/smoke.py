@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SMALL = ("--ordinary", "28", "--hard", "4")
+SMALL = ("--ordinary", "42", "--hard", "4")
 QUICK = ("--backbone", "efficientnet_lite0", "--unfreeze", "1", "--folds", "2", "--epochs", "2")
 
 
