@@ -14,7 +14,8 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset, known_clips
-from fer_core.datasets.fingerprint import fingerprint
+from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.generated.movie_plan import planned
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
 from fer_core.evaluation.metrics import summary as summarise
@@ -57,11 +58,13 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
         roots=settings.data_roots,
         progress=lambda done, total: report.step("drawing the generated set", done, total),
     )
-    found = fingerprint(dataset, cache=settings.cache)
-    if found != config.data.fingerprint:
+    found = data_config(dataset, cache=settings.cache)
+    if config.data == planned():  # drawn by now: what follows is kept under what it is
+        config = config.model_copy(update={"data": found})
+    if found.fingerprint != config.data.fingerprint:
         raise DataError(
             "the data set must be as it was when the run was submitted",
-            got=f"fingerprint {found} instead of {config.data.fingerprint}",
+            got=f"fingerprint {found.fingerprint} instead of {config.data.fingerprint}",
             fix="Submit the run again to train on the data as it is now",
         )
     return run(config, dataset, artifacts_of(settings), report, settings, engine)

@@ -17,7 +17,7 @@ import streamlit as st
 
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
-from fer_core.errors import ConfigError, FerError
+from fer_core.errors import ConfigError, FerError, UndrawnError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import notices
@@ -25,6 +25,7 @@ from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.server import started
 
 from .access import Access, account, enter, visitor
+from .preparing import preparing
 
 log = logging.getLogger("fer_core.ui")
 
@@ -88,7 +89,10 @@ def setup(title: str) -> Iterator[Lab]:
         lab = Lab(settings, store, _navigation(access), access)
         st.title(title)
         with notices():
-            yield lab
+            try:
+                yield lab
+            except UndrawnError:
+                preparing(access.closed)
         return
     st.stop()  # the page's body must not run without a lab
 
