@@ -52,25 +52,25 @@ def coverage(groups: int, rho: float, seeds: int, spread: float, repeats: int) -
     rng = np.random.default_rng([groups, round(100 * rho), seeds, round(10 * spread)])
     found: dict[str, list[float]] = {}
     for accuracy in ACCURACIES:
-        held: dict[str, list[float]] = {"here": [], "paired": [], "Wilson": [], "bootstrap": []}
-        for _ in range(repeats):
+        held: dict[str, list[bool]] = {"here": [], "paired": [], "Wilson": [], "bootstrap": []}
+        for number in range(repeats):
             weights = rng.lognormal(0, spread, groups)
             sizes = np.maximum(1, rng.multinomial(IMAGES, weights / weights.sum()))
             group = np.repeat(np.arange(groups), sizes)
             one, other = (answers(rng, group, accuracy, rho, seeds) for _ in range(2))
-            names = [str(number) for number in group]
-            for name, interval, truth in (
-                ("here", share(one, names).interval, accuracy),
-                ("paired", difference(other - one, names).interval, 0.0),
-                ("Wilson", wilson(one.sum(), len(one)), accuracy),
-                ("bootstrap", bootstrap(rng, one, group), accuracy),
-            ):
-                shown = interval[0] == interval[0]
-                held[name].append(interval[0] <= truth <= interval[1] if shown else np.nan)
+            names = [f"movie{number}" for number in group.tolist()]
+            found_here = {
+                "here": (share(one, names).interval, accuracy),
+                "paired": (difference(other - one, names).interval, 0.0),
+            }
+            if number % 5 == 0:  # slow, and far from 95 %
+                found_here["Wilson"] = wilson(one.sum(), len(one)), accuracy
+                found_here["bootstrap"] = bootstrap(rng, one, group), accuracy
+            for name, ((low, high), truth) in found_here.items():
+                if low == low:
+                    held[name].append(low <= truth <= high)
         for name, flags in held.items():
-            found.setdefault(name, []).append(
-                100 * float(np.nanmean(flags)) if np.isfinite(flags).any() else np.nan
-            )
+            found.setdefault(name, []).append(100 * float(np.mean(flags)) if flags else np.nan)
     return found
 
 

@@ -37,7 +37,7 @@ def reliability(
     index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for part in np.unique(index):
-        inside = np.flatnonzero(index == part)
+        inside = np.flatnonzero(index == part).tolist()
         named = None if names is None else [names[row] for row in inside]
         found = share(right[inside], [groups[row] for row in inside], named)
         rows.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,35 +24,19 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> float:
     return float(test([[0, only_a], [only_b, 0]], exact=True).pvalue)
 
 
-def compare(
-    a_correct: ArrayLike, b_correct: ArrayLike, groups: Sequence[str], names: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """Compare two systems on the same images, one prediction an image each.
+def disagreements(a_correct: ArrayLike, b_correct: ArrayLike) -> dict[str, Any]:
+    """Return on how many of the same N images both are right, only one or neither, and McNemar's `p`.
 
-    Args:
-        a_correct, b_correct: (N,) truth values in the same order of images.
-        groups, names: (N,) as `intervals.share` takes them.
-
-    Returns:
-        images, both, only_a, only_b, neither (counts), difference (accuracy of b minus that of a, -1..1),
-        interval and interval_over (`intervals.difference`), p (McNemar, exact).
+    Keys: both, only_a, only_b, neither, p.
     """
     a, b = _pair(a_correct, b_correct)
-    found = difference(b.astype(np.float64) - a, groups, names)
     return {
-        "images": len(a),
         "both": int((a & b).sum()),
         "only_a": int((a & ~b).sum()),
         "only_b": int((b & ~a).sum()),
         "neither": int((~a & ~b).sum()),
-        **difference_of(found),
         "p": mcnemar(a, b),
     }
-
-
-def difference_of(found: Estimate) -> dict[str, Any]:
-    """Return a difference as `compare` has it: difference, interval, interval_over."""
-    return {"difference": found.value, "interval": list(found.interval), "interval_over": found.over}
 
 
 def paired(

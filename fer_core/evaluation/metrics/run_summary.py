@@ -56,7 +56,7 @@ def summary(
     table = confusion(truth, guesses)
 
     def part(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        places = np.flatnonzero(rows)
+        places = np.flatnonzero(rows).tolist()
         named = None if names is None else [names[row] for row in places]
         found = share(right[places], [groups[row] for row in places], named)
         own = {"accuracy": found.value, "interval": list(found.interval), "interval_over": found.over}

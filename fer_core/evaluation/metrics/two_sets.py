@@ -44,7 +44,7 @@ def two_sets(
     sets, tables, accuracies = [], [], []
     for number, tested in ((0, "set2"), (1, "set1")):
         here = fold == number
-        rows = np.flatnonzero(here)
+        rows = np.flatnonzero(here).tolist()
         found = share((truth == said)[here], [groups[row] for row in rows], [names[row] for row in rows])
         figures = class_figures(confusion(truth[here], said[here]), count)
         tables.append(figures)

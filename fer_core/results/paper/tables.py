@@ -29,7 +29,8 @@ def table_2(found: Found, protocols: Sequence[str]) -> list[dict[str, Any]]:
     """Return accuracy per n and kind of input: the paper's (faces only) and here per protocol.
 
     `train_accuracy` and `val_accuracy` are means over epochs, as the paper's; `last` is the accuracy on all
-    held-out images after the last epoch, with its Wilson interval. Shares in 0..1; None for a run not done.
+    held-out images after the last epoch, with its interval and what that is over. Shares in 0..1;
+    None for a run not done.
     """
     rows = []
     for faces in (True, False):
@@ -78,6 +79,7 @@ def _accuracies(run: StoredRun) -> dict[str, Any]:
         "val_accuracy": over["val_accuracy"],
         "last": run.summary["val_accuracy"],
         "interval": run.summary["val_accuracy_interval"],
+        "interval_over": over(run.summary),
     }
 
 

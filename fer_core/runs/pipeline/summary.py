@@ -63,8 +63,8 @@ def summarise_recipe(
 
     `selection` and `optimistic` name how the reported epoch was chosen, `selected_epochs` which it was.
     `micro_batch` is the least number of images a pass. With a temperature, `temperatures` has each
-    network's and `calibrated` the ECE and log loss (nats) of the held-out images after it, means over seeds; each fold's comes from
-    its own inner split, which neither trained it nor is reported.
+    network's and `calibrated` the ECE and log loss (nats) of the held-out images after it, means over seeds; each
+    fold's comes from its own inner split, which neither trained it nor is reported.
     """
     notes = [result.note for result in results]
     if "selected_epoch" not in notes[0]:

@@ -12,9 +12,10 @@ import streamlit as st
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.faces.crops import STATUSES
 from fer_core.results.rows import title
+from fer_core.results.shares import part_words
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.widgets import interval, percent, run_link
+from fer_core.ui.parts.widgets import run_link
 from fer_core.ui.shell.setup import Lab
 
 #: The newest finished runs that are shown.
@@ -43,7 +44,7 @@ def found_accuracy(lab: Lab) -> None:
         alt=f"Accuracy on frames with and without a face in {len(rows)} runs",
     )
     st.caption(
-        "Held-out accuracy after the last epoch with its 95 % Wilson interval, and the number of frames. A few "
+        "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
         "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
         "what cutting a face gains. For that, train with and without extraction."
     )
@@ -73,4 +74,4 @@ def _row(run: StoredRun) -> dict[str, Any]:
 def _share(part: Mapping[str, Any] | None) -> str:
     if not part or not part["images"]:
         return "–"
-    return f"{percent(part['accuracy'])} ({interval(part['interval'])}), {part['images']} frames"
+    return f"{part_words(part)}, {part['images']} frames"

@@ -20,7 +20,7 @@ def calibration(run: StoredRun) -> None:
     downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
     st.caption(
         f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "
-        "the model is too sure of itself. Bars: 95 % Wilson intervals."
+        "the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are known and enough."
     )
     if run.config.trains_backbone and scaled is None:
         st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")

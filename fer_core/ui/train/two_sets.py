@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.evaluation.metrics.two_sets import SHARES
+from fer_core.results.shares import part_words, percent
 from fer_core.storage.store import StoredRun
-from fer_core.ui.parts.widgets import interval, percent
 
 
 def two_sets_figures(run: StoredRun) -> None:
@@ -16,10 +16,7 @@ def two_sets_figures(run: StoredRun) -> None:
     if found is None:
         return
     st.markdown("**Two-set SPI: the mean of both sets**")
-    parts = [
-        f"{one['tested']}: {percent(one['accuracy'])} ({interval(one['interval'])}, {one['images']} images)"
-        for one in found["sets"]
-    ]
+    parts = [f"{one['tested']}: {part_words(one)}, {one['images']} images" for one in found["sets"]]
     st.caption(f"Accuracy {percent(found['accuracy'])}; {'; '.join(parts)}. Each set counts half.")
     st.dataframe(
         pd.DataFrame(found["per_class"]),
