@@ -55,7 +55,7 @@ def calibration_words(run: StoredRun) -> str:
     """Return what a run's calibration figures are of, in a sentence or two."""
     figures, model = run.summary, run.config.model
     text = f"Expected calibration error {percent(figures['ece'])} over {figures['validated']} held-out images"
-    text += ", mean of the seeds," if len(figures["seeds"]) > 1 else ""
+    text += " (mean of the seeds)" if len(run.config.protocol.seeds) > 1 else ""
     if "calibrated" not in figures:
         if isinstance(model, SvmConfig):
             return f"{text}; the SVM's temperatures were fitted inside the training part of each fold."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fer_core.results.shares import over
 from fer_core.storage.store import StoredRun
 
 from .reported import TABLE_2, TABLE_3, Measure, reported
@@ -72,11 +73,11 @@ def table_3(found: Found, protocols: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _accuracies(run: StoredRun) -> dict[str, Any]:
-    over = run.summary["over_epochs"]
+    means = run.summary["over_epochs"]
     return {
         "run_id": run.id,
-        "train_accuracy": over["train_accuracy"],
-        "val_accuracy": over["val_accuracy"],
+        "train_accuracy": means["train_accuracy"],
+        "val_accuracy": means["val_accuracy"],
         "last": run.summary["val_accuracy"],
         "interval": run.summary["val_accuracy_interval"],
         "interval_over": over(run.summary),

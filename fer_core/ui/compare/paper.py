@@ -225,7 +225,7 @@ def _overall(figures: Sequence[Checked]) -> None:
     columns[1].metric("Accuracies that differ", f"{counts[DIFFERS]} of {judged}" if judged else "–")
     columns[2].metric("Without a run here", counts[MISSING])
     st.caption(
-        f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points or more at 95 %, since "
+        f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points or more at 95 %, as "
         "frames of a movie are alike, and the figure here its own; both count. A mean over epochs has the width of "
         "the last one's interval, by odds. A loss has no interval in the paper."
     )
@@ -312,7 +312,8 @@ def _statements(found: PaperHere) -> None:
     st.table(found.statements)
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % interval over movies or persons; "
-        "'within noise' means that the interval holds zero, or an end of the tolerance. 'As the paper' is its reshuffle, or random folds "
+        "'within noise' means that the interval holds zero, or an end of the tolerance. 'As the paper' is "
+        "its reshuffle, or random folds "
         "across systems."
     )
 
