@@ -19,6 +19,7 @@ from fer_core.learning.reporting import FoldResult, Report
 from fer_core.storage.artifacts import Artifacts
 
 from .model_inputs import ModelInputs, Source, crops_of, features_of
+from .recognition import crops_to_recognise, recognise
 
 
 @dataclass(frozen=True)
@@ -162,4 +163,5 @@ FITTERS: dict[str, Fitter] = {
     "svm": Fitter(features_of, _build_svm, _read_fitted, lambda _: None),
     "bdnn": DENSE,
     "mlp": DENSE,
+    "recogniser": Fitter(crops_to_recognise, recognise, _read_fitted, lambda _: 0),
 }
