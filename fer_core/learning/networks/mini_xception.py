@@ -79,7 +79,7 @@ class TapMeans(nn.Module):
         return torch.cat(taps, 1)
 
 
-class MiniXception(nn.Module):
+class MiniXception(nn.Sequential):
     """The network's blocks; in their order they map (N, 3, 64, 64) in -1..1 to logits (N, classes)."""
 
     def __init__(self, classes: int = len(CLASSES)) -> None:
@@ -91,10 +91,6 @@ class MiniXception(nn.Module):
             self.add_module(f"block{number}", Residual(*WIDTHS[number - 1 : number + 1]))
         self.pool = TapMeans()
         self.fc = nn.Linear(9 * WIDTHS[-1], classes)
-
-    def chain(self) -> dict[str, nn.Module]:
-        """Return the blocks in order; they share this module's parameters."""
-        return dict(self.named_children())
 
 
 def read_keras(path: Path) -> dict[str, Tensor]:

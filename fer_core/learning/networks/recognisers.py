@@ -114,21 +114,25 @@ class Recogniser:
         )
 
     def recognise(self, crops: np.ndarray, faces: FacesConfig) -> np.ndarray:
-        """Return the mean answers over the definition's zooms and mirror images.
+        """Return the mean of `views`: (N, 7) float32."""
+        return self.views(crops, faces).mean(0)
+
+    def views(self, crops: np.ndarray, faces: FacesConfig) -> np.ndarray:
+        """Return the answers to each of the definition's zooms, and to their mirror images.
 
         Args:
             crops: (N, size, size, 3) uint8 RGB.
             faces: how they were cut: the margin says where zoom 1 is.
 
         Returns:
-            (N, 7) float32.
+            (V, N, 7) float32.
         """
         inner = crops.shape[1] - (faces.margin if faces.extract else 0)
         views = [zoomed(crops, inner * zoom, self.side) for zoom in self.model.zooms]
         if self.model.mirror:
             views += [view[:, :, ::-1] for view in views]
         answers = self.answer(np.ascontiguousarray(np.concatenate(views)))
-        return answers.reshape(len(views), len(crops), -1).mean(0, dtype=np.float64).astype(np.float32)
+        return answers.reshape(len(views), len(crops), -1)
 
 
 def zoomed(crops: np.ndarray, span: float, side: int) -> np.ndarray:

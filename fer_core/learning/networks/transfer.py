@@ -152,7 +152,7 @@ def _inception_resnet_v1() -> tuple[nn.Module, Blocks]:
 
 def _mini_xception() -> tuple[nn.Module, Blocks]:
     net = MiniXception()
-    return net, net.chain()
+    return net, dict(net.named_children())
 
 
 BUILDERS: dict[str, Callable[[], tuple[nn.Module, Blocks]]] = {
