@@ -70,7 +70,7 @@ COMMANDS = (
     ("import", "share:take_in", "Take in a run that another installation exported."),
     (
         "clean",
-        "clean:clean",
+        "serve:clean",
         "Delete artifacts that can be made again and that no run in the database rests on, and what is left of runs "
         "that are no longer in it, the longest unused first; what was used in the last hour stays.",
     ),

@@ -31,7 +31,7 @@ class OnnxConfig(Config):
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     labels: tuple[str, ...] = Field(min_length=2, max_length=64)
-    size: int = Field(ge=16, le=1024)
+    size: int = Field(ge=32, le=512)
     channels: Literal["rgb", "bgr", "gray"]
     mean: Channel = (0.0,)
     std: Channel = (1.0,)
