@@ -1,6 +1,6 @@
 """What every page starts with: page config, navigation, the choice of data set, errors made readable.
 
-Streamlit's `st.navigation` lets a deep link on a fresh server skip `app.py`, so the pages are discovered from
+Streamlit's `st.navigation` lets a deep link on a fresh server skip the first page, so the pages are discovered from
 `pages/` and each one enters `setup()` itself, whatever page comes first.
 """
 
@@ -30,7 +30,7 @@ from .preparing import preparing
 log = logging.getLogger("fer_core.ui")
 
 PAGES: tuple[tuple[str, str, str], ...] = (
-    ("app.py", "Overview", ":material/home:"),
+    ("overview.py", "Overview", ":material/home:"),
     ("pages/faces.py", "Faces", ":material/frame_person:"),
     ("pages/train.py", "Train", ":material/model_training:"),
     ("pages/compare.py", "Compare", ":material/compare_arrows:"),
