@@ -46,7 +46,8 @@ def inspect(path: Path) -> ImageFacts:
         found = decode(data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
-    return ImageFacts(*found.image.size, found.mode, None, sha256)
+    height, width = found.pixels.shape[:2]
+    return ImageFacts(width, height, found.mode, None, sha256)
 
 
 def inspect_all(

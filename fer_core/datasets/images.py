@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
@@ -23,19 +23,8 @@ FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"),
 )
 
-#: What turns a picture upright, by EXIF's orientation.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 #: Pixels converted at a time.
-STRIP = 1 << 22
+STRIP = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,24 +32,19 @@ class Decoded:
     """A decoded image and what else its file holds.
 
     Attributes:
-        image: upright RGB.
+        pixels: (H, W, 3) uint8 RGB, upright, as `load_rgb` returns them.
         mode: Pillow's mode as stored.
         format: Pillow's name of the format that the bytes are in, whatever the file is called.
         several: whether the file holds more pictures than this first one.
-        scale: how many of the file's pixels one of the image stands for, across and down; 1 unless the file's
-            were more than asked for.
+        scale: how many of the file's pixels one of these stands for, across and down; 1 unless the file has more
+            than asked for.
     """
 
-    image: Image.Image
+    pixels: np.ndarray
     mode: str
     format: str
     several: bool
-    scale: int = 1
-
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, as `load_rgb` returns them."""
-        return np.array(self.image, dtype=np.uint8)
+    scale: int
 
 
 def load_rgb(source: Path | str | bytes) -> np.ndarray:
@@ -111,6 +95,13 @@ def decode(
         raise DataError(os_reason(error)) from error
 
 
+def pixels_claimed(path: Path) -> int:
+    """Return about how many pixels `load_rgb` will return, by a file's header; 0 where it can't be read."""
+    with suppress(Exception), Image.open(path, formats=formats_here(FORMATS)) as image:
+        return min(image.width * image.height, MAX_PIXELS)
+    return 0
+
+
 def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...]) -> Decoded:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -121,7 +112,7 @@ def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...
     # Decoders of damaged files raise whatever they stumble over (SyntaxError, struct.error, KeyError ...), and
     # one bad file must never end a run.
     try:
-        with Image.open(file, formats=_formats(formats)) as image:
+        with Image.open(file, formats=formats_here(formats)) as image:
             check(image, file, size, max_pixels)
             mode, several = image.mode, bool(getattr(image, "is_animated", False))
             width, height = image.size
@@ -131,13 +122,14 @@ def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...
             if scale > 1 and is_jpeg(image):
                 image.draft(None, (width // scale, height // scale))
             image.load()
-            rgb = _to_rgb(image, 1 if image.size != (width, height) else scale)
+            pixels = _to_rgb(image, 1 if image.size != (width, height) else scale)
+            turn: Any = 1
             with suppress(
                 Exception
             ):  # EXIF is broken in as many ways as images, and the picture is fine without
-                if (turn := TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))) is not None:
-                    rgb = rgb.transpose(turn)
-            return Decoded(rgb, mode, image.format or "", several, scale)
+                turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+            kind = image.format or ""
+        return Decoded(_upright(pixels, turn), mode, kind, several, scale)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -151,7 +143,7 @@ def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...
 
 
 @cache
-def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
+def formats_here(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Return those formats that this Pillow was built with; HEIC comes by another package."""
     from pillow_heif import register_heif_opener
 
@@ -160,18 +152,29 @@ def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in asked if name in Image.OPEN)
 
 
-def _to_rgb(image: Image.Image, scale: int) -> Image.Image:
+def _to_rgb(image: Image.Image, scale: int) -> np.ndarray:
     """Return an image as RGB, each pixel the mean of scale x scale; strip by strip, for a copy of all takes memory."""
     convert = _converter(image)
     width, height = image.size
     rows = max(1, STRIP // width) * scale
     if rows >= height and scale == 1:
-        return convert(image)
-    whole = Image.new("RGB", (-(-width // scale), -(-height // scale)))
+        return np.array(convert(image), dtype=np.uint8)
+    whole = np.empty((-(-height // scale), -(-width // scale), 3), np.uint8)
     for top in range(0, height, rows):
         strip = convert(image.crop((0, top, width, min(height, top + rows))))
-        whole.paste(strip.reduce(scale) if scale > 1 else strip, (0, top // scale))
+        whole[top // scale : (top + rows) // scale] = np.asarray(strip.reduce(scale) if scale > 1 else strip)
     return whole
+
+
+def _upright(pixels: np.ndarray, orientation: Any) -> np.ndarray:
+    """Turn or mirror a picture as EXIF's orientation says."""
+    if orientation in (5, 7):
+        pixels = pixels.transpose(1, 0, 2)
+    quarters, mirrored = {2: (0, 1), 3: (2, 0), 4: (2, 1), 6: (3, 0), 7: (2, 0), 8: (1, 0)}.get(
+        orientation, (0, 0)
+    )
+    pixels = np.rot90(pixels, quarters)
+    return np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
 
 
 def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:

@@ -24,7 +24,7 @@ def page(files: list[tuple[str, bytes]]) -> None:
 
     from fer_core.ui.predict import inputs
 
-    items = inputs.read_all(files)
+    items = inputs.read_all(files, "someone")
     st.session_state["shown"] = [(item.name, item.image is not None, item.pixels().shape) for item in items]
     st.session_state["keys"] = len(inputs.known())
 
