@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fer_core.config.settings import Limits
-from fer_core.datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
+from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
+from fer_core.datasets.images import load_rgb
 from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
