@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from fer_core.config import settings as settings_module
 from fer_core.config.run import DataConfig, RunConfig
@@ -45,7 +44,6 @@ class Context:
 
     def dataset(self, source: Source) -> tuple[Dataset, DataConfig]:
         """Open a data set, with its identity."""
-        read: dict[str, Any] = {"label_codes": source.label_codes, "group_pattern": source.group_pattern}
         with progress("drawing the generated set") as show:
             dataset = open_dataset(
                 source.data,
@@ -53,7 +51,7 @@ class Context:
                 demo_root=self.settings.demo_data,
                 roots=self.settings.data_roots,
                 progress=show,
-                **read,
+                reading=source.reading,
             )
         with progress("hashing files") as show:
             return dataset, data_config(dataset, cache=self.settings.cache, progress=show)

@@ -7,8 +7,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache as cache_once
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -20,6 +19,8 @@ from fer_core.errors import DataError
 
 from .base import Sample
 from .file_records import file_records
+from .image_files import supported
+from .parts import cut, drawn_row, file_of, part_of, stored
 
 #: Larger images are refused before they are decoded: a few kilobytes can unfold to gigabytes.
 MAX_PIXELS = 50_000_000
@@ -82,7 +83,7 @@ def load_rgb(source: Path | str | bytes) -> np.ndarray:
     as 0..1 (floats) or 0..255, and refused beyond, where nothing says what white is.
 
     Args:
-        source: a file, or the bytes of one.
+        source: a file, a part of one (`parts`), or the bytes of one.
 
     Returns:
         (H, W, 3) uint8, C-contiguous, writable.
@@ -104,7 +105,13 @@ def decode(
     """
     if isinstance(source, bytes):
         return _decode(io.BytesIO(source), max_pixels, tuple(formats))
+    part = part_of(Path(source))
     try:
+        if part and part.box:
+            whole = decode(part.file, max_pixels=max_pixels, formats=formats)
+            return replace(whole, image=Image.fromarray(cut(whole.pixels, part.box)))
+        if part:
+            return Decoded(Image.fromarray(drawn_row(stored(Path(source)))).convert("RGB"), "L", "CSV", False)
         with Path(source).open("rb") as file:
             return _decode(file, max_pixels, tuple(formats))
     except OSError as error:
@@ -114,14 +121,15 @@ def decode(
 def inspect(path: Path) -> ImageFacts:
     """Decode a file once and return what is known of it; never raises for a bad file."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        part = part_of(path)
+        if (part.length if part and not part.box else file_of(path).stat().st_size) > MAX_BYTES:
             return ImageFacts(0, 0, "", f"larger than {MAX_BYTES // 2**20} MB", "")
-        data = path.read_bytes()
+        data = stored(path)
     except OSError as error:
         return ImageFacts(0, 0, "", _os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        found = decode(data)
+        found = decode(path if part else data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
     return ImageFacts(*found.image.size, found.mode, None, sha256)
@@ -166,7 +174,7 @@ def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decod
     # Decoders of damaged files raise whatever they stumble over (SyntaxError, struct.error, KeyError ...), and
     # one bad file must never end a run.
     try:
-        with Image.open(file, formats=_formats(formats)) as image:
+        with Image.open(file, formats=supported(formats)) as image:
             if image.width * image.height > max_pixels:
                 raise DataError(f"too large: {image.width}x{image.height}, {_limit(max_pixels)}")
             mode, several = image.mode, bool(getattr(image, "is_animated", False))
@@ -186,16 +194,6 @@ def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decod
         raise DataError("not enough memory to decode it") from error
     except Exception as error:
         raise DataError(f"damaged or truncated image ({str(error) or type(error).__name__})") from error
-
-
-@cache_once
-def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those formats that this Pillow was built with; HEIC comes by another package."""
-    from pillow_heif import register_heif_opener
-
-    Image.init()
-    register_heif_opener()
-    return tuple(name for name in asked if name in Image.OPEN)
 
 
 def _limit(max_pixels: int) -> str:

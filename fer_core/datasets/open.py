@@ -9,13 +9,14 @@ from pathlib import Path
 from PIL import Image
 
 from fer_core.config.allowed_folders import RULE, inside, require_inside
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem
 from .generated.movie_plan import demo_folder
 from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
-from .readers.labels import first_code
+from .readers.labels import label_map
 from .readers.layout import Layout, Source
 from .readers.sfew import SFEW1, SFEW2
 from .readers.table_rows import TABLE
@@ -38,8 +39,7 @@ def open_dataset(
     source: str | Path,
     *,
     layout: str = "auto",
-    label_codes: str | None = None,
-    group_pattern: str | None = None,
+    reading: Reading = AS_IT_IS,
     demo_root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     roots: Sequence[Path] = (),
@@ -54,8 +54,7 @@ def open_dataset(
     Args:
         source: 'demo', or the path of a folder or CSV file.
         layout: 'auto' or one of `LAYOUTS`.
-        label_codes: '0-6' or '1-7' where labels are numbers.
-        group_pattern: a regular expression that finds the group in a sample's name.
+        reading: what is declared of labels, groups, columns and the like.
         demo_root: where the generated set lies or is made (the settings' `demo_data`); needed for 'demo' alone.
         progress: called with (frames done, frames in all) while the generated set is made.
         roots: folders that the path and every image must lie in, links followed (the settings' `data_roots`);
@@ -65,7 +64,7 @@ def open_dataset(
         DataError: there is no such thing, it lies outside the allowed folders, or no labelled image is in it;
             the message says what to do.
     """
-    first_code(label_codes)
+    label_map(reading.label_map)
     if layout not in ("auto", *LAYOUTS):
         raise DataError(f"The layout must be auto, {', '.join(LAYOUTS)}", got=repr(layout))
     if str(source) == DEMO:
@@ -79,12 +78,12 @@ def open_dataset(
     try:
         path = Path(source).expanduser()
         require_inside(path, roots)
-        asked = Source(path, label_codes, group_pattern)
+        asked = Source(path, reading)
         rows = LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]
         reader = next(row for row in rows if layout != "auto" or row.recognises(asked))
         dataset = _inside(reader.read(asked), roots)
         generated = dataset.generated or marked(path) or _drawn(dataset)
-        return replace(dataset, generated=generated, label_codes=label_codes, group_pattern=group_pattern)
+        return replace(dataset, generated=generated, reading=reading)
     except (OSError, RuntimeError) as error:  # a name too long, a folder without access, no such ~user
         raise DataError(
             "A data set's path must lead to something that can be read", got=f"{source} ({error})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.datasets.base import Dataset
 
 from .grouping import film_name
@@ -19,18 +20,16 @@ class Source:
 
     Attributes:
         path: a folder or file.
-        label_codes: '0-6' or '1-7' where labels are numbers.
-        group_pattern: a regular expression that finds the group in a sample's name.
+        reading: what was declared.
     """
 
     path: Path
-    label_codes: str | None = None
-    group_pattern: str | None = None
+    reading: Reading = AS_IT_IS
 
     @cached_property
     def tree(self) -> Dataset:
         """The path read as a tree of class folders, once however many layouts look at it."""
-        return read_folder(self.path, label_codes=self.label_codes, group_pattern=self.group_pattern)
+        return read_folder(self.path, self.reading)
 
     @cached_property
     def film_share(self) -> float:

@@ -31,7 +31,7 @@ def _read_table_rows(source: Source) -> Dataset:
     path = source.path
     table = read_feature_table(path)
     names = [name.replace("\\", "/") for name in table.names]
-    known = groups_and_clips(names, source.group_pattern)
+    known = groups_and_clips(names, source.reading.group_pattern)
     samples = [
         Sample(name, path.absolute(), int(label), None, group, clip)
         for name, label, (group, clip) in zip(row_names(table), table.labels, known, strict=True)

@@ -5,44 +5,91 @@ from __future__ import annotations
 import pytest
 
 from fer_core.config.run import CLASSES
-from fer_core.datasets.readers.labels import ALIASES, parse_label
+from fer_core.datasets.readers.labels import ALIASES, LABEL_MAPS, label_map, meaning
 from fer_core.errors import DataError
+
+#: What each published code book says, label by label, as its authors print it.
+PUBLISHED = {
+    "fer2013": {0: "angry", 1: "disgust", 2: "fear", 3: "happy", 4: "sad", 5: "surprise", 6: "neutral"},
+    "ferplus": {0: "neutral", 1: "happy", 2: "surprise", 3: "sad", 4: "angry", 5: "disgust", 6: "fear"},
+    "rafdb": {1: "surprise", 2: "fear", 3: "disgust", 4: "happy", 5: "sad", 6: "angry", 7: "neutral"},
+    "affectnet": {0: "neutral", 1: "happy", 2: "sad", 3: "surprise", 4: "fear", 5: "disgust", 6: "angry"},
+    "ck": {0: "neutral", 1: "angry", 3: "disgust", 4: "fear", 5: "happy", 6: "sad", 7: "surprise"},
+    "expw": {0: "angry", 1: "disgust", 2: "fear", 3: "happy", 4: "sad", 5: "surprise", 6: "neutral"},
+    "affwild2": {0: "neutral", 1: "angry", 2: "disgust", 3: "fear", 4: "happy", 5: "sad", 6: "surprise"},
+    "jaffe": {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "NE": "neutral", "SA": "sad",
+              "SU": "surprise"},
+    "kdef": {"AN": "angry", "DI": "disgust", "AF": "fear", "HA": "happy", "NE": "neutral", "SA": "sad",
+             "SU": "surprise"},
+    "rafd": {"angry": "angry", "disgusted": "disgust", "fearful": "fear", "happy": "happy", "neutral": "neutral",
+             "sad": "sad", "surprised": "surprise"},
+    "sfew": {1: "angry", 2: "disgust", 3: "fear", 4: "happy", 5: "neutral", 6: "sad", 7: "surprise"},
+    "ours": {0: "angry", 1: "disgust", 2: "fear", 3: "happy", 4: "neutral", 5: "sad", 6: "surprise"},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("index", "name"), list(enumerate(CLASSES)))
 def test_names_count_in_any_case(index: int, name: str) -> None:
     numbered = (f"3_{name}", f"01 {name}", f"{index}-{name}", f"2{name}")
-    for text in (name, name.upper(), name.title(), f"  {name}\n", *numbered):
-        assert parse_label(text) == index
-        assert parse_label(text, codes="1-7") == index
+    quoted = (
+        f"“{name}”",
+        f"'{name}'",
+        f"{name}.",
+        f"{name};",
+        f"{name}\u200b",
+        f"\ufeff{name}",
+        f"{name}\u00ad",
+    )
+    for text in (name, name.upper(), name.title(), f"  {name}\n", *numbered, *quoted):
+        assert meaning(text) == index
+        assert meaning(text, label_map("sfew")) == index
 
 
 def test_aliases_name_classes() -> None:
     known = {"Anger": "angry", "JOY": "happy", "Fearful": "fear", "sadness": "sad", "Surprised": "surprise"}
     known |= {"disgusted": "disgust", "Neutrality": "neutral", "happiness": "happy"} | ALIASES
-    assert all(parse_label(text) == CLASSES.index(name) for text, name in known.items())
+    assert all(meaning(text) == CLASSES.index(name) for text, name in known.items())
 
 
-@pytest.mark.parametrize(
-    "text", ["", "contempt", "Angryy", "NaN", "happy sad", "_", "-1", "3x", "1_", "٣ happy!"]
-)
-def test_anything_else_means_nothing(text: str) -> None:
-    assert parse_label(text) is None
+@pytest.mark.parametrize("text", ["", "Angryy", "happy sad", "_", "3x", "1_", "٣ happy!"])
+def test_anything_else_means_nothing_and_is_named(text: str) -> None:
+    assert str(meaning(text)).startswith(f"unknown label {text!r}")
 
 
-@pytest.mark.parametrize("text", ["0", "3", "7", "01", "4.0", " 5 "])
-def test_undeclared_numbers_are_refused_with_the_fix(text: str) -> None:
-    with pytest.raises(DataError, match=r"0-6 or 1-7.*angry, disgust, fear, happy, neutral, sad, surprise"):
-        parse_label(text)
+def test_letters_that_only_look_alike_are_shown() -> None:
+    assert "h\\u0430ppy" in str(meaning("h\u0430ppy"))
 
 
-def test_declared_numbers_count_from_their_first() -> None:
-    assert [parse_label(str(code), codes="0-6") for code in range(8)] == [0, 1, 2, 3, 4, 5, 6, None]
-    assert [parse_label(str(code), codes="1-7") for code in range(9)] == [None, 0, 1, 2, 3, 4, 5, 6, None]
-    assert parse_label("4.0", codes="1-7") == CLASSES.index("happy")
-    assert parse_label("4.5", codes="1-7") is None
+@pytest.mark.parametrize("text", ["0", "3", "7", "01", "4.0", " 5 ", "-1", "3.0000000e+00"])
+def test_undeclared_numbers_mean_nothing(text: str) -> None:
+    assert "no label map says" in str(meaning(text))
 
 
-def test_unknown_codes_are_refused() -> None:
-    with pytest.raises(DataError, match="0-6 or 1-7"):
-        parse_label("3", codes="1-6")
+@pytest.mark.parametrize("name", LABEL_MAPS)
+def test_maps_are_those_that_were_published(name: str) -> None:
+    labels = label_map(name)
+    assert {label: CLASSES[int(meaning(str(label), labels))] for label in PUBLISHED[name]} == {
+        **PUBLISHED[name]
+    }
+    assert set(PUBLISHED[name].values()) == set(CLASSES)
+
+
+def test_what_is_outside_a_map_or_the_classes_says_so() -> None:
+    affectnet = label_map("affectnet")
+    assert meaning("7", affectnet) == "label '7' means contempt, which is none of the seven classes"
+    assert meaning("Contempt") == "label 'Contempt', which is none of the seven classes"
+    assert meaning("11", affectnet) == "label '11' is not in the label map affectnet"
+    assert meaning("4.0", label_map("sfew")) == CLASSES.index("happy")
+    assert "unknown label '4.5'" in str(meaning("4.5", label_map("sfew")))
+
+
+def test_a_map_can_be_given() -> None:
+    labels = label_map(" 4=sad, 05=Surprised ,x=contempt")
+    assert [meaning(text, labels) for text in ("4", "5.0", "happy")] == [5, 6, 3]
+    assert "contempt" in str(meaning("X", labels))
+
+
+@pytest.mark.parametrize("text", ["0-6", "imagenet", "4=sads", "", "4="])
+def test_unknown_maps_are_refused_and_the_known_ones_listed(text: str) -> None:
+    with pytest.raises(DataError, match=r"fer2013, ferplus, rafdb, affectnet, ck, expw.*4=sad,5=surprise"):
+        label_map(text)
