@@ -17,7 +17,7 @@ from .base import Sample
 from .parts import file_of
 
 #: Raised when the meaning of a record changes, so that older caches are ignored.
-VERSION = 1
+VERSION = 2
 
 Record = dict[str, Any]
 

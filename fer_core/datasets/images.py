@@ -21,9 +21,13 @@ from .base import Sample
 from .file_records import file_records
 from .image_files import supported
 from .parts import cut, drawn_row, file_of, part_of, stored
+from .tiff import checked, grey_of
 
 #: Larger images are refused before they are decoded: a few kilobytes can unfold to gigabytes.
 MAX_PIXELS = 50_000_000
+
+#: Longer sides than JPEG allows are refused: what is one pixel wide grows many times over as it is resized.
+MAX_SIDE = 65_535
 
 #: Larger files are not read at all; no photograph within MAX_PIXELS needs as much.
 MAX_BYTES = 512 * 2**20
@@ -177,13 +181,18 @@ def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decod
         with Image.open(file, formats=supported(formats)) as image:
             if image.width * image.height > max_pixels:
                 raise DataError(f"too large: {image.width}x{image.height}, {_limit(max_pixels)}")
+            if max(image.size) > MAX_SIDE:
+                raise DataError(
+                    f"too large: {image.width}x{image.height}, a side may have {MAX_SIDE:,} pixels"
+                )
             mode, several = image.mode, bool(getattr(image, "is_animated", False))
-            image.load()
+            read = checked(image, file) if image.format == "TIFF" else image
+            read.load()
             with suppress(
                 Exception
             ):  # EXIF is broken in as many ways as images, and the picture is fine without
-                ImageOps.exif_transpose(image, in_place=True)
-            return Decoded(_to_rgb(image), mode, image.format or "", several)
+                ImageOps.exif_transpose(read, in_place=True)
+            return Decoded(_to_rgb(read), mode, image.format or "", several)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -202,7 +211,7 @@ def _limit(max_pixels: int) -> str:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        return _from_numbers(np.asarray(image).astype(np.float64) / 257.0)
+        return _from_numbers(grey_of(image))
     if image.mode in ("I", "F"):
         return _from_numbers(_to_255(np.asarray(image), image.format))
     if image.mode == "LAB":

@@ -16,9 +16,10 @@ from .base import GENERATED_NOTICE, Dataset, Problem
 from .generated.movie_plan import demo_folder
 from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
-from .readers.labels import label_map
 from .readers.layout import Layout, Source
-from .readers.sfew import SFEW1, SFEW2
+from .readers.meanings.labels import label_map
+from .readers.published.sfew import SFEW1, SFEW2
+from .readers.refusals import refuse_other_files
 from .readers.table_rows import TABLE
 
 #: The source that stands for the generated set.
@@ -78,6 +79,10 @@ def open_dataset(
     try:
         path = Path(source).expanduser()
         require_inside(path, roots)
+        if reading.image_root:
+            require_inside(Path(reading.image_root).expanduser(), roots, what="A folder of images")
+        if layout in ("auto", "csv"):
+            refuse_other_files(path)
         asked = Source(path, reading)
         rows = LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]
         reader = next(row for row in rows if layout != "auto" or row.recognises(asked))

@@ -14,10 +14,10 @@ from fer_core.datasets.image_files import has_image_suffix
 from fer_core.datasets.parts import Box
 from fer_core.errors import DataError
 
-from .labels import is_number, label_map, meaning, plain
 from .layout import Layout, Source
 from .listing import Row, assemble
-from .splits import parse_split
+from .meanings.labels import is_number, label_map, meaning, plain
+from .meanings.splits import parse_split
 from .text_table import TextTable, read_table
 
 #: What a column may be called, case aside, the first present counts.

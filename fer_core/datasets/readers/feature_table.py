@@ -25,7 +25,7 @@ from fer_core.config.run import CLASSES, KEY_LENGTH
 from fer_core.datasets.base import Problem, Sample
 from fer_core.errors import DataError
 
-from .labels import is_number, label_map, meaning
+from .meanings.labels import is_number, label_map, meaning
 
 COMPONENTS = 5
 #: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
@@ -107,7 +107,7 @@ def read_feature_table(path: Path) -> FeatureTable:
         raise DataError(
             "A feature table must have rows of name, label 1-7, 5 LPQ and 5 PHOG figures",
             got=f"{path.name}: no such row",
-            fix="Check that it is the right sheet, and the first one of its file",
+            fix="Check that it is the right sheet, and the first one of its file; a list of images: save it as CSV",
         )
     lpq, phog = _columns(cells[:first])
     return _assemble(cells, first, lpq, phog)

@@ -15,9 +15,9 @@ from fer_core.datasets.base import Dataset, Problem, Sample
 from fer_core.datasets.image_files import walk
 from fer_core.errors import DataError
 
-from .grouping import groups_and_clips
-from .labels import LEFT_OUT, LabelMap, is_number, label_map, meaning, numbers_without_map, plain
-from .splits import parse_split
+from .meanings.grouping import groups_and_clips
+from .meanings.labels import LEFT_OUT, LabelMap, is_number, label_map, meaning, numbers_without_map, plain
+from .meanings.splits import parse_split
 
 
 def read_folder(root: Path, reading: Reading = AS_IT_IS) -> Dataset:

@@ -10,8 +10,8 @@ from pathlib import Path
 from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.datasets.base import Dataset
 
-from .grouping import film_name
 from .image_folder import read_folder
+from .meanings.grouping import film_name
 
 
 @dataclass(frozen=True)

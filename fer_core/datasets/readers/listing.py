@@ -14,10 +14,10 @@ from fer_core.datasets.base import Dataset, Problem, Sample
 from fer_core.datasets.parts import Box, in_box
 from fer_core.errors import DataError
 
-from .grouping import groups_and_clips, known, persons
-from .labels import LabelMap, is_number, meaning, numbers_without_map
 from .layout import Source
-from .splits import parse_split
+from .meanings.grouping import groups_and_clips, known, persons
+from .meanings.labels import LabelMap, is_number, meaning, numbers_without_map
+from .meanings.splits import parse_split
 
 
 @dataclass(frozen=True)

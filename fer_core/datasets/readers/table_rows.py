@@ -8,8 +8,8 @@ from fer_core.config.run import CLASSES
 from fer_core.datasets.base import GENERATED_MOVIE, TABLE_LAYOUT, Dataset, Sample
 
 from .feature_table import FeatureTable, read_feature_table
-from .grouping import groups_and_clips
 from .layout import Layout, Source
+from .meanings.grouping import groups_and_clips
 
 LAYOUT = TABLE_LAYOUT
 

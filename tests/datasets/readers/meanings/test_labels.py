@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fer_core.config.run import CLASSES
-from fer_core.datasets.readers.labels import ALIASES, LABEL_MAPS, label_map, meaning
+from fer_core.datasets.readers.meanings.labels import ALIASES, LABEL_MAPS, label_map, meaning
 from fer_core.errors import DataError
 
 #: What each published code book says, label by label, as its authors print it.
