@@ -26,6 +26,7 @@ from fer_core.faces.extraction import (
     NOT_DETECTED,
     Crops,
     Progress,
+    keep_found,
     read_crops,
     read_detections,
     write_detections,
@@ -176,12 +177,20 @@ def extract_faces(
 ) -> Crops:
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
-    A detection that was cut off continues after its last frame.
+    A detection that was cut off continues after its last frame. Where the same detection with fewer second looks is
+    there, only the frames in which that found no face are looked at.
     """
     faces = config.faces
     if faces.extract:
 
         def detect(folder: Path) -> None:
+            for looks in reversed(range(len(faces.rescue))):
+                fewer = config.model_copy(
+                    update={"faces": faces.model_copy(update={"rescue": faces.rescue[:looks]})}
+                )
+                if artifacts.has("detections", fewer.detections_key()):
+                    keep_found(artifacts.open("detections", fewer.detections_key()), folder)
+                    break
             write_detections(
                 dataset.samples,
                 folder,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from fer_core.config.run import RunConfig
+from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.generated.movie_plan import GeneratedConfig, demo_folder, intact, planned
 from fer_core.storage.store import Store, StoredRun
 
+from .requests import CHOICE
+
 #: What is submitted: the pipeline draws a planned set before it goes on.
-PREPARATION = RunConfig(goal="faces", data=planned())
+PREPARATION = RunConfig(goal="faces", data=planned(), faces=FacesConfig(choice=CHOICE))
 
 
 def drawn(settings: Settings) -> bool:
