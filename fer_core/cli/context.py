@@ -16,6 +16,7 @@ from fer_core.datasets.audit import AuditReport, audit
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
+from fer_core.datasets.understood import understood
 from fer_core.errors import FerError
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
@@ -53,6 +54,8 @@ class Context:
                 progress=show,
                 reading=source.reading,
             )
+        if dataset.label_map:  # a wrong one is seen before anything trains
+            note("\n".join(understood(dataset).lines()))
         with progress("hashing files") as show:
             return dataset, data_config(dataset, cache=self.settings.cache, progress=show)
 

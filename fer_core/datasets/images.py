@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -20,6 +20,7 @@ from fer_core.errors import DataError
 from .base import Sample
 from .file_records import file_records
 from .image_files import supported
+from .look_alikes import look
 from .parts import cut, drawn_row, file_of, part_of, stored
 from .tiff import checked, grey_of
 
@@ -47,6 +48,7 @@ class ImageFacts:
         mode: Pillow's mode as stored ('RGB', 'P', 'I;16' ...); '' where unreadable.
         reason: why it can't be used, or None.
         sha256: of the file's bytes, hex; '' where they could not be read.
+        look: its difference hash (`look_alikes`), hex; '' where unreadable.
     """
 
     width: int
@@ -54,6 +56,7 @@ class ImageFacts:
     mode: str
     reason: str | None
     sha256: str
+    look: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def inspect(path: Path) -> ImageFacts:
         found = decode(path if part else data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
-    return ImageFacts(*found.image.size, found.mode, None, sha256)
+    return ImageFacts(*found.image.size, found.mode, None, sha256, look(found.image))
 
 
 def inspect_all(
@@ -158,7 +161,7 @@ def inspect_all(
     records = file_records(
         samples,
         lambda path: asdict(inspect(path)),
-        needs=("sha256", "width"),
+        needs=("sha256", "look"),
         cache=cache,
         progress=progress,
     )

@@ -18,6 +18,14 @@ from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
 from .readers.layout import Layout, Source
 from .readers.meanings.labels import label_map
+from .readers.published.affectnet import AFFECTNET
+from .readers.published.affwild2 import AFFWILD2
+from .readers.published.by_name import PATTERNS, by_name
+from .readers.published.ck import CK
+from .readers.published.expw import EXPW
+from .readers.published.fer2013 import FER2013, FERPLUS
+from .readers.published.hugging_face import IMAGE_FOLDER
+from .readers.published.rafdb import RAFDB
 from .readers.published.sfew import SFEW1, SFEW2
 from .readers.refusals import refuse_other_files
 from .readers.table_rows import TABLE
@@ -29,7 +37,16 @@ DEMO = "demo"
 LAYOUTS: dict[str, Layout] = {
     "table": TABLE,
     "generated": GENERATED,
+    "imagefolder": IMAGE_FOLDER,
+    "rafdb": RAFDB,
+    "ferplus": FERPLUS,
+    "fer2013": FER2013,
+    "affectnet": AFFECTNET,
+    "ck": CK,
+    "expw": EXPW,
+    "affwild2": AFFWILD2,
     "csv": CSV,
+    **{name: by_name(name) for name in ("names", *PATTERNS)},
     "sfew2": SFEW2,
     "sfew1": SFEW1,
     "folder": Layout(lambda source: True, lambda source: source.tree),
@@ -48,7 +65,8 @@ def open_dataset(
     """Open a data set by its path, or the generated one.
 
     With layout 'auto' an .xlsx is a feature table and any other file a CSV of images; a folder with
-    SYNTHETIC.txt and frames.csv is a generated set; a tree of class folders is SFEW 2.0 or SFEW 1 when most of
+    SYNTHETIC.txt and frames.csv is a generated set; published data sets are known by the names of their lists, folders
+    and files (`readers.published`); a tree of class folders is SFEW 2.0 or SFEW 1 when most of
     its images are named as film frames are (2.0 with train, validation or test folders), and plain folders
     otherwise, their splits kept.
 

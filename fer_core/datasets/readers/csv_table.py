@@ -140,11 +140,17 @@ def where_facts_stand(table: TextTable, reading: Reading) -> tuple[Places, Itera
 
 
 def listed(
-    rows: Iterator[tuple[int, list[str]]], places: Places, folder: str = "", split: str = ""
+    rows: Iterator[tuple[int, list[str]]],
+    places: Places,
+    *,
+    file: str = "",
+    folder: str = "",
+    split: str = "",
 ) -> Iterator[Row]:
     """Yield the rows of a table as a list has them.
 
     Args:
+        file: what messages call the table, where there are several.
         folder: what paths begin with, with a slash behind it.
         split: that of rows that name none.
     """
@@ -155,7 +161,7 @@ def listed(
         }
         path = folder + said["path"] if said["path"] else ""
         yield Row(
-            f"line {line}",
+            f"{file} line {line}".strip(),
             path,
             said["label"],
             said["split"] or split,

@@ -19,14 +19,20 @@ from .meanings.grouping import groups_and_clips
 from .meanings.labels import LEFT_OUT, LabelMap, is_number, label_map, meaning, numbers_without_map, plain
 from .meanings.splits import parse_split
 
+#: Name and path of each image of a folder, and what is wrong with other files.
+Files = tuple[list[tuple[str, Path]], tuple[Problem, ...]]
 
-def read_folder(root: Path, reading: Reading = AS_IT_IS) -> Dataset:
+
+def read_folder(root: Path, reading: Reading = AS_IT_IS, files: Files | None = None) -> Dataset:
     """Read a tree of images (`image_files.walk`) whose folders name classes and, maybe, splits.
 
     An image's class is the folder above it that names one, at whatever depth; its split likewise
     (`Train/Train_Aligned_Faces/Angry/x.png`). Folders of one or two digits are classes where a label map is declared
     and no folder above the image has a class's name. Group and clip come from film names or the group pattern
     (`grouping.groups_and_clips`); images of neither have the group "" and count as a group each.
+
+    Args:
+        files: what `image_files.walk` yielded and found wrong, where that is known.
 
     Raises:
         DataError: no such folder, no labelled image in it, numbered folders without a label map or of which most
@@ -39,12 +45,12 @@ def read_folder(root: Path, reading: Reading = AS_IT_IS) -> Dataset:
             fix="Check its spelling and that it exists",
         )
     root, labels = root.absolute(), label_map(reading.label_map)
-    problems: list[Problem] = []
+    problems: list[Problem] = [*files[1]] if files else []
     labelled: dict[str, tuple[Path, int, str | None]] = {}
     written: dict[str, str] = {}
     numbers: Counter[tuple[str, bool]] = Counter()  # images by numbered folder, and whether the map has it
     of_folder = cache(lambda above: _meaning(PurePosixPath(above).parts, labels))
-    for name, path in walk(root, problems):
+    for name, path in files[0] if files else walk(root, problems):
         label, split, folder, reason = of_folder(name.rpartition("/")[0])
         if folder and is_number(folder):
             numbers[folder, labels is not None and folder in labels] += 1

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from fer_core.config.reading import AS_IT_IS, Reading
-from fer_core.datasets.base import Dataset
+from fer_core.datasets.base import Dataset, Problem
+from fer_core.datasets.image_files import walk
 
 from .image_folder import read_folder
 from .meanings.grouping import film_name
@@ -27,9 +28,15 @@ class Source:
     reading: Reading = AS_IT_IS
 
     @cached_property
+    def files(self) -> tuple[list[tuple[str, Path]], tuple[Problem, ...]]:
+        """Name and path of every image below the folder, and what is wrong with others; walked once."""
+        problems: list[Problem] = []
+        return list(walk(self.path.absolute(), problems)), tuple(problems)
+
+    @cached_property
     def tree(self) -> Dataset:
         """The path read as a tree of class folders, once however many layouts look at it."""
-        return read_folder(self.path, self.reading)
+        return read_folder(self.path, self.reading, self.files if self.path.is_dir() else None)
 
     @cached_property
     def film_share(self) -> float:

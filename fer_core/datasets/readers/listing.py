@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from .layout import Source
 from .meanings.grouping import groups_and_clips, known, persons
 from .meanings.labels import LabelMap, is_number, meaning, numbers_without_map
 from .meanings.splits import parse_split
+from .text_table import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -192,3 +193,29 @@ def _agree(rows: list[tuple[Row, Sample]], problems: list[Problem]) -> bool:
         words = f"listed again (first in {first.where})" if agree else f"listed with contradictions ({said})"
         problems.append(Problem(sample.name, f"{row.where}: {words}"))
     return agree
+
+
+def there(folder: Path, *names: str) -> Path | None:
+    """Return the first of these files or folders that is there, None where none is."""
+    return next((folder / name for name in names if (folder / name).exists()), None)
+
+
+def text_lines(path: Path) -> list[str]:
+    """Return the lines of a small text file.
+
+    Raises:
+        DataError: it is larger than a list may be, or no UTF-8.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(
+            "A list must be a small text file", got=f"{path}, larger than {MAX_BYTES // 2**20} MB"
+        )
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError("A list must be UTF-8 text", got=f"other bytes in {path}") from None
+
+
+def is_folder_with(*names: str) -> Callable[[Source], bool]:
+    """Return what recognises a folder by any of these files or folders in it."""
+    return lambda source: source.path.is_dir() and there(source.path, *names) is not None

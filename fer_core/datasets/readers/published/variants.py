@@ -51,4 +51,5 @@ def chosen(source: Source, dataset: Dataset, is_aligned: Callable[[str], bool] =
     kept = tuple(sample for sample in dataset.samples if kinds[sample.name] == faces)
     what = "aligned faces" if faces else "whole frames"
     other = f"; {found[not faces]} others are not read" if found[not faces] else ""
-    return replace(dataset, samples=kept, remarks=(*dataset.remarks, f"The images are {what}{other}"))
+    more = [f"The images are {what}{other}"] if faces or other else []
+    return replace(dataset, samples=kept, remarks=(*dataset.remarks, *more))
