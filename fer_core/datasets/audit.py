@@ -14,10 +14,10 @@ from typing import Any, Literal
 from fer_core.config.run import CLASSES
 
 from .base import Dataset, Problem, Sample, known_clips
-from .image_files import has_image_suffix
-from .images import ImageFacts, inspect_all
-from .look_alikes import pairs
-from .parts import part_of
+from .image_facts import ImageFacts, inspect_all
+from .pictures.image_files import has_image_suffix
+from .pictures.look_alikes import pairs
+from .pictures.parts import part_of
 from .readers.meanings.grouping import film_name
 from .understood import Understood, understood
 

@@ -14,7 +14,7 @@ from typing import Any
 from fer_core.config.run import digest
 
 from .base import Sample
-from .parts import file_of
+from .pictures.parts import file_of
 
 #: Raised when the meaning of a record changes, so that older caches are ignored.
 VERSION = 2

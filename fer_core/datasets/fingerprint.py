@@ -11,7 +11,7 @@ from fer_core.config.run import DataConfig, digest
 
 from .base import Dataset
 from .file_records import file_records
-from .parts import part_of, stored
+from .pictures.parts import part_of, stored
 
 #: Part of every fingerprint; raised when what it covers changes.
 VERSION = 1

@@ -15,9 +15,10 @@ from fer_core.config.run import CLASSES
 from fer_core.config.settings import Limits
 from fer_core.datasets.audit import audit
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.image_files import walk
-from fer_core.datasets.images import inspect, load_rgb
+from fer_core.datasets.image_facts import inspect
+from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
+from fer_core.datasets.pictures.image_files import walk
 from fer_core.errors import DataError
 from fer_core.prediction.uploads import unfold
 
@@ -127,7 +128,7 @@ def test_what_is_no_data_set_says_what_to_do(name: str, fix: str) -> None:
 def test_pixels_are_right_and_bombs_refused() -> None:
     planar, chunky = (load_rgb(case("formats") / name) for name in ("rgb16_planar.tif", "rgb16.tif"))
     np.testing.assert_array_equal(planar, chunky)
-    assert "a side may have 65,535 pixels" in str(inspect(case("hostile") / "tall.png").reason)
+    assert "a side may have 16,384 pixels" in str(inspect(case("hostile") / "tall.png").reason)
 
 
 def test_what_systems_add_is_no_picture(tmp_path: Path) -> None:

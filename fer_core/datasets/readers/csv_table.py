@@ -10,8 +10,8 @@ from pathlib import Path
 from fer_core.config.reading import Reading, pairs
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.image_files import has_image_suffix
-from fer_core.datasets.parts import Box
+from fer_core.datasets.pictures.image_files import has_image_suffix
+from fer_core.datasets.pictures.parts import Box
 from fer_core.errors import DataError
 
 from .layout import Layout, Source

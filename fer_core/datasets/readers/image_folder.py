@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset, Problem, Sample
-from fer_core.datasets.image_files import walk
+from fer_core.datasets.pictures.image_files import walk
 from fer_core.errors import DataError
 
 from .meanings.grouping import groups_and_clips

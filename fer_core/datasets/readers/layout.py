@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.datasets.base import Dataset, Problem
-from fer_core.datasets.image_files import walk
+from fer_core.datasets.pictures.image_files import walk
 
 from .image_folder import read_folder
 from .meanings.grouping import film_name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset, Problem, Sample
-from fer_core.datasets.parts import Box, in_box
+from fer_core.datasets.pictures.parts import Box, in_box
 from fer_core.errors import DataError
 
 from .layout import Source

@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from fer_core.datasets.image_files import is_image
+from fer_core.datasets.pictures.image_files import is_image
 from fer_core.errors import DataError
 
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v")

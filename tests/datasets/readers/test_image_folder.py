@@ -191,6 +191,6 @@ def test_folders_that_may_not_be_read_are_problems(tmp_path: Path, monkeypatch: 
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr("fer_core.datasets.image_files.os.scandir", forbid)
+    monkeypatch.setattr("fer_core.datasets.pictures.image_files.os.scandir", forbid)
     (problem,) = read_folder(tmp_path).problems
     assert (problem.name, problem.reason) == ("happy/", "folder can't be read: Permission denied")

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
-from fer_core.datasets.image_files import IMAGE_SUFFIXES
+from fer_core.datasets.pictures.image_files import IMAGE_SUFFIXES
 from fer_core.errors import DataError
 
 #: What a cell says where a person, movie, shot or split is not known, case aside.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fer_core.datasets.base import Dataset, Problem
-from fer_core.datasets.image_files import walk
+from fer_core.datasets.pictures.image_files import walk
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, is_folder_with, text_lines, there
 from fer_core.datasets.readers.meanings.labels import label_map

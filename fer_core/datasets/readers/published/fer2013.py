@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_core.datasets.base import Dataset, Problem
-from fer_core.datasets.image_files import has_image_suffix, walk
-from fer_core.datasets.parts import in_row
+from fer_core.datasets.pictures.image_files import has_image_suffix, walk
+from fer_core.datasets.pictures.parts import in_row
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, there
 from fer_core.datasets.readers.meanings.labels import label_map

@@ -21,9 +21,9 @@ MOST_BITS = 12
 _AT_ONCE = 256
 
 
-def look(image: Image.Image) -> str:
-    """Return the hash of an RGB picture, 64 hex digits."""
-    grey = np.asarray(image.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX))
+def look(pixels: np.ndarray) -> str:
+    """Return the hash of a picture, (H, W, 3) uint8: 64 hex digits."""
+    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX))
     return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes().hex()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO
 
 import numpy as np
@@ -10,15 +11,15 @@ from PIL import Image
 from fer_core.errors import DataError
 
 #: Tags, TIFF 6.0 and its supplements.
-SUBFILE, BITS, PHOTOMETRIC, ORIENTATION, PLANAR, SUB_FILES = 254, 258, 262, 274, 284, 330
+SUBFILE, BITS, PHOTOMETRIC, PLANAR, SUB_FILES = 254, 258, 262, 284, 330
 
 _THUMBNAIL = (
     "its first picture is a thumbnail of another in the file, as in RAW and DNG; develop it and save a JPEG"
 )
 
 
-def checked(image: Image.Image, file: IO[bytes]) -> Image.Image:
-    """Return the picture of a TIFF to go on with: itself, or read anew where Pillow garbles it.
+def garbled_by_pillow(image: Image.Image, file: IO[bytes]) -> Image.Image | None:
+    """Return the picture of a TIFF that Pillow garbles, read otherwise; None where Pillow reads it right.
 
     Args:
         image: as opened, not loaded yet.
@@ -33,7 +34,7 @@ def checked(image: Image.Image, file: IO[bytes]) -> Image.Image:
     bits = tags.get(BITS, (1,))
     planar = tags.get(PLANAR) == 2 and len(bits) > 1 and max(bits) > 8
     if SUB_FILES not in tags and not planar:
-        return image
+        return None
     import tifffile
 
     place = file.tell()
@@ -43,7 +44,7 @@ def checked(image: Image.Image, file: IO[bytes]) -> Image.Image:
         if any(page.size > first.size for page in first.pages or ()):
             raise DataError(_THUMBNAIL)
         if not planar:
-            return image
+            return None
         pixels = first.asarray()
     except ValueError as error:
         raise DataError(f"a TIFF of this kind is not read: {error}") from error
@@ -51,14 +52,13 @@ def checked(image: Image.Image, file: IO[bytes]) -> Image.Image:
         file.seek(place)
     if tags.get(PHOTOMETRIC) != 2 or pixels.dtype != np.uint16 or pixels.shape[0] != 3:
         raise DataError("channels one after the other are read of RGB with 16 bits; save it interleaved")
-    found = Image.fromarray((np.moveaxis(pixels, 0, -1) >> 8).astype(np.uint8))
-    found.getexif()[ORIENTATION] = tags.get(ORIENTATION, 1)
-    return found
+    return Image.fromarray((np.moveaxis(pixels, 0, -1) >> 8).astype(np.uint8))
 
 
-def grey_of(image: Image.Image) -> np.ndarray:
-    """Return a picture of more than 8 bits a pixel as 0..255: (H, W) float64; white is what the file says it is."""
+def from_white(image: Image.Image) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what makes 0..255 of an image's values of more than 8 bits; white is what the file says it is."""
     tags = getattr(image, "tag_v2", {})
-    bits = int(tags.get(BITS, (16,))[0])
-    values = np.asarray(image).astype(np.float64) * (255.0 / (2**bits - 1))
-    return 255.0 - values if tags.get(PHOTOMETRIC) == 0 else values
+    times = 255.0 / (2 ** int(tags.get(BITS, (16,))[0]) - 1)
+    if tags.get(PHOTOMETRIC) == 0:
+        return lambda values: 255.0 - values * times
+    return lambda values: values * times

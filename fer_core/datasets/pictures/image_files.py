@@ -10,13 +10,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from PIL import Image
 
-from .base import Problem
+from fer_core.datasets.base import Problem
+from fer_core.datasets.images import formats_here
 
 #: Extensions that make a file an image, whatever it holds.
 IMAGE_SUFFIXES = frozenset(
@@ -110,22 +110,12 @@ def _walk(
 
 def _holds_image(file: IO[bytes]) -> bool:
     try:
-        with Image.open(file, formats=supported(BY_CONTENT)):
+        with Image.open(file, formats=formats_here(BY_CONTENT)):
             return True
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return True  # an image, too large to be read: that is said where it is
     except Exception:  # Pillow's plugins raise many kinds for bytes that only begin as an image
         return False
-
-
-@cache
-def supported(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of Pillow's formats that it was built with; HEIC comes by another package."""
-    from pillow_heif import register_heif_opener
-
-    Image.init()
-    register_heif_opener()
-    return tuple(name for name in asked if name in Image.OPEN)
 
 
 def _readable(name: str) -> str:
