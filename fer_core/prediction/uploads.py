@@ -17,6 +17,7 @@ import numpy as np
 
 from fer_core.config.settings import Limits
 from fer_core.datasets.images import decode
+from fer_core.datasets.pictures.image_files import has_image_suffix, holds_image, of_the_system
 from fer_core.errors import DataError
 from fer_core.storage.zips import BROKEN, MOST_ENTRIES, distrusted, is_zip
 
@@ -25,6 +26,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 
 #: What a file chooser offers; not trusted afterwards.
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
+
+#: Pixels that a picture is read with: one of more, such as a phone's of 50 megapixels, is read at a half or less of
+#: its size. Faces smaller than it then shows are too small for a network's input anyway.
+MOST_PIXELS = 4096 * 3072
 
 #: Characters of a name that are shown.
 MOST_NAME = 80
@@ -86,17 +91,26 @@ def unfold(files: Iterable[tuple[str, bytes]], limits: Limits) -> tuple[list[Sen
 
 
 def read(sent: Sent, limits: Limits) -> Upload | Refusal:
-    """Decode one file by its content.
+    """Decode one file by its content, in this process; a visitor's is decoded by `decoders.Decoders`.
 
-    Animations and files of several pictures give their first one, and say so. EXIF is used for orientation
-    alone. What follows an image in its file is never looked at.
+    Animations and files of several pictures give their first one, and say so, as do pictures that come smaller.
+    EXIF is used for orientation alone. What follows an image in its file is never looked at.
     """
     try:
-        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS)
+        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS, most=MOST_PIXELS)
     except DataError as error:
         return Refusal(sent.name, str(error))
-    note = "the first of several pictures in the file" if found.several else ""
-    return Upload(sent.name, found.pixels, note)
+    return upload(sent.name, found.pixels, several=found.several, scale=found.scale)
+
+
+def upload(name: str, pixels: np.ndarray, *, several: bool, scale: int) -> Upload:
+    """Return a decoded image with what is to be said of it (see `images.Decoded`)."""
+    notes = ["the first of several pictures in the file"] * several
+    if scale > 1:
+        notes.append(
+            f"read at 1/{scale} of its size: boxes count in {pixels.shape[1]} x {pixels.shape[0]} pixels"
+        )
+    return Upload(name, pixels, "; ".join(notes))
 
 
 def shown_name(name: str) -> str:
@@ -142,7 +156,7 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
             return
         room, found, bad = limits.upload_mb * 1_000_000, 0, 0
         for entry in listed:
-            if entry.is_dir() or _no_picture(entry.filename):
+            if entry.is_dir() or _of_the_system(entry.filename):
                 continue
             reason = distrusted(entry, limits.file_mb * 1_000_000)
             content = b""
@@ -151,12 +165,14 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
                 content, reason = _content(opened, entry, most)
             if not reason and is_zip(content):
                 reason = "a zip inside a zip is not opened"
+            room -= len(content)
+            if not reason and not has_image_suffix(entry.filename) and not holds_image(content):
+                continue  # a note or what a file manager keeps, as in a folder
             if reason:
                 bad += 1
                 if bad <= limits.files:
                     refused.append(Refusal(f"{archive}: {shown_name(entry.filename)}", reason))
                 continue
-            room -= len(content)
             found += 1
             yield entry.filename, content
             if found > limits.files:
@@ -164,7 +180,7 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
         if bad > limits.files:
             refused.append(Refusal(archive, f"{bad - limits.files} more of its files are not taken"))
         if not found and not bad:
-            refused.append(Refusal(archive, "a zip with no file in it"))
+            refused.append(Refusal(archive, "a zip with no image in it"))
 
 
 def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tuple[bytes, str]:
@@ -179,10 +195,10 @@ def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tupl
     return content, ""
 
 
-def _no_picture(path: str) -> bool:
+def _of_the_system(path: str) -> bool:
     """Return whether an entry is what systems add to zips by themselves."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    return "__MACOSX" in parts or not parts or (parts[-1].startswith(".") and parts[-1] != "..")
+    return not parts or any(of_the_system(part) for part in parts if part != "..")
 
 
 def _unique(name: str, names: dict[str, int]) -> str:

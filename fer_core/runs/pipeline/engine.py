@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from fer_core.config.devices import resolve
+from fer_core.config.devices import release, resolve
 from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Sample
@@ -59,7 +59,11 @@ class Local:
 
     def fit(self, work: Work, folder: Path) -> None:
         """Fit the folds one after the other, or side by side where the model does so."""
-        FITTERS[work.config.model.kind].build(work, folder)
+        release(work.device)  # its peak is this run's
+        try:
+            FITTERS[work.config.model.kind].build(work, folder)
+        finally:
+            release(work.device)
 
 
 LOCAL = Local()
