@@ -46,6 +46,18 @@ def _guard_signals() -> None:
 _guard_signals()
 
 
+if DEVICE := os.environ.get(
+    "TEST_DEVICE"
+):  # `TEST_DEVICE=cuda:0 make test`: what asks for a device gets this one
+    from fer_core.config import devices
+
+    def _resolve(settings: object) -> str:
+        devices.prepare(DEVICE)
+        return DEVICE
+
+    devices.resolve = _resolve
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test's state in its own folder and FER_* variables of the caller out."""

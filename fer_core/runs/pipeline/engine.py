@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fer_core.config.devices import resolve
+from fer_core.config.devices import release, resolve
 from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Sample
@@ -40,7 +40,11 @@ class Engine:
 
     def fit(self, work: Work, folder: Path) -> None:
         """Fit every fold into a folder, and continue with what an interrupted fit left there."""
-        FITTERS[work.config.model.kind].build(work, folder)
+        release(work.device)  # its peak is this run's
+        try:
+            FITTERS[work.config.model.kind].build(work, folder)
+        finally:
+            release(work.device)
 
 
 LOCAL = Engine()
