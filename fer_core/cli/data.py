@@ -32,7 +32,9 @@ def audit(*, source: Source = DEMO, json: Json = False) -> int:
         return 0
     print(f"{dataset.name}: {len(dataset)} images, layout {dataset.layout}, fingerprint {config.fingerprint}")
     print_table([dataset.class_counts()], dataset.class_counts())
-    for finding in report.findings:
+    for line in report.understood.lines():
+        print(line)
+    for finding in (one for one in report.findings if one.code != "reading"):  # remarks stand above
         print(f"\n[{finding.severity}] {finding.title}\n  {finding.detail}")
         for name in finding.names[:10]:
             print(f"    {name}")

@@ -105,9 +105,14 @@ def test_predict_gives_probabilities_per_face_and_names_bad_images(
     assert found[1]["image"] == str(bad)
     assert "not an image" in found[1]["error"]
 
+    (tmp_path / "empty").mkdir()
+    assert main(["predict", "--run", rows[0]["run_id"], str(tmp_path / "empty")]) == 2
+    assert "there must be an image" in capsys.readouterr().err
+
     archive, table = tmp_path / "more.zip", tmp_path / "faces.csv"
     with zipfile.ZipFile(archive, "w") as writer:
         writer.write(good, "=one.png")
+        writer.writestr("notes.txt", "no picture, as in a folder")
     options = ["--fold", "0.1", "--nearest", "2", "--csv", str(table), "--annotated", str(tmp_path / "boxed")]
     options += ["--explain", str(tmp_path / "maps"), str(generated / "sad"), str(archive)]
     code, found = run(capsys, "predict", "--run", rows[0]["run_id"], *options)

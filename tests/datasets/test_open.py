@@ -10,6 +10,7 @@ import pytest
 from trees import plant
 
 from fer_core import ROOT
+from fer_core.config.reading import Reading
 from fer_core.datasets.audit import audit
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.movie_plan import GeneratedConfig, plan
@@ -42,10 +43,10 @@ def test_trees_are_told_apart(tmp_path: Path, names: list[str], layout: str) -> 
 def test_a_file_is_a_table_and_patterns_reach_every_reader(tmp_path: Path) -> None:
     plant(tmp_path, ["sad/012_08.png"])
     (tmp_path / "list.txt").write_text("path,label\nsad/012_08.png,5\n")
-    dataset = open_dataset(tmp_path / "list.txt", label_codes="0-6", group_pattern=r"(\d+)_")
+    dataset = open_dataset(tmp_path / "list.txt", reading=Reading(label_map="ours", group_pattern=r"(\d+)_"))
     assert (dataset.layout, dataset.name, dataset.samples[0].label) == ("csv", "list", 5)
-    assert (dataset.label_codes, dataset.group_pattern) == ("0-6", r"(\d+)_")
-    for found in (dataset, open_dataset(tmp_path, group_pattern=r"(\d+)_")):
+    assert dataset.reading == Reading(label_map="ours", group_pattern=r"(\d+)_")
+    for found in (dataset, open_dataset(tmp_path, reading=Reading(group_pattern=r"(\d+)_"))):
         assert found.samples[0].group == "012"
 
 
@@ -112,8 +113,8 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
             open_dataset(strange)
     with pytest.raises(DataError, match=f"auto, {', '.join(LAYOUTS)}"):
         open_dataset(tmp_path, layout="imagenet")
-    with pytest.raises(DataError, match="0-6 or 1-7"):
-        open_dataset(tmp_path, label_codes="0-9")
+    with pytest.raises(DataError, match="label map must be a name"):
+        open_dataset(tmp_path, reading=Reading(label_map="0-9"))
     plant(tmp_path, ["sad/a.png"])
     with pytest.raises(DataError, match=r"frames.csv"):
         open_dataset(tmp_path, layout="generated")
