@@ -13,7 +13,7 @@ from fer_core.results.face_shares import KINDS, at_most, face_shares
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.widgets import run_link
+from fer_core.ui.parts.widgets import RUN_COLUMNS, run_link
 from fer_core.ui.shell.setup import Lab
 
 #: The newest finished runs that are shown.
@@ -34,7 +34,7 @@ def found_accuracy(lab: Lab) -> None:
         table,
         hide_index=True,
         column_config={
-            "Run": st.column_config.LinkColumn(display_text=r"run=([0-9a-f]{8})", help="Open the run"),
+            "Run": RUN_COLUMNS["link"],
             "Doubtful": st.column_config.TextColumn(help="Several faces, or one of low confidence"),
             "Won back": st.column_config.TextColumn(help="Found on a second look"),
             "Lost": st.column_config.TextColumn(help="Went in whole, for want of a face"),
