@@ -13,10 +13,10 @@ from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
+from fer_core.ui.panels.trace import outlined
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.shell.setup import Lab
 
-from .pictures import outlined
 from .settings import take
 
 #: Tried in this order: what won most of a film's lost frames and got the fewest wrong comes first.
