@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fer_core.config.reading import Reading, pairs
 from fer_core.config.run import CLASSES
-from fer_core.datasets.base import Dataset
+from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.pictures.image_files import has_image_suffix
 from fer_core.datasets.pictures.parts import Box
 from fer_core.errors import DataError
@@ -42,6 +42,10 @@ SIDES = (
     ("x", "y", "w", "h"),
     ("x", "y", "width", "height"),
 )
+
+
+#: Why a face's row is left out.
+NO_BOX = "its box spans nothing"
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def listed(
     file: str = "",
     folder: str = "",
     split: str = "",
-) -> Iterator[Row]:
+) -> Iterator[Row | Problem]:
     """Yield the rows of a table as a list has them.
 
     Args:
@@ -160,15 +164,13 @@ def listed(
             for column in COLUMNS
         }
         path = folder + said["path"] if said["path"] else ""
-        yield Row(
-            f"{file} line {line}".strip(),
-            path,
-            said["label"],
-            said["split"] or split,
-            said["group"],
-            said["clip"],
-            box_of([cells[place] for place in places.box if place < len(cells)], sides=places.sides),
-        )
+        where = f"{file} line {line}".strip()
+        edges = [cells[place] for place in places.box if place < len(cells)]
+        box = box_of(edges, sides=places.sides)
+        if any(edges) and box is None:
+            yield Problem(path or where, f"{where}: {NO_BOX}")
+            continue
+        yield Row(where, path, said["label"], said["split"] or split, said["group"], said["clip"], box)
 
 
 def box_of(cells: Sequence[str], *, sides: bool = False) -> Box | None:
