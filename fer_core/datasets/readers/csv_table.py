@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_core.config.reading import Reading, pairs
@@ -74,11 +74,14 @@ class Places:
             yield f"Columns that are not used: {', '.join(left)}{fold}"
 
 
-def read_csv(source: Source) -> Dataset:
+def read_csv(source: Source, *, boxes: bool = True) -> Dataset:
     """Read a manifest (`text_table.read_table`) whose columns are found by name (`COLUMNS`) in any order.
 
     Paths are relative to the CSV's folder, or absolute below it; `image_root` names another folder. A list without a
-    header is read where its first row is an image and a label. With a box, what it shows is the image.
+    header is read where its first row is an image and a label.
+
+    Args:
+        boxes: whether, where there are columns of a face's box, what the box shows is the image.
 
     Raises:
         DataError: no such file, not a table of UTF-8 text, no path or label column, no usable row, numeric
@@ -90,6 +93,7 @@ def read_csv(source: Source) -> Dataset:
     )
     table = read_table(path)
     places, rows = where_facts_stand(table, source.reading)
+    places = places if boxes else replace(places, box=())
     return assemble(
         source,
         listed(rows, places),
