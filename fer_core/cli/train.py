@@ -52,17 +52,8 @@ COLUMNS = (
     *("train_loss", "val_loss", "images", "missing_faces", "seconds", "status", "cached", "run_id"),
 )
 PLACES = (
-    *(
-        "rank",
-        "title",
-        "val_accuracy",
-        "val_accuracy_interval",
-        "behind",
-        "p",
-        "verdict",
-        "seconds",
-        "run_id",
-    ),
+    *("rank", "title", "val_accuracy", "val_accuracy_interval", "behind", "p", "verdict", "seconds"),
+    "run_id",
 )
 
 
@@ -203,7 +194,7 @@ def sweep(
     trainings = [training.config(name) for name in names(recipe)]
     configs = _plan(context, source, protocol, networks.configs(), trainings, extraction)
     name = sweep_name(configs)
-    ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name, extra={"sweep": name}))
+    ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name))
     note(f"Sweep {name}: {len(ids)} runs")
     if detach:
         context.hand_over()
@@ -225,12 +216,7 @@ def sweep(
 
 
 def _print_places(places: list[Place], config: RunConfig) -> None:
-    def verdict(place: Place) -> str:
-        if place.rank == 1:
-            return "first"
-        return "within noise" if place.noise else "behind"
-
-    print_table([place.row() | {"verdict": verdict(place)} for place in places], PLACES)
+    print_table([place.row() | {"verdict": place.verdict} for place in places], PLACES)
     print(
         "\nRanked by accuracy on held-out images, with 95 % Wilson intervals. 'Behind' is the first one's lead on the "
         "same images; within noise: its 95 % interval (paired bootstrap, whole movies where known) holds 0. p is "

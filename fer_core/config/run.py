@@ -13,32 +13,11 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from fer_core.errors import ConfigError
 
-from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where
+from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where  # noqa: F401
 from .comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from .reading import AS_IT_IS, Reading
 from .recognition import RecogniserConfig, VoteConfig
-from .training import AugmentationConfig, TrainingConfig
-
-__all__ = [
-    "CLASSES",
-    "KEY_LENGTH",
-    "RESCUES",
-    "STEP_VERSIONS",
-    "AugmentationConfig",
-    "Choice",
-    "Config",
-    "DataConfig",
-    "FacesConfig",
-    "Model",
-    "NoFace",
-    "ProtocolConfig",
-    "ProtocolName",
-    "RunConfig",
-    "TrainingConfig",
-    "TransferConfig",
-    "digest",
-    "parse",
-]
+from .training import AugmentationConfig, TrainingConfig  # noqa: F401
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).
 RESCUES: tuple[str, ...] = ("stretch", "light", "upscale", "rotate", "thresholds")

@@ -14,7 +14,7 @@ from fer_core.faces.crops import STATUSES
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.widgets import interval, percent, run_link
+from fer_core.ui.parts.widgets import RUN_COLUMNS, interval, percent, run_link
 from fer_core.ui.shell.setup import Lab
 
 #: The newest finished runs that are shown.
@@ -36,7 +36,7 @@ def found_accuracy(lab: Lab) -> None:
         table.drop(columns=empty),
         hide_index=True,
         column_config={
-            "Run": st.column_config.LinkColumn(display_text=r"run=([0-9a-f]{8})", help="Open the run"),
+            "Run": RUN_COLUMNS["link"],
             "With a face": st.column_config.TextColumn(help="Frames cut at a detected or drawn face"),
             "No face": st.column_config.TextColumn(help="Frames that went in whole"),
         },

@@ -58,8 +58,7 @@ def test_every_model_meets_every_input_and_most_blocks_come_first() -> None:
     assert [config.transfer.unfreeze for config in most_blocks_first(configs)] == [3, 3, 2, 2, 1, 1]
 
 
-def test_drawn_boxes_are_frozen_under_their_policy_only(tmp_path: Path) -> None:
-    store, artifacts = Store(tmp_path / "fer.sqlite"), Artifacts(tmp_path / "artifacts")
+def test_drawn_boxes_are_frozen_under_their_policy_only(artifacts: Artifacts, store: Store) -> None:
     before = faces_config(store, artifacts, DATA, {"no_face": "manual"})
     store.add_manual_box(DATA.fingerprint, "a.png", (1.0, 2.0, 3.0, 4.0))
     after = faces_config(store, artifacts, DATA, {"no_face": "manual"})
@@ -69,9 +68,8 @@ def test_drawn_boxes_are_frozen_under_their_policy_only(tmp_path: Path) -> None:
 
 
 def test_new_runs_take_the_best_face_and_the_definition_s_own_default_stays_the_largest(
-    tmp_path: Path,
+    artifacts: Artifacts, store: Store
 ) -> None:
-    store, artifacts = Store(tmp_path / "fer.sqlite"), Artifacts(tmp_path / "artifacts")
     assert faces_config(store, artifacts, DATA, {}).choice == "best"
     paper = faces_config(store, artifacts, DATA, {"no_face": "resize", "choice": "largest"})
     assert paper == FacesConfig()
