@@ -9,8 +9,7 @@ from typing import Annotated
 from fer_core.config import settings
 from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.generated.frames import GeneratedConfig
-from fer_core.datasets.generated.frames import generate as draw
+from fer_core.datasets.generated.movie_plan import GeneratedConfig
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError
@@ -77,6 +76,8 @@ def generate(
         out: where to put it (default: the state folder).
         table: a feature table (.xlsx or .csv) instead of faces.
     """
+    from fer_core.datasets.generated.frames import generate as draw  # with scipy, which an audit does without
+
     if table:
         return _generate_table(table.expanduser(), config.seed, json=json)
     folder = out or settings.load().demo_data / f"generated-{config.key()}"

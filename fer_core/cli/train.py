@@ -13,7 +13,7 @@ from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
 from fer_core.learning.networks.backbones import PACKAGED, weight_status
 from fer_core.results.rows import run_row
 from fer_core.runs.jobs.queue import submit, submit_together
-from fer_core.runs.plans.comparison import comparator, inputs_of
+from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
@@ -124,6 +124,7 @@ def _plan(
     dataset, data = context.dataset(source)
     folds = protocol.config()
     require_folds(dataset, folds)
+    require_rows(dataset, (model.inputs for model in models if hasattr(model, "inputs")))
     faces = faces_config(context.store, context.artifacts, data, extraction.values())
     return [
         config for training in trainings for config in settings_of(data, [faces], models, folds, training)

@@ -81,13 +81,17 @@ def test_a_generated_folder_is_read_by_its_manifest(tmp_path: Path) -> None:
     plant(tmp_path / "set", ["sad/a.png", "sad/b.png"])
     (tmp_path / "set" / "SYNTHETIC.txt").write_text("drawn")
     (tmp_path / "set" / "frames.csv").write_text(
-        "path,label,group,clip,person,kind\nsad/a.png,sad,Film,c1,p,ordinary\n"
+        "path,label,group,clip,person,kind,x1,y1,x2,y2\nsad/a.png,sad,Film,c1,p,ordinary,1,2,30,40\n"
     )
     for source in (tmp_path / "set", tmp_path / "set" / "frames.csv"):
         dataset = open_dataset(source)
         assert (dataset.layout, dataset.generated) == ("generated", True)
         assert (dataset.name, len(dataset)) == ("set", 1)
         assert (dataset.samples[0].group, dataset.samples[0].clip) == ("Film", "c1")
+        assert (dataset.samples[0].name, dataset.remarks) == (
+            "sad/a.png",
+            (),
+        )  # whole frames, not the known boxes
         assert open_dataset(dataset.source, layout=dataset.layout) == dataset
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fer_core.config.reading import Reading, pairs
 from fer_core.config.run import CLASSES
-from fer_core.datasets.base import Dataset
+from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.pictures.image_files import has_image_suffix
 from fer_core.datasets.pictures.parts import Box
 from fer_core.errors import DataError
@@ -44,6 +44,10 @@ SIDES = (
 )
 
 
+#: Why a face's row is left out.
+NO_BOX = "its box spans nothing"
+
+
 @dataclass(frozen=True)
 class Places:
     """Where in a row each fact stands.
@@ -70,11 +74,14 @@ class Places:
             yield f"Columns that are not used: {', '.join(left)}{fold}"
 
 
-def read_csv(source: Source) -> Dataset:
+def read_csv(source: Source, *, boxes: bool = True) -> Dataset:
     """Read a manifest (`text_table.read_table`) whose columns are found by name (`COLUMNS`) in any order.
 
     Paths are relative to the CSV's folder, or absolute below it; `image_root` names another folder. A list without a
-    header is read where its first row is an image and a label. With a box, what it shows is the image.
+    header is read where its first row is an image and a label.
+
+    Args:
+        boxes: whether, where there are columns of a face's box, what the box shows is the image.
 
     Raises:
         DataError: no such file, not a table of UTF-8 text, no path or label column, no usable row, numeric
@@ -86,6 +93,7 @@ def read_csv(source: Source) -> Dataset:
     )
     table = read_table(path)
     places, rows = where_facts_stand(table, source.reading)
+    places = places if boxes else replace(places, box=())
     return assemble(
         source,
         listed(rows, places),
@@ -146,7 +154,7 @@ def listed(
     file: str = "",
     folder: str = "",
     split: str = "",
-) -> Iterator[Row]:
+) -> Iterator[Row | Problem]:
     """Yield the rows of a table as a list has them.
 
     Args:
@@ -160,15 +168,13 @@ def listed(
             for column in COLUMNS
         }
         path = folder + said["path"] if said["path"] else ""
-        yield Row(
-            f"{file} line {line}".strip(),
-            path,
-            said["label"],
-            said["split"] or split,
-            said["group"],
-            said["clip"],
-            box_of([cells[place] for place in places.box if place < len(cells)], sides=places.sides),
-        )
+        where = f"{file} line {line}".strip()
+        edges = [cells[place] for place in places.box if place < len(cells)]
+        box = box_of(edges, sides=places.sides)
+        if any(edges) and box is None:
+            yield Problem(path or where, f"{where}: {NO_BOX}")
+            continue
+        yield Row(where, path, said["label"], said["split"] or split, said["group"], said["clip"], box)
 
 
 def box_of(cells: Sequence[str], *, sides: bool = False) -> Box | None:

@@ -28,6 +28,8 @@ REQUEUE = """
     WHERE id = :id AND status IN ('failed', 'cancelled')
 """
 FORGET_SWEEP = "DELETE FROM sweeps WHERE name = :name"
+#: A detection takes the name that it was asked for by last; a name is in no key.
+NAME = "UPDATE runs SET config = :config WHERE id = :id"
 #: A cancelling that the worker hasn't met yet is taken back by submitting the run again.
 KEEP_RUNNING = "UPDATE runs SET cancel_requested = 0 WHERE id = :id AND status = 'running'"
 #: A run that no worker holds is cancelled at once; the worker of any other is asked to stop.
@@ -108,6 +110,9 @@ def submit_together(
 
     def work(connection: Connection) -> dict[str, bool]:
         found = {row["id"]: _put(connection, row, store.now()) for row in rows}
+        for row, config in zip(rows, configs, strict=True):
+            if config.goal == "faces" and config.faces.name:
+                connection.execute(text(NAME), row)
         if sweep is not None:
             connection.execute(text(FORGET_SWEEP), {"name": sweep})
             members = [

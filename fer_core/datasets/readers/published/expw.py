@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_core.datasets.base import Dataset
-from fer_core.datasets.readers.csv_table import box_of
+from fer_core.datasets.base import Dataset, Problem
+from fer_core.datasets.readers.csv_table import NO_BOX, box_of
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, text_lines, there
 from fer_core.datasets.readers.meanings.labels import label_map
@@ -28,15 +28,14 @@ def _read(source: Source) -> Dataset:
     root = path.parent.parent if path.parent.name == "label" else path.parent
     folder = there(root, "image/origin", "image", "origin") or root
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[Row | Problem]:
         for number, line in enumerate(text_lines(path), 1):
             if not line.strip():
                 continue
             name, _, top, left, right, bottom, _, label = [*line.split(), *[""] * 8][:8]
-            box = box_of([left, top, right, bottom])
-            yield Row(
-                f"{path.name} line {number}", f"{folder.relative_to(root).as_posix()}/{name}", label, box=box
-            )
+            box, where = box_of([left, top, right, bottom]), f"{path.name} line {number}"
+            image = f"{folder.relative_to(root).as_posix()}/{name}"
+            yield Row(where, image, label, box=box) if box else Problem(image, f"{where}: {NO_BOX}")
 
     labels = label_map(source.reading.label_map or "expw")
     said = "Each face's box is an image of its own"

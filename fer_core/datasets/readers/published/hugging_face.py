@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer_core.datasets.base import Dataset
+from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.csv_table import listed, where_facts_stand
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, there
@@ -26,7 +26,7 @@ def _tables(root: Path) -> list[Path]:
 def _read(source: Source) -> Dataset:
     root, remarks = source.path.absolute(), dict[str, None]()
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[Row | Problem]:
         for path in _tables(root):
             places, cells = where_facts_stand(read_table(path), source.reading)
             remarks.update(dict.fromkeys(places.remarks()))
