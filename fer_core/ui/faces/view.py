@@ -32,7 +32,7 @@ from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
 from . import trial
-from .pictures import frame_links
+from .filters import frame_links
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
