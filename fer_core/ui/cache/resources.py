@@ -221,10 +221,13 @@ def trial(
     return attempt(samples, before, faces, detector_of(faces), progress=_progress, turn=_turn)
 
 
-@st.cache_data(max_entries=4000, show_spinner=False)
-def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Faces | None:
+def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig, turn: Turn) -> Faces | None:
     """Return what second looks find in a frame without a face, or None; `fingerprint` as in `trace`."""
-    return rescue(frame_array(source, name), detector_of(faces), faces.rescue)
+
+    def made() -> Faces | None:
+        return rescue(frame_array(source, name), detector_of(faces), faces.rescue)
+
+    return computed("second look", 4000).get((source, fingerprint, name, faces), made, turn)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
