@@ -72,7 +72,6 @@ def test_lineage_walks_back_through_what_was_kept() -> None:
 
 @pytest.mark.parametrize("size", [(60, 80), (97, 61), (21, 300)])
 def test_cells_are_those_of_the_net_and_counts_add_up(size: tuple[int, int]) -> None:
-    torch.set_num_threads(1)
     height, width = size
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype(np.uint8)
     found = MTCNN(thresholds=(0.3, 0.2, 0.2)).detect([image])[0].trace
