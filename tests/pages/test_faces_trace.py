@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from faces_case import frame_name
 from page_case import press, words
 from streamlit.testing.v1 import AppTest
@@ -24,11 +23,6 @@ from fer_core.ui.parts.widgets import run_link
 Open = Callable[..., AppTest]
 
 NONE, FOUND = frame_name(0), frame_name(1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 pytestmark = pytest.mark.usefixtures("config")

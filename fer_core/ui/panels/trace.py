@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.config.run import FacesConfig
 from fer_core.faces.crops import Faces
 from fer_core.faces.drawing import CHOSEN, DRAWN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
-from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, shown, why
+from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, nearest, shown, why
 from fer_core.faces.mtcnn.trace import Fate, Stage, Trace
 from fer_core.faces.rescue import POLICIES
 from fer_core.ui.cache import resources
@@ -100,7 +100,10 @@ def show(
     elif stage == "Faces":
         _faces(found, row, image, left, right)
     else:
-        _candidates(trace, stage, image, key, left, right)
+        won = row.get("box") is not None and (
+            row["status"] == "manual" or isinstance(row.get("rescued_by"), str)
+        )
+        _candidates(trace, stage, image, key, left, right, row["box"] if won else None)
 
 
 def _remember(key: str) -> None:
@@ -180,17 +183,22 @@ def _candidates(
     key: tuple[Any, ...],
     left: DeltaGenerator,
     right: DeltaGenerator,
+    known: Sequence[float] | None,
 ) -> None:
     stage = NETS[name]
     part = getattr(trace, stage)
     seen = counts(trace, stage, image.shape[1], image.shape[0])
-    marked, label = _marked(trace, stage)
+    on_face = None if known is None else nearest(part, known)
+    if on_face is None:
+        marked, label = _marked(trace, stage)
+    else:
+        marked, label = part.boxes[on_face], shown(float(part.scores[on_face]))
 
     def drawn() -> bytes:
         return encode(draw_fates(image, part.boxes, part.fates, marked=marked, label=label))
 
     left.image(
-        resources.picture(drawn, *key, name) if key else drawn(),
+        resources.picture(drawn, *key, name, str(known)) if key else drawn(),
         alt=f"{name}: {seen.seen} seen, {seen.below} below the threshold, {seen.suppressed} merged, "
         f"{seen.kept} kept",
         width="stretch",
@@ -207,7 +215,7 @@ def _candidates(
         chips.append((FATES[Fate.OUTSIDE][0], "Outside the frame", seen.outside))
     chips.append((FATES[Fate.KEPT][0], "Kept", seen.kept))
     if marked is not None:
-        chips.append((MARKED, "Went furthest", 1))
+        chips.append((MARKED, "Went furthest" if on_face is None else "Nearest to the face", 1))
     rows = "".join(_chip(*chip) for chip in chips)
     with right:
         st.html(f'<table class="fer-fates">{rows}</table>')
