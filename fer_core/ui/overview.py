@@ -150,7 +150,7 @@ def how_it_was_read(found: Understood, samples: Mapping[str, np.ndarray]) -> Non
         with st.container(horizontal=True, gap="small"):
             for name in CLASSES:
                 if name in samples:
-                    st.image(samples[name], caption=name, width=76)
+                    st.image(samples[name], caption=name, width=60)
         table = pd.DataFrame([asdict(one) for one in found.labels])
         titles = {"written": "as written", "meaning": "class", "images": "images", "sample": "for example"}
         st.dataframe(table.rename(columns=titles), hide_index=True)

@@ -81,6 +81,7 @@ def read_folder(root: Path, reading: Reading = AS_IT_IS, files: Files | None = N
         root=root,
         samples=samples,
         problems=tuple(sorted(problems, key=lambda problem: problem.name)),
+        label_map=labels.name if labels else None,
     )
 
 

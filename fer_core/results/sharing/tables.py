@@ -126,6 +126,11 @@ def features(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a table as CSV in which no cell is a formula."""
+    return str(defused_table(table).to_csv(index=False))
+
+
 def write(table: pd.DataFrame, path: Path) -> Path:
     """Write a table as its file's ending says, .csv (formulas defused) or .parquet, and return the file.
 
@@ -133,7 +138,7 @@ def write(table: pd.DataFrame, path: Path) -> Path:
         ConfigError: the ending is another.
     """
     if path.suffix.lower() == ".csv":
-        path.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
+        path.write_text(csv_text(table), encoding="utf-8")
     elif path.suffix.lower() == ".parquet":
         table.to_parquet(path, index=False)
     else:
