@@ -160,6 +160,7 @@ def _close_up(lab: Lab, config: RunConfig, known: CropFacts, row: Mapping) -> No
         seen = resources.trace(*key, partial(computing, lab))
     with right:
         st.markdown(f"**{CLASSES[row['label']]}** · {row['status']}", help=STATUS_HELP.get(row["status"]))
+        st.markdown(" ".join(trace.afterwards(config.faces, row)))
         if seen is not None:
             if row["status"] == "none":
                 found = _cause(lab, config, name, seen)

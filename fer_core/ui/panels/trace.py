@@ -63,7 +63,7 @@ def draw(
 
 def said(trace: Trace, faces: FacesConfig, short_side: int, row: Mapping) -> str:
     """Return where the last candidate died or how it passed, and what came after; `short_side` is the frame's."""
-    return " ".join([why(trace, faces.min_face_size, short_side), *_afterwards(trace, faces, row)])
+    return " ".join([why(trace, faces.min_face_size, short_side), *afterwards(faces, row)])
 
 
 def control(name: str, options: Sequence[str], default: str) -> str:
@@ -125,7 +125,7 @@ def _telling(trace: Trace) -> str:
     return "Faces" if failure is None else STAGE_NAMES[failure.stage]
 
 
-def _afterwards(trace: Trace, faces: FacesConfig, row: Mapping) -> list[str]:
+def afterwards(faces: FacesConfig, row: Mapping) -> list[str]:
     """Say what came after the three nets: a second look, a doubt, a hand-drawn box."""
     said = []
     if isinstance(row.get("rescued_by"), str):
