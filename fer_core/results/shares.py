@@ -14,6 +14,11 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
 
 
+def p_value(value: float | None) -> str:
+    """Return the p-value of a test with three digits; a dash for None."""
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def interval(bounds: Sequence[float] | None) -> str:
     """Return an interval of shares as percentages; a dash for None and NaN."""
     if not bounds or any(bound is None or bound != bound for bound in bounds):
@@ -37,7 +42,11 @@ def accuracy_interval(figures: Mapping[str, Any]) -> str:
     return interval_over(figures["val_accuracy_interval"], over(figures))
 
 
+def part_interval(part: Mapping[str, Any]) -> str:
+    """Return the interval of the accuracy on a part of the images in words, from the part's figures in a summary."""
+    return interval_over(part["interval"], str(part.get("interval_over") or OLDER))
+
+
 def part_words(part: Mapping[str, Any]) -> str:
-    """Return the accuracy on a part of the images with its interval, from the part's figures in a summary."""
-    what = str(part.get("interval_over") or OLDER)
-    return f"{percent(part['accuracy'])} ({interval_over(part['interval'], what)})"
+    """Return the accuracy on a part of the images with its interval."""
+    return f"{percent(part['accuracy'])} ({part_interval(part)})"

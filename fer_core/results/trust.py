@@ -14,7 +14,8 @@ from fer_core.evaluation.metrics.intervals import MIN_SEEDS
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
-from .shares import accuracy_interval, interval, part_words, percent
+from .face_shares import at_most, face_shares
+from .shares import accuracy_interval, interval, percent
 
 
 def detector_leak(summary: Mapping[str, Any]) -> str:
@@ -91,15 +92,11 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     if "detector_data" in figures:
         what = "Validation images whose movie or person the detector was trained on"
         rows.append((what, detector_leak(figures)))
-    for name, text in (("found", "with a face"), ("not_found", "with no face")):
-        part = figures[name]
-        if part["images"] and figures["missing_faces"] is not None:
-            rows.append(
-                (
-                    f"Accuracy on the {part['images']} frames {text}",
-                    part_words(part),
-                )
-            )
+    for kind, share in face_shares(figures).items():
+        rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
+    gain = at_most(figures)
+    if gain is not None:
+        rows.append(("A perfect face detector could add at most", f"{gain:.1f} points"))
     rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
     rows.append(("Calibration error (ECE)", percent(figures["ece"])))
     if "calibrated" in figures:

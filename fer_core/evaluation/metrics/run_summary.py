@@ -13,6 +13,9 @@ from .classification import accuracy, balanced_accuracy, class_figures, confusio
 from .intervals import LEVEL, members_of, seed_interval, share
 from .probabilities import log_losses
 
+#: Statuses of frames whose face may be another than the meant one.
+DOUBTFUL = ("several", "low-confidence")
+
 
 def summary(
     labels: ArrayLike,
@@ -29,7 +32,8 @@ def summary(
     and averaged; intervals count each movie or person once, or each image, however many seeds there are.
 
     Args:
-        groups, face_status: (N,) names; the status is one of `faces.crops.STATUSES`, or "" without extraction.
+        groups, face_status: (N,) names; the status is one of `faces.crops.STATUSES`, 'rescued', or "" where
+            no face was looked for.
         seeds: (N,) seed of the row.
         names: (N,) image names; needed with several seeds where groups are unknown.
 
@@ -39,7 +43,8 @@ def summary(
         accuracy_by_seed, macro_f1, balanced_accuracy, ece, log_loss (nats), chance (of the commonest class,
         share), per_class (records of `class_figures`, over all seeds; support in images), confusion (7 x 7, summed
         over seeds), found and not_found (images, accuracy, interval, interval_over; frames with and without a face
-        to cut, both empty without extraction) and by_status (status -> the same).
+        to cut, both empty without extraction) and by_status (status -> the same;
+        'doubtful': several faces or one of low confidence)
     """
     values, truth = checked(probabilities, labels)
     seed_of = np.asarray(seeds)
@@ -62,6 +67,8 @@ def summary(
         own = {"accuracy": found.value, "interval": list(found.interval), "interval_over": found.over}
         return {"images": round(len(places) / len(distinct)), **own}
 
+    doubted = np.isin(status.astype(str), DOUBTFUL)
+    doubtful = {"doubtful": part(doubted)} if doubted.any() else {}
     overall = part(np.ones(len(truth), bool))
     return {
         "level": LEVEL,
@@ -78,7 +85,7 @@ def summary(
         "confusion": table.tolist(),
         "found": part(~whole & (status != "")),
         "not_found": part(whole),
-        "by_status": {name: part(status == name) for name in sorted(set(face_status)) if name},
+        "by_status": {name: part(status == name) for name in sorted(set(face_status)) if name} | doubtful,
     }
 
 

@@ -18,6 +18,7 @@ from fer_core.evaluation.metrics.probabilities import guesses
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import p_value
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
@@ -171,7 +172,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
     )
     if found["p"] is not None:
-        columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
+        columns[3].metric("McNemar's p", p_value(found["p"]))
         columns[3].caption(
             "exact, two-sided; frames taken as independent" + (", first seed" if seeds else "")
         )
