@@ -266,7 +266,7 @@ def test_summary_of_one_seed() -> None:
     assert found["not_found"]["interval"] == pytest.approx(list(own.interval))
     assert found["found"]["images"] + found["not_found"]["images"] == N
     assert {name: part["images"] for name, part in found["by_status"].items()} == dict.fromkeys(
-        ("found", "none", "several"), 100
+        ("found", "none", "several", "doubtful"), 100
     )
     assert found["log_loss"] == pytest.approx(
         np.mean([-math.log(PROBABILITIES[i, LABELS[i]]) for i in range(N)]), abs=1e-5
