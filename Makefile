@@ -7,7 +7,7 @@ LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annot
 export PYTHON TORCH
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench screenshots clean
+.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench gpu-check screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,7 +40,10 @@ lint: install-dev  ## style, types
 	$(BIN)/mypy
 
 bench: install-dev  ## print the benchmark tables
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+gpu-check: install-dev  ## on a GPU host: are faces, activations and answers the CPU's, do bits repeat, how fast
+	$(BIN)/python benchmarks/gpu_check.py
 
 screenshots: install-dev  ## render every page for the README, in light and dark
 	$(BIN)/python tests/browser/screenshots.py
@@ -52,11 +55,13 @@ docs: install-dev  ## build the documentation into site/, strictly
 lock: install-dev  ## pin every package that requirements*.txt lead to, with hashes, in locks/
 	$(BIN)/uv pip compile $(LOCKED) --upgrade requirements-dev.txt -o locks/dev.txt
 	$(BIN)/uv pip compile $(LOCKED) -c locks/dev.txt requirements.txt requirements-auth.txt -o locks/app.txt
+	$(BIN)/uv pip compile $(LOCKED) --no-deps requirements-models.txt -o locks/models.txt
 	awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } torch' locks/dev.txt > locks/torch.txt
 	for lock in app dev; do \
 	  awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } !torch' locks/$$lock.txt \
-	    > locks/part && mv locks/part locks/$$lock.txt || exit 1; \
+	    > locks/part && awk '/^#/ { next } 1' locks/models.txt >> locks/part && mv locks/part locks/$$lock.txt || exit 1; \
 	done
+	rm locks/models.txt
 
 clean:  ## remove the environment and caches, never data or runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 from pydantic import BeforeValidator, model_validator
 
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.recipes import FREE, training_config
 from fer_core.config.run import (
     AugmentationConfig,
@@ -51,15 +52,11 @@ class Source:
     Attributes:
         data: demo (generated faces), a folder (SFEW 1, SFEW 2.0 or one folder a class), a .csv with path, label and
             optionally split, group, clip, or a sheet of LPQ and PHOG components (.xlsx, or .csv with --layout table).
-        label_codes: how labels written as numbers count.
-        group_pattern: a regular expression that finds the movie or person in the name of a file that is not named as
-            SFEW's frames are.
     """
 
     data: str = "demo"
     layout: Layout = "auto"
-    label_codes: Literal["0-6", "1-7"] | None = None
-    group_pattern: str | None = None
+    reading: Annotated[Reading, Parameter(name="*")] = AS_IT_IS
 
 
 @Parameter(name="*")
@@ -70,7 +67,7 @@ class Networks:
     Attributes:
         unfreeze: how many of the last blocks train, a run each, such as 1,2,3.
         backbone: its name; several with commas.
-        weights: imagenet, none (random, explicit) or a weights file.
+        weights: imagenet (the backbone's own pretrained ones), none (random, explicit) or a weights file.
     """
 
     unfreeze: str = "1,2,3"
@@ -122,9 +119,13 @@ class FaceOptions(FacesConfig):
             return {"extract": False}
         return {name: getattr(self, name) for name in FACE_FIELDS}
 
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were given."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 #: The fields of `FacesConfig` that are options.
-FACE_FIELDS = ("margin", "choice", "align", "no_face", "rescue", "detector")
+FACE_FIELDS = ("margin", "choice", "align", "square", "no_face", "rescue", "detector")
 
 
 class ProtocolOptions(ProtocolConfig):

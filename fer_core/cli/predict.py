@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fer_core.config.run import TransferConfig
 from fer_core.config.settings import Limits
+from fer_core.datasets.base import Problem
 from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
 from fer_core.datasets.images import load_rgb
-from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
+from fer_core.datasets.pictures.image_files import walk
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import UNSURE_BELOW, face_table, file_name, jpeg
@@ -27,7 +27,8 @@ from .options import Json, RunId
 from .output import answer, print_table, progress
 
 if TYPE_CHECKING:
-    from fer_core.prediction.predictor import Prediction
+    from fer_core.prediction.answering import Answerer
+    from fer_core.prediction.answers import Prediction
 
 #: A zip on this machine may hold more than a visitor's; it is unfolded in memory all the same.
 ZIP_LIMITS = Limits(
@@ -39,7 +40,8 @@ def predict(
     images: list[Path],
     /,
     *,
-    run_id: RunId,
+    run_id: RunId | None = None,
+    recogniser: str = "mini_xception",
     fold: str | None = None,
     unsure: float = UNSURE_BELOW,
     nearest: int = 0,
@@ -52,6 +54,7 @@ def predict(
 
     Args:
         images: image files, folders of them, or zips.
+        recogniser: without a run this one answers, as `recogniser list` has them.
         fold: one fold's network alone, named as SEED.FOLD; all vote otherwise.
         unsure: say 'unsure' below this probability.
         nearest: name the K nearest training faces of each face.
@@ -59,11 +62,16 @@ def predict(
         annotated: write the images with faces boxed.
         explain: write Grad-CAM over each face's crop.
     """
-    from fer_core.prediction.predictor import Predictor
+    from fer_core.prediction.loading import answerer
+    from fer_core.prediction.recognition import Recognition
 
     context = Context.open()
-    run = _run(context, run_id)
-    predictor = Predictor.load(run.id, run.config, context.settings)
+    predictor: Answerer
+    if run_id is None:
+        predictor = Recognition.named(recogniser, context.settings)
+    else:
+        run = _run(context, run_id)
+        predictor = answerer(run.id, run.config, context.settings)
     if fold:
         seed, _, number = fold.partition(".")
         if not (seed.isdecimal() and number.isdecimal()):
@@ -87,7 +95,13 @@ def predict(
                 picture = jpeg(boxed(found.pixels, faces, below=unsure))
                 (annotated / file_name(count, found.name)).write_bytes(picture)
             if explain:
-                _write_maps(explain, count, found.name, faces, predictor.row.title)
+                _write_maps(explain, count, found.name, faces, predictor.title)
+    if not rows:
+        raise DataError(
+            "there must be an image to look at",
+            got=f"none in {', '.join(map(str, images)) or 'nothing'}",
+            fix="Name image files, folders with images in them, or zips",
+        )
     if csv:
         table = pd.concat(tables[1:] or tables)
         csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
@@ -101,21 +115,27 @@ def _run(context: Context, given: str) -> StoredRun:
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
         )
-    if not isinstance(run.config.model, TransferConfig):
+    from fer_core.prediction.loading import can_answer
+
+    if not can_answer(run.config):
         raise StoreError(
-            "only a transferred network can predict",
+            "only a transferred network or a recogniser can predict",
             got=system(run.config.model),
-            fix="Choose a run of a backbone from: compare --json",
+            fix="Choose such a run from: compare --json",
         )
     return run
 
 
 def _images(named: list[Path]) -> Iterator[tuple[Upload | Refusal, int]]:
-    """Yield every image of files, folders (any depth) and zips, one decoded at a time, with how many are known of."""
+    """Yield every image of files, folders (any depth) and zips, one decoded at a time, with how many are known of.
+
+    What is an image in a folder is what it is in a data set (`image_files.walk`); what is named is looked at anyway.
+    """
     paths: list[Path] = []
     for path in named:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        paths += sorted(each for each in inside if each is path or each.suffix.lower() in IMAGE_SUFFIXES)
+        problems: list[Problem] = []
+        paths += [each for _, each in walk(path, problems)] if path.is_dir() else [path]
+        yield from ((Refusal(str(path / one.name), one.reason), len(problems)) for one in problems)
     for path in paths:
         try:
             with path.open("rb") as file:

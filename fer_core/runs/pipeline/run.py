@@ -53,8 +53,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
     dataset = open_dataset(
         config.data.source,
         layout=config.data.layout,
-        label_codes=config.data.label_codes,
-        group_pattern=config.data.group_pattern,
+        reading=config.data.reading,
         demo_root=settings.demo_data,
         roots=settings.data_roots,
         progress=lambda done, total: report.step("drawing the generated set", done, total),
@@ -112,7 +111,8 @@ def run(
     )
     stacked = config.trains_backbone and len(fitter.apart(work)) < len(folds)
     together = ", their heads side by side" if stacked else ""
-    report.log(f"{len(used)} images, {len(folds)} folds, on {device}{together}")
+    parts = "nothing is trained" if config.protocol.name == "unseen" else f"{len(folds)} folds"
+    report.log(f"{len(used)} images, {parts}, on {device}{together}")
     results = fit(work, engine.fit)
     predictions = held_out(used, results)
     figures = summarise(
@@ -127,7 +127,7 @@ def run(
         **figures,
         "validated": figures["images"],
         **faces_summary(inputs.frames),
-        **summarise_folds(results),
+        **summarise_folds(results, trained=config.protocol.name != "unseen"),
         **summarise_sets(config, predictions),
         **summarise_recipe(config, results, predictions),
         "trainable": fitter.trained(work),

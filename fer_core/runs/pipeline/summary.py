@@ -12,6 +12,7 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.metrics import apply_temperature, ece, two_sets
 from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses
+from fer_core.faces.crops import RESCUED
 from fer_core.learning.reporting import FoldResult
 
 
@@ -27,17 +28,18 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:
                 "name": rows["name"].to_numpy(),
                 "label": rows["label"].to_numpy(),
                 "group": rows["group"].to_numpy(),
-                "face_status": rows["status"].to_numpy(),
+                "face_status": rows["status"].mask(rows["rescued_by"].notna(), RESCUED).to_numpy(),
             }
         )
         parts.append(part.assign(**as_columns(result.probabilities)))
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise_folds(results: Sequence[FoldResult]) -> dict[str, object]:
+def summarise_folds(results: Sequence[FoldResult], *, trained: bool = True) -> dict[str, object]:
     """Return the number of folds and their mean losses (nats) and training accuracy at the reported epoch.
 
-    That is the last one unless the recipe chose another. NaN stands for what the model doesn't measure.
+    That is the last one unless the recipe chose another; 0 folds where nothing was `trained`. NaN stands for what the
+    model doesn't measure.
     `over_epochs` has the same, and validation accuracy, averaged over all epochs as well: that is what the
     paper's tables 2 and 3 print.
     """
@@ -48,7 +50,7 @@ def summarise_folds(results: Sequence[FoldResult]) -> dict[str, object]:
         [asdict(result.epochs[epoch - 1]) for result, epoch in zip(results, reported, strict=True)]
     )
     return {
-        "folds": len({result.fold for result in results}),
+        "folds": len({result.fold for result in results}) if trained else 0,
         "train_accuracy": float(last["train_accuracy"].mean()),
         "train_loss": float(last["train_loss"].mean()),
         "val_loss": float(last["val_loss"].mean()),

@@ -30,6 +30,7 @@ from fer_core.evaluation.protocols import draw
 from fer_core.faces.drawn_boxes import freeze_boxes
 from fer_core.faces.finetuning.finetuned import weights_of
 from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.backbones import backbone as row_of
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -55,6 +56,18 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
     return config
 
 
+def named_detections(store: Store, fingerprint: str) -> dict[str, FacesConfig]:
+    """Return the detections of a data set that people have named, by name, the newest first.
+
+    Each is a run with the goal 'faces' whose settings carry the name; asked for again under another, it takes that.
+    """
+    found: dict[str, FacesConfig] = {}
+    for run in store.runs(goal="faces", data=fingerprint):
+        if name := run.config.faces.name:
+            found.setdefault(name, run.config.faces)
+    return found
+
+
 def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
     """Draw the folds of a protocol on all samples, so that one that can't be drawn is reported before faces are cut.
 
@@ -75,13 +88,13 @@ def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
 
 
 def weights_values(weights: str) -> dict[str, Any]:
-    """Return the fields of `TransferConfig` for 'imagenet', 'none' or a file's path.
+    """Return the fields of `TransferConfig` for 'imagenet', 'fer2013', 'none' or a file's path.
 
     Raises:
         DataError: the file lies outside the allowed folders.
         WeightsError: the file is not there.
     """
-    if weights in ("imagenet", "none"):
+    if weights in ("imagenet", "fer2013", "none"):
         return {"weights": weights}
     path = Path(weights).expanduser()
     require_inside(path, load().data_roots, what="A file of weights")
@@ -172,15 +185,13 @@ def prefix_cost(config: RunConfig, images: int) -> Cost:
 
 
 def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:
-    """Return one model definition per unfreeze setting.
+    """Return one model definition per unfreeze setting; 'imagenet' stands for the backbone's own pretrained weights.
 
     Raises:
         ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file missing.
     """
-    from fer_core.learning.networks.backbones import backbone as row_of
-
-    row_of(backbone)
-    values = weights_values(weights)
+    row = row_of(backbone)
+    values = weights_values(row.pretrained if weights == "imagenet" else weights)
     return [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]
 
 

@@ -55,7 +55,9 @@ def asked() -> list[str]:
 
 def choose(runs: list[StoredRun]) -> list[Model]:
     """Draw the choice of a finished run, of its folds and of a second run; return one model or two."""
-    by_id, titles = {run.id: run for run in runs}, {run.id: _title(run) for run in runs} | {NONE: NONE}
+    by_id, titles = {run.id: run for run in runs}, {NONE: NONE}
+    for run in runs:
+        titles[run.id] = f"{title(run)} · {_protocol(run)} · {percent(run.summary['val_accuracy'])}"
     for unknown in [run_id for run_id in asked() if run_id not in by_id]:
         st.warning(
             f"The link asks for run `{escaped(unknown[:40])}`, which is no finished run with networks here: another is "
@@ -115,10 +117,6 @@ def _bound(
     elif name in st.query_params:
         del st.query_params[name]
     return chosen
-
-
-def _title(run: StoredRun) -> str:
-    return f"{title(run)} · {_protocol(run)} · {percent(run.summary['val_accuracy'])}"
 
 
 def _protocol(run: StoredRun) -> str:

@@ -12,14 +12,14 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.config.recipes import described
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TransferConfig, parse
 from fer_core.datasets.base import Dataset
-from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.evaluation.protocols import OF_TRAINING
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import family, system
 from fer_core.runs.plans.comparison import fair_protocol
 from fer_core.runs.plans.requests import faces_config, seeds
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, one_of
-from fer_core.ui.parts.widgets import protocol_note, run_link
+from fer_core.ui.parts.widgets import RUN_COLUMNS, protocol_note, run_link
 from fer_core.ui.shell.setup import Lab
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
@@ -28,7 +28,7 @@ NO_FACE = ("manual", "resize", "drop")
 
 def protocol_choice(dataset: Dataset) -> str:
     """Draw the choice of protocol and return its name; it starts by movie or person where they can be held out."""
-    names = list(PROTOCOLS)
+    names = list(OF_TRAINING)
     fair = "group" if fair_protocol(dataset, 5) else "stratified"
     name = st.selectbox("Protocol", index=names.index(fair), **one_of("protocol", names))
     protocol_note(name)
@@ -88,7 +88,7 @@ def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:
         column_config={
             "Trainable": st.column_config.NumberColumn("Trainable parameters", format="localized"),
             "Share": st.column_config.NumberColumn("of all", format="%.2f %%"),
-            "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
+            "Run": RUN_COLUMNS["link"],
         },
         placeholder="–",
         alt="What each run would train",
