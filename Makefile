@@ -7,7 +7,7 @@ LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annot
 export PYTHON TORCH
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev app demo hosted test smoke lint lock bench screenshots clean
+.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ bench: install-dev  ## print the benchmark tables
 
 screenshots: install-dev  ## render every page for the README, in light and dark
 	$(BIN)/python tests/browser/screenshots.py
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: install-dev  ## build the documentation into site/, strictly
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 lock: install-dev  ## pin every package that requirements*.txt lead to, with hashes, in locks/
 	$(BIN)/uv pip compile $(LOCKED) --upgrade requirements-dev.txt -o locks/dev.txt
