@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fer_core.config.regular_files import opened
 from fer_core.config.run import DataConfig, digest
+from fer_core.errors import DataError
 
 from .base import Dataset
 from .file_records import file_records
@@ -55,7 +57,7 @@ def data_config(
 
 def _hash(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    except OSError:
+    except (OSError, DataError):
         return {"sha256": ""}

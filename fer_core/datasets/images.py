@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from fer_core.config.regular_files import opened, read
 from fer_core.errors import DataError
 
 from .base import Sample
@@ -105,7 +106,7 @@ def decode(
     if isinstance(source, bytes):
         return _decode(io.BytesIO(source), max_pixels, tuple(formats))
     try:
-        with Path(source).open("rb") as file:
+        with opened(source, MAX_BYTES) as file:
             return _decode(file, max_pixels, tuple(formats))
     except OSError as error:
         raise DataError(_os_reason(error)) from error
@@ -114,9 +115,9 @@ def decode(
 def inspect(path: Path) -> ImageFacts:
     """Decode a file once and return what is known of it; never raises for a bad file."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return ImageFacts(0, 0, "", f"larger than {MAX_BYTES // 2**20} MB", "")
-        data = path.read_bytes()
+        data = read(path, MAX_BYTES)
+    except DataError as error:
+        return ImageFacts(0, 0, "", error.rule, "")
     except OSError as error:
         return ImageFacts(0, 0, "", _os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()

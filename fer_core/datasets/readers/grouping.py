@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from fer_core.config.patterns import Pattern
 from fer_core.errors import DataError
 
 #: Extensions that make a file an image, whatever it holds.
@@ -21,6 +22,9 @@ IMAGE_SUFFIXES = frozenset(
         *(".pbm", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
     }
 )
+
+#: Characters of a name that are looked at: no file system has longer ones, but a cell of a table may.
+MOST_NAME = 255
 
 # 8 or 9 digits of time and 7 to 9 of frame: a zero may have got lost at the front of either. Frame numbers stay
 # far below 100 000, which keeps date-and-time names of phone cameras (IMG_20200101_123456789) out.
@@ -36,7 +40,7 @@ def film_name(file_name: str) -> tuple[str, str] | None:
     Args:
         file_name: a path's last part, with extension.
     """
-    stem = PurePosixPath(file_name)
+    stem = PurePosixPath(file_name[:MOST_NAME])
     while stem.suffix.lower() in IMAGE_SUFFIXES:  # 'x.png.png' is met as well
         stem = stem.with_suffix("")
     found = _FILM.fullmatch(stem.name.strip())
@@ -66,7 +70,8 @@ def groups_and_clips(names: Sequence[str], pattern: str | None = None) -> list[t
         DataError: the pattern is no regular expression or has no group.
     """
     if pattern is not None:
-        return [_by_pattern(_compiled(pattern), name) for name in names]
+        compiled = _compiled(pattern)
+        return [_by_pattern(compiled, name) for name in names]
     films = [film_name(name.rpartition("/")[2]) for name in names]
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for film in films:
@@ -85,7 +90,7 @@ def _movie_key(movie: str) -> str:
     return letters or movie
 
 
-def _by_pattern(pattern: re.Pattern[str], name: str) -> tuple[str, str]:
+def _by_pattern(pattern: Pattern, name: str) -> tuple[str, str]:
     match = pattern.search(name)
     if match is None:
         return "", name
@@ -94,12 +99,12 @@ def _by_pattern(pattern: re.Pattern[str], name: str) -> tuple[str, str]:
     return (group or "").strip(), named.get("clip") or name
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> Pattern:
     rule = "A group pattern must be a regular expression with a group in brackets"
     fix = r"For 012_08.jpg of person 012: (\d+)_"
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        compiled = Pattern(pattern)
+    except ValueError as error:
         raise DataError(rule, got=f"{pattern!r} ({error})", fix=fix) from error
     if compiled.groups == 0:
         raise DataError(rule, got=repr(pattern), fix=fix)
