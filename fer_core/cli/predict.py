@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fer_core.config.regular_files import opened
-from fer_core.config.run import TransferConfig
 from fer_core.config.settings import Limits
-from fer_core.datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
+from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
+from fer_core.datasets.images import load_rgb
 from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
@@ -27,7 +27,8 @@ from .options import Json, RunId
 from .output import answer, print_table, progress
 
 if TYPE_CHECKING:
-    from fer_core.prediction.predictor import Prediction
+    from fer_core.prediction.answering import Answerer
+    from fer_core.prediction.answers import Prediction
 
 #: A zip on this machine may hold more than a visitor's; it is unfolded in memory all the same.
 ZIP_LIMITS = Limits(
@@ -39,7 +40,8 @@ def predict(
     images: list[Path],
     /,
     *,
-    run_id: RunId,
+    run_id: RunId | None = None,
+    recogniser: str = "mini_xception",
     fold: str | None = None,
     unsure: float = UNSURE_BELOW,
     nearest: int = 0,
@@ -52,6 +54,7 @@ def predict(
 
     Args:
         images: image files, folders of them, or zips.
+        recogniser: without a run this one answers, as `recogniser list` has them.
         fold: one fold's network alone, named as SEED.FOLD; all vote otherwise.
         unsure: say 'unsure' below this probability.
         nearest: name the K nearest training faces of each face.
@@ -59,11 +62,16 @@ def predict(
         annotated: write the images with faces boxed.
         explain: write Grad-CAM over each face's crop.
     """
-    from fer_core.prediction.predictor import Predictor
+    from fer_core.prediction.loading import answerer
+    from fer_core.prediction.recognition import Recognition
 
     context = Context.open()
-    run = _run(context, run_id)
-    predictor = Predictor.load(run.id, run.config, context.settings)
+    predictor: Answerer
+    if run_id is None:
+        predictor = Recognition.named(recogniser, context.settings)
+    else:
+        run = _run(context, run_id)
+        predictor = answerer(run.id, run.config, context.settings)
     if fold:
         seed, _, number = fold.partition(".")
         if not (seed.isdecimal() and number.isdecimal()):
@@ -87,7 +95,7 @@ def predict(
                 picture = jpeg(boxed(found.pixels, faces, below=unsure))
                 (annotated / file_name(count, found.name)).write_bytes(picture)
             if explain:
-                _write_maps(explain, count, found.name, faces, predictor.row.title)
+                _write_maps(explain, count, found.name, faces, predictor.title)
     if csv:
         table = pd.concat(tables[1:] or tables)
         csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
@@ -101,11 +109,13 @@ def _run(context: Context, given: str) -> StoredRun:
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
         )
-    if not isinstance(run.config.model, TransferConfig):
+    from fer_core.prediction.loading import can_answer
+
+    if not can_answer(run.config):
         raise StoreError(
-            "only a transferred network can predict",
+            "only a transferred network or a recogniser can predict",
             got=system(run.config.model),
-            fix="Choose a run of a backbone from: compare --json",
+            fix="Choose such a run from: compare --json",
         )
     return run
 
