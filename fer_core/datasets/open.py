@@ -10,6 +10,7 @@ from PIL import Image
 
 from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.config.reading import AS_IT_IS, Reading
+from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem
@@ -138,10 +139,10 @@ def _drawn(dataset: Dataset) -> bool:
     """Return whether one of a few images, spread over the set, says that this project drew it."""
     for sample in dataset.samples[:: max(1, len(dataset) // 8)]:
         try:
-            with Image.open(sample.path) as image:
+            with opened(sample.path) as file, Image.open(file) as image:
                 if image.info.get("Comment") == GENERATED_NOTICE:
                     return True
-        except (OSError, ValueError, Image.DecompressionBombError):
+        except (OSError, DataError, ValueError, Image.DecompressionBombError):
             continue  # the audit says what is wrong with it
     return False
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_core.config.regular_files import MOST, opened, read
 from fer_core.errors import DataError
 
 _PART = re.compile(r"box=(-?\d+),(-?\d+),(-?\d+),(-?\d+)|row=(\d+)\+(\d+)")
@@ -59,14 +60,21 @@ def file_of(path: Path) -> Path:
     return part.file if part else path
 
 
-def stored(path: Path) -> bytes:
-    """Return what an image consists of on disk: its file's bytes, with the box's behind them, or its row's."""
+def stored(path: Path, most: int = MOST) -> bytes:
+    """Return what an image consists of on disk: its file's bytes, with the box's behind them, or its row's.
+
+    Args:
+        most: bytes that the file of a whole image may have.
+
+    Raises:
+        DataError: it is larger, or no regular file.
+    """
     part = part_of(path)
     if part is None:
-        return path.read_bytes()
+        return read(path, most)
     if part.box:
-        return part.file.read_bytes() + path.name.encode()
-    with part.file.open("rb") as file:
+        return read(part.file, most) + path.name.encode()
+    with opened(part.file) as file:
         file.seek(part.offset)
         return file.read(part.length)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 from fer_core.storage.zips import BROKEN, MOST_ENTRIES, MOST_RATIO, distrusted
 
@@ -73,6 +74,8 @@ class Bundle:
         networks: re.Pattern[str],
     ) -> None:
         try:
+            if isinstance(source, Path):
+                opened(source).close()
             self._archive = zipfile.ZipFile(source)
         except (*BROKEN, OSError) as error:
             raise DataError(
