@@ -58,8 +58,13 @@ COMMANDS = (
     ),
     ("import", "share:take_in", "Take in a run that another installation exported."),
     (
+        "check",
+        "check:check",
+        "Compare all artifacts with their SHA-256 sums and say how what is damaged is had again.",
+    ),
+    (
         "clean",
-        "clean:clean",
+        "check:clean",
         "Delete artifacts that can be made again and that no run in the database rests on, and what is left of runs "
         "that are no longer in it, the longest unused first; what was used in the last hour stays.",
     ),

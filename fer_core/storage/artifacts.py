@@ -1,8 +1,8 @@
 """Files addressed by key: made under a temporary name, then renamed; one writer a key.
 
 `<root>/<kind>/<key>/` holds a finished artifact with its config.json and the SHA-256 sums of its files, and never
-changes: one whose files no longer have their sums is not opened, and made again where it is asked for. While it is made it
-is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
+changes: one whose files no longer have their sums is not opened, and made again where it is asked for. While it is
+made it is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
 the process dies, however it dies: what has its final name is whole.
 
 When an artifact was last used is the time of its config.json. An artifact that was

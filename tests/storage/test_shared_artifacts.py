@@ -14,8 +14,8 @@ import pytest
 from fer_core.config.settings import load
 from fer_core.errors import ConfigError, NotFoundError, StoreError
 from fer_core.storage.artifacts import CONFIG, Artifacts
-from fer_core.storage.sums import SUMS
 from fer_core.storage.shared_artifacts import SharedArtifacts, artifacts_of
+from fer_core.storage.sums import SUMS
 
 
 @pytest.fixture(params=["memory", "file"])
