@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,3 +19,10 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def moment_problem(seconds: float) -> str:
+    """Return why seconds since 1970 can't be when something was made here, '' where they can."""
+    if 946_684_800 <= seconds <= time.time() + 86_400:
+        return ""
+    return "a time between the year 2000 and tomorrow"
