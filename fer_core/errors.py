@@ -28,6 +28,10 @@ class DataError(FerError):
     """A data set, an image or a label can't be used as it is."""
 
 
+class UndrawnError(DataError):
+    """The generated data set isn't there yet; a page says how far it is."""
+
+
 class WeightsError(FerError):
     """Pretrained weights are missing, damaged or of another architecture."""
 

@@ -16,6 +16,7 @@ from fer_core.faces.crops import Faces
 from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import Progress, detected, read_detections, write_detections
 from fer_core.faces.rescue import DetectorOf
+from fer_core.runs.plans.requests import CHOICE
 from fer_core.storage.artifacts import Artifacts
 
 WIDTH, HEIGHT = 320, 240
@@ -101,7 +102,7 @@ def detect(folder: Path, home: Path) -> RunConfig:
     """Write detections and crops of a data set of `make_frames` below a state folder; return what they answer."""
     dataset = open_dataset(str(folder))
     data = data_config(dataset, cache=home / "cache")
-    config = RunConfig(goal="faces", data=data, faces=FacesConfig(no_face="manual"))
+    config = RunConfig(goal="faces", data=data, faces=FacesConfig(no_face="manual", choice=CHOICE))
     artifacts = Artifacts(home / "artifacts")
     artifacts.ensure(
         "detections",

@@ -10,7 +10,14 @@ import pytest
 
 from fer_core import ROOT
 
-SOURCES = sorted([ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "fer_core").rglob("*.py")])
+SOURCES = sorted(
+    [
+        ROOT / "app.py",
+        ROOT / "overview.py",
+        *(ROOT / "pages").glob("*.py"),
+        *(ROOT / "fer_core").rglob("*.py"),
+    ]
+)
 
 #: Modules that run what they read.
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, model_validator
 from fer_core.config.recipes import FREE, training_config
 from fer_core.config.run import (
     AugmentationConfig,
+    Choice,
     FacesConfig,
     NoFace,
     ProtocolConfig,
@@ -21,7 +22,7 @@ from fer_core.config.run import (
     parse,
 )
 from fer_core.datasets.open import LAYOUTS
-from fer_core.runs.plans.requests import seeds, transfer_configs, whole_numbers
+from fer_core.runs.plans.requests import CHOICE, seeds, transfer_configs, whole_numbers
 
 Json = Annotated[bool, Parameter(help="Print one JSON document on standard output.")]
 RunId = Annotated[str, Parameter(name="--run", help="A run's id, or its first digits.")]
@@ -107,10 +108,11 @@ class FaceOptions(FacesConfig):
         extract: cut faces out with MTCNN; --no-faces resizes whole frames (the paper's table 3).
         no_face: a frame with no face: resize it whole (the paper), drop it, or use its hand-drawn box and resize
             where there is none.
-        rescue: second looks at a frame with no face, tried in order, such as light,upscale,rotate,thresholds.
+        rescue: second looks at a frame with no face, tried in order, such as stretch,light,rotate,upscale,thresholds.
     """
 
     extract: Annotated[bool, Parameter(name="--faces", negative="--no-faces")] = True
+    choice: Choice = CHOICE
     no_face: Annotated[NoFace, Parameter(name="--no-face-policy")] = "manual"
     rescue: Annotated[tuple[str, ...], BeforeValidator(lambda given: _read(names, given)), Text] = ()
 

@@ -60,7 +60,7 @@ def reproduce(
     plan = grid(
         dataset,
         data,
-        faces_config(context.store, context.artifacts, data, {"no_face": "resize"}),
+        faces_config(context.store, context.artifacts, data, {"no_face": "resize", "choice": "largest"}),
         transfer_configs(name, network.weights, (1, 2, 3)),
         epochs=network.epochs,
         folds=network.folds,
@@ -148,7 +148,7 @@ def compare_with_paper(
     plan = paper_plan(
         dataset,
         data,
-        faces_config(context.store, context.artifacts, data, {"no_face": "manual"}),
+        faces_config(context.store, context.artifacts, data, {"no_face": "manual", "choice": "largest"}),
         context.settings,
         **vars(network),
         table=table and table.expanduser(),

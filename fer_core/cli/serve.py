@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,14 +14,14 @@ import webbrowser
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.config.devices import present, resolve
-from fer_core.config.run import RunConfig
+from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.fleet import GRACE_SECONDS, run_fleet
 from fer_core.runs.jobs.processes import end_all
 from fer_core.runs.jobs.queue import submit
+from fer_core.runs.plans.preparation import PREPARATION, drawn
 
-from .context import Context, raise_failed
-from .options import DEMO
+from .context import Context
 from .output import note
 
 APP = ROOT / "app.py"
@@ -39,11 +40,9 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     context = Context.open()
-    if not context.settings.demo:
-        note("Preparing the generated data set and its faces (only the first time) ...")
-        dataset, data = context.dataset(DEMO)
-        context.audit(dataset)
-        raise_failed(context.finish(submit(context.store, RunConfig(goal="faces", data=data))[0]))
+    _require_free(address, port)
+    if not context.settings.demo and not drawn(context.settings):
+        submit(context.store, PREPARATION)  # the worker draws it while the page shows how far it is
     processes = []
     if not no_worker and not context.settings.demo:
         command = [sys.executable, "-m", "fer_core", "worker", *executors.every_device(context.settings)]
@@ -62,6 +61,19 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
         return processes[-1].wait()
     finally:
         end_all(processes, GRACE_SECONDS)
+
+
+def _require_free(address: str, port: int) -> None:
+    """Raise ConfigError where another server answers at a port or it can't be taken."""
+    try:
+        with socket.create_server((address, port)):
+            return
+    except OSError as error:
+        raise ConfigError(
+            "The dashboard's port must be free",
+            got=f"{address}:{port} ({error.strerror})",
+            fix="Name another: --port, or make app PORT=8502",
+        ) from error
 
 
 def _environment(settings: settings_module.Settings) -> dict[str, str]:

@@ -23,6 +23,7 @@ __all__ = [
     "RESCUES",
     "STEP_VERSIONS",
     "AugmentationConfig",
+    "Choice",
     "Config",
     "DataConfig",
     "FacesConfig",
@@ -38,13 +39,16 @@ __all__ = [
 ]
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).
-RESCUES: tuple[str, ...] = ("light", "upscale", "rotate", "thresholds")
+RESCUES: tuple[str, ...] = ("stretch", "light", "upscale", "rotate", "thresholds")
 
 Threshold = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 #: What becomes of a frame with no face.
 NoFace = Literal["resize", "drop", "manual"]
+
+#: Which of several faces a frame is cut at; 'best' is the largest by what is seen of it, sure ones first.
+Choice = Literal["largest", "best", "most_probable", "central"]
 
 ProtocolName = Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"]
 
@@ -73,7 +77,8 @@ class FacesConfig(Config):
     2016) with facenet-pytorch's defaults; `margin` is in pixels of the crop, as there. A frame with no face
     is resized whole (the paper, section 2.3), dropped, or, with 'manual', cut at its hand-drawn box and
     resized whole where none was drawn; under 'manual' a drawn box also wins over a detected one. `detector`
-    names R- and O-Net fine-tuned by this project (`faces.finetuned`); '' is facenet-pytorch's.
+    names R- and O-Net fine-tuned by this project (`faces.finetuned`); '' is facenet-pytorch's. `name` is what
+    people call the detection, `turned_down` the frames whose second look they did not believe.
     """
 
     extract: bool = True
@@ -82,13 +87,15 @@ class FacesConfig(Config):
     factor: float = Field(0.709, ge=0.3, le=0.95)
     size: int = Field(160, ge=32, le=512)
     margin: int = Field(0, ge=0, le=128, description="pixels of the crop around the face")
-    choice: Literal["largest", "most_probable", "central"] = "largest"
+    choice: Choice = "largest"
     align: bool = Field(False, description="turn and scale faces by their landmarks")
     doubtful_below: float = Field(0.9, ge=0.0, le=1.0)
     no_face: NoFace = "resize"
     manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
     rescue: tuple[str, ...] = Field((), description="second looks at a frame with no face, in order")
     detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
+    turned_down: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of the frames not won back")
+    name: str = where("", max_length=60)
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> FacesConfig:

@@ -12,6 +12,7 @@ from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem
+from .generated.movie_plan import demo_folder
 from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
 from .readers.labels import first_code
@@ -129,6 +130,5 @@ def _demo(root: Path, progress: Callable[[int, int], None] | None) -> Dataset:
         generate,
     )
 
-    config = GeneratedConfig()
-    folder = generate(config, root / f"generated-{config.key()}", progress=progress)
+    folder = generate(GeneratedConfig(), demo_folder(root), progress=progress)
     return replace(read_generated(Source(folder)), name="Generated faces", source=DEMO)

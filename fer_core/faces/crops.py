@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -13,11 +13,17 @@ from fer_core.config.run import FacesConfig
 
 from .mtcnn.trace import Trace
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: What becomes of a frame in detection, in the order pages list it.
 STATUSES: tuple[str, ...] = ("found", "several", "low-confidence", "none", "manual", "unreadable")
 
-#: Frames whose crop rests on no trustworthy face: what the Failed detections view shows first.
+#: Frames whose crop rests on no trustworthy face, unless a second look won it back (`failed`).
 FAILED: tuple[str, ...] = ("none", "low-confidence", "several", "unreadable")
+
+#: Where a face is at least so probable, the choice 'best' looks at no less probable one.
+SURE = 0.9
 
 Box = tuple[float, float, float, float]
 
@@ -57,6 +63,10 @@ class Faces:
     def unreadable(cls, reason: str) -> Faces:
         """Return the entry of a frame that could not be decoded."""
         return cls(0, 0, np.zeros((0, 4), "f4"), np.zeros(0, "f4"), np.zeros((0, 5, 2), "f4"), reason)
+
+    def none(self) -> Faces:
+        """Return a frame of the same size in which no face was found."""
+        return replace(self.unreadable(""), width=self.width, height=self.height, reason=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values from which `from_dict` gives the same faces back, without their trace."""
@@ -136,6 +146,11 @@ def _chosen(faces: Faces, index: int, config: FacesConfig) -> Chosen:
     return Chosen(status, (x1, y1, x2, y2), probability, faces.landmarks[index], len(faces), faces.rescued_by)
 
 
+def failed(table: pd.DataFrame) -> pd.Series:
+    """Return which rows of `Crops.table` rest on no trustworthy face; one that a second look won back does."""
+    return table["status"].isin(FAILED) & table["rescued_by"].isna()
+
+
 def _area(faces: Faces) -> np.ndarray:
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
     return sides[:, 0] * sides[:, 1]
@@ -146,8 +161,18 @@ def _off_centre(faces: Faces) -> np.ndarray:
     return (centres**2).sum(axis=1)
 
 
+def _best(faces: Faces) -> int:
+    """Of the sure faces, or of all where none is: the largest within the frame, one cut by the border set back."""
+    corners = faces.boxes.reshape(-1, 2, 2)
+    sides = np.diff(corners.clip(0, (faces.width, faces.height)), axis=1)[:, 0]
+    visible = sides[:, 0] * sides[:, 1]
+    sure = faces.probabilities >= SURE
+    return int(np.where(sure | ~sure.any(), visible * (visible / _area(faces)) ** 2, -1.0).argmax())
+
+
 _RANKS: dict[str, Callable[[Faces], int]] = {
     "largest": lambda faces: int(_area(faces).argmax()),
+    "best": _best,
     "most_probable": lambda faces: int(faces.probabilities.argmax()),
     "central": lambda faces: int(_off_centre(faces).argmin()),
 }

@@ -14,7 +14,7 @@ from fer_core.errors import StoreError
 from fer_core.storage.artifacts import Artifacts
 
 from .crops import Faces
-from .drawn_boxes import read_boxes
+from .drawn_boxes import read_boxes, read_names
 from .extraction import Progress, crop_all
 
 
@@ -46,6 +46,7 @@ def ensure_crops(
             faces,
             folder,
             drawn=read_boxes(artifacts, faces.manual_boxes),
+            turned_down=read_names(artifacts, faces.turned_down),
             source=source,
             changed=changed,
             progress=progress,

@@ -1,10 +1,11 @@
-"""Hand-drawn boxes frozen under a key, so that a run keeps the boxes it was submitted with."""
+"""What people said of frames, frozen under a key, so that a run keeps it: boxes drawn, second looks turned down."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fer_core.config.run import digest
 from fer_core.storage.artifacts import Artifacts
@@ -16,9 +17,33 @@ BOXES = "boxes.json"
 
 def freeze_boxes(artifacts: Artifacts, drawn: Mapping[str, Box]) -> str:
     """Keep boxes (source pixels, by image name) as an artifact and return its key; '' for no boxes."""
-    if not drawn:
+    return _freeze(
+        artifacts, [[name, [float(value) for value in box]] for name, box in sorted(drawn.items())]
+    )
+
+
+def freeze_names(artifacts: Artifacts, names: Iterable[str]) -> str:
+    """Keep images' names as an artifact beside the boxes and return its key; '' for none."""
+    return _freeze(artifacts, sorted(set(names)))
+
+
+def read_boxes(artifacts: Artifacts, key: str) -> dict[str, Box]:
+    """Return frozen boxes by image name; none for the key ''.
+
+    Raises:
+        NotFoundError: they are gone.
+    """
+    return {name: (box[0], box[1], box[2], box[3]) for name, box in _read(artifacts, key)}
+
+
+def read_names(artifacts: Artifacts, key: str) -> frozenset[str]:
+    """Return frozen names; none for the key ''. Raises NotFoundError."""
+    return frozenset(_read(artifacts, key))
+
+
+def _freeze(artifacts: Artifacts, entries: list[Any]) -> str:
+    if not entries:
         return ""
-    entries = [[name, [float(value) for value in box]] for name, box in sorted(drawn.items())]
     key = digest(entries)
 
     def build(folder: Path) -> None:
@@ -28,13 +53,5 @@ def freeze_boxes(artifacts: Artifacts, drawn: Mapping[str, Box]) -> str:
     return key
 
 
-def read_boxes(artifacts: Artifacts, key: str) -> dict[str, Box]:
-    """Return frozen boxes by image name; none for the key ''.
-
-    Raises:
-        NotFoundError: they are gone.
-    """
-    if not key:
-        return {}
-    entries = json.loads((artifacts.open("boxes", key) / BOXES).read_text(encoding="utf-8"))
-    return {name: (box[0], box[1], box[2], box[3]) for name, box in entries}
+def _read(artifacts: Artifacts, key: str) -> list[Any]:
+    return json.loads((artifacts.open("boxes", key) / BOXES).read_text(encoding="utf-8")) if key else []

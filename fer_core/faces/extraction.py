@@ -88,6 +88,17 @@ def write_detections(
         progress(finished, len(samples))
 
 
+def keep_found(earlier: Path, folder: Path) -> None:
+    """Begin `folder`/detections.jsonl with the lines of `earlier` that need no second look, unless it has begun.
+
+    Only frames in which no face was found are then looked at again; all others stay as they are, to the bit.
+    """
+    lines = (earlier / DETECTIONS).read_text(encoding="utf-8").splitlines(keepends=True)
+    if not (folder / DETECTIONS).exists():
+        kept = [line for line in lines if (known := json.loads(line))["boxes"] or known["reason"]]
+        (folder / DETECTIONS).write_text("".join(kept), encoding="utf-8")
+
+
 def detected(samples: Sequence[Sample], config: FacesConfig, detector_of: DetectorOf) -> Iterator[list[str]]:
     """Yield, `BATCH` frames at a time, one line of JSON a frame: its name and `Faces.to_dict`.
 
@@ -147,6 +158,7 @@ def crop_all(
     folder: Path,
     *,
     drawn: Mapping[str, Box] | None = None,
+    turned_down: Collection[str] = (),
     source: Path | None = None,
     changed: Collection[str] = (),
     progress: Progress | None = None,
@@ -159,6 +171,7 @@ def crop_all(
     Args:
         detections: `read_detections`; None when `config.extract` is off.
         drawn: hand-drawn boxes by name, used under the policy 'manual'.
+        turned_down: names of frames of which what a second look found is left out.
         source: folder of crops of these samples under 'manual' and the same settings, other hand-drawn boxes
             apart: all frames but the `changed` ones are copied from it.
         progress: called with (frames done, frames in all) of those to cut.
@@ -188,7 +201,10 @@ def crop_all(
                 row += json.loads(kept[sample.name])["row"] >= 0
                 continue
             _, frame = next(cutting)
-            record, crop = _cut(sample, frame, detections, config, drawn or {}, row)
+            found = None if detections is None else detections[sample.name]
+            if found and found.rescued_by and sample.name in turned_down:
+                found = found.none()
+            record, crop = _cut(sample, frame, found, config, (drawn or {}).get(sample.name), row)
             if crop is not None:
                 pixels.seek(start + row * stride)
                 pixels.write(crop.tobytes())
@@ -204,20 +220,19 @@ def crop_all(
 def _cut(
     sample: Sample,
     frame: np.ndarray | str,
-    detections: Mapping[str, Faces] | None,
+    faces: Faces | None,
     config: FacesConfig,
-    drawn: Mapping[str, Box],
+    drawn: Box | None,
     row: int,
 ) -> tuple[dict[str, object], np.ndarray | None]:
     """Return a frame's line of the table and its crop, which takes `row`; None where it has none."""
     reason = frame if isinstance(frame, str) else None
     if reason is not None:
         chosen = Chosen("unreadable")
-    elif detections is None:
+    elif faces is None:
         chosen = Chosen(NOT_DETECTED)
     else:
-        faces = detections[sample.name]
-        chosen, reason = choose(faces, config, drawn.get(sample.name)), faces.reason
+        chosen, reason = choose(faces, config, drawn), faces.reason
     left_out = chosen.status == "unreadable" or (chosen.status == "none" and config.no_face == "drop")
     crop = None if isinstance(frame, str) or left_out else cut(frame, chosen, config)
     height, width = (0, 0) if isinstance(frame, str) else frame.shape[:2]

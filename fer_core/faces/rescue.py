@@ -14,6 +14,9 @@ from .crops import Faces
 #: How far the policy 'thresholds' lowers each of MTCNN's three, and the least they become.
 LOWERED_BY, LEAST_THRESHOLD = 0.2, 0.05
 
+#: What the policy 'stretch' makes black and white of each channel.
+PERCENTILES = (2, 98)
+
 #: The policy 'upscale' leaves larger frames alone: their faces are not too small, and memory is bounded.
 UPSCALE_PIXELS = 1 << 22
 
@@ -112,6 +115,13 @@ def _thresholds(image: np.ndarray) -> Iterator[list[Attempt]]:
     yield [Attempt(image, np.eye(2, 3), LOWERED_BY)]
 
 
+def _stretch(image: np.ndarray) -> Iterator[list[Attempt]]:
+    """Each channel stretched between its 2nd and 98th percentile: takes a tint away as well as darkness."""
+    low, high = np.percentile(image, PERCENTILES, axis=(0, 1))
+    view = (image - low) * (255 / np.maximum(high - low, 1))
+    yield [Attempt(view.clip(0, 255).round().astype(np.uint8), np.eye(2, 3))]
+
+
 def _light(image: np.ndarray) -> Iterator[list[Attempt]]:
     """Contrast-limited adaptive histogram equalisation of the brightness (CLAHE, Zuiderveld 1994)."""
     from skimage.exposure import equalize_adapthist
@@ -150,6 +160,9 @@ def turned(image: np.ndarray, degrees: float) -> Attempt:
 
 #: The policies by name; `config.RESCUES` lists the same names.
 POLICIES: dict[str, Policy] = {
+    "stretch": Policy(
+        "stretch the contrast", "brings faces out of the dark and out of coloured light", _stretch
+    ),
     "light": Policy("even out the light", "brings faces out of shadow and glare", _light),
     "upscale": Policy("enlarge 2x", "finds faces smaller than the smallest searched", _upscale),
     "rotate": Policy("turn by 15 and 30°", "finds tilted heads: the nets know upright ones", _rotate),

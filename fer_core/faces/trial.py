@@ -10,7 +10,7 @@ import pandas as pd
 from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
 
-from .crops import FAILED, choose, cut, overlaps
+from .crops import Chosen, choose, cut, failed, overlaps
 from .extraction import Progress, frames
 from .finding import find_faces
 from .rescue import DetectorOf
@@ -22,14 +22,14 @@ SAME_FACE = 0.5
 OUTCOMES = ("won", "lost", "another face", "as before")
 
 
-def pick(table: pd.DataFrame, failed: int, found: int) -> pd.DataFrame:
-    """Return up to `failed` readable frames that failed and `found` that were found, evenly spread by name.
+def pick(table: pd.DataFrame, lost: int, found: int) -> pd.DataFrame:
+    """Return up to `lost` readable frames that failed and `found` that were found, evenly spread by name.
 
     Args:
         table: `Crops.table`.
     """
-    lost = table[table["status"].isin(FAILED) & (table["status"] != "unreadable")]
-    return pd.concat([_spread(lost, failed), _spread(table[table["status"] == "found"], found)])
+    readable = table[failed(table) & (table["status"] != "unreadable")]
+    return pd.concat([_spread(readable, lost), _spread(table[table["status"] == "found"], found)])
 
 
 def _spread(table: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -56,7 +56,8 @@ def attempt(
 
     Returns:
         A row a frame in the samples' order: name, label, before and after (statuses), probability, rescued_by,
-        outcome (one of `OUTCOMES`: 'won' is any failure that becomes 'found', 'lost' the other way round);
+        outcome (one of `OUTCOMES`: 'won' is any failure that becomes 'found' or is won back by a second look, 'lost'
+        the other way round);
         and the crops (n, size, size, 3) uint8 as they would be. Frames that can't be read any more are left
         out.
     """
@@ -75,7 +76,7 @@ def attempt(
                     "after": chosen.status,
                     "probability": chosen.probability,
                     "rescued_by": chosen.rescued_by,
-                    "outcome": _outcome(was["status"], chosen.status, was["box"], chosen.box),
+                    "outcome": _outcome(was["status"], chosen, was["box"]),
                 }
             )
             crops.append(cut(frame, chosen, config))
@@ -86,11 +87,15 @@ def attempt(
     return pd.DataFrame(rows, columns=columns), np.stack(crops) if crops else np.zeros(shape, np.uint8)
 
 
-def _outcome(before: str, after: str, old: Sequence[float] | None, new: Sequence[float] | None) -> str:
-    if before != "found" and after == "found":
+def _outcome(before: str, chosen: Chosen, old: Sequence[float] | None) -> str:
+    if before != "found" and (chosen.status == "found" or chosen.rescued_by):
         return "won"
-    if before == "found" and after != "found":
+    if before == "found" and chosen.status != "found" and not chosen.rescued_by:
         return "lost"
-    if old is not None and new is not None and overlaps(np.array([old]), np.array([new])).item() < SAME_FACE:
-        return "another face"
+    if old is not None and chosen.box is not None:
+        return (
+            "another face"
+            if overlaps(np.array([old]), np.array([chosen.box])).item() < SAME_FACE
+            else "as before"
+        )
     return "as before"

@@ -21,13 +21,14 @@ from fer_core.faces.extraction import read_crops, read_detections, write_detecti
 from fer_core.faces.finding import detectors
 from fer_core.faces.trial import attempt, pick
 from fer_core.runs.pipeline.engine import LOCAL
+from fer_core.runs.plans.requests import CHOICE
 from fer_core.storage.artifacts import Artifacts
 
 STRICT, LENIENT = (0.6, 0.7, 0.99), (0.6, 0.7, 0.9)
 
 
 def definition(source: Path, thresholds: tuple[float, float, float]) -> RunConfig:
-    faces = FacesConfig(no_face="manual", thresholds=thresholds)
+    faces = FacesConfig(no_face="manual", thresholds=thresholds, choice=CHOICE)
     return RunConfig(goal="faces", data=data_config(open_dataset(str(source))), faces=faces)
 
 

@@ -116,6 +116,7 @@ def test_what_decides_the_result_changes_the_key(changed: dict) -> None:
     [
         ({}, {"data": DATA.model_copy(update={"source": "/elsewhere", "name": "other", "layout": "csv"})}),
         ({}, {"model": TransferConfig(weights_file="/elsewhere/file.pth")}),
+        ({}, {"faces": FacesConfig(name="won back")}),
         ({"model": SvmConfig(inputs=TableConfig())}, {"model": SvmConfig(inputs=TableConfig(file="/table"))}),
     ],
 )

@@ -48,6 +48,22 @@ def test_choice_among_several(choice: str, box: tuple) -> None:
     assert chosen.probability == pytest.approx(0.92 if choice == "largest" else 0.999)
 
 
+@pytest.mark.parametrize(
+    ("boxes", "p", "best"),
+    [
+        ((LARGE, SMALL_SURE), (0.84, 0.999), 1),  # a hand or a lamp is larger, and less sure than a face
+        ((LARGE, SMALL_SURE), (0.92, 0.999), 0),  # both are sure: the larger
+        ((LARGE, SMALL_SURE), (0.75, 0.85), 0),  # none is sure: the larger
+        (((-60.0, 0.0, 20.0, 80.0), (80.0, 20.0, 110.0, 50.0)), (0.99, 0.99), 1),  # mostly outside the frame
+        (((-10.0, 0.0, 70.0, 80.0), (80.0, 20.0, 110.0, 50.0)), (0.99, 0.99), 0),  # an eighth outside
+    ],
+)
+def test_the_best_face_is_sure_large_and_within_the_frame(boxes: tuple, p: tuple, best: int) -> None:
+    chosen = choose(faces(*boxes, p=p), FacesConfig(choice="best"))
+    assert chosen.box == boxes[best]
+    assert chosen.status == ("low-confidence" if max(p) < 0.9 else "several" if min(p) >= 0.9 else "found")
+
+
 def test_a_drawn_box_wins_under_its_policy_and_only_there() -> None:
     drawn = (5.0, 5.0, 25.0, 25.0)
     manual = choose(faces(LARGE), FacesConfig(no_face="manual"), drawn)

@@ -21,8 +21,9 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
-from fer_core.faces.crops import overlaps
-from fer_core.faces.extraction import DETECTIONS, crop_all, read_crops, read_detections
+from fer_core.faces.crops import choose, cut, failed, overlaps
+from fer_core.faces.drawn_boxes import freeze_names, read_names
+from fer_core.faces.extraction import DETECTIONS, crop_all, keep_found, read_crops, read_detections
 from fer_core.faces.finding import detectors
 from fer_core.faces.rescue import POLICIES, lower, map_boxes, map_points, rescue, turned
 from fer_core.runs.pipeline.run import extract_faces, faces_summary
@@ -144,6 +145,67 @@ def test_crops_of_before_policies_existed_still_open(samples: list[Sample], tmp_
     assert read_crops(tmp_path).table["rescued_by"].isna().all()
 
 
+def test_stretched_contrast_takes_darkness_and_a_tint_away_and_the_crop_is_of_the_frame_itself(
+    tmp_path: Path,
+) -> None:
+    """A face of contrast under deep red light is found once each channel reaches from black to white."""
+    frame = np.zeros((60, 80, 3), np.uint8)
+    frame[:, :40] = (20, 2, 1)
+    frame[:, 40:] = (60, 8, 5)
+    seen = []
+
+    def find(image: np.ndarray) -> list:
+        seen.append(image)
+        return [((10.0, 10.0, 50.0, 50.0), 0.8)] * int(np.ptp(image[..., 2]) > 200)
+
+    found = rescue(frame, Finder(find), ["stretch"])
+    assert found is not None
+    assert np.unique(seen[0].reshape(-1, 3), axis=0).tolist() == [[0, 0, 0], [255, 255, 255]]
+    config = FacesConfig(size=40)
+    crop = cut(frame, choose(found, config), config)
+    assert (crop == frame[10:50, 10:50]).all()
+
+
+def test_only_frames_without_a_face_are_looked_at_again_and_the_others_stay_to_the_bit(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    write_faces(samples, first, wide(70))
+    detector = wide(70)
+    keep_found(first, second)
+    write_faces(samples, second, detector, FacesConfig(rescue=("upscale",)))
+    before, after = ((folder / DETECTIONS).read_text().splitlines() for folder in (first, second))
+    assert {line for line in before if not json.loads(line)["boxes"]} - set(after)
+    assert {line for line in before if json.loads(line)["boxes"]} <= set(after)
+    assert detector.seen == 4  # both frames of 40 px, and both enlarged
+    assert [
+        one.rescued_by for one in map(read_detections(second).get, ("frame1.png", "frame3.png")) if one
+    ] == [
+        "upscale",
+        "upscale",
+    ]
+
+
+def test_a_second_look_that_was_turned_down_leaves_its_frame_without_a_face(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    config = FacesConfig(size=32, rescue=("upscale",))
+    write_faces(samples, tmp_path, wide(70), config)
+    crop_all(samples, read_detections(tmp_path), config, tmp_path, turned_down={"frame1.png", "frame0.png"})
+    table = read_crops(tmp_path).table.set_index("name")
+    assert list(table["status"]) == ["found", "none", "unreadable", "found", "found"]
+    assert list(failed(table)) == [False, True, True, False, False]
+    artifacts = Artifacts(tmp_path / "artifacts")
+    key = freeze_names(artifacts, ["frame1.png", "frame0.png"])
+    assert read_names(artifacts, key) == {"frame0.png", "frame1.png"}
+    named = [config.model_copy(update={"turned_down": own}) for own in (key, "")]
+    assert (
+        RUN.model_copy(update={"faces": named[0]}).key() != RUN.model_copy(update={"faces": named[1]}).key()
+    )
+
+
 @pytest.mark.parametrize("kept", [1, 2, 4])
 def test_a_killed_detection_with_second_looks_goes_on_where_it_stopped(
     samples: list[Sample], tmp_path: Path, kept: int
@@ -215,6 +277,11 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
     back = np.linalg.inv(np.vstack([view.to_source, [0, 0, 1]]))[:2]
     true = map_boxes(np.array([plain.loc["happy/upright.png", "box"]]), back)
     assert overlaps(np.array([rescued.loc["happy/side.png", "box"]]), true).item() > 0.6
+    lines = [
+        (artifacts.open("detections", key) / DETECTIONS).read_text().splitlines()
+        for key in artifacts.keys("detections")
+    ]
+    assert len(set(lines[0]) & set(lines[1])) == 1  # the one whose face was found at once
     assert rescued.loc["happy/upright.png", "box"] == plain.loc["happy/upright.png", "box"]
     assert faces_summary(plain.reset_index())["rescued"] == {}
     assert faces_summary(rescued.reset_index())["rescued"] == {"rotate": 1}

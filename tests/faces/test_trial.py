@@ -65,9 +65,16 @@ def test_second_looks_count_in_a_trial(samples: list[Sample]) -> None:
     assert result.iloc[0][["after", "outcome", "rescued_by"]].tolist() == ["found", "won", "upscale"]
 
 
+def test_a_face_that_a_second_look_found_is_won_whatever_its_probability(samples: list[Sample]) -> None:
+    doubtful = Finder(lambda image: [((10, 10, 30, 30), 0.72)] * int(image.shape[1] > 100))
+    result, _ = attempt(samples, before(["none"]), FacesConfig(size=32, rescue=("upscale",)), doubtful)
+    assert result.iloc[0][["after", "outcome"]].tolist() == ["low-confidence", "won"]
+
+
 def test_a_sample_is_bounded_spread_and_leaves_out_what_cannot_be_read() -> None:
     statuses = ["none"] * 5 + ["unreadable"] * 3 + ["found"] * 40 + ["manual"] * 2
-    table = pd.DataFrame({"name": [f"{i:03}" for i in range(50)], "status": statuses})
+    table = pd.DataFrame({"name": [f"{i:03}" for i in range(50)], "status": statuses, "rescued_by": None})
+    table.loc[50] = ["won back", "low-confidence", "stretch"]
     chosen = pick(table, 3, 10)
     assert chosen["status"].value_counts().to_dict() == {"found": 10, "none": 3}
     assert list(chosen[chosen["status"] == "none"]["name"]) == ["000", "002", "004"]

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.storage.store import Store
 
-PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
+PAGES = ("overview.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
 Open = Callable[..., AppTest]
 
 
@@ -38,7 +38,7 @@ def test_pages_show_finished_runs_without_error(name: str, page: Open, trained: 
 
 
 def test_the_data_set_is_the_one_in_the_url(page: Open, trained: Path) -> None:
-    shown = page("app.py", trained)
+    shown = page("overview.py", trained)
     assert {metric.label: metric.value for metric in shown.metric}["Images"] == "48"
 
 
@@ -51,16 +51,16 @@ def test_the_overview_says_what_artifacts_take(
         kind: naturalsize(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
         for kind in ("runs", "crops", "activations")
     }
-    said = text(page("app.py", trained)).lower()
+    said = text(page("overview.py", trained)).lower()
     for words in (f"networks {size['runs']}", f"crops {size['crops']}", f"activations {size['activations']}"):
         assert words.lower() in said
     assert "of 3.0 gb that they may take" in said
     monkeypatch.setenv("FER_DEMO", "1")
-    assert "artifacts take" not in text(page("app.py", trained)).lower()
+    assert "artifacts take" not in text(page("overview.py", trained)).lower()
 
 
 def test_a_data_set_that_is_not_there_is_an_error_with_the_fix(page: Open, trained: Path) -> None:
-    shown = page("app.py", trained, data="/no/such/folder")
+    shown = page("overview.py", trained, data="/no/such/folder")
     assert not shown.exception
     assert "/no/such/folder" in shown.error[0].value
 
@@ -115,7 +115,7 @@ def test_a_hosted_demo_opens_no_other_folder(
     page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch, awkward: Path
 ) -> None:
     monkeypatch.setenv("FER_DEMO", "1")
-    shown = page("app.py", trained, data=str(awkward))
+    shown = page("overview.py", trained, data=str(awkward))
     assert "only the data sets it lists" in shown.error[0].value
     assert not shown.metric
 

@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -18,7 +19,6 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from fer_core.datasets.readers.generated import MANIFEST, MARK
 from fer_core.errors import DataError
 
 from .face_model import ACTION_UNITS, draw_expression, draw_identity
-from .movie_plan import HARD_KINDS, MOVIES, GeneratedConfig, plan
+from .movie_plan import HARD_KINDS, MOVIES, GeneratedConfig, intact, plan
 from .rendering import Actor, Pose, Scene, render
 from .scenery import draw_look
 
@@ -100,19 +100,20 @@ def generate(
 ) -> Path:
     """Write the data set into `folder`, or return at once when it is there already.
 
-    Frames go to a temporary folder beside it, which is renamed once complete; a run that is killed leaves
-    nothing that looks done.
+    Frames go to a folder beside it, which is renamed once complete. A drawing that was cut off continues after the
+    last frame that its manifest lists.
 
     Args:
-        workers: processes; None takes one a CPU, 1 draws in this process.
-        progress: called with (frames done, frames in all).
+        workers: processes; 1 draws in this process. None takes one a CPU, but none apart from this one outside the
+            main thread: processes that start run the main script, which in a dashboard is a page.
+        progress: called with (frames done, frames in all); what it raises ends the drawing.
 
     Raises:
         DataError: `folder` holds something that this function did not write.
     """
     folder = Path(folder)
     total = len(plan(config))
-    if not _intact(config, folder):
+    if not intact(config, folder):
         if folder.exists() and not (folder / MARK).exists() and any(folder.iterdir()):
             raise DataError(
                 "the generated set needs a folder for itself",
@@ -121,7 +122,7 @@ def generate(
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):  # the second to come finds the frames drawn
-            if not _intact(config, folder):
+            if not intact(config, folder):
                 _write(config, folder, workers or _cpus(), progress)
     if progress:
         progress(total, total)
@@ -131,40 +132,49 @@ def generate(
 def _write(
     config: GeneratedConfig, folder: Path, workers: int, progress: Callable[[int, int], None] | None
 ) -> None:
-    for left in folder.parent.glob(f".{folder.name}.*.part"):  # of killed runs: the lock is held
-        shutil.rmtree(left, ignore_errors=True)
-    part = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
-    try:
-        for label in CLASSES:
-            (part / label).mkdir(parents=True)
-        rows: list[Truth] = []
-        with closing(_drawn(config, part, workers)) as drawn:
-            for row in drawn:
-                rows.append(row)
-                if progress:
-                    progress(len(rows), len(plan(config)))
-        with (part / MANIFEST).open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, rows[0])
-            table.writeheader()
-            table.writerows(rows)
-        (part / MARK).write_text(
-            "This data set is synthetic.\n"
-            f"Every image in it was {GENERATED_NOTICE}.\n"
-            "No figure measured on it is evidence about real faces.\n\n"
-            f"key: {config.key()}\nconfig: {json.dumps(asdict(config), sort_keys=True)}\n",
-            encoding="utf-8",
-        )
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    part = folder.with_name(f".{folder.name}.{config.key()}.part")  # of one config: the lock is held
+    for label in CLASSES:
+        (part / label).mkdir(parents=True, exist_ok=True)
+    table, done = part / MANIFEST, _listed(part / MANIFEST)
+    with (
+        table.open("a", newline="", encoding="utf-8") as file,
+        closing(_drawn(config, part, workers, done)) as drawn,
+    ):
+        for number, row in enumerate(drawn, done + 1):
+            writer = csv.DictWriter(file, row)
+            if number == 1:
+                writer.writeheader()
+            writer.writerow(row)
+            file.flush()
+            if progress:
+                progress(number, len(plan(config)))
+    (part / MARK).write_text(
+        "This data set is synthetic.\n"
+        f"Every image in it was {GENERATED_NOTICE}.\n"
+        "No figure measured on it is evidence about real faces.\n\n"
+        f"key: {config.key()}\nconfig: {json.dumps(asdict(config), sort_keys=True)}\n",
+        encoding="utf-8",
+    )
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.rename(folder)
 
 
-def _drawn(config: GeneratedConfig, folder: Path, workers: int) -> Generator[Truth, None, None]:
-    """Draw all frames into a folder and yield their truths in order."""
-    draw, frames = partial(_draw, config, folder), range(len(plan(config)))
-    if workers == 1:
+def _listed(table: Path) -> int:
+    """Return how many frames an unfinished manifest lists; what a cut-off line holds is dropped."""
+    if not table.exists():
+        return 0
+    lines = table.read_bytes().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith(b"\n")]
+    if len(whole) < len(lines):
+        table.write_bytes(b"".join(whole))
+    return max(0, len(whole) - 1)
+
+
+def _drawn(config: GeneratedConfig, folder: Path, workers: int, first: int) -> Generator[Truth, None, None]:
+    """Draw the frames from `first` on into a folder and yield their truths in order."""
+    draw, frames = partial(_draw, config, folder), range(first, len(plan(config)))
+    if workers == 1 or not frames:
         yield from map(draw, frames)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -184,6 +194,8 @@ def _draw(config: GeneratedConfig, folder: Path, index: int) -> Truth:
 
 
 def _cpus() -> int:
+    if threading.current_thread() is not threading.main_thread():
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -218,12 +230,3 @@ def _pose(
     x, y = np.array((x, y)) + drift.normal(0, 0.02, 2) * unit
     yaw, pitch, tilt = np.deg2rad((yaw, pitch, tilt))
     return Pose(float(yaw), float(pitch), float(tilt), float(x), float(y), float(unit))
-
-
-def _intact(config: GeneratedConfig, folder: Path) -> bool:
-    label = folder / MARK
-    if not label.exists() or not (folder / MANIFEST).exists():
-        return False
-    if f"key: {config.key()}\n" not in label.read_text(encoding="utf-8"):
-        return False
-    return all((folder / shot.path).exists() for shot in plan(config))

@@ -6,12 +6,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from fer_core.config.run import CLASSES
+from fer_core.config.run import CLASSES, DataConfig
 from fer_core.datasets.base import GENERATED_MOVIE
+from fer_core.datasets.readers.generated import MANIFEST, MARK
 from fer_core.errors import ConfigError
 
 VERSION: Final = 2  # raise when any pixel or name that a config leads to changes
@@ -62,6 +64,28 @@ class GeneratedConfig:
         """The data set's identity: 16 hex digits over the config and the drawing's version."""
         text = json.dumps({"step": "generated", "version": VERSION, **asdict(self)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def demo_folder(root: Path) -> Path:
+    """Return where the generated set of the default config lies below the settings' `demo_data`."""
+    return root / f"generated-{GeneratedConfig().key()}"
+
+
+def planned() -> DataConfig:
+    """Return the identity of the generated set while it isn't drawn: a run on it draws it first."""
+    config = GeneratedConfig()
+    images = config.ordinary + config.hard
+    return DataConfig(fingerprint=config.key(), name="Generated faces", images=images, generated=True)
+
+
+def intact(config: GeneratedConfig, folder: Path) -> bool:
+    """Return whether a folder holds all frames of a generated set."""
+    label = folder / MARK
+    if not label.exists() or not (folder / MANIFEST).exists():
+        return False
+    if f"key: {config.key()}\n" not in label.read_text(encoding="utf-8"):
+        return False
+    return all((folder / shot.path).exists() for shot in plan(config))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset, known_clips
-from fer_core.datasets.fingerprint import fingerprint
+from fer_core.datasets.fingerprint import data_config
+from fer_core.datasets.generated.movie_plan import planned
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
 from fer_core.evaluation.metrics import summary as summarise
@@ -25,6 +26,7 @@ from fer_core.faces.extraction import (
     NOT_DETECTED,
     Crops,
     Progress,
+    keep_found,
     read_crops,
     read_detections,
     write_detections,
@@ -57,11 +59,13 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
         roots=settings.data_roots,
         progress=lambda done, total: report.step("drawing the generated set", done, total),
     )
-    found = fingerprint(dataset, cache=settings.cache)
-    if found != config.data.fingerprint:
+    found = data_config(dataset, cache=settings.cache)
+    if config.data == planned():  # drawn by now: what follows is kept under what it is
+        config = config.model_copy(update={"data": found})
+    if found.fingerprint != config.data.fingerprint:
         raise DataError(
             "the data set must be as it was when the run was submitted",
-            got=f"fingerprint {found} instead of {config.data.fingerprint}",
+            got=f"fingerprint {found.fingerprint} instead of {config.data.fingerprint}",
             fix="Submit the run again to train on the data as it is now",
         )
     return run(config, dataset, artifacts_of(settings), report, settings, engine)
@@ -174,12 +178,20 @@ def extract_faces(
 ) -> Crops:
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
-    A detection that was cut off continues after its last frame.
+    A detection that was cut off continues after its last frame. Where the same detection with fewer second looks is
+    there, only the frames in which that found no face are looked at.
     """
     faces = config.faces
     if faces.extract:
 
         def detect(folder: Path) -> None:
+            for looks in reversed(range(len(faces.rescue))):
+                fewer = config.model_copy(
+                    update={"faces": faces.model_copy(update={"rescue": faces.rescue[:looks]})}
+                )
+                if artifacts.has("detections", fewer.detections_key()):
+                    keep_found(artifacts.open("detections", fewer.detections_key()), folder)
+                    break
             write_detections(
                 dataset.samples,
                 folder,

@@ -12,6 +12,7 @@ import numpy as np
 
 from fer_core.config.allowed_folders import require_inside
 from fer_core.config.run import (
+    Choice,
     DataConfig,
     FacesConfig,
     Model,
@@ -32,16 +33,23 @@ from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
+#: Which of several faces new runs take. The paper's own runs keep the largest, `FacesConfig`'s default.
+CHOICE: Choice = "best"
+
 
 def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: dict[str, Any]) -> FacesConfig:
     """Build the face settings from plain values; under the policy 'manual' the drawn boxes are frozen in.
+
+    Where faces are cut and no choice among several is given, it is `CHOICE`.
 
     Raises:
         ConfigError: a value is out of its range.
         NotFoundError: there is no fine-tuned detector of the key given.
     """
-    if values.get("extract", True) and values.get("no_face") == "manual":
-        values = values | {"manual_boxes": freeze_boxes(artifacts, store.drawn_boxes(data.fingerprint))}
+    if values.get("extract", True):
+        values = {"choice": CHOICE} | values
+        if values.get("no_face") == "manual":
+            values["manual_boxes"] = freeze_boxes(artifacts, store.drawn_boxes(data.fingerprint))
     config = parse(FacesConfig, values)
     weights_of(artifacts, config.detector)
     return config

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics import wilson_intervals
-from fer_core.faces.crops import FAILED, STATUSES
+from fer_core.faces.crops import STATUSES, failed
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
 from fer_core.ui.parts.gallery import encode
@@ -59,7 +59,7 @@ class CropFacts:
     @cached_property
     def failed(self) -> pd.DataFrame:
         """The rows of the frames whose crop rests on no trustworthy face."""
-        return self.crops.table[self.crops.table["status"].isin(FAILED)]
+        return self.crops.table[failed(self.crops.table)]
 
     @cached_property
     def failed_names(self) -> list[str]:
@@ -92,7 +92,7 @@ class CropFacts:
         named = self.crops.table[self.crops.table["group"] != ""]
         if named.empty:
             return named
-        by_group = named["status"].isin(FAILED).groupby(named["group"]).agg(["size", "sum"])
+        by_group = failed(named).groupby(named["group"]).agg(["size", "sum"])
         bounds = zip(*wilson_intervals(by_group["sum"], by_group["size"]), strict=True)
         shares = pd.DataFrame(
             {

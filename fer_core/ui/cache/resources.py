@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -13,7 +10,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings
@@ -23,7 +19,7 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config as describe
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
-from fer_core.errors import DataError, NotFoundError, StoreError
+from fer_core.errors import DataError, NotFoundError, StoreError, UndrawnError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
 from fer_core.faces.finding import detectors, find_faces
@@ -33,6 +29,7 @@ from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.backbones import can_download
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
+from fer_core.runs.plans.preparation import drawn, preparation
 from fer_core.runs.plans.requests import require_folds
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
@@ -91,25 +88,22 @@ def sources() -> list[str]:
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")
 def dataset(source: str) -> Dataset:
-    """Open a data set by its source; the generated one is drawn on first use.
+    """Open a data set by its source.
 
-    It is drawn by another process: a pool of processes can't start from inside Streamlit's script.
+    Raises:
+        UndrawnError: the generated one is being made, or has yet to be.
     """
-    if source == "demo" and settings().demo:
-        if not any(settings().demo_data.glob("generated-*")):
+    if source == "demo":
+        ready = drawn(settings())
+        if settings().demo and not ready:
             raise StoreError(
                 "A hosted demo must have been prepared",
                 got=f"no generated set in {settings().demo_data}",
                 fix="Run `python -m fer_core demo --prepare` once, without FER_DEMO",
             )
-    elif source == "demo":
-        subprocess.run(
-            [sys.executable, "-m", "fer_core", "data", "generate"],
-            cwd=ROOT,
-            env=os.environ | {"FER_HOME": str(settings().home)},
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+        run = preparation(store())
+        if not ready or (run is not None and not run.ended):
+            raise UndrawnError("The generated faces must be drawn and looked at first")
     return open_dataset(source, demo_root=settings().demo_data, roots=settings().data_roots)
 
 

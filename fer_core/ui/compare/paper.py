@@ -102,7 +102,7 @@ def view(lab: Lab, compared: Compared) -> None:
         )
     data = resources.data_config(lab.source)
     # On the faces as their hand-drawn boxes are now.
-    faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual"})
+    faces = faces_config(lab.store, resources.artifacts(), data, {"no_face": "manual", "choice": "largest"})
     found = resources.of_trained(
         paper_here,
         compared,

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 
-from fer_core.config.run import RESCUES, FacesConfig, RunConfig
+from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
 from fer_core.faces.rescue import POLICIES
-from fer_core.runs.plans.requests import faces_config
+from fer_core.runs.plans.requests import CHOICE, faces_config
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.shell.setup import Lab
 
-DEFAULT = FacesConfig()
+DEFAULT = FacesConfig(choice=CHOICE)
 
-CHOICES = ("largest", "most_probable", "central")
+CHOICES = get_args(Choice)
 
 NO_FACE = {
     "manual": "use its hand-drawn box, else resize it whole",

@@ -11,7 +11,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES, FacesConfig, RunConfig, digest
 from fer_core.evaluation.metrics import wilson
-from fer_core.faces.crops import FAILED, Chosen, Faces, choose, cut
+from fer_core.faces.crops import Chosen, Faces, choose, cut, failed
 from fer_core.faces.explanation import shown, why
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
@@ -155,9 +155,9 @@ def _side(title: str, image: np.ndarray, faces: Faces, chosen: Chosen, crop: np.
 def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, changed: bool) -> None:
     """Offer to try the settings on the failed frames and a sample of the found ones, and show what changes."""
     table = crops.table
-    failed = int((table["status"].isin(FAILED) & (table["status"] != "unreadable")).sum())
+    lost = int((failed(table) & (table["status"] != "unreadable")).sum())
     found = int((table["status"] == "found").sum())
-    tried_failed, tried_found = min(failed, FAILED_TRIED), min(found, FOUND_TRIED)
+    tried_failed, tried_found = min(lost, FAILED_TRIED), min(found, FOUND_TRIED)
     key = digest([config.crops_key(), faces.hashed()])[:8]
     if lab.demo:
         st.caption(f"{lab.closed}: trying settings on many frames is off.")
@@ -165,7 +165,7 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
     place = st.empty()
     if st.query_params.get("tried") != key:
         pressed = place.button(
-            f"Try on {_of(tried_failed, failed)} failed and {_of(tried_found, found)} found frames",
+            f"Try on {_of(tried_failed, lost)} failed and {_of(tried_found, found)} found frames",
             icon=":material/science:",
             disabled=not changed,
             help="Nothing is kept; the frames are looked at again with these settings",
@@ -190,8 +190,8 @@ def _of(tried: int, there: int) -> str:
 
 def _outcome(result: pd.DataFrame, images: np.ndarray) -> None:
     counts = result["outcome"].value_counts()
-    failed = result["before"] != "found"
-    of = {"won": int(failed.sum()), "lost": int((~failed).sum()), "another face": len(result)}
+    before = result["before"] == "found"
+    of = {"won": int((~before).sum()), "lost": int(before.sum()), "another face": len(result)}
     for column, (outcome, (title, text)) in zip(st.columns(3), OUTCOME_TITLES.items(), strict=True):
         count = int(counts.get(outcome, 0))
         column.metric(title, f"{count} of {of[outcome]}", help=text.capitalize())

@@ -131,7 +131,7 @@ def _pace(run: StoredRun) -> str:
         return ""
     left = (run.step_total - run.step_done) / rate
     pace = f" · {rate:.1f} a second" if rate >= 1 else f" · {1 / rate:.1f} s each"
-    return f"{pace} · {left / 60:.0f} min left" if left >= 90 else pace
+    return f"{pace} · {left / 60:.0f} min left" if left >= 90 else f"{pace} · {left:.0f} s left"
 
 
 def protocol_note(name: str) -> None:

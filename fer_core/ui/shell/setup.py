@@ -1,6 +1,6 @@
 """What every page starts with: page config, navigation, the choice of data set, errors made readable.
 
-Streamlit's `st.navigation` lets a deep link on a fresh server skip `app.py`, so the pages are discovered from
+Streamlit's `st.navigation` lets a deep link on a fresh server skip the first page, so the pages are discovered from
 `pages/` and each one enters `setup()` itself, whatever page comes first.
 """
 
@@ -17,7 +17,7 @@ import streamlit as st
 
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
-from fer_core.errors import ConfigError, FerError
+from fer_core.errors import ConfigError, FerError, UndrawnError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import notices
@@ -25,11 +25,12 @@ from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.server import started
 
 from .access import Access, account, enter, visitor
+from .preparing import preparing
 
 log = logging.getLogger("fer_core.ui")
 
 PAGES: tuple[tuple[str, str, str], ...] = (
-    ("app.py", "Overview", ":material/home:"),
+    ("overview.py", "Overview", ":material/home:"),
     ("pages/faces.py", "Faces", ":material/frame_person:"),
     ("pages/train.py", "Train", ":material/model_training:"),
     ("pages/compare.py", "Compare", ":material/compare_arrows:"),
@@ -88,7 +89,10 @@ def setup(title: str) -> Iterator[Lab]:
         lab = Lab(settings, store, _navigation(access), access)
         st.title(title)
         with notices():
-            yield lab
+            try:
+                yield lab
+            except UndrawnError:
+                preparing(access.closed)
         return
     st.stop()  # the page's body must not run without a lab
 

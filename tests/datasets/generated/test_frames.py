@@ -151,19 +151,27 @@ def test_progress_ends_at_the_total_and_a_second_call_answers_from_disk(tmp_path
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")} == drawn
 
 
-def test_a_killed_run_leaves_nothing_that_looks_done(tmp_path: Path) -> None:
+def test_a_killed_drawing_looks_unfinished_and_continues_after_its_last_frame(tmp_path: Path) -> None:
     small, home = replace(TINY, ordinary=7, hard=0), tmp_path / "set"
     code = (
         "import os, pathlib; from fer_core.datasets.generated.frames import *;"
-        f"generate({small}, pathlib.Path({str(home)!r}), workers=1, progress=lambda *_: os._exit(9))"
+        f"generate({small}, pathlib.Path({str(home)!r}), workers=1, progress=lambda n, _: n == 4 and os._exit(9))"
     )
     killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     assert killed.returncode == 9
     assert not home.exists()
-    assert list(tmp_path.glob(".set.*.part/*/*.png")), "the half-written folder is there"
-    generate(small, home, workers=1)
-    assert len(list(home.rglob("*.png"))) == 7
+    [table] = tmp_path.glob(".set.*.part/frames.csv")
+    first = sorted(table.parent.rglob("*.png"))
+    assert len(first) == 4
+    written = {path.name: path.stat().st_mtime_ns for path in first}
+    table.write_bytes(table.read_bytes() + b"happy/cut off")
+    calls: list[tuple[int, int]] = []
+    generate(small, home, workers=1, progress=lambda *c: calls.append(c))
+    assert calls[0] == (5, 7)
+    assert {path.name: path.stat().st_mtime_ns for path in home.rglob("*.png")}.items() >= written.items()
     assert not list(tmp_path.glob(".*.part"))
+    whole = generate(small, tmp_path / "whole", workers=1)
+    assert (home / "frames.csv").read_bytes() == (whole / "frames.csv").read_bytes()
 
 
 def test_a_set_with_a_lost_frame_or_another_key_is_made_again(tmp_path: Path) -> None:

@@ -68,6 +68,16 @@ def test_drawn_boxes_are_frozen_under_their_policy_only(tmp_path: Path) -> None:
     assert faces_config(store, artifacts, DATA, {"no_face": "resize"}).manual_boxes == ""
 
 
+def test_new_runs_take_the_best_face_and_the_definition_s_own_default_stays_the_largest(
+    tmp_path: Path,
+) -> None:
+    store, artifacts = Store(tmp_path / "fer.sqlite"), Artifacts(tmp_path / "artifacts")
+    assert faces_config(store, artifacts, DATA, {}).choice == "best"
+    paper = faces_config(store, artifacts, DATA, {"no_face": "resize", "choice": "largest"})
+    assert paper == FacesConfig()
+    assert faces_config(store, artifacts, DATA, {"extract": False}) == FacesConfig(extract=False)
+
+
 def test_views_cost_disk_and_live_changes_cost_passes() -> None:
     def cost(**training: object) -> tuple[int, int]:
         protocol = {"name": "group", "folds": 5, "seeds": [0, 1]}

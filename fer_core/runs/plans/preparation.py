@@ -1,0 +1,23 @@
+"""The run that makes the generated data set and looks for its faces: a job like any other, which a page can watch."""
+
+from __future__ import annotations
+
+from fer_core.config.run import FacesConfig, RunConfig
+from fer_core.config.settings import Settings
+from fer_core.datasets.generated.movie_plan import GeneratedConfig, demo_folder, intact, planned
+from fer_core.storage.store import Store, StoredRun
+
+from .requests import CHOICE
+
+#: What is submitted: the pipeline draws a planned set before it goes on.
+PREPARATION = RunConfig(goal="faces", data=planned(), faces=FacesConfig(choice=CHOICE))
+
+
+def drawn(settings: Settings) -> bool:
+    """Return whether all frames of the generated set lie in the settings' `demo_data`."""
+    return intact(GeneratedConfig(), demo_folder(settings.demo_data))
+
+
+def preparation(store: Store) -> StoredRun | None:
+    """Return the run that prepares the generated set; None where it was never asked for."""
+    return next(iter(store.runs(ids=[PREPARATION.key()])), None)

@@ -1,0 +1,66 @@
+"""What the web server lets in before Streamlit sees it: the messages of a browser over its WebSocket."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from google.protobuf.message import DecodeError
+from starlette.middleware import Middleware
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("fer_core.ui")
+
+#: What a page itself sends. Not among them: what empties all visitors' caches, and what asks for the source's history.
+MESSAGES = {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}
+
+#: Bytes of one message that are looked at: Streamlit refuses larger ones (`server.maxWidgetStateSize`).
+LARGEST = 1 << 20
+
+#: Files that one message announces.
+MOST_FILES = 1000
+
+
+def guards() -> list[Middleware]:
+    """Return what every request passes first, the outermost first."""
+    return [Middleware(Messages)]
+
+
+class Messages:
+    """Passes on the messages that a page sends, and drops others: Streamlit acts on any, from anyone.
+
+    Where `client.toolbarMode` is 'developer', what that menu sends is let in as well.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection; only WebSockets are looked at."""
+
+        async def passed() -> Message:
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive" or not (reason := refused(message.get("bytes"))):
+                    return message
+                log.info("a message was dropped: %s", reason)
+
+        await self.app(scope, passed if scope["type"] == "websocket" else receive, send)
+
+
+def refused(data: bytes | None) -> str:
+    """Return why a message of a browser is not let in, '' where it is; Streamlit itself ends what is no message."""
+    message = BackMsg()
+    with suppress(DecodeError):
+        message.ParseFromString((data or b"")[: LARGEST + 1])
+    kind = message.WhichOneof("type")
+    if len(message.file_urls_request.file_names) > MOST_FILES:
+        return f"it announces more than {MOST_FILES} files"
+    if kind in (None, *MESSAGES) or st.get_option("client.toolbarMode") == "developer":
+        return ""
+    return f"{kind} is a developer's"
