@@ -14,10 +14,11 @@ from fer_core.datasets.generated.frames import generate as draw
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError
+from fer_core.storage.home import require_home
 
 from .context import Context
 from .options import DEMO, Json, Source, only
-from .output import answer, print_generated, print_json, print_table, progress
+from .output import answer, print_generated, print_json, print_table, progress, writable
 
 
 def audit(*, source: Source = DEMO, json: Json = False) -> int:
@@ -76,8 +77,12 @@ def generate(
         table: a feature table (.xlsx or .csv) instead of faces.
     """
     if table:
-        return _generate_table(table.expanduser(), config.seed, json=json)
-    folder = out or settings.load().demo_data / f"generated-{config.key()}"
+        return _generate_table(writable(table), config.seed, json=json)
+    if out:
+        folder = writable(out, "new folder")
+    else:
+        require_home(here := settings.load())
+        folder = here.demo_data / f"generated-{config.key()}"
     with progress("drawing faces") as show:
         folder = draw(config, folder, progress=show)
     images = config.ordinary + config.hard

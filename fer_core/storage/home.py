@@ -54,15 +54,17 @@ class Checked:
 
 
 def require_home(settings: Settings) -> None:
-    """Make FER_HOME unless it is there. Raises ConfigError where it can't be made or written to."""
+    """Make FER_HOME unless it is there. Raises ConfigError where it can't be made or written to, or stored by name."""
     try:
+        str(settings.home).encode()
         settings.home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.home):
             pass
-    except OSError as error:
+    except (OSError, UnicodeEncodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "its name is not valid UTF-8"
         raise ConfigError(
             "FER_HOME must be a folder that can be made and written to",
-            got=f"{settings.home}: {error.strerror}",
+            got=f"{settings.home}: {problem}",
             fix="Set it to another, or correct its permissions",
         ) from error
 

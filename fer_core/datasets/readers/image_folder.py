@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from fer_core.config.run import CLASSES
-from fer_core.datasets.base import Dataset, Problem, Sample
+from fer_core.datasets.base import Dataset, Problem, Sample, readable
 from fer_core.errors import DataError
 
 from .grouping import IMAGE_SUFFIXES, groups_and_clips
@@ -70,8 +70,8 @@ def read_folder(root: Path, *, label_codes: str | None = None, group_pattern: st
     labelled: dict[str, tuple[Path, int, str | None]] = {}
     meaning = cache(lambda above: _meaning(PurePosixPath(above).parts, label_codes))
     for name, path in _walk(root, "", (_identity(root),), problems):
-        if name != (readable := _readable(name)):
-            problems.append(Problem(readable, "its name is not valid UTF-8; rename it"))
+        if name != (shown := readable(name)):
+            problems.append(Problem(shown, "its name is not valid UTF-8; rename it"))
             continue
         label, split, reason = meaning(name.rpartition("/")[0])
         if label is None:
@@ -119,7 +119,7 @@ def _walk(
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        problems.append(Problem(_readable(prefix) or ".", f"folder can't be read: {error.strerror}"))
+        problems.append(Problem(readable(prefix) or ".", f"folder can't be read: {error.strerror}"))
         return
     for entry in entries:
         name, path = prefix + entry.name, folder / entry.name
@@ -128,12 +128,12 @@ def _walk(
         try:
             leads_on = entry.is_dir()
         except OSError as error:  # a link onto itself
-            problems.append(Problem(_readable(name), f"can't be looked at: {error.strerror}"))
+            problems.append(Problem(readable(name), f"can't be looked at: {error.strerror}"))
             continue
         if leads_on:
             identity = _identity(path)
             if identity in above:
-                problems.append(Problem(_readable(name) + "/", "a link to a folder above it"))
+                problems.append(Problem(readable(name) + "/", "a link to a folder above it"))
             else:
                 yield from _walk(path, name + "/", (*above, identity), problems)
         elif path.suffix.lower() in IMAGE_SUFFIXES:
@@ -141,13 +141,8 @@ def _walk(
                 yield name, path
             else:
                 problems.append(
-                    Problem(_readable(name), "a dead link" if entry.is_symlink() else "not a regular file")
+                    Problem(readable(name), "a dead link" if entry.is_symlink() else "not a regular file")
                 )
-
-
-def _readable(name: str) -> str:
-    """Return a name with what is no UTF-8 replaced, so that it can be stored and printed."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from fer_core import __version__
 from fer_core.config.run import RunConfig, parse
+from fer_core.datasets.base import readable
 from fer_core.errors import ConfigError, DataError, StoreError
 from fer_core.runs.jobs.adopt import UNDER_WAY, adopt
 from fer_core.storage.artifacts import Artifacts
@@ -80,7 +81,7 @@ def export_run(
         "run": run.id,
         "data": run.data,
         "fer_lab": __version__,
-        "origin": origin or platform.node(),
+        "origin": readable(origin) or platform.node(),
         "exported": time.time(),
     }
     try:
