@@ -3,9 +3,6 @@
 # Build argument DEMO=1 (the default) makes the finished runs that a hosted demo shows while the image is built.
 FROM python:3.11-slim-bookworm
 
-ARG TORCH=cpu
-ARG DEMO=1
-
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -17,23 +14,22 @@ RUN useradd --create-home --uid 10001 fer \
 
 WORKDIR /srv/fer
 
-# The dependencies first: they change seldom and weigh most. PyTorch's CPU build lies on an index of its own;
-# the CUDA build is what PyPI has.
-COPY requirements.txt requirements-auth.txt ./
-SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# PyTorch first, in a layer of its own: it changes seldom and weighs most. Its CPU build lies on an index of its own,
+# whose files the lock doesn't know; the CUDA build is what PyPI has.
+ARG TORCH=cpu
+COPY requirements.txt locks/torch.txt locks/app.txt ./
 RUN case "$TORCH" in \
-      cpu) index="https://download.pytorch.org/whl/cpu" ;; \
-      cuda) index="https://pypi.org/simple" ;; \
+      cpu) pip install --no-deps --index-url https://download.pytorch.org/whl/cpu \
+             $(grep -E '^torch(vision)?==' requirements.txt) ;; \
+      cuda) pip install --no-deps --require-hashes -r torch.txt ;; \
       *) echo "TORCH must be cpu or cuda, got $TORCH" >&2; exit 1 ;; \
-    esac \
-    && grep -E '^(torch|torchvision)==' requirements.txt > torch.txt \
-    && pip install --index-url "$index" --extra-index-url https://pypi.org/simple -r torch.txt \
-    && pip install -r requirements.txt -r requirements-auth.txt \
-    && rm torch.txt
+    esac
+RUN pip install --no-deps --require-hashes -r app.txt
 
 COPY --chown=root:root . .
 
 USER 10001
+ARG DEMO=1
 RUN if [ "$DEMO" = "1" ]; then FER_DEVICE=cpu python -m fer_core demo --prepare; fi
 
 # A container is a demo unless told otherwise (FER_DEMO=0): the full app asks nobody who they are without sign-in.

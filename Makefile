@@ -1,34 +1,26 @@
 # FER Lab. `make app` sets everything up and opens the dashboard; `make test` sets everything up and tests it.
-PYTHON ?= python3.11
+# PYTHON=... names an interpreter (3.11 to 3.14), TORCH=cpu takes PyTorch's CPU build, PORT=... another port.
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+export PYTHON TORCH
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev app demo hosted test lint bench screenshots clean
+.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "FER Lab needs Python 3.11; $(PYTHON) was not found. Install it, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "FER Lab's pins are for Python 3.11; $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=/path/to/python3.11 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+install:  ## make the environment and install what the dashboard needs
+	@deploy/setup.sh $(VENV) locks/app.txt
 
-$(VENV)/.installed: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+install-dev:  ## the same with what tests and linting need
+	@deploy/setup.sh $(VENV) locks/dev.txt
 
-$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $(VENV)/.installed $@
-
-install: $(VENV)/.installed  ## make the environment and install what the dashboard needs
-
-install-dev: $(VENV)/.installed-dev  ## the same with what tests and linting need
-
-app: install  ## set up, make the demo data, start the worker and open the dashboard
-	$(BIN)/python -m fer_core serve --port $(PORT)
+app: export PORT := $(PORT)
+app: install  ## set up, start the worker and open the dashboard
+	@$(BIN)/python -m fer_core serve --port $(PORT)
 
 demo: install  ## train the paper's three settings on the generated set and print the table
 	$(BIN)/python -m fer_core demo
@@ -38,6 +30,9 @@ hosted: install  ## make what a hosted demo (FER_DEMO=1) shows: finished runs on
 
 test: install-dev  ## run every test (some need Debian's chromium and postgresql)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+smoke: install  ## a small demo, every page and a prediction, on the Python that PYTHON names
+	$(BIN)/python tests/smoke.py
 
 lint: install-dev  ## style, types
 	$(BIN)/ruff check .
@@ -49,6 +44,19 @@ bench: install-dev  ## print the benchmark tables
 
 screenshots: install-dev  ## render every page for the README, in light and dark
 	$(BIN)/python tests/browser/screenshots.py
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: install-dev  ## build the documentation into site/, strictly
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+lock: install-dev  ## pin every package that requirements*.txt lead to, with hashes, in locks/
+	$(BIN)/uv pip compile $(LOCKED) --upgrade requirements-dev.txt -o locks/dev.txt
+	$(BIN)/uv pip compile $(LOCKED) -c locks/dev.txt requirements.txt requirements-auth.txt -o locks/app.txt
+	awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } torch' locks/dev.txt > locks/torch.txt
+	for lock in app dev; do \
+	  awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } !torch' locks/$$lock.txt \
+	    > locks/part && mv locks/part locks/$$lock.txt || exit 1; \
+	done
 
 clean:  ## remove the environment and caches, never data or runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -38,7 +38,8 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
         address: 0.0.0.0 to serve other machines.
         no_worker: leave training to workers started elsewhere.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: sys.exit(0))
     context = Context.open()
     _require_free(address, port)
     if not context.settings.demo and not drawn(context.settings):
@@ -46,7 +47,10 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
     processes = []
     if not no_worker and not context.settings.demo:
         command = [sys.executable, "-m", "fer_core", "worker", *executors.every_device(context.settings)]
-        processes.append(subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings)))
+        # In a group of its own: Ctrl-C reaches this process, which then ends the worker orderly.
+        processes.append(
+            subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings), process_group=0)
+        )
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(port), "--server.address", address]
     url = f"http://{address}:{port}"

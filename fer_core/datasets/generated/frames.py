@@ -177,7 +177,12 @@ def _drawn(config: GeneratedConfig, folder: Path, workers: int, first: int) -> G
     if workers == 1 or not frames:
         yield from map(draw, frames)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    try:
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    except OSError:  # no semaphores where /dev/shm can't be written
+        yield from map(draw, frames)
+        return
+    with pool:
         try:
             yield from pool.map(draw, frames, chunksize=4)
         finally:
