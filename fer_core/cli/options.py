@@ -70,7 +70,7 @@ class Networks:
     Attributes:
         unfreeze: how many of the last blocks train, a run each, such as 1,2,3.
         backbone: its name; several with commas.
-        weights: imagenet, none (random, explicit) or a weights file.
+        weights: imagenet (the backbone's own pretrained ones), none (random, explicit) or a weights file.
     """
 
     unfreeze: str = "1,2,3"
@@ -122,9 +122,13 @@ class FaceOptions(FacesConfig):
             return {"extract": False}
         return {name: getattr(self, name) for name in FACE_FIELDS}
 
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were given."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 #: The fields of `FacesConfig` that are options.
-FACE_FIELDS = ("margin", "choice", "align", "no_face", "rescue", "detector")
+FACE_FIELDS = ("margin", "choice", "align", "square", "no_face", "rescue", "detector")
 
 
 class ProtocolOptions(ProtocolConfig):

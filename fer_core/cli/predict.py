@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fer_core.config.run import TransferConfig
 from fer_core.config.settings import Limits
 from fer_core.datasets.base import readable
-from fer_core.datasets.images import MAX_BYTES, MAX_PIXELS, load_rgb
+from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
+from fer_core.datasets.images import load_rgb
 from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
@@ -28,7 +28,8 @@ from .options import Json, RunId
 from .output import answer, print_table, progress, replacing, writable
 
 if TYPE_CHECKING:
-    from fer_core.prediction.predictor import Prediction
+    from fer_core.prediction.answering import Answerer
+    from fer_core.prediction.answers import Prediction
 
 #: A zip on this machine may hold more than a visitor's; it is unfolded in memory all the same.
 ZIP_LIMITS = Limits(
@@ -40,7 +41,8 @@ def predict(
     images: list[Path],
     /,
     *,
-    run_id: RunId,
+    run_id: RunId | None = None,
+    recogniser: str = "mini_xception",
     fold: str | None = None,
     unsure: float = UNSURE_BELOW,
     nearest: int = 0,
@@ -53,6 +55,7 @@ def predict(
 
     Args:
         images: image files, folders of them, or zips.
+        recogniser: without a run this one answers, as `recogniser list` has them.
         fold: one fold's network alone, named as SEED.FOLD; all vote otherwise.
         unsure: say 'unsure' below this probability.
         nearest: name the K nearest training faces of each face.
@@ -60,13 +63,18 @@ def predict(
         annotated: write the images with faces boxed.
         explain: write Grad-CAM over each face's crop.
     """
-    from fer_core.prediction.predictor import Predictor
+    from fer_core.prediction.loading import answerer
+    from fer_core.prediction.recognition import Recognition
 
     csv = csv and writable(csv)
     annotated, explain = (one and writable(one, "folder") for one in (annotated, explain))
     context = Context.open()
-    run = _run(context, run_id)
-    predictor = Predictor.load(run.id, run.config, context.settings)
+    predictor: Answerer
+    if run_id is None:
+        predictor = Recognition.named(recogniser, context.settings)
+    else:
+        run = _run(context, run_id)
+        predictor = answerer(run.id, run.config, context.settings)
     if fold:
         seed, _, number = fold.partition(".")
         if not (seed.isdecimal() and number.isdecimal()):
@@ -88,7 +96,7 @@ def predict(
                 picture = jpeg(boxed(found.pixels, faces, below=unsure))
                 (annotated / file_name(count, found.name)).write_bytes(picture)
             if explain:
-                _write_maps(explain, count, found.name, faces, predictor.row.title)
+                _write_maps(explain, count, found.name, faces, predictor.title)
     return 1 if any(row["error"] for row in rows) else 0
 
 
@@ -121,11 +129,13 @@ def _run(context: Context, given: str) -> StoredRun:
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
         )
-    if not isinstance(run.config.model, TransferConfig):
+    from fer_core.prediction.loading import can_answer
+
+    if not can_answer(run.config):
         raise StoreError(
-            "only a transferred network can predict",
+            "only a transferred network or a recogniser can predict",
             got=system(run.config.model),
-            fix="Choose a run of a backbone from: compare --json",
+            fix="Choose such a run from: compare --json",
         )
     return run
 

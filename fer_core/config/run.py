@@ -15,6 +15,7 @@ from fer_core.errors import ConfigError
 
 from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where
 from .comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
+from .recognition import RecogniserConfig, VoteConfig
 from .training import AugmentationConfig, TrainingConfig
 
 __all__ = [
@@ -50,7 +51,7 @@ NoFace = Literal["resize", "drop", "manual"]
 #: Which of several faces a frame is cut at; 'best' is the largest by what is seen of it, sure ones first.
 Choice = Literal["largest", "best", "most_probable", "central"]
 
-ProtocolName = Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed"]
+ProtocolName = Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed", "unseen"]
 
 
 class DataConfig(Config):
@@ -78,7 +79,9 @@ class FacesConfig(Config):
     is resized whole (the paper, section 2.3), dropped, or, with 'manual', cut at its hand-drawn box and
     resized whole where none was drawn; under 'manual' a drawn box also wins over a detected one. `detector`
     names R- and O-Net fine-tuned by this project (`faces.finetuned`); '' is facenet-pytorch's. `name` is what
-    people call the detection, `turned_down` the frames whose second look they did not believe.
+    people call the detection, `turned_down` the frames whose second look they did not believe. With `square` the
+    box is made as wide as it is high and kept so: faces keep their shape, and what lies outside the frame repeats
+    its edge.
     """
 
     extract: bool = True
@@ -94,6 +97,7 @@ class FacesConfig(Config):
     manual_boxes: str = Field("", pattern=r"^([0-9a-f]{16})?$", description="key of the hand-drawn boxes")
     rescue: tuple[str, ...] = Field((), description="second looks at a frame with no face, in order")
     detector: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of a fine-tuned detector")
+    square: bool = later(False, description="make the box square")
     turned_down: str = later("", pattern=r"^([0-9a-f]{16})?$", description="key of the frames not won back")
     name: str = where("", max_length=60)
 
@@ -122,13 +126,14 @@ class FacesConfig(Config):
 class TransferConfig(Config):
     """A pretrained backbone whose last `unfreeze` blocks train (paper, section 2.2).
 
-    `weights` is 'imagenet', 'none' (random, explicit) or 'sha256:<64 hex digits>' of a file, whose place is
-    `weights_file`. What n = 1, 2, 3 unfreeze is the backbone's row in `models.backbones`.
+    `weights` is 'imagenet' (the backbone's own), 'fer2013' (mini-Xception's), 'none' (random, explicit) or
+    'sha256:<64 hex digits>' of a file, whose place is `weights_file`. What n = 1, 2, 3 unfreeze is the backbone's row
+    in `models.backbones`.
     """
 
     kind: Literal["transfer"] = "transfer"
     backbone: str = "resnet18"
-    weights: str = Field("imagenet", pattern=r"^(imagenet|none|sha256:[0-9a-f]{64})$")
+    weights: str = Field("imagenet", pattern=r"^(imagenet|fer2013|none|sha256:[0-9a-f]{64})$")
     weights_file: str | None = where(None)
     unfreeze: int = Field(1, ge=1, le=3)
 
@@ -147,15 +152,23 @@ class ProtocolConfig(Config):
         return self
 
     def hashed(self) -> dict[str, Any]:
-        """Return what decides the folds; k plays no part where the data set fixes the split."""
+        """Return what decides the folds; k plays no part where the data set fixes the split or nothing is trained."""
         fields = super().hashed()
-        if self.name in ("spi", "fixed"):
+        if not self.has_k:
             fields.pop("folds")
         return fields
 
+    @property
+    def has_k(self) -> bool:
+        """Whether the number of folds plays a part."""
+        return self.name not in ("spi", "fixed", "unseen")
 
-#: What can be trained; `kind` tells them apart.
-Model = Annotated[TransferConfig | SvmConfig | BdnnConfig | MlpConfig, Field(discriminator="kind")]
+
+#: What answers; `kind` tells them apart. All but the last two are trained here.
+Model = Annotated[
+    TransferConfig | SvmConfig | BdnnConfig | MlpConfig | RecogniserConfig | VoteConfig,
+    Field(discriminator="kind"),
+]
 
 
 class RunConfig(Config):
@@ -181,6 +194,19 @@ class RunConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _only_what_is_trained_has_folds(self) -> RunConfig:
+        recogniser, unseen = isinstance(self.model, RecogniserConfig), self.protocol.name == "unseen"
+        if (
+            self.goal == "train"
+            and (recogniser != unseen)
+            and not (unseen and isinstance(self.model, VoteConfig))
+        ):
+            raise ValueError(
+                "a recogniser goes with the protocol 'unseen', and what is trained with any other"
+            )
+        return self
+
     @property
     def trains_backbone(self) -> bool:
         """Whether this is a transfer run that trains, to which the recipe applies."""
@@ -195,10 +221,10 @@ class RunConfig(Config):
 
     @property
     def epochs(self) -> int:
-        """Epochs that the run trains; 1 for a model that is fitted at once."""
+        """Epochs that the run trains; 1 for a model that is fitted at once or not at all."""
         if isinstance(self.model, TransferConfig):
             return self.training.epochs
-        return 1 if isinstance(self.model, SvmConfig) else self.model.epochs
+        return self.model.epochs if isinstance(self.model, BdnnConfig | MlpConfig) else 1
 
     def crops_key(self) -> str:
         """Return the key of the crops: data fingerprint and all face settings."""
@@ -229,7 +255,8 @@ class RunConfig(Config):
         if isinstance(self.model, TransferConfig):
             before = ["activations"]
         else:
-            before = [] if isinstance(self.model.inputs, TableConfig) else ["descriptors"]
+            inputs = getattr(self.model, "inputs", None)
+            before = [] if inputs is None or isinstance(inputs, TableConfig) else ["descriptors"]
         parts: dict[str, Any] = {
             "step": step("run", *before),
             "parent": self.crops_key(),

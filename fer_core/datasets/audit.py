@@ -12,7 +12,7 @@ from typing import Any, Literal
 from fer_core.config.run import CLASSES
 
 from .base import Dataset, Problem, Sample, known_clips
-from .images import ImageFacts, inspect_all
+from .image_facts import ImageFacts, inspect_all
 
 #: Short side in pixels below which no face can be found (MTCNN's smallest is 20), and below which few can.
 TOO_SMALL = 20

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache as cache_once
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from fer_core.errors import DataError
 
-from .base import Sample
-from .file_records import file_records
-
-#: Larger images are refused before they are decoded: a few kilobytes can unfold to gigabytes.
-MAX_PIXELS = 50_000_000
-
-#: Larger files are not read at all; no photograph within MAX_PIXELS needs as much.
-MAX_BYTES = 512 * 2**20
+from .bounds import MAX_BYTES, MAX_PIXELS, check, is_jpeg, limit
 
 #: Pillow's names of the formats that are opened: photographs and frames, none that runs another program (EPS).
 FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What is known of an image file after decoding it once.
-
-    Attributes:
-        width, height: pixels of the upright image, as `load_rgb` returns it; 0 where unreadable.
-        mode: Pillow's mode as stored ('RGB', 'P', 'I;16' ...); '' where unreadable.
-        reason: why it can't be used, or None.
-        sha256: of the file's bytes, hex; '' where they could not be read.
-    """
-
-    width: int
-    height: int
-    mode: str
-    reason: str | None
-    sha256: str
+#: Pixels converted at a time.
+STRIP = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -56,21 +32,19 @@ class Decoded:
     """A decoded image and what else its file holds.
 
     Attributes:
-        image: upright RGB.
+        pixels: (H, W, 3) uint8 RGB, upright, as `load_rgb` returns them.
         mode: Pillow's mode as stored.
         format: Pillow's name of the format that the bytes are in, whatever the file is called.
         several: whether the file holds more pictures than this first one.
+        scale: how many of the file's pixels one of these stands for, across and down; 1 unless the file has more
+            than asked for.
     """
 
-    image: Image.Image
+    pixels: np.ndarray
     mode: str
     format: str
     several: bool
-
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, as `load_rgb` returns them."""
-        return np.array(self.image, dtype=np.uint8)
+    scale: int
 
 
 def load_rgb(source: Path | str | bytes) -> np.ndarray:
@@ -80,6 +54,9 @@ def load_rgb(source: Path | str | bytes) -> np.ndarray:
     shows it; 16-bit values are scaled (65535 becomes 255); CMYK and Lab are converted without their ICC
     profile; EXIF orientation is applied; of an animation the first picture counts. 32-bit values are taken
     as 0..1 (floats) or 0..255, and refused beyond, where nothing says what white is.
+
+    A JPEG of more than `MAX_PIXELS` is decoded at a half (or less) of its size; that smaller picture is then the
+    source: boxes, sizes and crops count in its pixels.
 
     Args:
         source: a file, or the bytes of one.
@@ -94,69 +71,38 @@ def load_rgb(source: Path | str | bytes) -> np.ndarray:
 
 
 def decode(
-    source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS, formats: Sequence[str] = FORMATS
+    source: Path | str | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: Sequence[str] = FORMATS,
+    most: int | None = None,
 ) -> Decoded:
     """As `load_rgb`, and say what kind of file it was.
 
     Args:
-        max_pixels: the largest width x height that is decoded.
+        max_pixels: the largest width x height that is decoded (`bounds.check`).
         formats: Pillow's names of those that are tried, by content.
+        most: width x height that is wanted at most; larger images come reduced by a whole number (`Decoded.scale`).
+            `max_pixels` unless given.
     """
+    bounds = max_pixels, most or max_pixels
     if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), max_pixels, tuple(formats))
+        return _decode(io.BytesIO(source), *bounds, tuple(formats))
     try:
         with Path(source).open("rb") as file:
-            return _decode(file, max_pixels, tuple(formats))
+            return _decode(file, *bounds, tuple(formats))
     except OSError as error:
-        raise DataError(_os_reason(error)) from error
+        raise DataError(os_reason(error)) from error
 
 
-def inspect(path: Path) -> ImageFacts:
-    """Decode a file once and return what is known of it; never raises for a bad file."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            return ImageFacts(0, 0, "", f"larger than {MAX_BYTES // 2**20} MB", "")
-        data = path.read_bytes()
-    except OSError as error:
-        return ImageFacts(0, 0, "", _os_reason(error), "")
-    sha256 = hashlib.sha256(data).hexdigest()
-    try:
-        found = decode(data)
-    except DataError as error:
-        return ImageFacts(0, 0, "", error.rule, sha256)
-    return ImageFacts(*found.image.size, found.mode, None, sha256)
+def pixels_claimed(path: Path) -> int:
+    """Return about how many pixels `load_rgb` will return, by a file's header; 0 where it can't be read."""
+    with suppress(Exception), Image.open(path, formats=formats_here(FORMATS)) as image:
+        return min(image.width * image.height, MAX_PIXELS)
+    return 0
 
 
-def inspect_all(
-    samples: Sequence[Sample],
-    *,
-    cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, ImageFacts]:
-    """Inspect every sample's file, in threads (decoding releases the interpreter lock).
-
-    Args:
-        samples: the images; their names must differ.
-        cache: a folder where facts are kept by size and time of each file; None keeps nothing.
-        progress: called with (files done, files in all) in the calling thread.
-
-    Returns:
-        The facts by sample name, in the order of the samples.
-    """
-    records = file_records(
-        samples,
-        lambda path: asdict(inspect(path)),
-        needs=("sha256", "width"),
-        cache=cache,
-        progress=progress,
-    )
-    names = ImageFacts.__slots__
-    return {
-        sample: ImageFacts(**{name: record[name] for name in names}) for sample, record in records.items()
-    }
-
-
-def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decoded:
+def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...]) -> Decoded:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size == 0:
@@ -166,30 +112,38 @@ def _decode(file: IO[bytes], max_pixels: int, formats: tuple[str, ...]) -> Decod
     # Decoders of damaged files raise whatever they stumble over (SyntaxError, struct.error, KeyError ...), and
     # one bad file must never end a run.
     try:
-        with Image.open(file, formats=_formats(formats)) as image:
-            if image.width * image.height > max_pixels:
-                raise DataError(f"too large: {image.width}x{image.height}, {_limit(max_pixels)}")
+        with Image.open(file, formats=formats_here(formats)) as image:
+            check(image, file, size, max_pixels)
             mode, several = image.mode, bool(getattr(image, "is_animated", False))
+            width, height = image.size
+            scale = 1
+            while -(-width // scale) * -(-height // scale) > most:
+                scale = scale * 2 if is_jpeg(image) else scale + 1
+            if scale > 1 and is_jpeg(image):
+                image.draft(None, (width // scale, height // scale))
             image.load()
+            pixels = _to_rgb(image, 1 if image.size != (width, height) else scale)
+            turn: Any = 1
             with suppress(
                 Exception
             ):  # EXIF is broken in as many ways as images, and the picture is fine without
-                ImageOps.exif_transpose(image, in_place=True)
-            return Decoded(_to_rgb(image), mode, image.format or "", several)
+                turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+            kind = image.format or ""
+        return Decoded(_upright(pixels, turn), mode, kind, several, scale)
     except DataError:
         raise
     except UnidentifiedImageError as error:
         raise DataError("not an image, or of a format that can't be read") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"too large: {_limit(max_pixels)}") from error
+        raise DataError(f"too large: {limit(max_pixels)}") from error
     except MemoryError as error:
         raise DataError("not enough memory to decode it") from error
     except Exception as error:
         raise DataError(f"damaged or truncated image ({str(error) or type(error).__name__})") from error
 
 
-@cache_once
-def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
+@cache
+def formats_here(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Return those formats that this Pillow was built with; HEIC comes by another package."""
     from pillow_heif import register_heif_opener
 
@@ -198,47 +152,76 @@ def _formats(asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in asked if name in Image.OPEN)
 
 
-def _limit(max_pixels: int) -> str:
-    return f"the limit is {max_pixels / 1e6:g} megapixels"
+def _to_rgb(image: Image.Image, scale: int) -> np.ndarray:
+    """Return an image as RGB, each pixel the mean of scale x scale; strip by strip, for a copy of all takes memory."""
+    convert = _converter(image)
+    width, height = image.size
+    rows = max(1, STRIP // width) * scale
+    if rows >= height and scale == 1:
+        return np.array(convert(image), dtype=np.uint8)
+    whole = np.empty((-(-height // scale), -(-width // scale), 3), np.uint8)
+    for top in range(0, height, rows):
+        strip = convert(image.crop((0, top, width, min(height, top + rows))))
+        whole[top // scale : (top + rows) // scale] = np.asarray(strip.reduce(scale) if scale > 1 else strip)
+    return whole
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _upright(pixels: np.ndarray, orientation: Any) -> np.ndarray:
+    """Turn or mirror a picture as EXIF's orientation says."""
+    if orientation in (5, 7):
+        pixels = pixels.transpose(1, 0, 2)
+    quarters, mirrored = {2: (0, 1), 3: (2, 0), 4: (2, 1), 6: (3, 0), 7: (2, 0), 8: (1, 0)}.get(
+        orientation, (0, 0)
+    )
+    pixels = np.rot90(pixels, quarters)
+    return np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
+
+
+def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return what turns a part of an image into RGB, whichever part it is."""
     if image.mode.startswith("I;16"):
-        return _from_numbers(np.asarray(image).astype(np.float64) / 257.0)
+        return lambda part: _from_numbers(np.asarray(part).astype(np.float64) / 257.0)
     if image.mode in ("I", "F"):
-        return _from_numbers(_to_255(np.asarray(image), image.format))
+        times = _to_255(image)
+        return lambda part: _from_numbers(times(np.asarray(part)))
     if image.mode == "LAB":
-        rgb = ImageCms.profileToProfile(
-            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-        assert rgb is not None  # only with inPlace
-        return rgb
-    if image.mode == "La":
-        image = image.convert("LA")
+        return _from_lab
     if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        white = Image.new("RGBA", seen.size, "white")
-        return Image.alpha_composite(white, seen).convert("RGB")
-    return image.convert("RGB")
+        return _over_white
+    return lambda part: part.convert("RGB")
+
+
+def _from_lab(part: Image.Image) -> Image.Image:
+    rgb = ImageCms.profileToProfile(
+        part, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert rgb is not None  # only with inPlace
+    return rgb
+
+
+def _over_white(part: Image.Image) -> Image.Image:
+    seen = (part.convert("LA") if part.mode == "La" else part).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
 
 
 def _from_numbers(values: np.ndarray) -> Image.Image:
     return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
 
 
-def _to_255(values: np.ndarray, stored_as: str | None) -> np.ndarray:
-    """Scale 32-bit values to 0..255 where their range is known."""
-    low, high = float(values.min()), float(values.max())
-    if stored_as in ("PNG", "PPM") and values.dtype.kind == "i":  # their deepest grey is 16 bits
-        return values / 257.0
-    if values.dtype.kind == "f" and low >= 0 and high <= 1:
-        return values * 255.0
+def _to_255(image: Image.Image) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what scales an image's 32-bit values to 0..255, where their range is known."""
+    low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
+    if image.format in ("PNG", "PPM") and image.mode == "I":  # their deepest grey is 16 bits
+        return lambda values: values / 257.0
+    if image.mode == "F" and low >= 0 and high <= 1:
+        return lambda values: values * 255.0
     if low >= 0 and high <= 255:
-        return values
+        return lambda values: values
     raise DataError(f"32-bit values from {low:g} to {high:g} with no stated white; save it with 8 or 16 bits")
 
 
-def _os_reason(error: OSError) -> str:
+def os_reason(error: OSError) -> str:
+    """Return why a file can't be read, in words."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, IsADirectoryError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -195,7 +196,8 @@ def cut(image: np.ndarray, chosen: Chosen, config: FacesConfig) -> np.ndarray:
     Returns:
         (size, size, 3) uint8 RGB. A box with margin is clipped to the frame and resized without keeping its
         aspect, as `facenet_pytorch.extract_face` does; with `config.align` and landmarks at hand, the face
-        is turned and scaled to the five-point template instead.
+        is turned and scaled to the five-point template instead. With `config.square` the box becomes a square around
+        its middle, as large as its longer side, and pixels outside the frame are those of its edge.
     """
     size = (config.size, config.size)
     if config.extract and chosen.box is not None:
@@ -205,6 +207,8 @@ def cut(image: np.ndarray, chosen: Chosen, config: FacesConfig) -> np.ndarray:
                 size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC
             )
             return np.asarray(turned)
+        if config.square:
+            return _square(image, chosen.box, config)
         left, top, right, bottom = clipped(chosen.box, (image.shape[1], image.shape[0]), config)
         image = image[top:bottom, left:right]
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
@@ -219,6 +223,22 @@ def clipped(box: Box, frame: tuple[int, int], config: FacesConfig) -> tuple[int,
     right, bottom = int(min(x2 + dx, frame[0])), int(min(y2 + dy, frame[1]))
     left, top = min(left, frame[0] - 1), min(top, frame[1] - 1)
     return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _square(image: np.ndarray, box: Box, config: FacesConfig) -> np.ndarray:
+    x1, y1, x2, y2 = box
+    half = max(x2 - x1, y2 - y1) * config.size / (config.size - config.margin) / 2
+    middles, ends = ((y1 + y2) / 2, (x1 + x2) / 2), image.shape[:2]
+    corners = [(middle - half, middle + half) for middle in middles]
+    around = [np.arange(math.floor(low), max(math.ceil(high), math.floor(low) + 1)) for low, high in corners]
+    rows, columns = (one.clip(0, end - 1) for one, end in zip(around, ends, strict=True))
+    (top, bottom), (left, right) = (
+        (low - one[0], max(high - one[0], low - one[0] + 1))
+        for one, (low, high) in zip(around, corners, strict=True)
+    )
+    part = Image.fromarray(image[rows[:, None], columns])
+    size = (config.size, config.size)
+    return np.asarray(part.resize(size, Image.Resampling.BILINEAR, box=(left, top, right, bottom)))
 
 
 def _from_template(landmarks: np.ndarray, config: FacesConfig) -> tuple[float, ...]:

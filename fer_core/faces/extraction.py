@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import pandas as pd
 
 from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
-from fer_core.datasets.images import load_rgb
+from fer_core.datasets.images import load_rgb, pixels_claimed
 from fer_core.errors import DataError, StoreError
 
 from .crops import Box, Chosen, Faces, choose, cut
@@ -42,6 +41,9 @@ SAMPLE_FIELDS = ("name", "label", "split", "group", "clip")
 #: Frames handed to the detector at once.
 BATCH = 16
 
+#: Pixels of a batch, and of the frames decoded ahead of it: large photographs come a few at a time, or one by one.
+MOST_PIXELS = 48_000_000
+
 Progress = Callable[[int, int], None]
 
 #: Looks for faces in samples: yields one line of JSON a frame, a batch at a time, in the samples' order.
@@ -49,17 +51,42 @@ Detect = Callable[[Sequence[Sample]], Iterable[list[str]]]
 
 
 def frames(samples: Sequence[Sample], ahead: int = 24) -> Iterator[tuple[Sample, np.ndarray | str]]:
-    """Yield each sample with its (H, W, 3) uint8 RGB frame, or with the reason why it can't be read."""
+    """Yield each sample with its (H, W, 3) uint8 RGB frame, or with the reason why it can't be read.
+
+    Args:
+        ahead: how many are decoded before they are asked for; fewer where they are large (`MOST_PIXELS`).
+    """
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[Sample, Future[np.ndarray | str]]] = deque()
+        waiting: deque[tuple[Sample, int, Future[np.ndarray | str]]] = deque()
+        held = 0
         for sample in samples:
-            waiting.append((sample, pool.submit(_decode, sample.path)))
-            if len(waiting) >= ahead:
-                first, future = waiting.popleft()
+            pixels = pixels_claimed(sample.path)
+            while waiting and (len(waiting) >= ahead or held + pixels > MOST_PIXELS):
+                first, size, future = waiting.popleft()
+                held -= size
                 yield first, future.result()
+            waiting.append((sample, pixels, pool.submit(_decode, sample.path)))
+            held += pixels
         while waiting:
-            first, future = waiting.popleft()
+            first, _, future = waiting.popleft()
             yield first, future.result()
+
+
+def batches(
+    stream: Iterable[tuple[Sample, np.ndarray | str]],
+) -> Iterator[list[tuple[Sample, np.ndarray | str]]]:
+    """Yield `BATCH` frames at a time, fewer of large ones: no batch of several has more than `MOST_PIXELS`."""
+    batch: list[tuple[Sample, np.ndarray | str]] = []
+    held = 0
+    for sample, frame in stream:
+        pixels = 0 if isinstance(frame, str) else frame.shape[0] * frame.shape[1]
+        if batch and (len(batch) == BATCH or held + pixels > MOST_PIXELS):
+            yield batch
+            batch, held = [], 0
+        batch.append((sample, frame))
+        held += pixels
+    if batch:
+        yield batch
 
 
 def _decode(path: Path) -> np.ndarray | str:
@@ -105,8 +132,7 @@ def detected(samples: Sequence[Sample], config: FacesConfig, detector_of: Detect
     Args:
         detector_of: made with `config`'s settings (`finding.detectors`).
     """
-    stream = frames(samples, ahead=BATCH + 8)
-    while batch := list(islice(stream, BATCH)):
+    for batch in batches(frames(samples, ahead=BATCH + 8)):
         images = [frame for _, frame in batch if not isinstance(frame, str)]
         found = iter(find_faces(images, config, detector_of))
         yield [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,7 @@ def attempt(
     detector_of: DetectorOf,
     *,
     progress: Progress | None = None,
+    turn: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Detect frames again and compare; hand-drawn boxes play no part.
 
@@ -53,6 +55,7 @@ def attempt(
         before: rows of `Crops.table` of the frames to try.
         detector_of: made with `config`'s settings (`finding.detectors`).
         progress: called with (frames done, frames in all).
+        turn: held while a frame is looked at, for a device that others use too.
 
     Returns:
         A row a frame in the samples' order: name, label, before and after (statuses), probability, rescued_by,
@@ -66,7 +69,8 @@ def attempt(
     rows, crops = [], []
     for done, (sample, frame) in enumerate(frames(todo, ahead=4), start=1):
         if not isinstance(frame, str):
-            chosen = choose(find_faces([frame], config, detector_of)[0], config)
+            with turn():
+                chosen = choose(find_faces([frame], config, detector_of)[0], config)
             was = old[sample.name]
             rows.append(
                 {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -24,10 +25,12 @@ class FairQueue:
         slots: turns at the same time.
         waiting: most that wait over all visitors; one more is refused at once.
         waiting_each: most that wait of one visitor.
+        each: turns that one visitor holds at the same time; as many as there are unless given.
     """
 
-    def __init__(self, slots: int, *, waiting: int, waiting_each: int) -> None:
-        self.waiting, self.waiting_each = waiting, waiting_each
+    def __init__(self, slots: int, *, waiting: int, waiting_each: int, each: int | None = None) -> None:
+        self.waiting, self.waiting_each, self.each = waiting, waiting_each, each or slots
+        self._held: Counter[str] = Counter()
         self._free = slots
         self._changed = threading.Condition()
         self._tickets: list[Ticket] = []
@@ -58,6 +61,7 @@ class FairQueue:
                 self._tickets.remove(ticket)
                 self._changed.notify_all()
             self._free -= 1
+            self._held[visitor] += 1
             if ticket[0] != self._round or not self._tickets:
                 self._served.clear()
             self._round = ticket[0]
@@ -67,6 +71,7 @@ class FairQueue:
         finally:
             with self._changed:
                 self._free += 1
+                self._held -= Counter([visitor])  # drops those at nought
                 self._changed.notify_all()
 
     def __len__(self) -> int:
@@ -75,7 +80,7 @@ class FairQueue:
 
     def _wait(self, ticket: Ticket, end: float, report: Callable[[int], None] | None) -> None:
         last = -1
-        while (ahead := sum(other < ticket for other in self._tickets)) or not self._free:
+        while (ahead := self._ahead(ticket)) or not self._free or self._full(ticket):
             if report and ahead != last:
                 last = ahead
                 self._changed.release()  # what is called may be slow
@@ -91,6 +96,12 @@ class FairQueue:
                     fix="Many people are predicting right now: try again in a minute",
                 )
             self._changed.wait(left)
+
+    def _ahead(self, ticket: Ticket) -> int:
+        return sum(other < ticket and not self._full(other) for other in self._tickets)
+
+    def _full(self, ticket: Ticket) -> bool:
+        return self._held[ticket[2]] >= self.each
 
     def _admit(self, visitor: str) -> Ticket:
         """Return a visitor's ticket: in the first round in which they neither wait nor had a turn."""

@@ -16,7 +16,9 @@ from functools import cache
 from fer_core.config.settings import Limits, load
 from fer_core.errors import BusyError
 
+from .decoders import Decoders
 from .fair_queue import FairQueue
+from .uploads import Refusal, Sent, Upload
 
 #: Visitors whose tokens are remembered; the longest unseen are forgotten first.
 REMEMBERED = 10_000
@@ -75,6 +77,8 @@ class Guard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.rate = Rate(limits.images_per_minute, limits.all_images_per_minute)
+        self.files = Rate(limits.images_per_minute, limits.all_images_per_minute)
+        self.decoders = Decoders(limits)
         self.queue = FairQueue(limits.turns, waiting=limits.waiting, waiting_each=limits.waiting_each)
 
 
@@ -82,6 +86,16 @@ class Guard:
 def guard() -> Guard:
     """Return the guard of this process, made at first use."""
     return Guard(load().limits)
+
+
+def admit_files(visitor: str, files: int) -> None:
+    """Count files before they are decoded; as many are let in as images are. Raises BusyError."""
+    guard().files.take(visitor, files)
+
+
+def read(sent: Sent, visitor: str, report: Callable[[int], None] | None = None) -> Upload | Refusal:
+    """Decode a visitor's file apart from this process; see `Decoders.read`. Raises BusyError."""
+    return guard().decoders.read(sent, visitor, report)
 
 
 def admit(visitor: str, images: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,11 +16,9 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import NotFoundError
 from fer_core.evaluation.metrics import apply_temperature
-from fer_core.faces.crops import Box, Chosen, choose_each, cut
-from fer_core.faces.extraction import NOT_DETECTED
-from fer_core.faces.finding import detectors, find_faces
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import mirrored, to_input
+from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.fast_inference import for_answers
 from fer_core.learning.networks.transfer import Chain, build
 from fer_core.learning.training import checkpoints
@@ -28,7 +26,7 @@ from fer_core.learning.training.evaluation import answers
 from fer_core.learning.training.precision import Precision, arithmetic
 from fer_core.storage.shared_artifacts import artifacts_of
 
-from .answers import Prediction
+from .answering import Answerer, Score
 from .grad_cam import grad_cam
 from .neighbours import Bank, Neighbour, bank, head_inputs
 
@@ -57,7 +55,7 @@ class Network:
     temperature: float | None
 
 
-class Predictor:
+class Predictor(Answerer):
     """A finished run's networks, ready for images.
 
         predictor = Predictor.load(run.id, run.config, settings)
@@ -73,9 +71,9 @@ class Predictor:
     """
 
     def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
-        self.config, self.settings, faces = config, settings, config.faces
+        super().__init__(config.faces, BACKBONES[config.transfer.backbone].title, settings)
+        self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
-        self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
         chain = build(config.transfer, settings.weights_dir)
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
@@ -129,60 +127,6 @@ class Predictor:
             raise NotFoundError("the run must have the fold", got=f"{seed}.{fold}", fix=f"It has {known}")
         return found
 
-    def predict(
-        self,
-        images: Sequence[np.ndarray],
-        *,
-        boxes: Sequence[Box | None] | None = None,
-        explain: bool = False,
-        nearest: int = 0,
-    ) -> list[list[Prediction]]:
-        """Find the faces of images and classify each.
-
-        Args:
-            images: (H, W, 3) uint8 RGB arrays of any sizes.
-            boxes: a hand-drawn box an image, (x1, y1, x2, y2) in its pixels; it replaces detection. None looks
-                for faces.
-            explain: add Grad-CAM maps (`Prediction.cam`); left None where the backbone has no spatial map.
-            nearest: add so many nearest training faces (`Prediction.neighbours`).
-
-        Returns:
-            A list an image, its faces in the detector's order (largest first); one entry for the whole image
-            where no face was found or the run was trained on whole frames.
-
-        Raises:
-            NotFoundError: `nearest` is asked for and the run's crops are not on this host.
-        """
-        drawn = boxes or [None] * len(images)
-        chosen = [
-            self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
-            for image, box in zip(images, drawn, strict=True)
-        ]
-        crops = [
-            cut(image, one, self.config.faces)
-            for image, found in zip(images, chosen, strict=True)
-            for one in found
-        ]
-        if not crops:
-            return []
-        stacked = np.stack(crops)
-        faces = [
-            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score)
-            for one, crop, score in zip(
-                (one for found in chosen for one in found),
-                crops,
-                self.classify(stacked, exact=False),
-                strict=True,
-            )
-        ]
-        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
-            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
-        if nearest:
-            near = self.nearest(stacked, nearest)
-            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
-        rest = iter(faces)
-        return [[next(rest) for _ in found] for found in chosen]
-
     def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
         """Return Grad-CAM maps of (N, size, size, 3) crops for a class each, the mean over the networks.
 
@@ -213,20 +157,13 @@ class Predictor:
         voting = [self.trained.index(network) for network in self.networks]
         return self.bank().nearest(queries, crops, count, networks=voting, exclude=exclude)
 
-    def warm(self) -> None:
-        """Make a prediction, so that no visitor waits for what only the first one costs."""
-        size = self.config.faces.size
-        self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
-
     def _open_bank(self) -> Bank:
         """Return the training faces as the run's networks see them. Raises NotFoundError as `neighbours.bank`."""
         members = {(network.seed, network.fold): network.suffix for network in self.trained}
         artifacts, keep = artifacts_of(self.settings), not self.settings.demo
         return bank(self.config, members, self.prefix, self.row, self.device, artifacts, keep=keep)
 
-    def classify(
-        self, crops: np.ndarray, *, exact: bool = True
-    ) -> list[tuple[np.ndarray, float, np.ndarray | None]]:
+    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
         """Return (probabilities, agreement, calibrated) for each of (N, size, size, 3) uint8 RGB crops.
 
         As in `Prediction`; a run with test-time flip averages the image and its mirror image here too.
@@ -262,12 +199,6 @@ class Predictor:
                 logits = answers(suffix, views, network.precision, passes=passes)
             votes.append(logits.softmax(1))
         return torch.stack(votes)
-
-    def _choose(self, image: np.ndarray) -> list[Chosen]:
-        if self.detector_of is None:
-            return [Chosen(NOT_DETECTED)]
-        [faces] = find_faces([image], self.config.faces, self.detector_of)
-        return choose_each(faces, self.config.faces)
 
 
 def _unfilled(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 #: What a file chooser offers; not trusted afterwards.
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
 
+#: Pixels that a picture is read with: one of more, such as a phone's of 50 megapixels, is read at a half or less of
+#: its size. Faces smaller than it then shows are too small for a network's input anyway.
+MOST_PIXELS = 4096 * 3072
+
 #: Characters of a name that are shown.
 MOST_NAME = 80
 
@@ -86,17 +90,26 @@ def unfold(files: Iterable[tuple[str, bytes]], limits: Limits) -> tuple[list[Sen
 
 
 def read(sent: Sent, limits: Limits) -> Upload | Refusal:
-    """Decode one file by its content.
+    """Decode one file by its content, in this process; a visitor's is decoded by `decoders.Decoders`.
 
-    Animations and files of several pictures give their first one, and say so. EXIF is used for orientation
-    alone. What follows an image in its file is never looked at.
+    Animations and files of several pictures give their first one, and say so, as do pictures that come smaller.
+    EXIF is used for orientation alone. What follows an image in its file is never looked at.
     """
     try:
-        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS)
+        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS, most=MOST_PIXELS)
     except DataError as error:
         return Refusal(sent.name, str(error))
-    note = "the first of several pictures in the file" if found.several else ""
-    return Upload(sent.name, found.pixels, note)
+    return upload(sent.name, found.pixels, several=found.several, scale=found.scale)
+
+
+def upload(name: str, pixels: np.ndarray, *, several: bool, scale: int) -> Upload:
+    """Return a decoded image with what is to be said of it (see `images.Decoded`)."""
+    notes = ["the first of several pictures in the file"] * several
+    if scale > 1:
+        notes.append(
+            f"read at 1/{scale} of its size: boxes count in {pixels.shape[1]} x {pixels.shape[0]} pixels"
+        )
+    return Upload(name, pixels, "; ".join(notes))
 
 
 def shown_name(name: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fer_core.config.comparators import SvmConfig, TableConfig
+from fer_core.config.comparators import BdnnConfig, MlpConfig, TableConfig
 from fer_core.config.recipes import described
-from fer_core.config.run import DataConfig, Model, RunConfig, TransferConfig
+from fer_core.config.run import Model, TrainingConfig, TransferConfig
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import system
@@ -61,7 +61,7 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
         "leaks": protocol.leaks,
         "detector_leak": run.summary.get("leakage", {}).get("detector"),
         "seeds": list(config.protocol.seeds),
-        "epochs": None if isinstance(model, SvmConfig) else config.epochs,
+        "epochs": config.epochs if isinstance(model, TransferConfig | BdnnConfig | MlpConfig) else None,
         "recipe": described(config.training) or "paper" if transfer else None,
         "selection": config.training.selection if transfer else None,
         "optimistic": config.trains_backbone and config.training.optimistic,
@@ -104,11 +104,13 @@ def title(run: StoredRun) -> str:
             parts.append("whole frames")
         if said := described(config.training):
             parts.append(said)
-    elif not config.faces.extract and not isinstance(model.inputs, TableConfig):
+    elif not config.faces.extract and not isinstance(getattr(model, "inputs", None), TableConfig):
         parts.append("whole frames")
     return ", ".join(parts)
 
 
 @cache
 def _usual_epochs(kind: type[Model]) -> int:
-    return RunConfig(data=DataConfig(fingerprint="0" * 16), model=kind()).epochs
+    if kind is TransferConfig:
+        return TrainingConfig().epochs
+    return int(getattr(kind.model_fields.get("epochs"), "default", 1))

@@ -85,7 +85,7 @@ def test_what_cannot_be_written_is_said_before_work_starts(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fer_core.prediction.predictor.Predictor.load", pytest.fail)
+    monkeypatch.setattr("fer_core.prediction.loading.answerer", pytest.fail)
     monkeypatch.setattr("fer_core.results.sharing.report.report", pytest.fail)
     assert main([*command, target, "--run", run_id]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -142,3 +142,15 @@ def test_each_face_has_its_status() -> None:
     ]
     assert [one.box for one in choose_each(found, FacesConfig())] == [LARGE, SMALL_SURE, LARGE]
     assert [one.status for one in choose_each(faces(), FacesConfig())] == ["none"]
+
+
+def test_a_square_crop_keeps_the_shape_and_repeats_the_edge() -> None:
+    """A 40 x 60 box at the left edge: the square is 60 wide, 10 pixels of it outside the frame."""
+    image = np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3))
+    config = FacesConfig(square=True, size=60)
+    crop = cut(image, Chosen("found", (0.0, 20.0, 40.0, 80.0)), config)
+    assert crop[30, :, 0].tolist() == [0] * 10 + list(range(50))
+    wide = cut(
+        image, Chosen("found", (60.0, 20.0, 100.0, 80.0)), FacesConfig(square=True, size=80, margin=20)
+    )
+    assert wide[30, :, 0].tolist() == list(range(40, 120))

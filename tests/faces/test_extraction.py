@@ -18,6 +18,7 @@ from fer_core.faces.extraction import (
     DETECTIONS,
     NOT_DETECTED,
     TABLE,
+    batches,
     crop_all,
     read_crops,
     read_detections,
@@ -141,3 +142,14 @@ def test_missing_results_say_what_to_do(tmp_path: Path) -> None:
         read_detections(tmp_path)
     with pytest.raises(StoreError, match="detection again"):
         read_crops(tmp_path)
+
+
+def test_batches_are_bounded_by_pixels_as_well_as_by_frames(samples: list[Sample]) -> None:
+    def sizes(side: int, count: int) -> list[int]:
+        frame = np.broadcast_to(np.uint8(0), (side, side, 3))
+        return [len(batch) for batch in batches((samples[0], frame) for _ in range(count))]
+
+    assert sizes(500, 40) == [16, 16, 8]
+    assert sizes(4000, 7) == [3, 3, 1]
+    assert sizes(7000, 3) == [1, 1, 1]
+    assert [len(batch) for batch in batches((one, "unreadable") for one in samples)] == [5]

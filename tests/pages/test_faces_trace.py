@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.config.run import RunConfig
 from fer_core.learning.reporting import RunResult
+from fer_core.prediction import limits
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.storage.store import Store
@@ -134,3 +136,16 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
             "Several": "75.0 % (30.1 – 95.4 %), 4 frames",
         }
     ]
+
+
+def test_what_a_link_has_computed_counts_as_its_visitors(
+    page: Open, frames: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=1")
+    limits.guard.cache_clear()
+    app = page(
+        "pages/faces.py", home, data=str(frames), frame=NONE, try_pnet="0.5"
+    )  # a trace and a second look
+    limits.guard.cache_clear()
+    assert "it needs 0.60, so R-Net was given nothing" in words(app)
+    assert "At most 1 images a minute" in app.error[0].value

@@ -147,3 +147,17 @@ def test_an_error_in_a_turn_gives_it_back() -> None:
         raise ZeroDivisionError
     with queue.turn("b", patience=1):
         pass
+
+
+def test_one_visitor_holds_no_more_than_their_share_and_delays_nobody_else() -> None:
+    queue = FairQueue(2, waiting=8, waiting_each=8, each=1)
+    with queue.turn("a", patience=9):
+        waiting = threading.Thread(target=lambda: queue.turn("a", patience=60).__enter__())
+        waiting.start()
+        wait_until(lambda: len(queue) == 1)
+        with queue.turn("b", patience=60):  # though another waits before it
+            assert len(queue) == 1
+            with pytest.raises(BusyError), queue.turn("b", patience=0.01):
+                pass
+    waiting.join(60)
+    assert not waiting.is_alive()

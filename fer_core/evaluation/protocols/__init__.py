@@ -18,9 +18,9 @@ from fer_core.errors import DataError
 from .at_random import ReshuffledFold, reshuffle, stratified
 from .base import Fold, Images, Protocol
 from .by_group import deal_whole
-from .given import fixed, spi
+from .given import fixed, spi, unseen
 
-__all__ = ["PROTOCOLS", "Fold", "Images", "Protocol", "ReshuffledFold", "draw", "leakage"]
+__all__ = ["OF_TRAINING", "PROTOCOLS", "Fold", "Images", "Protocol", "ReshuffledFold", "draw", "leakage"]
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -73,8 +73,19 @@ PROTOCOLS: dict[str, Protocol] = {
             "trained on in another. Kept to reproduce its figures, not to judge a model.",
             reshuffle,
         ),
+        Protocol(
+            "unseen",
+            "Trained elsewhere",
+            False,
+            "Trained on other data: nothing of this set was learned, unless its own data held these pictures. Every "
+            "image is judged; there are no folds.",
+            unseen,
+        ),
     )
 }
+
+#: What a run that trains can be asked for.
+OF_TRAINING: tuple[str, ...] = tuple(name for name in PROTOCOLS if name != "unseen")
 
 
 def draw(
@@ -103,6 +114,8 @@ def draw(
     labels = np.asarray(labels)
     if not len(labels) == len(groups) == len(clips) == len(splits):
         raise ValueError("labels, groups, clips and splits must be of one length")
+    if config.name == "unseen":
+        return unseen(config, Images(labels, groups, clips, splits))
     if len(np.unique(labels)) < 2:
         raise DataError(
             "training needs images of at least two classes",

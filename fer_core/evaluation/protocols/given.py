@@ -1,4 +1,4 @@
-"""Splits that the data set brings: SFEW's two sets and a fixed train / validation / test."""
+"""No split of ours: SFEW's two sets, a fixed train / validation / test, or nothing trained at all."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def fixed(config: ProtocolConfig, images: Images) -> list[Fold]:
             fix="Use folders Train and Val (or Test) or a CSV manifest's split column, or choose k-fold",
         )
     return [Fold(seed, 0, train, validation) for seed in config.seeds]
+
+
+def unseen(config: ProtocolConfig, images: Images) -> list[Fold]:
+    """Hold every image out: nothing is trained."""
+    everything = np.arange(len(images.labels))
+    return [Fold(seed, 0, everything[:0], everything) for seed in config.seeds]
 
 
 def _found(splits: Sequence[str | None]) -> str:

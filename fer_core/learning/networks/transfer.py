@@ -24,6 +24,7 @@ from fer_core.errors import WeightsError
 from .backbones import Backbone, backbone
 from .convolution import per_tap
 from .efficientnet_lite import EfficientNetLite0
+from .mini_xception import MiniXception
 from .reproducible import seeded
 from .weights import load_weights
 
@@ -149,6 +150,11 @@ def _inception_resnet_v1() -> tuple[nn.Module, Blocks]:
     }
 
 
+def _mini_xception() -> tuple[nn.Module, Blocks]:
+    net = MiniXception()
+    return net, dict(net.named_children())
+
+
 BUILDERS: dict[str, Callable[[], tuple[nn.Module, Blocks]]] = {
     "resnet18": lambda: _resnet(torchvision.models.resnet18(weights=None)),
     "resnet18_plain": lambda: _resnet(torchvision.models.ResNet(PlainBlock, [2, 2, 2, 2])),
@@ -159,6 +165,7 @@ BUILDERS: dict[str, Callable[[], tuple[nn.Module, Blocks]]] = {
     "convnext_tiny": _convnext_tiny,
     "vit_b_16": _vit_b_16,
     "inception_resnet_v1": _inception_resnet_v1,
+    "mini_xception": _mini_xception,
 }
 
 

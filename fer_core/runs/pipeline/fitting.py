@@ -19,6 +19,7 @@ from fer_core.learning.reporting import FoldResult, Report
 from fer_core.storage.artifacts import Artifacts
 
 from .model_inputs import ModelInputs, Source, crops_of, features_of
+from .recognition import crops_to_recognise, loaded, recognise
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,15 @@ def _dense_trained(work: Work) -> int | None:
     return parameter_count(cast(BdnnConfig | MlpConfig, work.config.model), work.inputs.shape[1])
 
 
+def _build_recogniser(work: Work, folder: Path) -> None:
+    config, (fold,) = work.config, work.folds
+    network = loaded(config.model, work.settings, work.artifacts, work.device)
+    found = recognise(
+        config, work.inputs, work.labels, fold, network=network, report=work.report, folder=folder
+    )
+    write_folds(folder, [found], work.names)
+
+
 def _read_fitted(_: Work, folder: Path) -> list[FoldResult]:
     return read_folds(folder)[0]
 
@@ -162,4 +172,5 @@ FITTERS: dict[str, Fitter] = {
     "svm": Fitter(features_of, _build_svm, _read_fitted, lambda _: None),
     "bdnn": DENSE,
     "mlp": DENSE,
+    "recogniser": Fitter(crops_to_recognise, _build_recogniser, _read_fitted, lambda _: 0),
 }

@@ -112,7 +112,8 @@ def run(
     )
     stacked = config.trains_backbone and len(fitter.apart(work)) < len(folds)
     together = ", their heads side by side" if stacked else ""
-    report.log(f"{len(used)} images, {len(folds)} folds, on {device}{together}")
+    parts = "nothing is trained" if config.protocol.name == "unseen" else f"{len(folds)} folds"
+    report.log(f"{len(used)} images, {parts}, on {device}{together}")
     results = fit(work, engine.fit)
     predictions = held_out(used, results)
     figures = summarise(
@@ -127,7 +128,7 @@ def run(
         **figures,
         "validated": figures["images"],
         **faces_summary(inputs.frames),
-        **summarise_folds(results),
+        **summarise_folds(results, trained=config.protocol.name != "unseen"),
         **summarise_sets(config, predictions),
         **summarise_recipe(config, results, predictions),
         "trainable": fitter.trained(work),

@@ -34,10 +34,11 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def summarise_folds(results: Sequence[FoldResult]) -> dict[str, object]:
+def summarise_folds(results: Sequence[FoldResult], *, trained: bool = True) -> dict[str, object]:
     """Return the number of folds and their mean losses (nats) and training accuracy at the reported epoch.
 
-    That is the last one unless the recipe chose another. NaN stands for what the model doesn't measure.
+    That is the last one unless the recipe chose another; 0 folds where nothing was `trained`. NaN stands for what the
+    model doesn't measure.
     `over_epochs` has the same, and validation accuracy, averaged over all epochs as well: that is what the
     paper's tables 2 and 3 print.
     """
@@ -48,7 +49,7 @@ def summarise_folds(results: Sequence[FoldResult]) -> dict[str, object]:
         [asdict(result.epochs[epoch - 1]) for result, epoch in zip(results, reported, strict=True)]
     )
     return {
-        "folds": len({result.fold for result in results}),
+        "folds": len({result.fold for result in results}) if trained else 0,
         "train_accuracy": float(last["train_accuracy"].mean()),
         "train_loss": float(last["train_loss"].mean()),
         "val_loss": float(last["val_loss"].mean()),

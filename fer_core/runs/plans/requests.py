@@ -30,6 +30,7 @@ from fer_core.evaluation.protocols import draw
 from fer_core.faces.drawn_boxes import freeze_boxes
 from fer_core.faces.finetuning.finetuned import weights_of
 from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.backbones import backbone as row_of
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -75,13 +76,13 @@ def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
 
 
 def weights_values(weights: str) -> dict[str, Any]:
-    """Return the fields of `TransferConfig` for 'imagenet', 'none' or a file's path.
+    """Return the fields of `TransferConfig` for 'imagenet', 'fer2013', 'none' or a file's path.
 
     Raises:
         DataError: the file lies outside the allowed folders.
         WeightsError: the file is not there.
     """
-    if weights in ("imagenet", "none"):
+    if weights in ("imagenet", "fer2013", "none"):
         return {"weights": weights}
     path = Path(weights).expanduser()
     require_inside(path, load().data_roots, what="A file of weights")
@@ -172,15 +173,13 @@ def prefix_cost(config: RunConfig, images: int) -> Cost:
 
 
 def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:
-    """Return one model definition per unfreeze setting.
+    """Return one model definition per unfreeze setting; 'imagenet' stands for the backbone's own pretrained weights.
 
     Raises:
         ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file missing.
     """
-    from fer_core.learning.networks.backbones import backbone as row_of
-
-    row_of(backbone)
-    values = weights_values(weights)
+    row = row_of(backbone)
+    values = weights_values(row.pretrained if weights == "imagenet" else weights)
     return [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]
 
 

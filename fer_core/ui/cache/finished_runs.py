@@ -68,6 +68,8 @@ class Compared:
 
 def label(run: StoredRun) -> str:
     """Return a run's name where several of one system stand together: with its protocol and k."""
+    if run.protocol == "unseen":
+        return f"{title(run)} · {run.protocol}"
     return f"{title(run)} · {run.protocol}, {run.config.protocol.folds} folds"
 
 

@@ -38,6 +38,7 @@ from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 
+from .computed import Turn, computed
 from .crop_facts import CropFacts
 from .figures import chart as chart
 from .finished_runs import Compared
@@ -171,27 +172,34 @@ def detector_of(faces: FacesConfig) -> DetectorOf:
     return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
 
 
-@st.cache_data(max_entries=32, show_spinner="Looking at the frame stage by stage ...")
-def trace(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Trace:
+def trace(source: str, fingerprint: str, name: str, faces: FacesConfig, turn: Turn) -> Trace:
     """Return what each stage of the first look at a frame saw; `fingerprint` renews it when a file changes."""
-    found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
-    return found.trace
+
+    def made() -> Trace:
+        found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
+        return found.trace
+
+    return computed("trace", 32).get((source, fingerprint, name, faces), made, turn)
 
 
-@st.cache_data(max_entries=64, show_spinner="Detecting again ...")
-def look_again(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Faces:
+def look_again(source: str, fingerprint: str, name: str, faces: FacesConfig, turn: Turn) -> Faces:
     """Return the faces of a frame under other settings, second looks included."""
-    [found] = find_faces([frame_array(source, name)], faces, detector_of(faces))
-    return replace(found, trace=None)
+
+    def made() -> Faces:
+        [found] = find_faces([frame_array(source, name)], faces, detector_of(faces))
+        return replace(found, trace=None)
+
+    return computed("look again", 64).get((source, fingerprint, name, faces), made, turn)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def trial(
-    source: str, crops_key: str, faces: FacesConfig, failed: int, found: int, _progress: Progress
+    source: str, crops_key: str, faces: FacesConfig, failed: int, found: int, _progress: Progress, _turn: Turn
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return what other settings would change, from up to so many failed and found frames of some crops."""
+    """Return what other settings would change, from up to so many failed and found frames, each in a turn."""
     before = pick(crops_by_key(crops_key).table, failed, found)
-    return attempt(dataset(source).samples, before, faces, detector_of(faces), progress=_progress)
+    samples = dataset(source).samples
+    return attempt(samples, before, faces, detector_of(faces), progress=_progress, turn=_turn)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")

@@ -56,7 +56,7 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     rows = listed.iloc[start : start + PER_PAGE]
     named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
     folds = (", k = " + rows["folds"].astype(int).astype(str)).to_numpy()
-    fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed"]).to_numpy()
+    fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"]).to_numpy()
     drawn = pd.DataFrame(
         {
             "system": rows["title"],

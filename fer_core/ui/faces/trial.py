@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from fer_core.faces.explanation import shown, why
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
 from fer_core.faces.trial import OUTCOMES
+from fer_core.prediction import limits
 from fer_core.ui.cache import resources
 from fer_core.ui.panels.trace import first_look
 from fer_core.ui.parts.gallery import Tile, encode, grid
 from fer_core.ui.parts.widgets import interval
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.device import computing
+from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import settings
 from .pictures import frame_links, outlined
@@ -59,6 +62,7 @@ def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
 
 
 @st.fragment
+@errors_shown("Faces")
 def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
     faces = _form(config.faces)
     changed = faces != config.faces
@@ -122,7 +126,8 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
     box = None if row["box"] is None else tuple(row["box"])
     rescued = row["rescued_by"] if isinstance(row["rescued_by"], str) else None
     was = Chosen(row["status"], box, row["probability"], None, len(old), rescued)
-    new = resources.look_again(lab.source, config.data.fingerprint, name, faces)
+    turn = partial(computing, lab)
+    new = resources.look_again(lab.source, config.data.fingerprint, name, faces, turn)
     becomes = choose(new, faces)
     before, after = st.columns(2, gap="large")
     with before:
@@ -131,7 +136,7 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
     with after:
         _side("With these settings", image, new, becomes, cut(image, becomes, faces))
         if becomes.status == "none":
-            trace = resources.trace(lab.source, config.data.fingerprint, name, first_look(faces))
+            trace = resources.trace(lab.source, config.data.fingerprint, name, first_look(faces), turn)
             st.caption(f"Why: {why(trace, faces.min_face_size, min(image.shape[:2]))}")
         if was.status == "manual":
             st.caption("The hand-drawn box is used in any case.")
@@ -179,7 +184,10 @@ def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, change
     def report(done: int, total: int) -> None:
         place.progress(done / total, text=f"{done} of {total} frames")
 
-    result, images = resources.trial(lab.source, config.crops_key(), faces, tried_failed, tried_found, report)
+    turn = partial(limits.device_turn, lab.visitor)
+    result, images = resources.trial(
+        lab.source, config.crops_key(), faces, tried_failed, tried_found, report, turn
+    )
     place.empty()
     _outcome(result, images)
 

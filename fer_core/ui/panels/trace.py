@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -19,7 +20,8 @@ from fer_core.faces.rescue import POLICIES
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.url import linked
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.device import computing
+from fer_core.ui.shell.setup import Lab, errors_shown
 
 #: What the control, and `?stage=` in the URL, call each view.
 NETS: dict[str, Stage] = {name: stage for stage, name in STAGE_NAMES.items()}
@@ -57,9 +59,10 @@ def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
 
 
 @st.fragment
+@errors_shown("Faces")
 def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
     key = lab.source, config.data.fingerprint, row["name"], first_look(config.faces)
-    trace = resources.trace(*key)
+    trace = resources.trace(*key, partial(computing, lab))
     image = resources.frame_array(lab.source, row["name"])
     found = resources.detections(config.detections_key()).get(row["name"])
     draw(row["name"], trace, image, config.faces, row, found, key)

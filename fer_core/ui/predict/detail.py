@@ -88,7 +88,7 @@ def _answer(
         chosen = list(range(len(faces)))
         if len(faces) > MOST_FACES:
             chosen = [_which(faces, below, key)]
-        maps, near = results.explained(lab, model, item, faces)
+        maps, near, votes = results.explained(lab, model, item, faces)
         for index in chosen:
             cam = None if maps is None else maps[index]
             _face(
@@ -97,6 +97,7 @@ def _answer(
                 cam,
                 near if isinstance(near, str) else near[index],
                 model,
+                votes,
                 below,
                 f"{key}-{index}",
             )
@@ -124,6 +125,7 @@ def _face(
     cam: np.ndarray | None,
     near: list[Neighbour] | str,
     model: Model,
+    votes: int,
     below: float,
     key: str,
 ) -> None:
@@ -154,7 +156,6 @@ def _face(
             figure = charts.probabilities(face.best, CLASSES)
             shares = pd.DataFrame({"class": CLASSES, "probability": face.best})
             downloads.figure(figure, shares, "probabilities", key=f"bars-{key}")
-            votes = len(model.load().networks)
             if votes > 1:
                 st.caption(f"{percent(face.agreement, 0)} of {votes} networks put the same class first.")
         _nearest(near, model, number)

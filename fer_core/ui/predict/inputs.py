@@ -11,8 +11,9 @@ import numpy as np
 import streamlit as st
 
 from fer_core.config.run import CLASSES
+from fer_core.errors import DataError
 from fer_core.prediction import limits
-from fer_core.prediction.uploads import SUFFIXES, Refusal, Sent, Upload, read, unfold
+from fer_core.prediction.uploads import SUFFIXES, Refusal, Sent, Upload, unfold
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import linked
 from fer_core.ui.parts.widgets import escaped
@@ -37,6 +38,7 @@ class Item:
     """An image to classify: its name, what identifies its pixels, where those come from, a sample's label.
 
     Attributes:
+        visitor: who sent it.
         image: its pixels, where they are at hand: (H, W, 3) uint8 RGB.
     """
 
@@ -45,6 +47,7 @@ class Item:
     sent: Sent | None = None
     source: str = ""
     label: str = ""
+    visitor: str = ""
     image: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def pixels(self) -> np.ndarray:
@@ -52,8 +55,9 @@ class Item:
         if self.image is not None:
             return self.image
         assert self.sent is not None  # a sample's are
-        found = read(self.sent, limits.guard().limits)
-        assert isinstance(found, Upload)  # refusals are sorted out by `take`
+        found = limits.read(self.sent, self.visitor)
+        if isinstance(found, Refusal):  # on a busy host it may take too long this time
+            raise DataError(f"{self.name} could be read before", got=found.reason, fix="Send it again")
         return found.pixels
 
 
@@ -112,7 +116,7 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
         return _sample(lab, model)
     if chosen == "webcam":
         shot = st.camera_input("Look into the camera", width=640)
-        return read_all([("webcam.jpg", shot.getvalue())] if shot else [])
+        return read_all([("webcam.jpg", shot.getvalue())] if shot else [], lab.visitor)
     most = limits.guard().limits
     files = st.file_uploader(
         f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
@@ -121,7 +125,7 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
         max_upload_size=most.upload_mb,
     )
     st.caption(PRIVATE)
-    return read_all([(file.name, file.getvalue()) for file in files])
+    return read_all([(file.name, file.getvalue()) for file in files], lab.visitor)
 
 
 def nothing_yet() -> None:
@@ -147,21 +151,28 @@ def _sample(lab: Lab, model: Model) -> list[Item]:
     name = str(st.selectbox("Sample", names, index=names.index(asked)))
     st.query_params["image"] = name
     image = resources.frame_array(lab.source, name)
-    return [Item(name, f"{lab.source}:{name}", None, lab.source, CLASSES[samples[name].label], image)]
+    label = CLASSES[samples[name].label]
+    return [Item(name, f"{lab.source}:{name}", None, lab.source, label, image=image)]
 
 
-def read_all(files: list[tuple[str, bytes]]) -> list[Item]:
-    """Return the images among uploaded files, (name, bytes) each, and draw why others are none."""
+def read_all(files: list[tuple[str, bytes]], visitor: str) -> list[Item]:
+    """Return the images among uploaded files, (name, bytes) each, and draw why others are none.
+
+    Raises:
+        BusyError: the visitor sends more a minute than is taken.
+    """
     most = limits.guard().limits
     taken, refused = unfold(files, most)
     digests = [hashlib.sha256(sent.data).hexdigest() for sent in taken]
     forget(lambda key: key[0] not in digests)
+    if new := len({digest for digest in digests if (digest, None, "verdict") not in known()}):
+        limits.admit_files(visitor, new)
     items: list[Item] = []
     room = DECODED_BYTES
     for sent, digest in zip(taken, digests, strict=True):
         image = None
         if (digest, None, "verdict") not in known():
-            found = read(sent, most)
+            found = limits.read(sent, visitor)
             known()[digest, None, "verdict"] = found if isinstance(found, Refusal) else found.note
             if isinstance(found, Upload) and (not items or found.pixels.nbytes <= room):
                 image, room = found.pixels, room - found.pixels.nbytes
@@ -169,7 +180,7 @@ def read_all(files: list[tuple[str, bytes]]) -> list[Item]:
         if isinstance(verdict, Refusal):
             refused.append(Refusal(sent.name, verdict.reason))
             continue
-        items.append(Item(sent.name, digest, sent, image=image))
+        items.append(Item(sent.name, digest, sent, visitor=visitor, image=image))
         if verdict:
             st.caption(f"{escaped(sent.name)}: {verdict}.")
     for one in refused[:8]:

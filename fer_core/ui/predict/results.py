@@ -12,6 +12,7 @@ from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
 from fer_core.ui.cache import resources
+from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
 
 from .inputs import Item, forget, known
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Images taken through the networks together.
 AT_ONCE = 4
+
+#: Bytes of images after which none is added to them: one of a phone's is a turn of its own.
+TOGETHER = 8 << 20
 
 #: Nearest training faces shown.
 NEAREST = 5
@@ -42,10 +46,15 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
     done = 0
     for model in models:
         mine = [item for other, item in todo if other is model]
-        for start in range(0, len(mine), AT_ONCE):
-            part = mine[start : start + AT_ONCE]
-            images = [item.pixels() for item in part]
-            with turn(lab):
+        while part := mine[:AT_ONCE]:
+            images = [part[0].pixels()]
+            for item in part[1:]:
+                if sum(image.size for image in images) > TOGETHER:
+                    break
+                images.append(item.pixels())
+            part = part[: len(images)]
+            mine = mine[len(part) :]
+            with computing(lab, 0):
                 found = model.load().predict(images, boxes=[drawn(item) for item in part])
             known().update((_key(model, item), faces) for item, faces in zip(part, found, strict=True))
             done += len(part)
@@ -58,14 +67,16 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
 
 def explained(
     lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]
-) -> tuple[np.ndarray | None, list[list[Neighbour]] | str]:
-    """Return Grad-CAM maps of an image's faces, or None, and their nearest training faces or why there are none."""
+) -> tuple[np.ndarray | None, list[list[Neighbour]] | str, int]:
+    """Return Grad-CAM maps of an image's faces or None, their nearest training faces or why there are none, and how
+    many networks vote.
+    """
     key = _key(model, item, "why")
     if key not in known():
-        predictor = model.load()
         crops = np.stack([face.crop for face in faces])
         names = {item.name} if item.sent is None else set()
-        with turn(lab), st.spinner("Looking for the reasons ..."):
+        with computing(lab), st.spinner("Looking for the reasons ..."):
+            predictor = model.load()
             maps = predictor.explain(crops, [face.label for face in faces])
             try:
                 near: list[list[Neighbour]] | str = predictor.nearest(
@@ -73,7 +84,7 @@ def explained(
                 )
             except NotFoundError as error:
                 near = str(error)
-        known()[key] = (maps, near)
+        known()[key] = (maps, near, len(predictor.networks))
     return known()[key]
 
 
@@ -81,7 +92,7 @@ def trace(lab: Lab, model: Model, item: Item) -> Trace:
     """Return what each stage of detection saw in an image."""
     key = _key(model, item, "trace")
     if key not in known():
-        with turn(lab):
+        with computing(lab):
             detector: Any = resources.detector_of(model.run.config.faces)(0.0)
             known()[key] = detector.detect([item.pixels()])[0].trace
     return known()[key]
@@ -99,19 +110,6 @@ def draw(item: Item, box: Box | None) -> None:
         boxes.pop(item.digest, None)
     else:
         boxes[item.digest] = box
-
-
-def turn(lab: Lab) -> Any:
-    """Wait for the device, and hold it within a `with`."""
-    place = st.empty()
-
-    def show(ahead: int) -> None:
-        if ahead:
-            place.caption(f"Waiting for the device: {ahead} before you.")
-        else:
-            place.empty()
-
-    return limits.device_turn(lab.visitor, show)
 
 
 def _key(model: Model, item: Item, what: str = "faces") -> tuple[object, ...]:

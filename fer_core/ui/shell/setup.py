@@ -81,7 +81,7 @@ def setup(title: str) -> Iterator[Lab]:
     """
     st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
     st.html(STYLE)
-    with _errors_shown(title):
+    with errors_shown(title):
         settings = resources.settings()
         access = enter(settings)
         started()
@@ -98,7 +98,8 @@ def setup(title: str) -> Iterator[Lab]:
 
 
 @contextmanager
-def _errors_shown(title: str) -> Iterator[None]:
+def errors_shown(title: str) -> Iterator[None]:
+    """Show what the body raises as `setup` does; a fragment needs it for itself."""
     try:
         yield
     except FerError as error:

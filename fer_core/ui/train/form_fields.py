@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.config.recipes import described
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TransferConfig, parse
 from fer_core.datasets.base import Dataset
-from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.evaluation.protocols import OF_TRAINING
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import family, system
 from fer_core.runs.plans.comparison import fair_protocol
@@ -28,7 +28,7 @@ NO_FACE = ("manual", "resize", "drop")
 
 def protocol_choice(dataset: Dataset) -> str:
     """Draw the choice of protocol and return its name; it starts by movie or person where they can be held out."""
-    names = list(PROTOCOLS)
+    names = list(OF_TRAINING)
     fair = "group" if fair_protocol(dataset, 5) else "stratified"
     name = st.selectbox("Protocol", index=names.index(fair), **one_of("protocol", names))
     protocol_note(name)

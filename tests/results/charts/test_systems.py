@@ -19,6 +19,7 @@ from fer_core.config.comparators import (
     SvmConfig,
     TableConfig,
 )
+from fer_core.config.recognition import RecogniserConfig, VoteConfig
 from fer_core.config.run import Model, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import family, system
@@ -32,6 +33,8 @@ INPUTS = (
 MODELS: tuple[Model, ...] = (
     *(TransferConfig(backbone=name) for name in BACKBONES),
     *(kind(inputs=inputs) for kind in (SvmConfig, BdnnConfig, MlpConfig) for inputs in INPUTS),
+    RecogniserConfig(),
+    VoteConfig(members=("0" * 16, "1" * 16)),
 )
 #: Linear RGB as seen with a cone missing: Machado, Oliveira and Fernandes (2009), table 1, severity 1.0.
 SIGHTS = {

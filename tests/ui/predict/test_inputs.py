@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from fer_core.prediction import limits
 from fer_core.prediction.uploads import Sent
 from fer_core.ui.predict.inputs import Item
 
@@ -24,7 +25,7 @@ def page(files: list[tuple[str, bytes]]) -> None:
 
     from fer_core.ui.predict import inputs
 
-    items = inputs.read_all(files)
+    items = inputs.read_all(files, "someone")
     st.session_state["shown"] = [(item.name, item.image is not None, item.pixels().shape) for item in items]
     st.session_state["keys"] = len(inputs.known())
 
@@ -49,3 +50,15 @@ def test_a_view_decodes_what_is_new_and_names_what_it_refuses(monkeypatch: pytes
 def test_pixels_are_no_part_of_what_an_image_is() -> None:
     bare = Item("a.jpg", "digest", Sent("a.jpg", jpeg(10)))
     assert bare == Item("a.jpg", "digest", bare.sent, image=np.zeros((30, 40, 3), np.uint8))
+
+
+def test_what_is_over_the_rate_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2")
+    limits.guard.cache_clear()
+    decoded: list[str] = []
+    monkeypatch.setattr(limits, "read", lambda sent, *_: decoded.append(sent.name))
+    files = [(f"{shade}.jpg", jpeg(shade)) for shade in (1, 2, 3)]
+    test = AppTest.from_function(page, args=(files,)).run()
+    limits.guard.cache_clear()
+    assert "At most 2 images a minute" in test.exception[0].message
+    assert not decoded

@@ -1,0 +1,154 @@
+"""`recognise`: expression networks trained elsewhere, evaluated as they are; `recogniser`: files of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from fer_core.config.recognition import OnnxConfig
+from fer_core.errors import ConfigError
+from fer_core.learning.networks import onnx_files
+from fer_core.learning.networks.recognisers import RECOGNISERS, named
+from fer_core.results.rows import run_row
+from fer_core.runs.jobs.queue import submit
+from fer_core.runs.plans.recognition import recogniser_run
+
+from .context import Context
+from .options import ALL_FACES, DEMO, Detach, ExtractionOrNone, Json, Source, names
+from .output import answer, note, print_errors, print_generated, print_protocols, print_table
+
+COLUMNS = (
+    *("system", "protocol", "val_accuracy", "val_accuracy_interval", "macro_f1", "images", "missing_faces"),
+    *("seconds", "status", "cached", "run_id"),
+)
+Comma = Annotated[str | None, Parameter(show_default=False)]
+
+
+def recognise(
+    *,
+    source: Source = DEMO,
+    recogniser: str = "mini_xception",
+    zooms: Comma = None,
+    mirror: Annotated[bool | None, Parameter(negative="--no-mirror", show_default=False)] = None,
+    extraction: ExtractionOrNone = ALL_FACES,
+    detach: Detach = False,
+    json: Json = False,
+) -> int:
+    """Carry out `recognise`; 1 when the run failed or was cancelled.
+
+    Args:
+        recogniser: its name, or the first digits of a file's SHA-256, as `recogniser list` has them.
+        zooms: the answer is the mean over these parts of the face, such as 0.8,0.9,1.0,1.1 (the default).
+        mirror: average over mirror images too (the default).
+    """
+    context = Context.open()
+    _, data = context.dataset(source)
+    own: dict[str, Any] = {} if mirror is None else {"mirror": mirror}
+    if zooms is not None:
+        own["zooms"] = names(zooms)
+    config = recogniser_run(
+        context.store, context.artifacts, data, recogniser, faces=extraction.given(), **own
+    )
+    done = context.finished([config.key()])
+    run_id, _ = submit(context.store, config)
+    if detach:
+        context.hand_over()
+        run = context.store.run(run_id)
+    else:
+        (run,) = context.finish_all([run_id], 1)
+    row = run_row(run, cached=run_id in done)
+
+    def show(_: object) -> None:
+        print_table([row], COLUMNS)
+        print("\nAccuracy is that of all images, with a 95 % Wilson interval.")
+        print_protocols([config.protocol.name])
+        print_generated(config.data)
+        print_errors([run])
+
+    answer(json, row, show)
+    return 0 if detach or run.status == "done" else 1
+
+
+def add(
+    file: Path,
+    /,
+    *,
+    labels: str,
+    size: int,
+    channels: Literal["rgb", "bgr", "gray"] = "rgb",
+    mean: str = "0",
+    std: str = "1",
+    aligned: bool = False,
+    name: str = "",
+    json: Json = False,
+) -> int:
+    """Carry out `recogniser add`.
+
+    Args:
+        file: an ONNX file that reads one face and gives a number a class; docs/recognisers.md has known ones.
+        labels: what each output means, in the network's order, such as anger,contempt=-,disgust: 'contempt=-' leaves
+            that output out, 'contempt=disgust' counts it as another class.
+        size: side of its square input in pixels.
+        channels: order of the input's colours.
+        mean, std: of pixel values scaled to 0..1, one number for all channels or one each, in the network's order.
+        aligned: it wants faces turned to the usual five points.
+        name: what people call it (default: the file's).
+    """
+    context = Context.open()
+    found = onnx_files.add(
+        file.expanduser(),
+        context.artifacts,
+        labels=[label.strip() for label in labels.split(",") if label.strip()],
+        size=size,
+        channels=channels,
+        mean=_numbers(mean, "mean"),
+        std=_numbers(std, "std"),
+        aligned=aligned,
+        name=name,
+    )
+    document = found.model_dump(mode="json")
+    return answer(
+        json, document, lambda _: note(f"{found.name}: outputs are {found.output}, {_meant(found)}")
+    )
+
+
+def listing(*, json: Json = False) -> int:
+    """Carry out `recogniser list`."""
+    rows = [{"name": name, "file": "", "about": row.trained} for name, row in RECOGNISERS.items()]
+    rows += [
+        {"name": one.name, "file": one.sha256[:16], "about": f"{one.size} px {one.channels}, {_meant(one)}"}
+        for one in onnx_files.listed(Context.open().artifacts)
+    ]
+    return answer(json, rows, lambda _: print_table(rows, ("name", "file", "about")))
+
+
+def remove(name: str, /, *, json: Json = False) -> int:
+    """Carry out `recogniser remove`.
+
+    Args:
+        name: of the file, or the first digits of its SHA-256.
+    """
+    context = Context.open()
+    network = named(name, context.artifacts)[0].network
+    if isinstance(network, str):
+        raise ConfigError(
+            "only a file that was added can be removed", got=repr(name), fix="See: recogniser list"
+        )
+    onnx_files.remove(network, context.artifacts)
+    return answer(json, {"removed": network.sha256}, lambda _: note(f"Removed {network.name}"))
+
+
+def _meant(network: OnnxConfig) -> str:
+    return ", ".join("left out" if label == "-" else label for label in network.labels)
+
+
+def _numbers(text: str, what: str) -> tuple[float, ...]:
+    """Return the numbers of a comma list. Raises ConfigError."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"{what} must be numbers with commas", got=repr(text), fix="For example: 0.5,0.5,0.5"
+        ) from error

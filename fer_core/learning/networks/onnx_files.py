@@ -1,0 +1,196 @@
+"""Recognisers in ONNX files that users add: kept by SHA-256 as artifacts, run by onnxruntime, never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from fer_core.config.base import CLASSES, parse
+from fer_core.config.recognition import OnnxConfig
+from fer_core.datasets.readers.labels import parse_label
+from fer_core.errors import ConfigError, NotFoundError, StoreError, WeightsError
+from fer_core.storage.artifacts import Artifacts
+
+KIND, FILE = "recognisers", "model.onnx"
+
+#: Colour order -> the planes taken of RGB.
+PLANES = {"rgb": [0, 1, 2], "bgr": [2, 1, 0]}
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def classes_of(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the class that each output's label means.
+
+    Args:
+        labels: words such as 'Anger' or 'happy'; 'contempt=-' leaves an output out, 'contempt=disgust' counts it.
+
+    Raises:
+        ConfigError: a word means none of the seven classes and nothing is declared for it.
+    """
+    found = []
+    for label in labels:
+        word, _, declared = label.partition("=")
+        index = None if declared == "-" else parse_label(declared or word)
+        if index is None and declared != "-":
+            raise ConfigError(
+                f"a label must mean one of {', '.join(CLASSES)}",
+                got=repr(label),
+                fix=f"Write {word}=- to leave that output out, or {word}=CLASS to count it as a class",
+            )
+        found.append("-" if index is None else CLASSES[index])
+    return tuple(found)
+
+
+def add(
+    path: Path,
+    artifacts: Artifacts,
+    *,
+    labels: Sequence[str],
+    size: int,
+    channels: str,
+    mean: Sequence[float],
+    std: Sequence[float],
+    aligned: bool = False,
+    name: str = "",
+) -> OnnxConfig:
+    """Keep a file and how it is fed, once it has answered to pictures of noise as declared; return its definition.
+
+    Where height and width stand, and whether the outputs are probabilities, is asked of the file.
+
+    Raises:
+        WeightsError: it is no ONNX file, or has another size, number of channels or of outputs.
+        ConfigError: a setting is out of range, or onnxruntime is not installed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} must be a readable file", got=error.strerror or str(error)) from error
+    given = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "labels": classes_of(labels),
+        **{"size": size, "channels": channels, "mean": tuple(mean), "std": tuple(std)},
+        **{"aligned": aligned, "name": name or path.stem},
+    }
+    config = parse(OnnxConfig, given)
+    session = _session(path)
+    shape, width = session.get_inputs()[0].shape, 1 if channels == "gray" else 3
+    layouts = {"nchw": (width, size, size), "nhwc": (size, size, width)}
+    fits = [layout for layout, wanted in layouts.items() if _fits(shape, wanted)]
+    if not fits:
+        raise WeightsError(
+            f"The network's input must be (batch, {width}, {size}, {size}) or (batch, {size}, {size}, {width})",
+            got=str(shape),
+            fix="Give the --size and --channels of this file",
+        )
+    config = config.model_copy(update={"layout": fits[0]})
+    noise = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
+    outputs = _run(session, config, noise)
+    if outputs.shape != (len(noise), len(config.labels)):
+        raise WeightsError(
+            f"The network must give {len(config.labels)} numbers an image, one a label",
+            got=str(outputs.shape),
+            fix="Name every output's label, in the network's order",
+        )
+    if outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-3):
+        config = config.model_copy(update={"output": "probabilities"})
+    artifacts.delete(KIND, config.sha256)
+    artifacts.ensure(
+        KIND, config.sha256, config.model_dump(mode="json"), lambda place: _copy(path, place / FILE)
+    )
+    return config
+
+
+def listed(artifacts: Artifacts) -> list[OnnxConfig]:
+    """Return the files that were added, sorted by name."""
+    found = [parse(OnnxConfig, artifacts.read_config(KIND, key)) for key in artifacts.keys(KIND)]
+    return sorted(found, key=lambda one: one.name)
+
+
+def remove(config: OnnxConfig, artifacts: Artifacts) -> None:
+    """Delete a file; runs that it made stay, and can't be repeated without it."""
+    artifacts.delete(KIND, config.sha256)
+
+
+def answer(config: OnnxConfig, artifacts: Artifacts) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what a file says of (B, size, size, 3) uint8 RGB pictures: (B, 7) probabilities.
+
+    Raises:
+        NotFoundError: the file was not added here.
+        WeightsError: it is not the file that was added.
+        ConfigError: onnxruntime is not installed.
+    """
+    if not artifacts.has(KIND, config.sha256):
+        raise NotFoundError(
+            f"The ONNX file of {config.name or 'this recogniser'} must be here",
+            got=f"none with SHA-256 {config.sha256[:16]}",
+            fix="Add it: python -m fer_core recogniser add FILE --labels ...",
+        )
+    path = artifacts.open(KIND, config.sha256) / FILE
+    if hashlib.sha256(path.read_bytes()).hexdigest() != config.sha256:
+        raise WeightsError(
+            f"{path} must be the file that was added", got="another SHA-256", fix="Add it again"
+        )
+    session = _session(path)
+
+    def said(pictures: np.ndarray) -> np.ndarray:
+        return to_classes(_run(session, config, pictures), config)
+
+    return said
+
+
+def to_classes(outputs: np.ndarray, config: OnnxConfig) -> np.ndarray:
+    """Return the seven probabilities of a network's outputs (B, K): left-out ones dropped, those of a class added."""
+    shares = softmax(outputs, axis=1) if config.output == "logits" else outputs
+    found = np.zeros((len(outputs), len(CLASSES)), np.float32)
+    for place, name in enumerate(config.labels):
+        if name != "-":
+            found[:, CLASSES.index(name)] += shares[:, place]
+    return found / np.maximum(found.sum(1, keepdims=True), 1e-12)
+
+
+def _run(session: Any, config: OnnxConfig, pictures: np.ndarray) -> np.ndarray:
+    """Feed pictures, one at a time where the file's batch is fixed; return (B, K)."""
+    x = pictures.astype(np.float32) / 255
+    x = x[..., PLANES[config.channels]] if config.channels in PLANES else (x @ LUMA)[..., None]
+    x = (x - np.array(config.mean, np.float32)) / np.array(config.std, np.float32)
+    x = np.ascontiguousarray(x.transpose(0, 3, 1, 2) if config.layout == "nchw" else x, np.float32)
+    (given, *_), (output, *_) = session.get_inputs(), session.get_outputs()
+    parts = np.split(x, len(x)) if given.shape[0] == 1 else [x]
+    found = [session.run([output.name], {given.name: part})[0] for part in parts]
+    return np.concatenate(found).reshape(len(x), -1)
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError(
+            "An ONNX file is run by onnxruntime", got="not installed", fix="pip install -r requirements.txt"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own kinds, which are not exported
+        text = (str(error).splitlines() or [""])[0][:200]
+        raise WeightsError(f"{path} must be an ONNX file that onnxruntime can run", got=text) from error
+
+
+def _fits(shape: Sequence[Any], wanted: tuple[int, ...]) -> bool:
+    """Return whether a declared shape, in which a word stands for any size, is (batch, *wanted)."""
+    return len(shape) == 4 and all(
+        not isinstance(size, int) or size == one for size, one in zip(shape[1:], wanted, strict=True)
+    )
+
+
+def _copy(path: Path, place: Path) -> None:
+    try:
+        shutil.copyfile(path, place)
+    except OSError as error:
+        raise StoreError("The file must be kept in a writable place", got=str(error)) from error

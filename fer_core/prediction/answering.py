@@ -1,0 +1,139 @@
+"""From images to answers, whoever gives them: faces are found, cut as the answerer wants them, and judged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fer_core.config.run import FacesConfig
+from fer_core.config.settings import Settings
+from fer_core.errors import NotFoundError
+from fer_core.faces.crops import Box, Chosen, choose_each, cut
+from fer_core.faces.extraction import NOT_DETECTED
+from fer_core.faces.finding import detectors, find_faces
+from fer_core.storage.shared_artifacts import artifacts_of
+
+from .answers import Prediction
+
+if TYPE_CHECKING:
+    from .neighbours import Neighbour
+
+#: (7,) probabilities, share of voters that agree on the first class, (7,) calibrated ones where there are any.
+Score = tuple[np.ndarray, float, np.ndarray | None]
+
+
+class Answerer(ABC):
+    """What finds the faces of images and classifies each.
+
+    Attributes:
+        faces: how they are found and cut.
+        title: what people call the network.
+    """
+
+    def __init__(self, faces: FacesConfig, title: str, settings: Settings) -> None:
+        self.faces, self.title, self.settings = faces, title, settings
+        self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
+
+    @abstractmethod
+    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
+        """Return what is said of each of (N, size, size, 3) uint8 RGB crops, cut as `faces` says.
+
+        Args:
+            exact: a crop's answer must not depend on the others, to the bit. Off, a few crops take less time.
+        """
+
+    def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
+        """Return maps (N, h, w) in 0..1 of where the network looks for a class each; None where it has none."""
+        return None
+
+    def nearest(
+        self, crops: np.ndarray, count: int, *, exclude: Sequence[Collection[str]] | None = None
+    ) -> list[list[Neighbour]]:
+        """Return the training faces most like each crop. Raises NotFoundError: there are none."""
+        raise NotFoundError(
+            "nearest faces are those of a run that was trained here",
+            got=self.title,
+            fix="Choose a trained run, or leave nearest faces out",
+        )
+
+    def only(self, seed: int, fold: int) -> Answerer:
+        """Return the answerer of one network. Raises NotFoundError: there are no folds, or not this one."""
+        raise NotFoundError("folds are those of a run that was trained here", got=self.title)
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        boxes: Sequence[Box | None] | None = None,
+        explain: bool = False,
+        nearest: int = 0,
+    ) -> list[list[Prediction]]:
+        """Find the faces of images and classify each.
+
+        Args:
+            images: (H, W, 3) uint8 RGB arrays of any sizes.
+            boxes: a hand-drawn box an image, (x1, y1, x2, y2) in its pixels; it replaces detection. None looks
+                for faces.
+            explain: add Grad-CAM maps (`Prediction.cam`); left None where the backbone has no spatial map.
+            nearest: add so many nearest training faces (`Prediction.neighbours`).
+
+        Returns:
+            A list an image, its faces in the detector's order (largest first); one entry for the whole image
+            where no face was found or the run was trained on whole frames.
+
+        Raises:
+            NotFoundError: `nearest` is asked for and there are no training faces on this host.
+        """
+        drawn = boxes or [None] * len(images)
+        chosen = [
+            self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
+            for image, box in zip(images, drawn, strict=True)
+        ]
+        return self.judge(images, chosen, explain=explain, nearest=nearest)
+
+    def judge(
+        self,
+        images: Sequence[np.ndarray],
+        chosen: Sequence[Sequence[Chosen]],
+        *,
+        explain: bool = False,
+        nearest: int = 0,
+    ) -> list[list[Prediction]]:
+        """Classify the faces that were `chosen` in each image: see `predict`."""
+        crops = [
+            cut(image, one, self.faces) for image, found in zip(images, chosen, strict=True) for one in found
+        ]
+        if not crops:
+            return []
+        stacked = np.stack(crops)
+        faces = [
+            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score)
+            for one, crop, score in zip(
+                (one for found in chosen for one in found),
+                crops,
+                self.classify(stacked, exact=False),
+                strict=True,
+            )
+        ]
+        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
+            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
+        if nearest:
+            near = self.nearest(stacked, nearest)
+            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
+        rest = iter(faces)
+        return [[next(rest) for _ in found] for found in chosen]
+
+    def warm(self) -> None:
+        """Make a prediction, so that no visitor waits for what only the first one costs."""
+        size = self.faces.size
+        self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
+
+    def _choose(self, image: np.ndarray) -> list[Chosen]:
+        if self.detector_of is None:
+            return [Chosen(NOT_DETECTED)]
+        [faces] = find_faces([image], self.faces, self.detector_of)
+        return choose_each(faces, self.faces)

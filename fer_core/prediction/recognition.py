@@ -1,0 +1,67 @@
+"""A recogniser on new images, ready without any run: the mean over zooms of each face and their mirror images.
+
+recogniser = Recognition.named("mini_xception", settings)
+(faces,) = recogniser.predict([image], explain=True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from fer_core.config.devices import resolve
+from fer_core.config.recognition import RecogniserConfig
+from fer_core.config.run import CLASSES, FacesConfig
+from fer_core.config.settings import Settings
+from fer_core.learning.inputs.transforms import to_input
+from fer_core.learning.networks.naming import recogniser_name
+from fer_core.learning.networks.recognisers import Recogniser, named, whole
+from fer_core.learning.networks.transfer import Chain
+from fer_core.storage.shared_artifacts import artifacts_of
+
+from .answering import Answerer, Score
+from .grad_cam import grad_cam
+
+
+class Recognition(Answerer):
+    """A recogniser that answers as its run does.
+
+    Raises:
+        WeightsError, NotFoundError, ConfigError: as `Recogniser.load`.
+    """
+
+    def __init__(self, model: RecogniserConfig, faces: FacesConfig, settings: Settings) -> None:
+        super().__init__(faces, recogniser_name(model), settings)
+        self.device = resolve(settings)
+        self.network = Recogniser.load(model, settings.weights_dir, artifacts_of(settings), self.device)
+
+    @classmethod
+    def named(cls, name: str, settings: Settings) -> Recognition:
+        """Load a recogniser by its name, its faces cut as it wants them."""
+        return cls(*named(name, artifacts_of(settings)), settings)
+
+    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
+        """Return (probabilities, agreement, None): how many of the zooms and mirror images agree."""
+        views = self.network.views(crops, self.faces)
+        mean = views.mean(0)
+        agreement = (views.argmax(2) == mean.argmax(1)).mean(0)
+        return [(one, float(share), None) for one, share in zip(mean, agreement, strict=True)]
+
+    def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
+        """Return Grad-CAM maps of whole crops, margin included; None for a file's network."""
+        if self._chain is None:
+            return None
+        block, inputs = str(self._chain.row.cam_block), to_input(crops, self._chain.row).to(self.device)
+        targets = torch.tensor([CLASSES.index(label) for label in labels], device=self.device)
+        prefix, suffix = self._chain.prefix("fc"), self._chain.suffix("fc")
+        return grad_cam(prefix, [suffix], block, inputs, targets).cpu().numpy()
+
+    @cached_property
+    def _chain(self) -> Chain | None:
+        name = self.network.model.network
+        if not isinstance(name, str):
+            return None
+        return whole(name, self.settings.weights_dir).to(self.device)

@@ -1,0 +1,36 @@
+"""The one door to the device: what a page, and so a link, has computed counts as its visitor's and waits for a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from fer_core.prediction import limits
+
+from .setup import Lab
+
+
+@contextmanager
+def computing(lab: Lab, images: int = 1) -> Iterator[None]:
+    """Count images as the visitor's, wait for the device, and hold it for the body.
+
+    Args:
+        images: how many; 0 where they have been counted before.
+
+    Raises:
+        BusyError: too many a minute, or too many wait.
+    """
+    if images:
+        limits.admit(lab.visitor, images)
+    place = st.empty()
+
+    def show(ahead: int) -> None:
+        if ahead:
+            place.caption(f"Waiting for the device: {ahead} before you.")
+        else:
+            place.empty()
+
+    with limits.device_turn(lab.visitor, show):
+        yield
