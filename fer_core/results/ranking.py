@@ -61,11 +61,12 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
         other = predictions(run)
         gap, (low, high), _ = paired(other, best)
         apart = low > 0 or high < 0
-        places.append(Place(number, run, gap, (low, high), _p(other, best), not apart))
+        places.append(Place(number, run, gap, (low, high), mcnemar_p(other, best), not apart))
     return places
 
 
-def _p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+def mcnemar_p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    """Return McNemar's exact p-value of two runs on the images of each one's first seed."""
     first = (side[side["seed"] == side["seed"].min()] for side in (a, b))
     both = same_images(*first)
     return mcnemar(both["a"], both["b"])
