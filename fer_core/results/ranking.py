@@ -69,11 +69,12 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
         gap, _ = paired(other, best)
         low, high = gap.interval
         apart = low > 0 or high < 0
-        places.append(Place(number, run, gap.value, (low, high), gap.over, _p(other, best), not apart))
+        places.append(Place(number, run, gap.value, (low, high), gap.over, mcnemar_p(other, best), not apart))
     return places
 
 
-def _p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+def mcnemar_p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    """Return McNemar's exact p-value of two runs on the images of each one's first seed."""
     first = (side[side["seed"] == side["seed"].min()] for side in (a, b))
     both = same_images(*first)
     return mcnemar(both["a"], both["b"])

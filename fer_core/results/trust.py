@@ -77,6 +77,20 @@ def calibration_words(run: StoredRun) -> str:
     )
 
 
+def against(what: str, lead: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a row on a lead over a named other on the same images: interval, McNemar's p, and whether it is noise."""
+    bounds = lead["interval"]
+    if None in bounds:
+        words = "no interval: all images are of one movie or person"
+    else:
+        noise = "within noise" if bounds[0] <= 0 <= bounds[1] else "more than noise"
+        words = f"95 % from {100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}: {noise}"
+    return (
+        f"{what}, {lead['name']}",
+        f"{100 * lead['lead']:+.1f} points ({words}; McNemar's p {lead['p']:.3f})",
+    )
+
+
 def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     """Return (what, figure) rows of a finished run: how far its accuracy can be trusted."""
     figures = run.summary
@@ -92,6 +106,8 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     if "detector_data" in figures:
         what = "Validation images whose movie or person the detector was trained on"
         rows.append((what, detector_leak(figures)))
+    if "vote" in figures:
+        rows.append(against("The vote's lead on its best member", figures["vote"]))
     for kind, share in face_shares(figures).items():
         rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
     gain = at_most(figures)
