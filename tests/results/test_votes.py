@@ -73,7 +73,7 @@ def finished(
         "missing_faces": 0,
     }
     figures |= {
-        "leakage": {"image": 0.0, "clip": 0.1 * noise, "group": None, "group_known": 0.0},
+        "leakage": {"image": 0.0, "clip": 0.1 * noise, "group": None, "group_known": 0.0, "detector": None},
         "folds": folds,
         "trainable": 5,
     }
