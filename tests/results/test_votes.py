@@ -145,11 +145,11 @@ def test_a_vote_is_held_to_its_best_member_and_recalled(store: Store, tmp_path: 
     told = found.summary["vote"]
     best = max(runs, key=lambda run: run.summary["val_accuracy"])
     assert told["best"] == best.id
-    lead, interval, _ = paired(store.predictions(best.id), store.predictions(found.id))
-    assert (told["lead"], told["interval"]) == (pytest.approx(lead), pytest.approx(list(interval)))
-    assert found.summary["val_accuracy"] - best.summary["val_accuracy"] == pytest.approx(lead)
+    gap, _ = paired(store.predictions(best.id), store.predictions(found.id))
+    assert (told["lead"], told["interval"]) == (pytest.approx(gap.value), pytest.approx(list(gap.interval)))
+    assert found.summary["val_accuracy"] - best.summary["val_accuracy"] == pytest.approx(gap.value)
     (row,) = [text for what, text in trust_rows(found) if what.startswith("The vote's lead")]
-    assert f"{100 * lead:+.1f} points" in row
+    assert f"{100 * gap.value:+.1f} points" in row
     assert vote(store, artifacts, runs[::-1]).finished == found.finished
     assert len(store.runs(status=["done"])) == 4
 
