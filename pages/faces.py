@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
-from fer_core.ui.faces import boxes
+from fer_core.ui.faces import boxes, win_back
 from fer_core.ui.faces import view as faces_view
 from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
@@ -30,6 +30,7 @@ with setup("Faces") as lab:
         with bar:
             boxes.files(lab, config, crops.table)
 
+        win_back.offer(lab, config, facts)
         view = st.segmented_control(
             "View",
             list(faces_view.VIEWS),

@@ -33,6 +33,11 @@ class Place:
     p: float | None
     noise: bool
 
+    @property
+    def verdict(self) -> str:
+        """How it stands to the first: 'first' itself, 'within noise' of it or 'behind'."""
+        return "first" if self.rank == 1 else "within noise" if self.noise else "behind"
+
     def row(self) -> dict[str, Any]:
         """Return it as one flat row, with the run's own (`results.run_row`)."""
         return {

@@ -10,6 +10,11 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
 
 
+def p_value(value: float | None) -> str:
+    """Return the p-value of a test with three digits; a dash for None."""
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def interval(bounds: Sequence[float] | None) -> str:
     """Return an interval of shares as percentages; a dash for None and NaN."""
     if not bounds or any(bound is None or bound != bound for bound in bounds):

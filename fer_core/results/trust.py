@@ -13,6 +13,7 @@ from fer_core.evaluation.metrics.calibration import TEMPERATURES
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
+from .face_shares import at_most, face_shares
 from .shares import interval, percent
 
 
@@ -90,15 +91,11 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     if "detector_data" in figures:
         what = "Validation images whose movie or person the detector was trained on"
         rows.append((what, detector_leak(figures)))
-    for name, text in (("found", "with a face"), ("not_found", "with no face")):
-        part = figures[name]
-        if part["images"] and figures["missing_faces"] is not None:
-            rows.append(
-                (
-                    f"Accuracy on the {part['images']} frames {text}",
-                    f"{percent(part['accuracy'])} ({interval(part['interval'])})",
-                )
-            )
+    for kind, share in face_shares(figures).items():
+        rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
+    gain = at_most(figures)
+    if gain is not None:
+        rows.append(("A perfect face detector could add at most", f"{gain:.1f} points"))
     rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
     rows.append(("Calibration error (ECE)", percent(figures["ece"])))
     if "calibrated" in figures:

@@ -189,7 +189,7 @@ def test_only_frames_without_a_face_are_looked_at_again_and_the_others_stay_to_t
 
 
 def test_a_second_look_that_was_turned_down_leaves_its_frame_without_a_face(
-    samples: list[Sample], tmp_path: Path
+    samples: list[Sample], tmp_path: Path, artifacts: Artifacts
 ) -> None:
     config = FacesConfig(size=32, rescue=("upscale",))
     write_faces(samples, tmp_path, wide(70), config)
@@ -197,7 +197,6 @@ def test_a_second_look_that_was_turned_down_leaves_its_frame_without_a_face(
     table = read_crops(tmp_path).table.set_index("name")
     assert list(table["status"]) == ["found", "none", "unreadable", "found", "found"]
     assert list(failed(table)) == [False, True, True, False, False]
-    artifacts = Artifacts(tmp_path / "artifacts")
     key = freeze_names(artifacts, ["frame1.png", "frame0.png"])
     assert read_names(artifacts, key) == {"frame0.png", "frame1.png"}
     named = [config.model_copy(update={"turned_down": own}) for own in (key, "")]
@@ -251,7 +250,9 @@ def test_the_command_line_names_policies_in_order() -> None:
     assert given["extraction"].values()["rescue"] == ("rotate", "light")
 
 
-def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Path) -> None:
+def test_a_run_rescues_records_and_keeps_apart(
+    photos: list[Path], tmp_path: Path, artifacts: Artifacts
+) -> None:
     """One upright photo and one on its side: with the policy both are found, and the first look is as before."""
     torch.set_num_threads(1)
     folder = tmp_path / "photos" / "happy"
@@ -262,7 +263,6 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
     view = turned(upright, 85)
     Image.fromarray(view.image).save(folder / "side.png")
     dataset = open_dataset(str(folder.parent), layout="folder")
-    artifacts = Artifacts(tmp_path / "artifacts")
     settings = load(home=tmp_path, device="cpu", threads=1)
 
     def table(policies: tuple[str, ...]) -> pd.DataFrame:

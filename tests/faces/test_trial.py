@@ -52,12 +52,6 @@ def test_wins_losses_and_other_faces_are_told_apart(samples: list[Sample]) -> No
     assert reported == [(done, 6) for done in range(1, 7)]
 
 
-def test_only_the_picked_frames_are_tried(samples: list[Sample]) -> None:
-    result, crops = attempt(samples, before(["none", "found"]), FacesConfig(size=32), by_level({}))
-    assert list(result["name"]) == ["frame0.png", "frame1.png"]
-    assert len(crops) == 2
-
-
 def test_second_looks_count_in_a_trial(samples: list[Sample]) -> None:
     config = FacesConfig(size=32, rescue=("upscale",))
     wide = Finder(lambda image: [((10, 10, 30, 30), 0.95)] * int(image.shape[1] > 100))

@@ -24,11 +24,6 @@ from fer_core.storage.sums import SUMS
 KEY = "0123456789abcdef"
 
 
-@pytest.fixture
-def artifacts(tmp_path: Path) -> Artifacts:
-    return Artifacts(tmp_path / "artifacts")
-
-
 def write(text: str = "done") -> Callable[[Path], None]:
     def build(folder: Path) -> None:
         (folder / "data.txt").write_text(text)

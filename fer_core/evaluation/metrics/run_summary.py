@@ -29,7 +29,8 @@ def summary(
     and averaged; intervals on images count each image once however many seeds there are.
 
     Args:
-        groups, face_status: (N,) names; the status is one of `faces.crops.STATUSES`, or "" without extraction.
+        groups, face_status: (N,) names; the status is one of `faces.crops.STATUSES`, 'rescued', or "" where
+            no face was looked for.
         seeds: (N,) seed of the row.
         names: (N,) image names; needed with several seeds where groups are unknown.
 

@@ -12,6 +12,7 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.metrics import apply_temperature, ece, two_sets
 from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses
+from fer_core.faces.crops import RESCUED
 from fer_core.learning.reporting import FoldResult
 
 
@@ -27,7 +28,7 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:
                 "name": rows["name"].to_numpy(),
                 "label": rows["label"].to_numpy(),
                 "group": rows["group"].to_numpy(),
-                "face_status": rows["status"].to_numpy(),
+                "face_status": rows["status"].mask(rows["rescued_by"].notna(), RESCUED).to_numpy(),
             }
         )
         parts.append(part.assign(**as_columns(result.probabilities)))

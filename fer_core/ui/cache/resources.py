@@ -24,7 +24,7 @@ from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
 from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
-from fer_core.faces.rescue import DetectorOf
+from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.backbones import can_download
 from fer_core.results.ranking import Place, rank
@@ -200,6 +200,12 @@ def trial(
     before = pick(crops_by_key(crops_key).table, failed, found)
     samples = dataset(source).samples
     return attempt(samples, before, faces, detector_of(faces), progress=_progress, turn=_turn)
+
+
+@st.cache_data(max_entries=4000, show_spinner=False)
+def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig) -> Faces | None:
+    """Return what second looks find in a frame without a face, or None; `fingerprint` as in `trace`."""
+    return rescue(frame_array(source, name), detector_of(faces), faces.rescue)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")

@@ -18,6 +18,7 @@ from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import p_value
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
@@ -161,7 +162,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         if low != low
         else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}"
     )
-    columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
+    columns[3].metric("McNemar's p", p_value(found["p"]))
     columns[3].caption("exact, two-sided; frames taken as independent")
     if low > 0 or high < 0:
         least = min(abs(low), abs(high))

@@ -22,13 +22,13 @@ from fer_core.ui.panels import trace
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
-from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.url import page
 from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
 from fer_core.ui.shell.setup import Lab
 
 from . import boxes as boxes_view
 from . import trial
-from .pictures import frame_links, outlined
+from .pictures import frame_links
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -105,11 +105,7 @@ def gallery(table: pd.DataFrame, facts: CropFacts) -> None:
     if table.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
-    pages = -(-len(table) // PAGE_SIZE)
-    page = (
-        st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params") if pages > 1 else 1
-    )
-    chosen = table.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    chosen = table.iloc[page(len(table), PAGE_SIZE)]
     link = frame_links()
     grid(_tile(row, facts, link) for row in chosen.to_dict("records"))
     st.caption(f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is.")
@@ -196,7 +192,7 @@ def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> b
     """Return the frame with every face outlined, as JPEG."""
     faces = resources.detections(detections_key).get(name, Faces.unreadable(""))
     row = resources.crop_facts(crops_key).row(name) or {}
-    return outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
+    return trace.outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
 
 
 def failure_shares(facts: CropFacts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from typing import Any
@@ -13,7 +13,7 @@ import streamlit as st
 
 from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.faces.crops import FAILED, Faces
-from fer_core.faces.drawing import CHOSEN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
+from fer_core.faces.drawing import CHOSEN, DRAWN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
 from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, shown, why
 from fer_core.faces.mtcnn.trace import Fate, Stage, Trace
 from fer_core.faces.rescue import POLICIES
@@ -250,17 +250,28 @@ def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
         },
         alt="Faces with their probability and width",
     )
-    chosen = [bool(row["box"]) and np.allclose(box, row["box"]) for box in faces.boxes]
     left.image(
-        encode(
-            annotate(
-                image,
-                faces.boxes.tolist(),
-                labels=[shown(float(value)) for value in faces.probabilities],
-                colours=[CHOSEN if one else OTHER for one in chosen],
-                landmarks=list(faces.landmarks),
-            )
-        ),
+        outlined(image, faces, row["status"], row["box"]),
         alt=f"{len(faces)} faces with their landmarks",
         width="stretch",
     )
+
+
+def outlined(image: np.ndarray, faces: Faces, status: str, box: Sequence[float] | None) -> bytes:
+    """Return a frame as JPEG with every face outlined, the chosen one and a hand-drawn box in their colours.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        status: what became of the frame; `box` is drawn by hand where it is 'manual'.
+        box: the frame is cut there; None for no face.
+    """
+    drawn = [list(box)] if box is not None and status == "manual" else []
+    chosen = [box is not None and not drawn and np.allclose(face, box) for face in faces.boxes]
+    picture = annotate(
+        image,
+        [*faces.boxes.tolist(), *drawn],
+        labels=[*(shown(float(value)) for value in faces.probabilities), "drawn"],
+        colours=[*(CHOSEN if this else OTHER for this in chosen), DRAWN],
+        landmarks=list(faces.landmarks),
+    )
+    return encode(picture)

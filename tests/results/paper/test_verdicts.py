@@ -20,7 +20,6 @@ from fer_core.config.run import (
     TransferConfig,
 )
 from fer_core.evaluation.metrics import wilson
-from fer_core.evaluation.metrics.paired import paired
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.results.paper.counterparts import Runs, systems_table
 from fer_core.results.paper.reported import REPORTED
@@ -154,14 +153,6 @@ def test_the_bdnn_is_read_at_each_iteration_from_its_ten_folds() -> None:
     assert figure(checked, "BDNN, 100 iterations").like.value == 0.16
     assert figure(checked, "BDNN, 200 iterations").like.value == 0.14
     assert figure(checked, "BDNN, 200 iterations").like.run is ten
-
-
-def test_differences_of_pairs_are_recomputed() -> None:
-    a, b = (predictions(made(TransferConfig(), "group", accuracy)) for accuracy in (0.3, 0.4))
-    gain, (low, high), images = paired(a, b.sample(frac=1, random_state=0))
-    assert gain == pytest.approx(0.1)
-    assert low < 0.1 < high
-    assert images == IMAGES
 
 
 @pytest.mark.parametrize(("n1", "n2", "verdict"), [(0.2, 0.4, HOLDS), (0.4, 0.2, FAILS), (0.3, 0.3, NOISE)])

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from extras import need
 from signal_guard import descendants
+from worker_case import wait_for
 
 from fer_core.config.comparators import PixelsConfig, SvmConfig
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
@@ -219,13 +220,6 @@ def named(title: bytes) -> list[Process]:
             if process and Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title):
                 found.append(process)
     return found
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_what_is_missing_is_named(homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch) -> None:

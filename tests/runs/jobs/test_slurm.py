@@ -16,6 +16,7 @@ import pytest
 from extras import need
 from signal_guard import descendants
 from sqlalchemy import make_url, text
+from worker_case import wait_for
 
 from fer_core.config.run import (
     DataConfig,
@@ -85,16 +86,6 @@ def definition(generated: Path, **training: object) -> RunConfig:
     )
 
 
-def wait_for(store: Store, run_id: str, condition: object = None, seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        run = store.run(run_id)
-        if condition(run) if callable(condition) else run.ended:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{run_id} is {store.run(run_id)}")
-
-
 def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
     generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
 ) -> None:
@@ -105,13 +96,13 @@ def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
     executors.launch(settings)
     (record,) = [json.loads(path.read_text()) for path in settings.home.glob("slurm/*/job.json")]
     assert record["jobs"] == 1, "the second launch found the job"
-    wait_for(store, run_id, lambda run: run.step_total > 1 or run.ended)
+    wait_for(lambda: store.run(run_id).step_total > 1 or store.run(run_id).ended)
     assert not store.run(run_id).ended, "it must be met at work"
     (job,) = jobs
     assert record["job"] == str(job.pid)
     (task,) = tasks(job)
     assert send(task, signal.SIGUSR2)
-    wait_for(store, run_id)
+    wait_for(lambda: store.run(run_id).ended)
     run = store.run(run_id)
     assert (run.status, run.error) == ("done", "")
     assert (run.attempts, run.max_attempts) == (2, 4), "a preemption spends no attempt"
@@ -143,9 +134,9 @@ def test_cancelling_ends_a_running_job(
     store = Store(settings.database)
     run_id, _ = submit(store, definition(generated, epochs=100))
     executors.launch(settings)
-    wait_for(store, run_id, lambda run: run.step_total > 0)
+    wait_for(lambda: store.run(run_id).step_total > 0)
     assert executors.cancel(settings, store, run_id)
-    wait_for(store, run_id)
+    wait_for(lambda: store.run(run_id).ended)
     assert store.run(run_id).status == "cancelled"
     assert not executors.cancel(settings, store, run_id)
 

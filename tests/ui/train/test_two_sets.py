@@ -11,7 +11,7 @@ def page() -> None:
     import numpy as np
 
     from fer_core.evaluation.metrics import two_sets
-    from fer_core.ui.train.two_sets import two_sets_figures
+    from fer_core.ui.train.run import two_sets_figures
 
     labels, guesses = np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0])
     found = two_sets(labels, guesses, np.array([0, 0, 1, 1]), np.zeros(4, int))
