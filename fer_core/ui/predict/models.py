@@ -11,11 +11,12 @@ import streamlit as st
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import title
+from fer_core.results.shares import accuracy_interval
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.parts.url import in_range, linked
-from fer_core.ui.parts.widgets import escaped, interval, percent
+from fer_core.ui.parts.widgets import escaped, percent
 
 if TYPE_CHECKING:
     from fer_core.prediction.predictor import Predictor
@@ -146,7 +147,7 @@ def _about(model: Model) -> None:
     )
     st.caption(
         f"**{title(run)}**, trained on {escaped(trained)}: {percent(figures['val_accuracy'])} of held-out images right "
-        f"({interval(figures['val_accuracy_interval'])}; {_protocol(run)}, {figures['folds']} folds, seeds "
+        f"({accuracy_interval(figures)}; {_protocol(run)}, {figures['folds']} folds, seeds "
         f"{', '.join(map(str, figures['seeds']))}; "
         f"{'faces not looked for' if missing is None else f'{missing} frames without a face'}); {voting}. "
         + ("Probabilities are calibrated." if model.calibrated else "Probabilities are **not calibrated**.")
