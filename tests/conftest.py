@@ -13,7 +13,7 @@ import pytest
 from postgresql import Server, server
 from sqlalchemy import URL
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from fer_core import ROOT
 from fer_core.config.settings import Settings, load

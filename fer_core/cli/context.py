@@ -44,8 +44,8 @@ class Context:
         settings = settings_module.load()
         return cls(settings, open_store(settings), artifacts_of(settings))
 
-    def dataset(self, source: Source) -> tuple[Dataset, DataConfig]:
-        """Open a data set, with its identity."""
+    def dataset(self, source: Source, *, shown: bool = True) -> tuple[Dataset, DataConfig]:
+        """Open a data set, with its identity; unless not `shown`, print what a label map made of it."""
         with progress("drawing the generated set") as show:
             dataset = open_dataset(
                 source.data,
@@ -55,7 +55,7 @@ class Context:
                 progress=show,
                 reading=source.reading,
             )
-        if dataset.label_map:  # a wrong one is seen before anything trains
+        if shown and dataset.label_map:  # a wrong one is seen before anything trains
             note("\n".join(understood(dataset).lines()))
         with progress("hashing files") as show:
             return dataset, data_config(dataset, cache=self.settings.cache, progress=show)

@@ -23,7 +23,7 @@ from .output import answer, print_generated, print_json, print_table, progress, 
 def audit(*, source: Source = DEMO, json: Json = False) -> int:
     """Carry out `data audit`."""
     context = Context.open()
-    dataset, config = context.dataset(source)
+    dataset, config = context.dataset(source, shown=False)
     if dataset.layout == LAYOUT:
         return _audit_sheet(dataset, config, json=json)
     report = context.audit(dataset)

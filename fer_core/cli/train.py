@@ -48,12 +48,21 @@ if TYPE_CHECKING:
     from fer_core.results.ranking import Place
 
 COLUMNS = (
-    *("system", "recipe", "protocol", "folds", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
+    *(
+        "system",
+        "recipe",
+        "protocol",
+        "folds",
+        "train_accuracy",
+        "val_accuracy",
+        "val_accuracy_interval",
+        "val_accuracy_interval_over",
+    ),
     *("train_loss", "val_loss", "images", "missing_faces", "seconds", "status", "cached", "run_id"),
 )
 PLACES = (
-    *("rank", "title", "val_accuracy", "val_accuracy_interval", "behind", "p", "verdict", "seconds"),
-    "run_id",
+    *("rank", "title", "val_accuracy", "val_accuracy_interval", "val_accuracy_interval_over", "behind", "p"),
+    *("verdict", "seconds", "run_id"),
 )
 
 
@@ -134,7 +143,7 @@ def _plan(
 def _print_meaning(config: RunConfig) -> None:
     chosen = SELECTIONS[config.training.selection] if config.trains_backbone else SELECTIONS["last"]
     print(
-        f"\nValidation accuracy is that of held-out images at each fold's {chosen}, with a 95 % Wilson interval."
+        f"\nValidation accuracy is that of held-out images at each fold's {chosen}, with its 95 % interval."
     )
     print_protocols([config.protocol.name])
     if config.trains_backbone and config.training.optimistic:
@@ -218,8 +227,8 @@ def sweep(
 def _print_places(places: list[Place], config: RunConfig) -> None:
     print_table([place.row() | {"verdict": place.verdict} for place in places], PLACES)
     print(
-        "\nRanked by accuracy on held-out images, with 95 % Wilson intervals. 'Behind' is the first one's lead on the "
-        "same images; within noise: its 95 % interval (paired bootstrap, whole movies where known) holds 0. p is "
+        "\nRanked by accuracy on held-out images, with 95 % intervals. 'Behind' is the first one's lead on the "
+        "same images; within noise: its 95 % interval (of paired differences, over movies where known) holds 0. p is "
         "McNemar's, not corrected for the number of settings. The first of many is first partly by luck."
     )
     if alike := [str(place.rank) for place in places if place.noise]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fer_core.evaluation.metrics import wilson
 from fer_core.faces.crops import RESCUED
 
-from .shares import interval, percent
+from .shares import part_interval, percent
 
 #: Kinds of frames -> the statuses in a run's predictions that they take in.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -26,29 +25,29 @@ UNSURE = ("doubtful", "lost")
 
 @dataclass(frozen=True)
 class FaceShare:
-    """Held-out frames of one kind: how many, and the share that was recognised, with its 95 % Wilson interval."""
+    """Held-out frames of one kind: how many, how many of them right (a mean over seeds), and the interval in words."""
 
     images: int
     right: float
+    interval: str
 
     def __str__(self) -> str:
         if not self.images:
             return "–"
-        bounds = interval(wilson(self.right, self.images))
-        return f"{percent(self.right / self.images)} ({bounds}), {self.images} frames"
+        return f"{percent(self.right / self.images)} ({self.interval}), {self.images} frames"
 
 
 def face_shares(summary: Mapping[str, Any]) -> dict[str, FaceShare]:
     """Return the kinds of frames that a run's summary names, in the order of `KINDS`; none without extraction."""
     found = {}
     for kind, statuses in KINDS.items():
-        parts = [
-            summary.get("by_status", {})[name] for name in statuses if name in summary.get("by_status", {})
-        ]
+        known = summary.get("by_status", {})
+        parts = [known[kind]] if kind in known else [known[name] for name in statuses if name in known]
         images = sum(part["images"] for part in parts)
         if images:
             right = sum(part["images"] * part["accuracy"] for part in parts if part["images"])
-            found[kind] = FaceShare(images, right)
+            own = part_interval(parts[0]) if len(parts) == 1 else "no interval: figures of an older version"
+            found[kind] = FaceShare(images, right, own)
     return found
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from faces_case import Finder, write_faces
 from PIL import Image
 from report_case import Recorder
@@ -225,7 +224,6 @@ def test_a_killed_detection_with_second_looks_goes_on_where_it_stopped(
 
 def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path], tmp_path: Path) -> None:
     """Of photos turned by 85 degrees the detector loses some; turning back by 30 finds the same faces."""
-    torch.set_num_threads(1)
     detector_of = detectors(FacesConfig(), Artifacts(tmp_path), load(device="cpu"))
     won = 0
     for path in [path for path in photos if path.name in ("003_08.jpg", "003_03.jpg")]:
@@ -254,7 +252,6 @@ def test_a_run_rescues_records_and_keeps_apart(
     photos: list[Path], tmp_path: Path, artifacts: Artifacts
 ) -> None:
     """One upright photo and one on its side: with the policy both are found, and the first look is as before."""
-    torch.set_num_threads(1)
     folder = tmp_path / "photos" / "happy"
     folder.mkdir(parents=True)
     path = next(path for path in photos if path.name == "003_08.jpg")

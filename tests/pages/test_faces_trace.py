@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from faces_case import frame_name
 from page_case import press, words
 from streamlit.testing.v1 import AppTest
@@ -26,11 +25,6 @@ Open = Callable[..., AppTest]
 NONE, FOUND = frame_name(0), frame_name(1)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 pytestmark = pytest.mark.usefixtures("config")
 
 
@@ -38,14 +32,15 @@ def test_a_frame_with_no_face_says_where_the_last_candidate_died(opened: Open) -
     app = opened(frame=NONE)
     assert "P-Net gave the best place on any of the 8 scales" in words(app)
     assert "it needs 0.60, so R-Net was given nothing" in words(app)
-    assert app.button_group(key=f"stage-{NONE}").value == "P-Net"
+    assert app.button_group(key=f"stage-{NONE}").value == "Draw"
+    assert "No face can be made out" in words(app)
 
 
 def test_the_stage_is_in_the_url(opened: Open) -> None:
     for written in ("Pyramid", "PYRAMID"):
         app = opened(frame=NONE, stage=written)
         assert app.button_group(key=f"stage-{NONE}").value == "Pyramid"
-    assert "one of Pyramid, P" in opened(frame=NONE, stage="Q-Net").toast[0].value
+    assert "one of Draw, Faces, P" in opened(frame=NONE, stage="Q-Net").toast[0].value
     levels = app.dataframe[0].value
     assert list(levels["Faces of (px)"])[:2] == [20, 28]
     assert len(levels) == 8
@@ -62,7 +57,7 @@ def test_a_chosen_stage_is_kept_in_the_url_and_for_the_next_frame(opened: Open) 
 
 def test_a_found_frame_looks_only_when_asked(opened: Open) -> None:
     assert "P-Net gave" not in words(opened(frame=FOUND))
-    assert "P-Net gave" in words(opened(frame=FOUND, stage="Faces"))
+    assert "P-Net gave" in words(opened(frame=FOUND, stage="P-Net"))
 
 
 def test_thresholds_of_the_url_are_those_of_the_detection(opened: Open) -> None:

@@ -146,22 +146,28 @@ class _Finder:
             raise Unusable("no path")
         if "\0" in text:
             raise Unusable("a path with a zero byte")
-        # Not resolved: a link in the folder may lead anywhere.
-        places = [Path(os.path.normpath(self.root / each)) for each in (text, text.replace("\\", "/"))]
         try:
+            places = [place for each in (text, text.replace("\\", "/")) if (place := self._below(each))]
+            if not places:
+                raise Unusable("outside the CSV's folder")
             place = next((place for place in places if place.exists()), None)
             place = place or self._otherwise_composed(places[-1]) or places[-1]
-            if not place.is_relative_to(self.root):
-                raise Unusable("outside the CSV's folder")
             if not place.is_file():
                 raise Unusable("a folder or special file" if place.exists() else "no such file")
         except OSError as error:  # a name too long, a folder that may not be entered
             raise Unusable(f"can't be found: {error.strerror}") from error
         return place.relative_to(self.root).as_posix()
 
+    def _below(self, text: str) -> Path | None:
+        """Return the place that a path means, None outside of the root. Not resolved: a link may lead anywhere."""
+        path = Path(os.path.normpath(text))
+        if path.is_absolute():
+            path = Path(os.path.relpath(path, os.path.normpath(self.root)))
+        return None if path.parts[:1] == ("..",) else self.root / path
+
     def _otherwise_composed(self, place: Path) -> Path | None:
         """Return the file whose name has the same letters, an é being one character or two (NFC, NFD)."""
-        if not place.is_relative_to(self.root) or place.as_posix().isascii():
+        if place.as_posix().isascii():
             return None
         found = self.root
         for part in place.relative_to(self.root).parts:

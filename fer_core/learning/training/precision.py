@@ -104,7 +104,7 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
         return
     rounds = precision.used == "tf32"
     with _SWITCH:
-        _SWITCH.wait_for(lambda: not _users or _rounding() == rounds)
+        _SWITCH.wait_for(lambda: not _users or torch.backends.cudnn.allow_tf32 == rounds)
         _users.append(rounds)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounds
     try:
@@ -115,7 +115,3 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
             if not _users:
                 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
             _SWITCH.notify_all()
-
-
-def _rounding() -> bool:
-    return bool(torch.backends.cudnn.allow_tf32)

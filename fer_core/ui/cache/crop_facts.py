@@ -67,6 +67,11 @@ class CropFacts:
         return list(self.failed["name"])
 
     @cached_property
+    def names(self) -> list[str]:
+        """The names of all frames, sorted."""
+        return sorted(self.crops.table["name"])
+
+    @cached_property
     def lost_names(self) -> list[str]:
         """The names of the readable frames with no face at all."""
         return list(self.crops.table["name"][self.crops.table["status"] == "none"])

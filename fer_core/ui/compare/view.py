@@ -22,7 +22,7 @@ from fer_core.ui.parts.url import one_of, page
 from fer_core.ui.parts.widgets import runs_dataframe
 
 COLUMNS = (
-    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "training"),
+    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "over", "training"),
     *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
 )
 #: Runs drawn at a time.
@@ -74,9 +74,10 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     )
     figure.figure(resources.chart(charts.accuracy_intervals, drawn), lambda: run_table(runs), "all-runs")
     st.caption(
-        "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
-        f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
-        "it is in each run. Open marks leak: their accuracy is optimistic. Colour and shape tell the system. "
+        "Accuracy on held-out images after the last epoch, with 95 % intervals: over movies or persons where they are "
+        "known, since frames of one resemble each other, else over images (Wilson); with too few movies none is "
+        f"drawn. The dashed line is chance (1/{len(CLASSES)}). Open marks leak: their accuracy is optimistic. Colour "
+        "and shape tell the system. "
         "An SVM has no count of trained parameters."
     )
 

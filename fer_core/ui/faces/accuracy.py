@@ -45,7 +45,7 @@ def found_accuracy(lab: Lab) -> None:
         alt=f"Accuracy by how the face was had in {len(rows)} runs",
     )
     st.caption(
-        "Held-out accuracy after the last epoch with its 95 % Wilson interval, and the number of frames. A few "
+        "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
         "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
         "what cutting a face gains. For that, train with and without extraction."
     )

@@ -26,7 +26,7 @@ from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import settings
-from .pictures import frame_links
+from .filters import frame_links
 from .settings import TRY
 
 #: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each

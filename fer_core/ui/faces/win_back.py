@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from fer_core.config.run import CLASSES, RESCUES, FacesConfig, RunConfig
@@ -15,7 +17,8 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels.trace import outlined
 from fer_core.ui.parts.gallery import encode
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.device import computing
+from fer_core.ui.shell.setup import Lab, errors_shown
 
 from .settings import take
 
@@ -54,6 +57,7 @@ def offer(lab: Lab, config: RunConfig, facts: CropFacts) -> None:
 
 
 @st.fragment
+@errors_shown("Faces")
 def _panel(lab: Lab, config: RunConfig, lost: list[str]) -> None:
     head, close = st.columns([6, 1], vertical_alignment="center")
     head.markdown("#### Win back lost faces")
@@ -70,9 +74,9 @@ def _panel(lab: Lab, config: RunConfig, lost: list[str]) -> None:
     )
     looks = tuple(name for name in RESCUES if name in chosen)
     faces = config.faces.model_copy(update={"rescue": looks, "turned_down": ""})
-    place, found = st.empty(), {}
+    place, found, turn = st.empty(), {}, partial(computing, lab, 0)
     for done, name in enumerate(lost, start=1):
-        if again := resources.second_look(lab.source, config.data.fingerprint, name, faces):
+        if again := resources.second_look(lab.source, config.data.fingerprint, name, faces, turn):
             found[name] = again
         place.progress(done / len(lost), text=f"{done} of {len(lost)} frames looked at")
     place.empty()

@@ -12,6 +12,7 @@ from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics.two_sets import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import part_words
 from fer_core.results.trust import calibration_words, reliability_tables
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import retry
@@ -24,7 +25,6 @@ from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
     honesty,
-    interval,
     percent,
     protocol_note,
     run_status,
@@ -112,10 +112,7 @@ def two_sets_figures(run: StoredRun) -> None:
     if found is None:
         return
     st.markdown("**Two-set SPI: the mean of both sets**")
-    parts = [
-        f"{one['tested']}: {percent(one['accuracy'])} ({interval(one['interval'])}, {one['images']} images)"
-        for one in found["sets"]
-    ]
+    parts = [f"{one['tested']}: {part_words(one)}, {one['images']} images" for one in found["sets"]]
     st.caption(f"Accuracy {percent(found['accuracy'])}; {'; '.join(parts)}. Each set counts half.")
     _per_class(found, "Classwise figures, the means over both sets")
 
@@ -138,7 +135,7 @@ def _calibration(run: StoredRun) -> None:
     downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
     st.caption(
         f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "
-        "the model is too sure of itself. Bars: 95 % Wilson intervals."
+        "the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are known and enough."
     )
     if run.config.trains_backbone and scaled is None:
         st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")

@@ -58,6 +58,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
                 "Verdict": place.verdict,
                 "Validation": 100 * row["val_accuracy"],
                 "95 % interval": interval(row["val_accuracy_interval"]),
+                "Over": row["val_accuracy_interval_over"],
                 "Behind the first": None if place.difference is None else 100 * place.difference,
                 "Its interval": interval(place.interval).removesuffix(" %"),
                 "p": p_value(place.p),
@@ -75,9 +76,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
             "Behind the first": st.column_config.NumberColumn(
                 "Behind the first", format="%.1f points", help="The first one's lead on the same images"
             ),
-            "Its interval": st.column_config.TextColumn(
-                "Its interval", help="95 %, paired bootstrap, by whole movies or persons where known"
-            ),
+            "Its interval": st.column_config.TextColumn("Its interval", help="95 %, of paired differences"),
             "p": st.column_config.TextColumn("p", help="McNemar's exact test, not corrected"),
         },
         placeholder="–",

@@ -37,11 +37,6 @@ from fer_core.storage.store import Store
 CONFIG = FineTuneConfig(epochs=1, jittered=3, negatives=4, most=4)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def dataset(generated: Path) -> Dataset:
     whole = open_dataset(generated)

@@ -17,7 +17,6 @@ from training_case import (
     PlainFold,
     crops_and_labels,
     fit,
-    one_thread,
     outcome,
     run_config,
     small_chain,
@@ -44,13 +43,6 @@ from fer_core.learning.networks.transfer import (
 from fer_core.learning.reporting import FoldResult
 from fer_core.learning.training.loop import train
 from fer_core.learning.training.sampling import cut_batches, draw_order
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
-
 
 VGG16 = BUILDERS["vgg16"]
 

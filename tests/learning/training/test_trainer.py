@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from training_case import (
     crops_and_labels,
     fit,
-    one_thread,
     outcome,
     run_config,
     small_chain,
@@ -53,12 +52,6 @@ EVERYTHING = GRADUAL | {
     "calibrate": True,
     "flip_at_test": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.mark.parametrize("n", [1, 2])

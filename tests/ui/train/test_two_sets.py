@@ -14,7 +14,7 @@ def page() -> None:
     from fer_core.ui.train.run import two_sets_figures
 
     labels, guesses = np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0])
-    found = two_sets(labels, guesses, np.array([0, 0, 1, 1]), np.zeros(4, int))
+    found = two_sets(labels, guesses, np.array([0, 0, 1, 1]), np.zeros(4, int), [""] * 4, list("abcd"))
     two_sets_figures(SimpleNamespace(summary={"two_sets": found}))  # type: ignore[arg-type]
     two_sets_figures(SimpleNamespace(summary={}))  # type: ignore[arg-type]
 

@@ -303,6 +303,7 @@ def test_a_wrong_map_is_seen_at_a_glance(tmp_path: Path) -> None:
         (tmp_path / code).mkdir()
         (tmp_path / code / f"{name}.png").write_bytes(png(int(code)))
     shown = list(understood(open_dataset(tmp_path, reading=Reading(label_map="rafdb"))).lines())
+    assert "labels by the map rafdb" in shown
     assert "  1 = surprise: 1, such as 1/surprise.png" in shown
     wrong = list(understood(open_dataset(tmp_path, reading=Reading(label_map="ours"))).lines())
     assert "  1 = disgust: 1, such as 1/surprise.png" in wrong
