@@ -20,8 +20,8 @@ from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import UNSURE_BELOW, face_table, file_name, jpeg
 from fer_core.prediction.answers import annotated as boxed
 from fer_core.prediction.uploads import Refusal, Upload, read, unfold
-from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
+from fer_core.storage.values import defused_table
 from fer_core.storage.zips import is_zip
 
 from .context import Context
@@ -126,7 +126,7 @@ def keeping(
             with replacing(csv) as file:
                 table = defused_table(pd.concat(tables[1:] or tables))
                 file.write_text(table.to_csv(index=False), encoding="utf-8")
-        if ended or not json:
+        if ended or (rows and not json):
             answer(json, rows, _print)
 
 
@@ -156,7 +156,7 @@ def _images(named: list[Path]) -> Iterator[tuple[Upload | Refusal, int]]:
     for path in named:
         problems: list[Problem] = []
         paths += [each for _, each in walk(path, problems)] if path.is_dir() else [path]
-        yield from ((Refusal(str(path / one.name), one.reason), len(problems)) for one in problems)
+        yield from ((Refusal(readable(str(path / one.name)), one.reason), len(problems)) for one in problems)
     for path in paths:
         try:
             with opened(path) as file:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fer_core.errors import DataError
-from fer_core.storage.spreadsheets import armed, defused
-from fer_core.storage.values import line_problem, moment_problem
+from fer_core.storage.values import armed, defused, line_problem, moment_problem
 
 from .crops import Box
 

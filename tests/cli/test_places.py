@@ -140,12 +140,14 @@ def test_files_of_any_name_are_predicted(
     path = odd(tmp_path, ".png")
     shutil.copy(next(generated.glob("*/*.png")), path)
     table, boxed = tmp_path / os.fsdecode(ODD + b".csv"), tmp_path / os.fsdecode(ODD)
-    given = [str(tmp_path), "--csv", str(table), "--annotated", str(boxed)]
+    given = [str(path), "--csv", str(table), "--annotated", str(boxed)]
     assert main(["predict", *given, "--run", run_id]) == 0
     assert "caf\N{REPLACEMENT CHARACTER}.png" in capsys.readouterr().out
     assert main(["predict", *given, "--run", run_id, "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 2
+    assert len(json.loads(capsys.readouterr().out)) == 1
     assert pd.read_csv(table)["image"].str.endswith("caf\N{REPLACEMENT CHARACTER}.png").any()
+    assert main(["predict", str(tmp_path), "--run", run_id]) == 1
+    assert "caf\N{REPLACEMENT CHARACTER}.png: its name is not valid UTF-8" in capsys.readouterr().out
     assert main(["report", "--run", run_id, "-o", str(boxed / os.fsdecode(ODD + b".html"))]) == 0
 
 

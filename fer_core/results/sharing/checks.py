@@ -175,10 +175,10 @@ def check_summary(
     )
     if not found.pop("images") <= given["images"] <= MOST_ROWS["predictions"]:  # those never held out too
         raise DataError("A run's images must be at least those held out", got=given["images"])
-    said = guesses(pd.DataFrame(values, columns=list(PROBABILITIES)))
-    fold, seed, group, name = ([one[key] for one in predictions] for key in ("fold", "seed", "group", "name"))
     if config.protocol.name == "spi":
-        found["two_sets"] = two_sets([one["label"] for one in predictions], said, fold, seed, group, name)
+        said = guesses(pd.DataFrame(values, columns=list(PROBABILITIES)))
+        columns = ([one[key] for one in predictions] for key in ("fold", "seed", "group", "name"))
+        found["two_sets"] = two_sets([one["label"] for one in predictions], said, *columns)
     found = jsonable(found)
     for name, value in found.items():
         if not ("interval" in name or _same(given.get(name), value)):
