@@ -6,6 +6,8 @@ error. Exit codes: 0 done, 1 a run failed or was cancelled, 2 the request can't 
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from fer_core import __version__
-from fer_core.errors import FerError
+from fer_core.errors import FerError, StoreError
 
 app = App(
     name="python -m fer_core",
@@ -65,6 +67,17 @@ COMMANDS = (
     ("reproduce", "paper:reproduce", "Run the grid of the paper's tables 2 and 3 beside its figures."),
     ("compare", "runs:compare", "List what has been run, best first; or run what the paper compares."),
     ("predict", "predict:predict", "Find faces in images and classify them."),
+    (
+        "predictions",
+        "share:predictions",
+        "Write a run's held-out predictions, a row an image, fold and seed, as .csv or .parquet.",
+    ),
+    ("splits", "share:splits", "Write which images each fold of a run trained and was judged on."),
+    (
+        "features",
+        "share:features",
+        "Write what enters the head of each of a run's networks, a row an image.",
+    ),
     ("report", "share:report", "Write a finished run as one HTML file that needs no network."),
     ("export", "share:export", "Write a finished run as a zip that another installation imports."),
     (
@@ -73,6 +86,11 @@ COMMANDS = (
         "Write a run's networks as safetensors and ONNX, with a model card.",
     ),
     ("import", "share:take_in", "Take in a run that another installation exported."),
+    (
+        "check",
+        "serve:check",
+        "Compare all artifacts with their SHA-256 sums and say how what is damaged is had again.",
+    ),
     (
         "clean",
         "serve:clean",
@@ -95,10 +113,16 @@ for place, (words, function, text) in enumerate(COMMANDS):
     group, _, name = words.rpartition(" ")
     (app[group] if group else app).command(f"fer_core.cli.{function}", name=name, help=text, sort_key=place)
 
+#: What the disk and its permissions are to blame for.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name need not be a text
     try:
         code = app(given)
     except CycloptsError as error:
@@ -113,6 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except UnicodeEncodeError as error:
+        return _refuse(StoreError("What is stored must be valid UTF-8", got=ascii(error.object[:200])), given)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        return _refuse(StoreError("There must be room and permission to write", got=str(error)), given)
     if code is None:  # help or the version was printed: asked for, or because no command was named
         return 0 if {"--help", "-h", "--version"} & set(given) else 2
     return code

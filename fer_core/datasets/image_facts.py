@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fer_core.errors import DataError
@@ -13,6 +13,8 @@ from .base import Sample
 from .bounds import MAX_BYTES
 from .file_records import file_records
 from .images import decode, os_reason
+from .pictures.look_alikes import look
+from .pictures.parts import file_of, part_of, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class ImageFacts:
         mode: Pillow's mode as stored ('RGB', 'P', 'I;16' ...); '' where unreadable.
         reason: why it can't be used, or None.
         sha256: of the file's bytes, hex; '' where they could not be read.
+        look: its difference hash (`look_alikes`), hex; '' where unreadable.
     """
 
     width: int
@@ -31,23 +34,25 @@ class ImageFacts:
     mode: str
     reason: str | None
     sha256: str
+    look: str = field(default="", compare=False)
 
 
 def inspect(path: Path) -> ImageFacts:
     """Decode a file once and return what is known of it; never raises for a bad file."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        part = part_of(path)
+        if (part.length if part and not part.box else file_of(path).stat().st_size) > MAX_BYTES:
             return ImageFacts(0, 0, "", f"larger than {MAX_BYTES // 2**20} MB", "")
-        data = path.read_bytes()
+        data = stored(path)
     except OSError as error:
         return ImageFacts(0, 0, "", os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        found = decode(data)
+        found = decode(path if part else data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
     height, width = found.pixels.shape[:2]
-    return ImageFacts(width, height, found.mode, None, sha256)
+    return ImageFacts(width, height, found.mode, None, sha256, look(found.pixels))
 
 
 def inspect_all(
@@ -69,7 +74,7 @@ def inspect_all(
     records = file_records(
         samples,
         lambda path: asdict(inspect(path)),
-        needs=("sha256", "width"),
+        needs=("sha256", "look"),
         cache=cache,
         progress=progress,
     )

@@ -10,10 +10,12 @@ import pandas as pd
 from fer_core.config.comparators import SvmConfig
 from fer_core.evaluation.metrics import apply_temperature, reliability
 from fer_core.evaluation.metrics.calibration import TEMPERATURES
+from fer_core.evaluation.metrics.intervals import MIN_SEEDS
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
-from .shares import interval, percent
+from .face_shares import at_most, face_shares
+from .shares import accuracy_interval, interval, p_value, percent
 
 
 def detector_leak(summary: Mapping[str, Any]) -> str:
@@ -32,7 +34,8 @@ def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.Da
     """
     probabilities = probabilities_of(predictions)
     labels = predictions["label"].to_numpy()
-    table = reliability(probabilities, labels)
+    images = list(predictions["group"]), list(predictions["name"])
+    table = reliability(probabilities, labels, *images)
     if "temperatures" not in run.summary:
         return table, None
     parts = list(zip(predictions["seed"], predictions["fold"], strict=True))
@@ -46,13 +49,14 @@ def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.Da
     for network, temperature in temperatures.items():
         rows = [part == network for part in parts]
         scaled[rows] = apply_temperature(probabilities[rows], temperature)
-    return table, reliability(scaled, labels)
+    return table, reliability(scaled, labels, *images)
 
 
 def calibration_words(run: StoredRun) -> str:
     """Return what a run's calibration figures are of, in a sentence or two."""
     figures, model = run.summary, run.config.model
     text = f"Expected calibration error {percent(figures['ece'])} over {figures['validated']} held-out images"
+    text += " (mean of the seeds)" if len(run.config.protocol.seeds) > 1 else ""
     if "calibrated" not in figures:
         if isinstance(model, SvmConfig):
             return f"{text}; the SVM's temperatures were fitted inside the training part of each fold."
@@ -65,38 +69,35 @@ def calibration_words(run: StoredRun) -> str:
         between += (
             f" ({most:g} is the most that is tried: on the inner split confidence said next to nothing)"
         )
+    after = figures["calibrated"]["ece"]
+    worse = "" if after < figures["ece"] else " It did not help: the error is no smaller than without."
     return (
-        f"{text} as the networks give them, {percent(figures['calibrated']['ece'])} after temperatures of {between}, "
-        "each fitted on its fold's inner split. A temperature above 1 softens; which class comes first stays."
+        f"{text} as the networks give them, {percent(after)} after temperatures of {between}, each fitted on its "
+        f"fold's inner split.{worse} A temperature above 1 softens; which class comes first stays."
     )
 
 
 def against(what: str, lead: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a row on a lead over a named other on the same images: interval, McNemar's p, and whether it is noise."""
-    bounds = lead["interval"]
-    if None in bounds:
-        words = "no interval: all images are of one movie or person"
-    else:
-        noise = "within noise" if bounds[0] <= 0 <= bounds[1] else "more than noise"
-        words = f"95 % from {100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}: {noise}"
+    """Return a row on a lead over a named other on the same images (`ranking.lead`), and whether it is noise."""
+    low, high = lead["lead_interval"]
+    words = lead["lead_interval_over"]
+    if low is not None and low == low:
+        noise = "within noise" if low <= 0 <= high else "more than noise"
+        words = f"95 % from {100 * low:+.1f} to {100 * high:+.1f} over {words}: {noise}"
     return (
         f"{what}, {lead['name']}",
-        f"{100 * lead['lead']:+.1f} points ({words}; McNemar's p {lead['p']:.3f})",
+        f"{100 * lead['lead']:+.1f} points ({words}; McNemar's p {p_value(lead['p'])})",
     )
 
 
 def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     """Return (what, figure) rows of a finished run: how far its accuracy can be trusted."""
     figures = run.summary
-    rows = [("Interval over images (Wilson)", interval(figures["val_accuracy_interval"]))]
-    rows.append(
-        (
-            f"Interval over {figures['groups']} movies or persons",
-            interval(figures["val_accuracy_group_interval"]),
-        )
-    )
+    rows = [("95 % interval", accuracy_interval(figures))]
     if len(figures["seeds"]) > 1:
-        rows.append(("Interval over seeds", interval(figures["val_accuracy_seed_interval"])))
+        rows.append(("Accuracy by seed", ", ".join(map(percent, figures["accuracy_by_seed"]))))
+    if len(figures["seeds"]) >= MIN_SEEDS:
+        rows.append(("Interval over seeds, of these images", interval(figures["val_accuracy_seed_interval"])))
     leakage = figures["leakage"]
     rows.append(("Validation images whose shot is in training too", percent(leakage["clip"])))
     rows.append(("Validation images whose movie or person is in training too", percent(leakage["group"])))
@@ -108,15 +109,11 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
         rows.append(against("The vote's lead on its best member", figures["vote"]))
     if "untrained" in figures:
         rows.append(against("What training added", figures["untrained"]))
-    for name, text in (("found", "with a face"), ("not_found", "with no face")):
-        part = figures[name]
-        if part["images"] and figures["missing_faces"] is not None:
-            rows.append(
-                (
-                    f"Accuracy on the {part['images']} frames {text}",
-                    f"{percent(part['accuracy'])} ({interval(part['interval'])})",
-                )
-            )
+    for kind, share in face_shares(figures).items():
+        rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
+    gain = at_most(figures)
+    if gain is not None:
+        rows.append(("A perfect face detector could add at most", f"{gain:.1f} points"))
     rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
     rows.append(("Calibration error (ECE)", percent(figures["ece"])))
     if "calibrated" in figures:

@@ -135,9 +135,10 @@ def test_a_vote_is_held_to_its_best_member_and_recalled(store: Store, tmp_path: 
     found = vote(store, artifacts, runs)
     told = found.summary["vote"]
     best = max(runs, key=lambda run: run.summary["val_accuracy"])
-    assert told["best"] == best.id
-    lead, interval, _ = paired(store.predictions(best.id), store.predictions(found.id))
-    assert (told["lead"], told["interval"]) == (pytest.approx(lead), pytest.approx(list(interval)))
+    assert told["run"] == best.id
+    gain, _ = paired(store.predictions(best.id), store.predictions(found.id))
+    lead = gain.value
+    assert (told["lead"], told["lead_interval"]) == (pytest.approx(lead), pytest.approx(list(gain.interval)))
     assert found.summary["val_accuracy"] - best.summary["val_accuracy"] == pytest.approx(lead)
     (row,) = [text for what, text in trust_rows(found) if what.startswith("The vote's lead")]
     assert f"{100 * lead:+.1f} points" in row

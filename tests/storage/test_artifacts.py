@@ -19,13 +19,9 @@ import pytest
 from fer_core import ROOT
 from fer_core.errors import Cancelled, NotFoundError, StoreError
 from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.sums import SUMS
 
 KEY = "0123456789abcdef"
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path) -> Artifacts:
-    return Artifacts(tmp_path / "artifacts")
 
 
 def write(text: str = "done") -> Callable[[Path], None]:
@@ -81,15 +77,11 @@ def test_a_failed_build_leaves_nothing_and_can_be_repeated(
 
     with pytest.raises(type(error)):
         artifacts.ensure("crops", KEY, {}, fail)
+    with pytest.raises(TypeError):
+        artifacts.ensure("crops", KEY, {"no JSON": object()}, write())
     assert left(artifacts) == []
     folder = artifacts.ensure("crops", KEY, {}, write())
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.txt"]
-
-
-def test_a_config_that_is_no_json_leaves_nothing(artifacts: Artifacts) -> None:
-    with pytest.raises(TypeError):
-        artifacts.ensure("crops", KEY, {"bad": object()}, write())
-    assert left(artifacts) == []
+    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "config.json", "data.txt"]
 
 
 def test_resuming_goes_on_with_what_is_there(artifacts: Artifacts) -> None:
@@ -221,7 +213,7 @@ def test_a_killed_writer_frees_the_key_and_leaves_nothing_that_looks_done(artifa
     assert not artifacts.has("crops", KEY)
     assert f".{KEY}.partial" in left(artifacts)
     folder = artifacts.ensure("crops", KEY, {}, write())
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "config.json", "data.txt"]
     assert left(artifacts) == [KEY, other]
 
 

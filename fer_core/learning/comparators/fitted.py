@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -50,18 +50,17 @@ def read_folds(folder: Path) -> tuple[list[FoldResult], list[str]]:
                     fold=note["fold"],
                     indices=arrays[f"{number}.indices"],
                     probabilities=arrays[f"{number}.probabilities"],
-                    epochs=tuple(_record(fields) for fields in note["epochs"]),
+                    epochs=tuple(
+                        (BdnnEpoch if "train_reverse_loss" in fields else EpochRecord)(**fields)
+                        for fields in note["epochs"]
+                    ),
                     note=note["note"],
                     **{name: arrays[f"{number}.{name}"] for name in OPTIONAL if f"{number}.{name}" in arrays},
                 )
                 for number, note in enumerate(notes)
             ]
             return folds, arrays["names"].tolist()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, BadZipFile) as error:
         raise StoreError(
             "a run's folds must be readable", got=f"{folder.name}: {error}", fix="Run it again"
         ) from error
-
-
-def _record(fields: dict[str, Any]) -> EpochRecord:
-    return BdnnEpoch(**fields) if "train_reverse_loss" in fields else EpochRecord(**fields)

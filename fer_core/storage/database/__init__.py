@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from fer_core.errors import StoreError
@@ -18,10 +18,18 @@ from fer_core.storage.migrations import REVISIONS, migrate, version
 from .postgresql import Postgresql
 from .sqlite import Sqlite
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 T = TypeVar("T")
 
 #: By the start of a URL; the two classes have the same attributes and methods.
 BACKENDS: dict[str, type[Sqlite | Postgresql]] = {"sqlite": Sqlite, "postgresql": Postgresql}
+
+DAMAGED = "The database must be whole and writable"
+RESTORE = (
+    "Correct its permissions, or put a copy of it back; `sqlite3 FILE .recover` saves what can still be read"
+)
 
 
 class StoreBusyError(StoreError):
@@ -92,9 +100,7 @@ class Database:
             with self._backend.reading.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            if not self._backend.passing(error):
-                raise
-            raise self._busy(error, "The database must answer") from error
+            raise self._explained(error, "The database must answer") from error
 
     def write(self, work: Callable[[Connection], T], *, by_row: bool = False) -> T:
         """Run `work(connection)` as one transaction, again from its start while the database is busy.
@@ -120,21 +126,38 @@ class Database:
 
         return self._retry(once)
 
+    def frame(self, query: str, values: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Return what a query finds as a table, a column for each of its."""
+        import pandas as pd
+
+        with self.read() as connection:
+            result = connection.execute(text(query), values)
+            return pd.DataFrame(result.all(), columns=list(result.keys()))
+
     def _retry(self, work: Callable[[], T]) -> T:
         give_up, pause = time.monotonic() + self.patience, 0.01
         while True:
             try:
                 return work()
             except DBAPIError as error:
-                if not self._backend.passing(error):
-                    raise
-                if time.monotonic() + pause > give_up:
-                    raise self._busy(error, "The database must be writable") from error
+                if not self._backend.passing(error) or time.monotonic() + pause > give_up:
+                    raise self._explained(error, "The database must be writable") from error
             time.sleep(pause * random.uniform(0.5, 1.0))  # so that processes do not retry in step
             pause = min(2 * pause, 1.0)
 
-    def _busy(self, error: DBAPIError, rule: str) -> StoreBusyError:
-        return StoreBusyError(rule, got=str(error.orig).strip(), fix=self._backend.busy_fix)
+    def check(self) -> None:
+        """Read the whole database. Raises StoreError where it is damaged."""
+        with self.read() as connection:
+            if problem := self._backend.problem(connection):
+                raise StoreError(DAMAGED, got=f"{self} ({problem})", fix=RESTORE)
+
+    def _explained(self, error: DBAPIError, rule: str) -> Exception:
+        """Return an error that says what to do, or the error itself where it is none of the surroundings."""
+        if self._backend.passing(error):
+            return StoreBusyError(rule, got=str(error.orig).strip(), fix=self._backend.busy_fix)
+        if self._backend.damaged(error):
+            return StoreError(DAMAGED, got=f"{self} ({str(error.orig).strip()})", fix=RESTORE)
+        return error
 
 
 def _url(where: Path | str) -> URL:
