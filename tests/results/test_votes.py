@@ -24,6 +24,7 @@ from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
 
 IMAGES, SEEDS = 84, (0, 1)
+NO_GROUPS = {"group": None, "group_known": 0.0, "detector": None}
 NAMES = [f"{place:02d}.png" for place in range(IMAGES)]
 LABELS = np.arange(IMAGES) % 7
 UNSEEN = {"model": RecogniserConfig(), "protocol": ProtocolConfig(name="unseen")}
@@ -72,7 +73,7 @@ def finished(
         "unreadable": 0,
         "missing_faces": 0,
     }
-    figures |= {"leakage": {"image": 0.0, "clip": 0.1 * noise, "group": None}, "folds": folds, "trainable": 5}
+    figures |= {"leakage": {"image": 0.0, "clip": 0.1 * noise, **NO_GROUPS}, "folds": folds, "trainable": 5}
     row = {"created": 1.0, "finished": 2.0, "seconds": 1.0, "extra": {}, "environment": {}}
     records = jsonable(table.to_dict("records"))
     adopt(
@@ -106,7 +107,7 @@ def test_a_plain_vote_is_the_mean_in_every_seed(store: Store, tmp_path: Path) ->
         assert np.allclose([getattr(row, name) for name in COLUMNS], mean, atol=1e-6)
         assert (row.fold, row.label) == (each[0]["fold"], each[0]["label"])
     assert (found.protocol, found.summary["folds"], found.summary["trainable"]) == ("group", 3, 15)
-    assert found.summary["leakage"] == {"image": 0.0, "clip": pytest.approx(0.3), "group": None}
+    assert found.summary["leakage"] == {"image": 0.0, "clip": pytest.approx(0.3), **NO_GROUPS}
 
 
 def test_a_temperature_is_fitted_on_the_other_folds_alone(store: Store, tmp_path: Path) -> None:
