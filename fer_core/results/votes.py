@@ -17,7 +17,7 @@ import pandas as pd
 from fer_core.config.recognition import VoteConfig
 from fer_core.config.run import ProtocolConfig, RunConfig, parse
 from fer_core.errors import ConfigError, DataError
-from fer_core.evaluation.metrics import apply_temperature, fit_temperature, paired, summary
+from fer_core.evaluation.metrics import apply_temperature, fit_temperature, summary
 from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, probabilities_of
 from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.learning.comparators.fitted import write_folds
@@ -28,7 +28,7 @@ from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
 
-from .ranking import mcnemar_p
+from .ranking import lead
 from .rows import title
 
 ROW = ["seed", "fold", "name"]
@@ -67,7 +67,7 @@ def vote(
     mean = np.mean(voices, axis=0).astype(np.float32)
     predictions = tables[0].assign(**as_columns(mean))
     figures = _figures(ordered, predictions, config)
-    figures["vote"] = {"temperatures": temperatures, **_against_best(ordered, tables, predictions)}
+    figures["vote"] = {"temperatures": temperatures} | _against_best(ordered, tables, predictions)
     artifacts.ensure(
         "runs",
         config.key(),
@@ -188,15 +188,7 @@ def _against_best(
     Which member is best is told by the same frames, so the lead is a little pessimistic.
     """
     place = max(range(len(members)), key=lambda index: members[index].summary["val_accuracy"])
-    lead, _ = paired(tables[place], predictions)
-    p = mcnemar_p(tables[place], predictions)
-    return {
-        "best": members[place].id,
-        "name": title(members[place]),
-        "lead": lead.value,
-        "interval": list(lead.interval),
-        "p": p,
-    }
+    return lead(members[place], tables[place], predictions)
 
 
 def _folds(predictions: pd.DataFrame) -> tuple[list[FoldResult], list[str]]:

@@ -24,6 +24,7 @@ from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
 
 IMAGES, SEEDS = 84, (0, 1)
+NO_GROUPS = {"group": None, "group_known": 0.0, "detector": None}
 NAMES = [f"{place:02d}.png" for place in range(IMAGES)]
 LABELS = np.arange(IMAGES) % 7
 UNSEEN = {"model": RecogniserConfig(), "protocol": ProtocolConfig(name="unseen")}
@@ -72,11 +73,7 @@ def finished(
         "unreadable": 0,
         "missing_faces": 0,
     }
-    figures |= {
-        "leakage": {"image": 0.0, "clip": 0.1 * noise, "group": None, "group_known": 0.0, "detector": None},
-        "folds": folds,
-        "trainable": 5,
-    }
+    figures |= {"leakage": {"image": 0.0, "clip": 0.1 * noise, **NO_GROUPS}, "folds": folds, "trainable": 5}
     row = {"created": 1.0, "finished": 2.0, "seconds": 1.0, "extra": {}, "environment": {}}
     records = jsonable(table.to_dict("records"))
     adopt(
@@ -110,12 +107,7 @@ def test_a_plain_vote_is_the_mean_in_every_seed(store: Store, tmp_path: Path) ->
         assert np.allclose([getattr(row, name) for name in COLUMNS], mean, atol=1e-6)
         assert (row.fold, row.label) == (each[0]["fold"], each[0]["label"])
     assert (found.protocol, found.summary["folds"], found.summary["trainable"]) == ("group", 3, 15)
-    assert found.summary["leakage"] == {
-        "image": 0.0,
-        "clip": pytest.approx(0.3),
-        "group": None,
-        "group_known": 0.0,
-    }
+    assert found.summary["leakage"] == {"image": 0.0, "clip": pytest.approx(0.3), **NO_GROUPS}
 
 
 def test_a_temperature_is_fitted_on_the_other_folds_alone(store: Store, tmp_path: Path) -> None:
@@ -144,12 +136,13 @@ def test_a_vote_is_held_to_its_best_member_and_recalled(store: Store, tmp_path: 
     found = vote(store, artifacts, runs)
     told = found.summary["vote"]
     best = max(runs, key=lambda run: run.summary["val_accuracy"])
-    assert told["best"] == best.id
-    gap, _ = paired(store.predictions(best.id), store.predictions(found.id))
-    assert (told["lead"], told["interval"]) == (pytest.approx(gap.value), pytest.approx(list(gap.interval)))
-    assert found.summary["val_accuracy"] - best.summary["val_accuracy"] == pytest.approx(gap.value)
+    assert told["run"] == best.id
+    gain, _ = paired(store.predictions(best.id), store.predictions(found.id))
+    lead = gain.value
+    assert (told["lead"], told["lead_interval"]) == (pytest.approx(lead), pytest.approx(list(gain.interval)))
+    assert found.summary["val_accuracy"] - best.summary["val_accuracy"] == pytest.approx(lead)
     (row,) = [text for what, text in trust_rows(found) if what.startswith("The vote's lead")]
-    assert f"{100 * gap.value:+.1f} points" in row
+    assert f"{100 * lead:+.1f} points" in row
     assert vote(store, artifacts, runs[::-1]).finished == found.finished
     assert len(store.runs(status=["done"])) == 4
 
