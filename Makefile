@@ -7,7 +7,7 @@ LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annot
 export PYTHON TORCH
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench screenshots clean
+.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench gpu-check screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,7 +40,10 @@ lint: install-dev  ## style, types
 	$(BIN)/mypy
 
 bench: install-dev  ## print the benchmark tables
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+gpu-check: install-dev  ## on a GPU host: are faces, activations and answers the CPU's, do bits repeat, how fast
+	$(BIN)/python benchmarks/gpu_check.py
 
 screenshots: install-dev  ## render every page for the README, in light and dark
 	$(BIN)/python tests/browser/screenshots.py

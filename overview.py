@@ -25,6 +25,8 @@ with setup("Overview") as lab:
         left, right = st.columns([3, 2], gap="large")
         with left:
             overview.classes(dataset)
+            samples = resources.class_samples(lab.source, data.fingerprint)
+            overview.how_it_was_read(report.understood, samples)
         with right:
             overview.findings(report)
 

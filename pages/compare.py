@@ -5,7 +5,7 @@ import streamlit as st
 from fer_core.ui.cache import resources
 from fer_core.ui.compare import leaks, pair, paper, prototypes
 from fer_core.ui.compare import view as compare_view
-from fer_core.ui.parts.url import linked, stop
+from fer_core.ui.parts.url import one_of, stop
 from fer_core.ui.parts.widgets import empty, generated_note
 from fer_core.ui.shell.setup import setup
 
@@ -20,11 +20,9 @@ with setup("Compare") as lab:
         st.caption(f"Of this data set's runs the newest {len(runs):,} are compared.")
     view = st.segmented_control(
         "View",
-        VIEWS,
+        **one_of("view", VIEWS),
         default=VIEWS[0],
         required=True,
-        key=linked("view", VIEWS),
-        bind="query-params",
         label_visibility="collapsed",
     )
     if view == "Paper":

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
-from fer_core.ui.faces import boxes
+from fer_core.ui.faces import boxes, win_back
 from fer_core.ui.faces import view as faces_view
 from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
 from fer_core.ui.faces.settings import settings_form
-from fer_core.ui.parts.url import linked, stop
+from fer_core.ui.parts.url import one_of, stop
 from fer_core.ui.parts.widgets import generated_note
 from fer_core.ui.shell.setup import setup
 
@@ -30,14 +30,12 @@ with setup("Faces") as lab:
         with bar:
             boxes.files(lab, config, crops.table)
 
+        win_back.offer(lab, config, facts)
         view = st.segmented_control(
             "View",
-            list(faces_view.VIEWS),
+            **one_of("view", list(faces_view.VIEWS), faces_view.VIEWS.__getitem__),
             default="all",
             required=True,
-            format_func=faces_view.VIEWS.__getitem__,
-            key=linked("view", list(faces_view.VIEWS), faces_view.VIEWS.__getitem__),
-            bind="query-params",
             label_visibility="collapsed",
         )
         failed = view == "failed"

@@ -13,9 +13,12 @@ import pytest
 from postgresql import Server, server
 from sqlalchemy import URL
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from fer_core import ROOT
+from fer_core.config.settings import Settings, load
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 
@@ -41,6 +44,18 @@ def _guard_signals() -> None:
 
 
 _guard_signals()
+
+
+if DEVICE := os.environ.get(
+    "TEST_DEVICE"
+):  # `TEST_DEVICE=cuda:0 make test`: what asks for a device gets this one
+    from fer_core.config import devices
+
+    def _resolve(settings: object) -> str:
+        devices.prepare(DEVICE)
+        return DEVICE
+
+    devices.resolve = _resolve
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +89,26 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
     return request.getfixturevalue("postgresql").make()
 
 
+@pytest.fixture
+def settings() -> Settings:
+    """Return the settings of this test's state folder."""
+    return load()
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """Return the database of this test's state folder."""
+    store = Store(settings.database)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    """Return an empty store of artifacts."""
+    return Artifacts(tmp_path / "artifacts")
+
+
 @pytest.fixture(scope="session")
 def photos() -> list[Path]:
     """Return the real photos, sorted; skip where they are not at hand."""
@@ -95,17 +130,10 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a home in which the paper's first two settings have been trained on the small set."""
-    from fer_core.cli.main import main
+    from cli_case import train_at
 
-    home = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_HOME", str(home))
-        patch.setenv("FER_DEVICE", "cpu")
-        patch.setenv("FER_THREADS", "1")
-        arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--json"]
-        arguments += ["--protocol", "group", "--folds", "2", "--epochs", "2", "--unfreeze", "1,2"]
-        assert main(arguments) == 0
-    return home
+    arguments = ["--protocol", "group", "--folds", "2", "--epochs", "2", "--unfreeze", "1,2"]
+    return train_at(tmp_path_factory.mktemp("trained"), "--data", str(generated), *arguments)
 
 
 @pytest.fixture(scope="session")
@@ -131,12 +159,7 @@ def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a home with one finished run on whole frames of the small set: two folds of two epochs, n = 1."""
-    from fer_core.cli.main import main
+    from cli_case import train_at
 
-    home = tmp_path_factory.mktemp("shared")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}.items():
-            patch.setenv(name, value)
-        arguments = ["train", "--data", str(generated), "--backbone", "efficientnet_lite0", "--no-faces"]
-        assert main([*arguments, "--folds", "2", "--epochs", "2", "--unfreeze", "1", "--json"]) == 0
-    return home
+    arguments = ["--no-faces", "--folds", "2", "--epochs", "2", "--unfreeze", "1"]
+    return train_at(tmp_path_factory.mktemp("shared"), "--data", str(generated), *arguments)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from safetensors.torch import save_file
 
 from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.datasets.base import Sample
@@ -15,6 +17,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.faces.crops import Faces
 from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import Progress, detected, read_detections, write_detections
+from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
 from fer_core.faces.rescue import DetectorOf
 from fer_core.runs.plans.requests import CHOICE
 from fer_core.storage.artifacts import Artifacts
@@ -118,3 +121,15 @@ def detect(folder: Path, home: Path) -> RunConfig:
 def shown_publicly(config: RunConfig) -> RunConfig:
     """Return the same run, its data marked as drawn: a hosted demo shows no other."""
     return config.model_copy(update={"data": config.data.model_copy(update={"generated": True})})
+
+
+def keep_detector(artifacts: Artifacts, key: str, fingerprint: str = "0" * 16, **about: Any) -> None:
+    """Keep the pretrained weights as a detector fine-tuned on "my films"."""
+    from facenet_pytorch.models.mtcnn import ONet, RNet
+    from torch import nn
+
+    def build(folder: Path) -> None:
+        save_file(nn.ModuleDict({"rnet": RNet(), "onet": ONet()}).state_dict(), folder / WEIGHTS)
+
+    data = {"fingerprint": fingerprint, "name": "my films", "generated": about.pop("generated", False)}
+    artifacts.ensure(KIND, key, {"data": data, "settings": {"seed": 3, "epochs": 5}, **about}, build)

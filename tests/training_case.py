@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +117,3 @@ def outcome(results: list[OnDisk]) -> list[object]:
         found.append(result.indices.tobytes() + result.probabilities.tobytes())
         found.append({name: value.numpy().tobytes() for name, value in weights.items()})
     return found
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
 from fer_core.config.run import DataConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.learning.reporting import EpochRecord, Report, RunResult
+from fer_core.runs.jobs.queue import Claim, claim
+from fer_core.storage.store import Store
 
 LEASE = 2.0
 EPOCHS = 3
@@ -37,7 +40,14 @@ def execute(config: RunConfig, report: Report, settings: Settings) -> RunResult:
     return result()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def take(store: Store, owner: str = "a", **how: Any) -> Claim:
+    """Claim a run that must be there."""
+    held = claim(store, owner, **how)
+    assert held is not None
+    return held
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
     """Wait until the condition holds; fail when it doesn't come."""
     end = time.monotonic() + seconds
     while not condition():

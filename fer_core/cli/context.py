@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from fer_core.config import settings as settings_module
 from fer_core.config.run import DataConfig, RunConfig
@@ -17,6 +16,7 @@ from fer_core.datasets.audit import AuditReport, audit
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
+from fer_core.datasets.understood import understood
 from fer_core.errors import FerError
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
@@ -43,9 +43,8 @@ class Context:
         settings = settings_module.load()
         return cls(settings, Store(settings.database), artifacts_of(settings))
 
-    def dataset(self, source: Source) -> tuple[Dataset, DataConfig]:
-        """Open a data set, with its identity."""
-        read: dict[str, Any] = {"label_codes": source.label_codes, "group_pattern": source.group_pattern}
+    def dataset(self, source: Source, *, shown: bool = True) -> tuple[Dataset, DataConfig]:
+        """Open a data set, with its identity; unless not `shown`, print what a label map made of it."""
         with progress("drawing the generated set") as show:
             dataset = open_dataset(
                 source.data,
@@ -53,8 +52,10 @@ class Context:
                 demo_root=self.settings.demo_data,
                 roots=self.settings.data_roots,
                 progress=show,
-                **read,
+                reading=source.reading,
             )
+        if shown and dataset.label_map:  # a wrong one is seen before anything trains
+            note("\n".join(understood(dataset).lines()))
         with progress("hashing files") as show:
             return dataset, data_config(dataset, cache=self.settings.cache, progress=show)
 

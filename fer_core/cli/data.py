@@ -9,8 +9,7 @@ from typing import Annotated
 from fer_core.config import settings
 from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.generated.frames import GeneratedConfig
-from fer_core.datasets.generated.frames import generate as draw
+from fer_core.datasets.generated.movie_plan import GeneratedConfig
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError
@@ -23,7 +22,7 @@ from .output import answer, print_generated, print_json, print_table, progress
 def audit(*, source: Source = DEMO, json: Json = False) -> int:
     """Carry out `data audit`."""
     context = Context.open()
-    dataset, config = context.dataset(source)
+    dataset, config = context.dataset(source, shown=False)
     if dataset.layout == LAYOUT:
         return _audit_sheet(dataset, config, json=json)
     report = context.audit(dataset)
@@ -32,7 +31,9 @@ def audit(*, source: Source = DEMO, json: Json = False) -> int:
         return 0
     print(f"{dataset.name}: {len(dataset)} images, layout {dataset.layout}, fingerprint {config.fingerprint}")
     print_table([dataset.class_counts()], dataset.class_counts())
-    for finding in report.findings:
+    for line in report.understood.lines():
+        print(line)
+    for finding in (one for one in report.findings if one.code != "reading"):  # remarks stand above
         print(f"\n[{finding.severity}] {finding.title}\n  {finding.detail}")
         for name in finding.names[:10]:
             print(f"    {name}")
@@ -75,6 +76,8 @@ def generate(
         out: where to put it (default: the state folder).
         table: a feature table (.xlsx or .csv) instead of faces.
     """
+    from fer_core.datasets.generated.frames import generate as draw  # with scipy, which an audit does without
+
     if table:
         return _generate_table(table.expanduser(), config.seed, json=json)
     folder = out or settings.load().demo_data / f"generated-{config.key()}"

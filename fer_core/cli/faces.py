@@ -93,7 +93,7 @@ def _print(about: dict[str, Any]) -> None:
     print(
         f"\n{figures['frames']} frames of {len(about['held_out_groups'])} movies that were not trained on"
         f" ({len(about['training_groups'])} were). A face is found at an IoU of 0.5 or more. Intervals are 95 %:"
-        " Wilson for shares, a bootstrap over movies for the IoU."
+        " Wilson for shares, over movies for the IoU."
     )
     if about["data"]["generated"]:
         print("Generated faces, not photographs: these figures say nothing about real faces.")

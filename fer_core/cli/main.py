@@ -60,6 +60,17 @@ COMMANDS = (
     ("reproduce", "paper:reproduce", "Run the grid of the paper's tables 2 and 3 beside its figures."),
     ("compare", "runs:compare", "List what has been run, best first; or run what the paper compares."),
     ("predict", "predict:predict", "Find faces in images and classify them."),
+    (
+        "predictions",
+        "share:predictions",
+        "Write a run's held-out predictions, a row an image, fold and seed, as .csv or .parquet.",
+    ),
+    ("splits", "share:splits", "Write which images each fold of a run trained and was judged on."),
+    (
+        "features",
+        "share:features",
+        "Write what enters the head of each of a run's networks, a row an image.",
+    ),
     ("report", "share:report", "Write a finished run as one HTML file that needs no network."),
     ("export", "share:export", "Write a finished run as a zip that another installation imports."),
     (

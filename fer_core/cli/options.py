@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 from pydantic import BeforeValidator, model_validator
 
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.recipes import FREE, training_config
 from fer_core.config.run import (
     AugmentationConfig,
@@ -51,15 +52,11 @@ class Source:
     Attributes:
         data: demo (generated faces), a folder (SFEW 1, SFEW 2.0 or one folder a class), a .csv with path, label and
             optionally split, group, clip, or a sheet of LPQ and PHOG components (.xlsx, or .csv with --layout table).
-        label_codes: how labels written as numbers count.
-        group_pattern: a regular expression that finds the movie or person in the name of a file that is not named as
-            SFEW's frames are.
     """
 
     data: str = "demo"
     layout: Layout = "auto"
-    label_codes: Literal["0-6", "1-7"] | None = None
-    group_pattern: str | None = None
+    reading: Annotated[Reading, Parameter(name="*")] = AS_IT_IS
 
 
 @Parameter(name="*")

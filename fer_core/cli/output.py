@@ -16,7 +16,7 @@ from fer_core.config.sizes import size_text
 from fer_core.datasets.base import generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.rows import title
-from fer_core.results.shares import interval, percent
+from fer_core.results.shares import interval, p_value, percent
 from fer_core.storage.store import StoredRun
 from fer_core.storage.values import jsonable
 
@@ -27,7 +27,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys(("bytes", "collectable", "collected"), size_text),
     "val_accuracy_interval": interval,
     "behind": lambda value: f"{100 * value:.1f} points",
-    "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
+    "p": p_value,
     "seconds": "{:.0f}".format,
     "cached": lambda value: "yes" if value else "no",
     "leaks": lambda leaks: "LEAKS" if leaks else "",

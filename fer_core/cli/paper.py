@@ -202,7 +202,16 @@ def _document(
     statements: Sequence[JudgedStatement],
 ) -> dict[str, Any]:
     def measured(one: Measured | None) -> dict[str, Any] | None:
-        return None if one is None else {"value": one.value, "interval": one.interval, "run_id": one.run.id}
+        return (
+            None
+            if one is None
+            else {
+                "value": one.value,
+                "interval": one.interval,
+                "interval_over": one.over,
+                "run_id": one.run.id,
+            }
+        )
 
     return {
         "backbone": plan.backbone or None,
@@ -252,7 +261,7 @@ def _print_comparison(
     protocol = runs[0].config.protocol
     print(
         f"\nThe same {protocol.folds} folds for all systems of a column, seeds: {len(protocol.seeds)}. Validation "
-        "accuracy after the last epoch, with its 95 % Wilson interval over images."
+        "accuracy after the last epoch, with its 95 % interval over movies or persons where known, else over images."
     )
     print_protocols(names)
     print("\nThe paper's figures beside those here under its own kind of protocol, and by whole groups")
@@ -266,7 +275,7 @@ def _print_comparison(
     beside = f", with {found.stand_in} instead of its ResNet-18" if found.stand_in else ""
     print(f"\nThe paper's statements, judged here{beside}")
     judged = [asdict(one) for one in statements if one.verdict != MISSING]
-    print_table(judged, ("statement", "protocol", "verdict", "words"))
+    print_table(judged, ("statement", "protocol", "rule", "verdict", "words"))
     _print_disagreements()
     print(*plan.notes, sep="\n")
     print_generated(runs[0].config.data, CAUTION)

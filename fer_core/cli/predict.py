@@ -10,9 +10,10 @@ import pandas as pd
 
 from fer_core.config.regular_files import opened
 from fer_core.config.settings import Limits
+from fer_core.datasets.base import Problem
 from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
 from fer_core.datasets.images import load_rgb
-from fer_core.datasets.readers.grouping import IMAGE_SUFFIXES
+from fer_core.datasets.pictures.image_files import walk
 from fer_core.errors import DataError, StoreError
 from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import UNSURE_BELOW, face_table, file_name, jpeg
@@ -96,6 +97,12 @@ def predict(
                 (annotated / file_name(count, found.name)).write_bytes(picture)
             if explain:
                 _write_maps(explain, count, found.name, faces, predictor.title)
+    if not rows:
+        raise DataError(
+            "there must be an image to look at",
+            got=f"none in {', '.join(map(str, images)) or 'nothing'}",
+            fix="Name image files, folders with images in them, or zips",
+        )
     if csv:
         table = pd.concat(tables[1:] or tables)
         csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
@@ -121,11 +128,15 @@ def _run(context: Context, given: str) -> StoredRun:
 
 
 def _images(named: list[Path]) -> Iterator[tuple[Upload | Refusal, int]]:
-    """Yield every image of files, folders (any depth) and zips, one decoded at a time, with how many are known of."""
+    """Yield every image of files, folders (any depth) and zips, one decoded at a time, with how many are known of.
+
+    What is an image in a folder is what it is in a data set (`image_files.walk`); what is named is looked at anyway.
+    """
     paths: list[Path] = []
     for path in named:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        paths += sorted(each for each in inside if each is path or each.suffix.lower() in IMAGE_SUFFIXES)
+        problems: list[Problem] = []
+        paths += [each for _, each in walk(path, problems)] if path.is_dir() else [path]
+        yield from ((Refusal(str(path / one.name), one.reason), len(problems)) for one in problems)
     for path in paths:
         try:
             with opened(path) as file:

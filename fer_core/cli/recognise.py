@@ -20,7 +20,16 @@ from .options import ALL_FACES, DEMO, Detach, ExtractionOrNone, Json, Source, na
 from .output import answer, note, print_errors, print_generated, print_protocols, print_table
 
 COLUMNS = (
-    *("system", "protocol", "val_accuracy", "val_accuracy_interval", "macro_f1", "images", "missing_faces"),
+    *(
+        "system",
+        "protocol",
+        "val_accuracy",
+        "val_accuracy_interval",
+        "val_accuracy_interval_over",
+        "macro_f1",
+        "images",
+        "missing_faces",
+    ),
     *("seconds", "status", "cached", "run_id"),
 )
 Comma = Annotated[str | None, Parameter(show_default=False)]
@@ -62,7 +71,7 @@ def recognise(
 
     def show(_: object) -> None:
         print_table([row], COLUMNS)
-        print("\nAccuracy is that of all images, with a 95 % Wilson interval.")
+        print("\nAccuracy is that of all images, with its 95 % interval.")
         print_protocols([config.protocol.name])
         print_generated(config.data)
         print_errors([run])

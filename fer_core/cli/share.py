@@ -1,13 +1,16 @@
-"""`report`, `export`, `import`, `export-model`: a finished run for people and programs elsewhere."""
+"""`report`, `export`, `import`, `export-model` and a run's tables: for people and programs elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .context import Context
 from .options import Json, Out, RunId
 from .output import answer, note
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def report(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
@@ -77,6 +80,51 @@ def take_in(file: Path, /, *, json: Json = False) -> int:
     context = Context.open()
     found = import_run(file.expanduser(), context.store, context.artifacts)
     return _print({"run": found.run_id, "new": found.new, "origin": found.origin}, json=json)
+
+
+def predictions(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
+    """Carry out `predictions`.
+
+    Args:
+        out: a .csv or .parquet (default: fer-<run>-predictions.csv).
+    """
+    from fer_core.results.sharing import tables
+
+    context = Context.open()
+    return _written(tables.predictions(context.store, run_id), "predictions", out, json=json)
+
+
+def splits(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
+    """Carry out `splits`.
+
+    Args:
+        out: a .csv or .parquet (default: fer-<run>-splits.csv).
+    """
+    from fer_core.results.sharing import tables
+
+    context = Context.open()
+    return _written(tables.splits(context.store, context.settings, run_id), "splits", out, json=json)
+
+
+def features(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
+    """Carry out `features`.
+
+    Args:
+        out: a .csv or .parquet (default: fer-<run>-features.csv).
+    """
+    from fer_core.results.sharing import tables
+
+    context = Context.open()
+    return _written(tables.features(context.store, context.settings, run_id), "features", out, json=json)
+
+
+def _written(table: pd.DataFrame, what: str, out: Out, *, json: bool) -> int:
+    from fer_core.results.sharing import tables
+
+    run = str(table["run"].iloc[0])
+    path = tables.write(table, (out or Path(f"fer-{run}-{what}.csv")).expanduser())
+    found = {"run": run, "file": str(path), "rows": len(table)}
+    return answer(json, found, lambda _: note(f"{len(table)} rows in {path}"))
 
 
 def _opened(given: str) -> tuple[Context, str]:

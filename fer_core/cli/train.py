@@ -13,7 +13,7 @@ from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
 from fer_core.learning.networks.backbones import PACKAGED, weight_status
 from fer_core.results.rows import run_row
 from fer_core.runs.jobs.queue import submit, submit_together
-from fer_core.runs.plans.comparison import comparator, inputs_of
+from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
@@ -48,21 +48,21 @@ if TYPE_CHECKING:
     from fer_core.results.ranking import Place
 
 COLUMNS = (
-    *("system", "recipe", "protocol", "folds", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
+    *(
+        "system",
+        "recipe",
+        "protocol",
+        "folds",
+        "train_accuracy",
+        "val_accuracy",
+        "val_accuracy_interval",
+        "val_accuracy_interval_over",
+    ),
     *("train_loss", "val_loss", "images", "missing_faces", "seconds", "status", "cached", "run_id"),
 )
 PLACES = (
-    *(
-        "rank",
-        "title",
-        "val_accuracy",
-        "val_accuracy_interval",
-        "behind",
-        "p",
-        "verdict",
-        "seconds",
-        "run_id",
-    ),
+    *("rank", "title", "val_accuracy", "val_accuracy_interval", "val_accuracy_interval_over", "behind", "p"),
+    *("verdict", "seconds", "run_id"),
 )
 
 
@@ -133,6 +133,7 @@ def _plan(
     dataset, data = context.dataset(source)
     folds = protocol.config()
     require_folds(dataset, folds)
+    require_rows(dataset, (model.inputs for model in models if hasattr(model, "inputs")))
     faces = faces_config(context.store, context.artifacts, data, extraction.values())
     return [
         config for training in trainings for config in settings_of(data, [faces], models, folds, training)
@@ -142,7 +143,7 @@ def _plan(
 def _print_meaning(config: RunConfig) -> None:
     chosen = SELECTIONS[config.training.selection] if config.trains_backbone else SELECTIONS["last"]
     print(
-        f"\nValidation accuracy is that of held-out images at each fold's {chosen}, with a 95 % Wilson interval."
+        f"\nValidation accuracy is that of held-out images at each fold's {chosen}, with its 95 % interval."
     )
     print_protocols([config.protocol.name])
     if config.trains_backbone and config.training.optimistic:
@@ -202,7 +203,7 @@ def sweep(
     trainings = [training.config(name) for name in names(recipe)]
     configs = _plan(context, source, protocol, networks.configs(), trainings, extraction)
     name = sweep_name(configs)
-    ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name, extra={"sweep": name}))
+    ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name))
     note(f"Sweep {name}: {len(ids)} runs")
     if detach:
         context.hand_over()
@@ -224,15 +225,10 @@ def sweep(
 
 
 def _print_places(places: list[Place], config: RunConfig) -> None:
-    def verdict(place: Place) -> str:
-        if place.rank == 1:
-            return "first"
-        return "within noise" if place.noise else "behind"
-
-    print_table([place.row() | {"verdict": verdict(place)} for place in places], PLACES)
+    print_table([place.row() | {"verdict": place.verdict} for place in places], PLACES)
     print(
-        "\nRanked by accuracy on held-out images, with 95 % Wilson intervals. 'Behind' is the first one's lead on the "
-        "same images; within noise: its 95 % interval (paired bootstrap, whole movies where known) holds 0. p is "
+        "\nRanked by accuracy on held-out images, with 95 % intervals. 'Behind' is the first one's lead on the "
+        "same images; within noise: its 95 % interval (of paired differences, over movies where known) holds 0. p is "
         "McNemar's, not corrected for the number of settings. The first of many is first partly by luck."
     )
     if alike := [str(place.rank) for place in places if place.noise]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+
 from fer_core.errors import ConfigError
 
 from .settings import Settings
@@ -28,7 +31,32 @@ def resolve(settings: Settings) -> str:
             got=f"{wanted} with {found} GPUs",
             fix="Set FER_DEVICE to auto or cpu, or install the driver",
         )
+    prepare(wanted)
     return f"cuda:{index}"
+
+
+def prepare(device: str) -> None:
+    """Have a GPU compute what is called float32 in float32, and sums that repeat; before its first product.
+
+    cuDNN rounds convolutions to TF32 unless told not to, which moves MTCNN's boxes and a frozen prefix's
+    activations; `learning.training.precision` lets training do so where that is asked for. cuBLAS repeats itself only
+    with a workspace of fixed size, which it asks for once. Nothing on a CPU.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def release(device: object) -> None:
+    """Give a GPU's freed memory back to the other processes on it, and begin its peak anew; nothing on a CPU."""
+    import torch
+
+    if str(device).startswith("cuda"):
+        gc.collect()  # networks and their gradients hold each other
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(torch.device(str(device)))
 
 
 def keep_freed_memory() -> None:

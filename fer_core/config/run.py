@@ -13,31 +13,11 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from fer_core.errors import ConfigError
 
-from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where
+from .base import CLASSES, KEY_LENGTH, STEP_VERSIONS, Config, chained, digest, later, parse, step, where  # noqa: F401
 from .comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
+from .reading import AS_IT_IS, Reading
 from .recognition import RecogniserConfig, VoteConfig
-from .training import AugmentationConfig, TrainingConfig
-
-__all__ = [
-    "CLASSES",
-    "KEY_LENGTH",
-    "RESCUES",
-    "STEP_VERSIONS",
-    "AugmentationConfig",
-    "Choice",
-    "Config",
-    "DataConfig",
-    "FacesConfig",
-    "Model",
-    "NoFace",
-    "ProtocolConfig",
-    "ProtocolName",
-    "RunConfig",
-    "TrainingConfig",
-    "TransferConfig",
-    "digest",
-    "parse",
-]
+from .training import AugmentationConfig, TrainingConfig  # noqa: F401
 
 #: Second looks at a frame with no face (`faces.rescue.POLICIES`).
 RESCUES: tuple[str, ...] = ("stretch", "light", "upscale", "rotate", "thresholds")
@@ -63,11 +43,21 @@ class DataConfig(Config):
     fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
     source: str = where("demo", description="'demo', or the path that was given")
     layout: str = where("auto")
-    label_codes: str | None = where(None, description="how numeric labels count: '0-6', '1-7' or none")
-    group_pattern: str | None = where(None, description="regular expression that finds a name's group")
+    reading: Reading = where(AS_IT_IS, description="what was declared of labels, groups, columns")
     name: str = where("")
     images: int = where(0, ge=0)
     generated: bool = where(False, description="drawn by this project, not photographed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_words(cls, values: Any) -> Any:
+        """Read definitions that were stored while numbers could be counted in this project's order alone."""
+        if not isinstance(values, dict) or not {"label_codes", "group_pattern"} & values.keys():
+            return values
+        maps = {"0-6": "ours", "1-7": "sfew", None: None}
+        codes, pattern = values.get("label_codes"), values.get("group_pattern")
+        kept = {name: value for name, value in values.items() if name not in ("label_codes", "group_pattern")}
+        return {"reading": {"label_map": maps.get(codes, codes), "group_pattern": pattern}} | kept
 
 
 class FacesConfig(Config):

@@ -41,7 +41,7 @@ class Limits(Config):
         upload_mb: megabytes of one upload, all its files together.
         all_upload_mb: megabytes of uploads held at a time, over all visitors.
         files: images of one upload, those inside an archive included.
-        megapixels: width x height of one image, in millions.
+        megapixels: width x height of one image, in millions; a JPEG's may be larger (`datasets.bounds`).
         images_per_minute: images classified; as many may come at once.
         all_images_per_minute: the same over all visitors together.
         turns: predictions on the device at the same time, over all visitors.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,11 @@ from fer_core.config.run import CLASSES
 
 from .base import Dataset, Problem, Sample, known_clips
 from .image_facts import ImageFacts, inspect_all
+from .pictures.image_files import has_image_suffix
+from .pictures.look_alikes import pairs
+from .pictures.parts import part_of
+from .readers.meanings.grouping import film_name
+from .understood import Understood, understood
 
 #: Short side in pixels below which no face can be found (MTCNN's smallest is 20), and below which few can.
 TOO_SMALL = 20
@@ -23,6 +30,11 @@ IMBALANCE = 3.0
 
 #: Groups that a by-group protocol needs for the usual five folds.
 FOLDS = 5
+
+#: The share of images of one size from which those of another are odd.
+USUAL = 0.9
+
+_FRAME = re.compile(r"\w+_\d{9}_\d{8}\.\w+")
 
 Severity = Literal["error", "warning", "note"]
 
@@ -63,6 +75,7 @@ class AuditReport:
         duplicates: names of byte-identical files, a tuple a set.
         sizes: 'WxH' -> images, the commonest first.
         findings: everything worth knowing, in words.
+        understood: how it was read: label map, spellings, groups, splits, what is left out.
     """
 
     name: str
@@ -79,6 +92,7 @@ class AuditReport:
     duplicates: tuple[tuple[str, ...], ...]
     sizes: dict[str, int]
     findings: tuple[Finding, ...]
+    understood: Understood
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values, all names included."""
@@ -104,7 +118,10 @@ def audit(
     findings = [
         *_files(dataset, unreadable, facts),
         *_copies(duplicates),
+        *_look_alikes(samples, facts),
         *_straddling(samples),
+        *_splitting(samples),
+        *_reading(dataset, facts),
         *_balance(dataset),
         *_grouping(samples, class_groups),
     ]
@@ -125,6 +142,7 @@ def audit(
         duplicates=tuple(tuple(sample.name for sample in same) for same in duplicates),
         sizes=dict(sizes.most_common()),
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
+        understood=understood(dataset),
     )
 
 
@@ -189,6 +207,25 @@ def _copies(duplicates: Sequence[Sequence[Sample]]) -> Iterator[Finding]:
     yield from _finding("warning", "duplicates", plain, "set", "of byte-identical images", detail)
 
 
+def _look_alikes(samples: Sequence[Sample], facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
+    """Yield images of different splits that look the same and are no copies of each other."""
+    known: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.split and facts[sample.name].look:
+            known[sample.split].append(sample)
+    looks = {split: [facts[one.name].look for one in found] for split, found in known.items()}
+    names = [
+        f"{one.name} = {other.name}"
+        for first, second in combinations(sorted(known), 2)
+        for one, other in ((known[first][a], known[second][b]) for a, b in pairs(looks[first], looks[second]))
+        if facts[one.name].sha256 != facts[other.name].sha256
+    ]
+    detail = "What is trained on is all but tested on; look at both and keep one of each."
+    yield from _finding(
+        "warning", "look_alikes", names, "pair", "of nearly the same images in two splits", detail
+    )
+
+
 def _straddling(samples: Sequence[Sample]) -> Iterator[Finding]:
     clips = _in_several_splits((sample.clip, sample.split) for sample in samples)
     detail = "Frames of one shot are nearly the same image, so the splits leak into each other."
@@ -196,6 +233,59 @@ def _straddling(samples: Sequence[Sample]) -> Iterator[Finding]:
     groups = _in_several_splits((sample.group, sample.split) for sample in samples)
     detail = "The same movie or person is on both sides: figures are not independent of who is seen."
     yield from _finding("warning", "group_straddles", groups, "group", "in several splits", detail)
+
+
+def _splitting(samples: Sequence[Sample]) -> Iterator[Finding]:
+    """Yield the folders whose images belong to no split while others do."""
+    without = [sample for sample in samples if not sample.split]
+    if without and len(without) < len(samples):
+        folders = Counter(_place(sample.name) for sample in without)
+        splits = sorted({sample.split for sample in samples if sample.split})
+        detail = (
+            f"Other images are of {', '.join(splits)}; these take no part where the data set's own splits count, and "
+            "are mixed with all others elsewhere. Rename the folders, or list the images in a CSV."
+        )
+        names = [f"{folder or '.'} ({images})" for folder, images in folders.most_common()]
+        yield from _finding("warning", "some_without_split", names, "folder", "of no known split", detail)
+
+
+def _place(name: str) -> str:
+    """Return the folder below which an image's own class folder lies."""
+    folders = name.split("/")[:-1]
+    return "/".join(folders[:1] if len(folders) > 1 else folders)
+
+
+def _reading(dataset: Dataset, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
+    """Yield what is unusual in how the files were read: names, labels of a clip, sizes."""
+    for remark in dataset.remarks:
+        yield Finding("note", "reading", remark, "It is how the reader understood the data set.")
+    names = [sample.name for sample in dataset.samples]
+    odd = [one.name for one in dataset.samples if not part_of(one.path) and not has_image_suffix(one.name)]
+    detail = "Their content says that they are images; they are read like all others."
+    yield from _finding(
+        "note", "odd_suffix", odd, "image", "whose name does not end as an image's does", detail
+    )
+    films = [name for name in names if film_name(name.rpartition("/")[2])]
+    irregular = [name for name in films if not _FRAME.fullmatch(name.rpartition("/")[2])]
+    detail = "They were joined to their movie and shot all the same."
+    yield from _finding("note", "irregular_names", irregular, "film frame", "named irregularly", detail)
+    clips: dict[str, set[str]] = defaultdict(set)
+    for one, clip in zip(dataset.samples, known_clips(names, (s.clip for s in dataset.samples)), strict=True):
+        clips[clip].add(CLASSES[one.label])
+    mixed = [
+        f"{clip} ({', '.join(sorted(found))})"
+        for clip, found in sorted(clips.items())
+        if clip and len(found) > 1
+    ]
+    detail = "Frames of one shot are nearly the same image, so that one of the labels may be wrong."
+    yield from _finding("note", "clip_labels", mixed, "clip", "with several labels", detail)
+    sizes = Counter((one.width, one.height) for one in facts.values() if one.reason is None)
+    if sizes and (usual := sizes.most_common(1)[0])[1] >= USUAL * sizes.total():
+        other = [
+            name for name, one in facts.items() if one.reason is None and (one.width, one.height) != usual[0]
+        ]
+        what = f"not of {usual[0][0]}x{usual[0][1]} as all others"
+        yield from _finding("note", "odd_sizes", other, "image", what, "They may come from elsewhere.")
 
 
 def _in_several_splits(pairs: Iterable[tuple[str, str | None]]) -> list[str]:
@@ -235,6 +325,13 @@ def _grouping(samples: Sequence[Sample], class_groups: Mapping[str, set[str]]) -
     detail = f"A by-group protocol with {FOLDS} folds needs at least {FOLDS}."
     few = groups if len(groups) < FOLDS else []
     yield from _finding("warning", "few_groups", few, "group", "", detail)
+    if len(groups) > 1 and all(len(found) <= 1 for found in class_groups.values()):
+        detail = (
+            "Each class is one group: they are no persons or movies. Look at the group pattern or column."
+        )
+        yield Finding(
+            "warning", "groups_are_classes", "Groups are the same as classes", detail, tuple(groups)
+        )
     scarce = [name for name, found in class_groups.items() if 0 < len(found) < FOLDS]
     detail = "Some folds of a by-group protocol will hold none of them."
     yield from _finding("note", "scarce_class", scarce, "class", f"from fewer than {FOLDS} groups", detail)

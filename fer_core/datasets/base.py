@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.run import CLASSES
 
 #: Written into every image that this project draws, so that a copy without its folder is still known.
@@ -44,6 +45,8 @@ class Sample:
         split: 'train', 'validation', 'test', 'set1', 'set2', or None where the data set has none.
         group: what must not straddle a fold: the movie or the person.
         clip: frames of one shot: movie and time stamp; the name itself where nothing is known.
+        written: the label as the data set has it, such as '3' or 'Anger'; "" where the reader doesn't say.
+        agreement: the share, 0 to 1, of a data set's annotators who gave this label; 1 where it doesn't say.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Sample:
     split: str | None = None
     group: str = ""
     clip: str = ""
+    written: str = field(default="", compare=False)
+    agreement: float = field(default=1.0, compare=False)
 
 
 def known_clips(names: Iterable[str], clips: Iterable[str]) -> list[str]:
@@ -74,12 +79,14 @@ class Dataset:
     Attributes:
         name: what people call it (the folder's or file's name, 'Generated faces').
         source: the path given, or 'demo'.
-        layout: 'sfew1', 'sfew2', 'folder', 'csv', 'table' or 'generated'.
+        layout: one of `open.LAYOUTS`.
         root: the folder that sample names are relative to.
         samples: labelled images, readable or not: what is unreadable shows in the audit and when decoded.
         problems: files left out of the samples (no label, unknown class), each with its reason.
         generated: True when the images, or a table's figures, were drawn by this project.
-        label_codes, group_pattern: how labels and groups were read, as asked for.
+        reading: how it was to be read, as declared.
+        label_map: the map that its labels were read by, where there was one.
+        remarks: what the reader found out and people should know, a sentence each.
     """
 
     name: str
@@ -89,8 +96,9 @@ class Dataset:
     samples: tuple[Sample, ...]
     problems: tuple[Problem, ...] = field(default=())
     generated: bool = False
-    label_codes: str | None = None
-    group_pattern: str | None = None
+    reading: Reading = AS_IT_IS
+    label_map: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

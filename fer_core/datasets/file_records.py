@@ -14,9 +14,10 @@ from typing import Any
 from fer_core.config.run import digest
 
 from .base import Sample
+from .pictures.parts import file_of
 
 #: Raised when the meaning of a record changes, so that older caches are ignored.
-VERSION = 1
+VERSION = 2
 
 Record = dict[str, Any]
 
@@ -81,7 +82,7 @@ def file_records(
 
 def _stamp(path: Path) -> list[int] | None:
     try:
-        facts = path.stat()
+        facts = file_of(path).stat()
     except OSError:
         return None
     return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]

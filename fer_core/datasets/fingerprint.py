@@ -13,6 +13,7 @@ from fer_core.errors import DataError
 
 from .base import Dataset
 from .file_records import file_records
+from .pictures.parts import part_of, stored
 
 #: Part of every fingerprint; raised when what it covers changes.
 VERSION = 1
@@ -47,8 +48,7 @@ def data_config(
         fingerprint=fingerprint(dataset, cache=cache, progress=progress),
         source=dataset.source,
         layout=dataset.layout,
-        label_codes=dataset.label_codes,
-        group_pattern=dataset.group_pattern,
+        reading=dataset.reading,
         name=dataset.name,
         images=len(dataset),
         generated=dataset.generated,
@@ -57,6 +57,8 @@ def data_config(
 
 def _hash(path: Path) -> dict[str, Any]:
     try:
+        if part_of(path):
+            return {"sha256": hashlib.sha256(stored(path)).hexdigest()}
         with opened(path) as file:
             return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     except (OSError, DataError):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fer_core.config.regular_files import read
 from fer_core.errors import DataError
 
 from .base import Sample
-from .bounds import MAX_BYTES
 from .file_records import file_records
 from .images import decode, os_reason
+from .pictures.look_alikes import look
+from .pictures.parts import part_of, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class ImageFacts:
         mode: Pillow's mode as stored ('RGB', 'P', 'I;16' ...); '' where unreadable.
         reason: why it can't be used, or None.
         sha256: of the file's bytes, hex; '' where they could not be read.
+        look: its difference hash (`look_alikes`), hex; '' where unreadable.
     """
 
     width: int
@@ -32,23 +33,24 @@ class ImageFacts:
     mode: str
     reason: str | None
     sha256: str
+    look: str = field(default="", compare=False)
 
 
 def inspect(path: Path) -> ImageFacts:
     """Decode a file once and return what is known of it; never raises for a bad file."""
     try:
-        data = read(path, MAX_BYTES)
+        data = stored(path)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, "")
     except OSError as error:
         return ImageFacts(0, 0, "", os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        found = decode(data)
+        found = decode(path if part_of(path) else data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
     height, width = found.pixels.shape[:2]
-    return ImageFacts(width, height, found.mode, None, sha256)
+    return ImageFacts(width, height, found.mode, None, sha256, look(found.pixels))
 
 
 def inspect_all(
@@ -70,7 +72,7 @@ def inspect_all(
     records = file_records(
         samples,
         lambda path: asdict(inspect(path)),
-        needs=("sha256", "width"),
+        needs=("sha256", "look"),
         cache=cache,
         progress=progress,
     )

@@ -6,10 +6,10 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
@@ -18,6 +18,8 @@ from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 
 from .bounds import MAX_BYTES, MAX_PIXELS, check, is_jpeg, limit
+from .pictures.parts import Box, cut, drawn_row, file_of, part_of, stored
+from .pictures.tiff import from_white, garbled_by_pillow
 
 #: Pillow's names of the formats that are opened: photographs and frames, none that runs another program (EPS).
 FORMATS = (
@@ -60,7 +62,7 @@ def load_rgb(source: Path | str | bytes) -> np.ndarray:
     source: boxes, sizes and crops count in its pixels.
 
     Args:
-        source: a file, or the bytes of one.
+        source: a file, a part of one (`parts`), or the bytes of one.
 
     Returns:
         (H, W, 3) uint8, C-contiguous, writable.
@@ -89,7 +91,15 @@ def decode(
     bounds = max_pixels, most or max_pixels
     if isinstance(source, bytes):
         return _decode(io.BytesIO(source), *bounds, tuple(formats))
+    part = part_of(Path(source))
     try:
+        if part and part.box:
+            whole = decode(part.file, max_pixels=max_pixels, formats=formats)
+            box = tuple(number // whole.scale for number in part.box)
+            return replace(whole, pixels=cut(whole.pixels, cast(Box, box)), scale=1)
+        if part:
+            grey = drawn_row(stored(Path(source)))
+            return Decoded(np.repeat(grey[:, :, None], 3, axis=2), "L", "CSV", False, 1)
         with opened(source, MAX_BYTES) as file:
             return _decode(file, *bounds, tuple(formats))
     except OSError as error:
@@ -98,7 +108,11 @@ def decode(
 
 def pixels_claimed(path: Path) -> int:
     """Return about how many pixels `load_rgb` will return, by a file's header; 0 where it can't be read."""
-    with suppress(Exception), opened(path) as file, Image.open(file, formats=formats_here(FORMATS)) as image:
+    with (
+        suppress(Exception),
+        opened(file_of(path)) as file,
+        Image.open(file, formats=formats_here(FORMATS)) as image,
+    ):
         return min(image.width * image.height, MAX_PIXELS)
     return 0
 
@@ -115,6 +129,7 @@ def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...
     try:
         with Image.open(file, formats=formats_here(formats)) as image:
             check(image, file, size, max_pixels)
+            garbled = garbled_by_pillow(image, file) if image.format == "TIFF" else None
             mode, several = image.mode, bool(getattr(image, "is_animated", False))
             width, height = image.size
             scale = 1
@@ -122,8 +137,9 @@ def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...
                 scale = scale * 2 if is_jpeg(image) else scale + 1
             if scale > 1 and is_jpeg(image):
                 image.draft(None, (width // scale, height // scale))
-            image.load()
-            pixels = _to_rgb(image, 1 if image.size != (width, height) else scale)
+            if garbled is None:
+                image.load()
+            pixels = _to_rgb(garbled or image, 1 if image.size != (width, height) else scale)
             turn: Any = 1
             with suppress(
                 Exception
@@ -181,7 +197,8 @@ def _upright(pixels: np.ndarray, orientation: Any) -> np.ndarray:
 def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Return what turns a part of an image into RGB, whichever part it is."""
     if image.mode.startswith("I;16"):
-        return lambda part: _from_numbers(np.asarray(part).astype(np.float64) / 257.0)
+        to_255 = from_white(image)
+        return lambda part: _from_numbers(to_255(np.asarray(part)))
     if image.mode in ("I", "F"):
         times = _to_255(image)
         return lambda part: _from_numbers(times(np.asarray(part)))

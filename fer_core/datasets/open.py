@@ -9,16 +9,27 @@ from pathlib import Path
 from PIL import Image
 
 from fer_core.config.allowed_folders import RULE, inside, require_inside
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem
 from .generated.movie_plan import demo_folder
+from .pictures.parts import file_of
 from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
-from .readers.labels import first_code
 from .readers.layout import Layout, Source
-from .readers.sfew import SFEW1, SFEW2
+from .readers.meanings.labels import label_map
+from .readers.published.affectnet import AFFECTNET
+from .readers.published.affwild2 import AFFWILD2
+from .readers.published.by_name import PATTERNS, by_name
+from .readers.published.ck import CK
+from .readers.published.expw import EXPW
+from .readers.published.fer2013 import FER2013, FERPLUS
+from .readers.published.hugging_face import IMAGE_FOLDER
+from .readers.published.rafdb import RAFDB
+from .readers.published.sfew import SFEW1, SFEW2
+from .readers.refusals import refuse_other_files
 from .readers.table_rows import TABLE
 
 #: The source that stands for the generated set.
@@ -28,7 +39,16 @@ DEMO = "demo"
 LAYOUTS: dict[str, Layout] = {
     "table": TABLE,
     "generated": GENERATED,
+    "imagefolder": IMAGE_FOLDER,
+    "rafdb": RAFDB,
+    "ferplus": FERPLUS,
+    "fer2013": FER2013,
+    "affectnet": AFFECTNET,
+    "ck": CK,
+    "expw": EXPW,
+    "affwild2": AFFWILD2,
     "csv": CSV,
+    **{name: by_name(name) for name in ("names", *PATTERNS)},
     "sfew2": SFEW2,
     "sfew1": SFEW1,
     "folder": Layout(lambda source: True, lambda source: source.tree),
@@ -39,8 +59,7 @@ def open_dataset(
     source: str | Path,
     *,
     layout: str = "auto",
-    label_codes: str | None = None,
-    group_pattern: str | None = None,
+    reading: Reading = AS_IT_IS,
     demo_root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     roots: Sequence[Path] = (),
@@ -48,15 +67,15 @@ def open_dataset(
     """Open a data set by its path, or the generated one.
 
     With layout 'auto' an .xlsx is a feature table and any other file a CSV of images; a folder with
-    SYNTHETIC.txt and frames.csv is a generated set; a tree of class folders is SFEW 2.0 or SFEW 1 when most of
+    SYNTHETIC.txt and frames.csv is a generated set; published data sets are known by the names of their lists, folders
+    and files (`readers.published`); a tree of class folders is SFEW 2.0 or SFEW 1 when most of
     its images are named as film frames are (2.0 with train, validation or test folders), and plain folders
     otherwise, their splits kept.
 
     Args:
         source: 'demo', or the path of a folder or CSV file.
         layout: 'auto' or one of `LAYOUTS`.
-        label_codes: '0-6' or '1-7' where labels are numbers.
-        group_pattern: a regular expression that finds the group in a sample's name.
+        reading: what is declared of labels, groups, columns and the like.
         demo_root: where the generated set lies or is made (the settings' `demo_data`); needed for 'demo' alone.
         progress: called with (frames done, frames in all) while the generated set is made.
         roots: folders that the path and every image must lie in, links followed (the settings' `data_roots`);
@@ -66,7 +85,7 @@ def open_dataset(
         DataError: there is no such thing, it lies outside the allowed folders, or no labelled image is in it;
             the message says what to do.
     """
-    first_code(label_codes)
+    label_map(reading.label_map)
     if layout not in ("auto", *LAYOUTS):
         raise DataError(f"The layout must be auto, {', '.join(LAYOUTS)}", got=repr(layout))
     if str(source) == DEMO:
@@ -80,12 +99,16 @@ def open_dataset(
     try:
         path = Path(source).expanduser()
         require_inside(path, roots)
-        asked = Source(path, label_codes, group_pattern)
+        if reading.image_root:
+            require_inside(Path(reading.image_root).expanduser(), roots, what="A folder of images")
+        if layout in ("auto", "csv"):
+            refuse_other_files(path)
+        asked = Source(path, reading)
         rows = LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]]
         reader = next(row for row in rows if layout != "auto" or row.recognises(asked))
         dataset = _inside(reader.read(asked), roots)
         generated = dataset.generated or marked(path) or _drawn(dataset)
-        return replace(dataset, generated=generated, label_codes=label_codes, group_pattern=group_pattern)
+        return replace(dataset, generated=generated, reading=reading)
     except (OSError, RuntimeError) as error:  # a name too long, a folder without access, no such ~user
         raise DataError(
             "A data set's path must lead to something that can be read", got=f"{source} ({error})"
@@ -117,7 +140,7 @@ def _drawn(dataset: Dataset) -> bool:
     """Return whether one of a few images, spread over the set, says that this project drew it."""
     for sample in dataset.samples[:: max(1, len(dataset) // 8)]:
         try:
-            with opened(sample.path) as file, Image.open(file) as image:
+            with opened(file_of(sample.path)) as file, Image.open(file) as image:
                 if image.info.get("Comment") == GENERATED_NOTICE:
                     return True
         except (OSError, DataError, ValueError, Image.DecompressionBombError):

@@ -23,6 +23,9 @@ STATUSES: tuple[str, ...] = ("found", "several", "low-confidence", "none", "manu
 #: Frames whose crop rests on no trustworthy face, unless a second look won it back (`failed`).
 FAILED: tuple[str, ...] = ("none", "low-confidence", "several", "unreadable")
 
+#: What a run's predictions call the status of a frame whose face a second look found, whatever its probability.
+RESCUED = "rescued"
+
 #: Where a face is at least so probable, the choice 'best' looks at no less probable one.
 SURE = 0.9
 

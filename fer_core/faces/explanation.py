@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from fer_core.faces.crops import overlaps
 from fer_core.faces.mtcnn.trace import Failure, Fate, Stage, StageTrace, Trace
 
 STAGE_NAMES: dict[Stage, str] = {"pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net"}
+
+#: From this IoU on a candidate lies on a known face.
+NEAR = 0.3
 
 #: Side of P-Net's receptive field, px: a level at scale s searches faces of 12 / s px.
 _CELL = 12
@@ -101,6 +106,19 @@ def lineage(trace: Trace) -> dict[Stage, int]:
         found["rnet"] = int(trace.rnet.kept[found["onet"]])
     found["pnet"] = int(trace.pnet.kept[found["rnet"]])
     return found
+
+
+def nearest(part: StageTrace, box: Sequence[float]) -> int | None:
+    """Return the index of the candidate that lies best on a known face, or None where none overlaps it enough.
+
+    Args:
+        box: x1, y1, x2, y2 of a face that was won back or drawn, source px.
+    """
+    if not len(part.boxes):
+        return None
+    shares = overlaps(part.boxes, np.array([box], np.float32))[:, 0]
+    best = int(shares.argmax())
+    return best if shares[best] >= NEAR else None
 
 
 def why(trace: Trace, least_face: float, short_side: int) -> str:

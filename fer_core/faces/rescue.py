@@ -115,11 +115,18 @@ def _thresholds(image: np.ndarray) -> Iterator[list[Attempt]]:
     yield [Attempt(image, np.eye(2, 3), LOWERED_BY)]
 
 
-def _stretch(image: np.ndarray) -> Iterator[list[Attempt]]:
-    """Each channel stretched between its 2nd and 98th percentile: takes a tint away as well as darkness."""
+def stretched(image: np.ndarray) -> np.ndarray:
+    """Return an image whose channels reach from black to white between their 2nd and 98th percentile, each by itself.
+
+    That takes a tint away as well as darkness.
+    """
     low, high = np.percentile(image, PERCENTILES, axis=(0, 1))
     view = (image - low) * (255 / np.maximum(high - low, 1))
-    yield [Attempt(view.clip(0, 255).round().astype(np.uint8), np.eye(2, 3))]
+    return view.clip(0, 255).round().astype(np.uint8)
+
+
+def _stretch(image: np.ndarray) -> Iterator[list[Attempt]]:
+    yield [Attempt(stretched(image), np.eye(2, 3))]
 
 
 def _light(image: np.ndarray) -> Iterator[list[Attempt]]:

@@ -66,7 +66,7 @@ def head_inputs(
     parts: list[list[np.ndarray]] = [[] for _ in suffixes]
     with torch.inference_mode():
         for start in range(0, len(crops), AT_ONCE):
-            entering = passes(prefix, to_input(np.array(crops[start : start + AT_ONCE]), row).to(device))
+            entering = passes(prefix, to_input(np.array(crops[start : start + AT_ONCE]), row, device))
             for number, suffix in enumerate(suffixes):
                 if number and len(suffix) == 1:
                     continue

@@ -78,7 +78,7 @@ class Predictor(Answerer):
         boundary = chain.row.boundary(config.transfer.unfreeze)
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
-        example = to_input(np.zeros((1, faces.size, faces.size, 3), np.uint8), self.row).to(self.device)
+        example = to_input(np.zeros((1, faces.size, faces.size, 3), np.uint8), self.row, self.device)
         self._quick_prefix, self._example = for_answers(self.prefix, example)
         files = sorted(folder.glob("seed*.safetensors"))
         self.networks = [self._network(chain, boundary, path) for path in files]
@@ -138,7 +138,7 @@ class Predictor(Answerer):
             return None
         targets = torch.tensor([CLASSES.index(label) for label in labels], device=self.device)
         suffixes = [network.suffix for network in self.networks]
-        inputs = to_input(crops, self.row).to(self.device)
+        inputs = to_input(crops, self.row, self.device)
         maps = [
             grad_cam(self.prefix, suffixes, self.row.cam_block, part, goal)
             for part, goal in zip(inputs.split(EXPLAINED), targets.split(EXPLAINED), strict=True)
@@ -191,7 +191,7 @@ class Predictor(Answerer):
         """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""
         passes, prefix = (forward, self.prefix) if filled else (_unfilled, self._quick_prefix)
         sides = [crops, mirrored(crops)] if self.config.training.flip_at_test else [crops]
-        views = [passes(prefix, to_input(side, self.row).to(self.device)) for side in sides]
+        views = [passes(prefix, to_input(side, self.row, self.device)) for side in sides]
         votes = []
         for network in self.networks:
             with arithmetic(network.precision, self.device):

@@ -17,6 +17,7 @@ import numpy as np
 
 from fer_core.config.settings import Limits
 from fer_core.datasets.images import decode
+from fer_core.datasets.pictures.image_files import has_image_suffix, holds_image, of_the_system
 from fer_core.errors import DataError
 from fer_core.storage.zips import BROKEN, MOST_ENTRIES, distrusted, is_zip
 
@@ -26,9 +27,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 #: What a file chooser offers; not trusted afterwards.
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
 
-#: Pixels that a picture is read with: one of more, such as a phone's of 50 megapixels, is read at a half or less of
-#: its size. Faces smaller than it then shows are too small for a network's input anyway.
-MOST_PIXELS = 4096 * 3072
+#: Pixels that a visitor's picture is read with: one of more, such as a phone's of 12 or 50 megapixels, is read at a
+#: half or a quarter of its size. Looking for faces in 12 megapixels holds the device for a second, and the faces that
+#: only they show are below 40 pixels across, a quarter of a network's input.
+MOST_PIXELS = 3072 * 2048
 
 #: Characters of a name that are shown.
 MOST_NAME = 80
@@ -96,7 +98,7 @@ def read(sent: Sent, limits: Limits) -> Upload | Refusal:
     EXIF is used for orientation alone. What follows an image in its file is never looked at.
     """
     try:
-        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS, most=MOST_PIXELS)
+        found = decode(sent.data, max_pixels=limits.megapixels * 1_000_000, formats=FORMATS)
     except DataError as error:
         return Refusal(sent.name, str(error))
     return upload(sent.name, found.pixels, several=found.several, scale=found.scale)
@@ -155,7 +157,7 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
             return
         room, found, bad = limits.upload_mb * 1_000_000, 0, 0
         for entry in listed:
-            if entry.is_dir() or _no_picture(entry.filename):
+            if entry.is_dir() or _of_the_system(entry.filename):
                 continue
             reason = distrusted(entry, limits.file_mb * 1_000_000)
             content = b""
@@ -164,12 +166,14 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
                 content, reason = _content(opened, entry, most)
             if not reason and is_zip(content):
                 reason = "a zip inside a zip is not opened"
+            room -= len(content)
+            if not reason and not has_image_suffix(entry.filename) and not holds_image(content):
+                continue  # a note or what a file manager keeps, as in a folder
             if reason:
                 bad += 1
                 if bad <= limits.files:
                     refused.append(Refusal(f"{archive}: {shown_name(entry.filename)}", reason))
                 continue
-            room -= len(content)
             found += 1
             yield entry.filename, content
             if found > limits.files:
@@ -177,7 +181,7 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
         if bad > limits.files:
             refused.append(Refusal(archive, f"{bad - limits.files} more of its files are not taken"))
         if not found and not bad:
-            refused.append(Refusal(archive, "a zip with no file in it"))
+            refused.append(Refusal(archive, "a zip with no image in it"))
 
 
 def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tuple[bytes, str]:
@@ -192,10 +196,10 @@ def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> tupl
     return content, ""
 
 
-def _no_picture(path: str) -> bool:
+def _of_the_system(path: str) -> bool:
     """Return whether an entry is what systems add to zips by themselves."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    return "__MACOSX" in parts or not parts or (parts[-1].startswith(".") and parts[-1] != "..")
+    return not parts or any(of_the_system(part) for part in parts if part != "..")
 
 
 def _unique(name: str, names: dict[str, int]) -> str:

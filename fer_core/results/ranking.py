@@ -21,17 +21,23 @@ class Place:
     Attributes:
         rank: from 1, by validation accuracy.
         difference: the first one's accuracy minus this one's, on the images both were judged on; with its
-            95 % interval (paired bootstrap, by movie or person where known) and the p-value of McNemar's exact
+            95 % interval (`metrics.paired`), what that is `over` and the p-value of McNemar's exact
             test on the first seed. None for the first one itself.
-        noise: whether that interval holds 0, or there is none (one movie): the two can't be distinguished here.
+        noise: whether that interval holds 0, or there is none (few movies): the two can't be distinguished here.
     """
 
     rank: int
     run: StoredRun
     difference: float | None
     interval: tuple[float, float] | None
+    over: str | None
     p: float | None
     noise: bool
+
+    @property
+    def verdict(self) -> str:
+        """How it stands to the first: 'first' itself, 'within noise' of it or 'behind'."""
+        return "first" if self.rank == 1 else "within noise" if self.noise else "behind"
 
     def row(self) -> dict[str, Any]:
         """Return it as one flat row, with the run's own (`results.run_row`)."""
@@ -41,6 +47,7 @@ class Place:
             **run_row(self.run),
             "behind": self.difference,
             "behind_interval": self.interval,
+            "behind_interval_over": self.over,
             "p": self.p,
             "within_noise": self.noise,
         }
@@ -56,12 +63,13 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
     if not ordered:
         return []
     best = predictions(ordered[0])
-    places = [Place(1, ordered[0], None, None, None, False)]
+    places = [Place(1, ordered[0], None, None, None, None, False)]
     for number, run in enumerate(ordered[1:], 2):
         other = predictions(run)
-        gap, (low, high), _ = paired(other, best)
+        gap, _ = paired(other, best)
+        low, high = gap.interval
         apart = low > 0 or high < 0
-        places.append(Place(number, run, gap, (low, high), _p(other, best), not apart))
+        places.append(Place(number, run, gap.value, (low, high), gap.over, _p(other, best), not apart))
     return places
 
 

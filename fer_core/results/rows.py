@@ -14,6 +14,8 @@ from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import system
 from fer_core.storage.store import StoredRun
 
+from .shares import over
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -22,6 +24,7 @@ FIGURES: tuple[str, ...] = (
     "train_accuracy",
     "val_accuracy",
     "val_accuracy_interval",
+    "val_accuracy_interval_over",
     "train_loss",
     "val_loss",
     "macro_f1",
@@ -45,6 +48,8 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
     transfer = model if isinstance(model, TransferConfig) else None
     protocol = PROTOCOLS[config.protocol.name]
     figures = {name: run.summary.get(name) for name in FIGURES}
+    if figures["val_accuracy_interval"]:
+        figures["val_accuracy_interval_over"] = over(run.summary)
     return {
         "run_id": run.id,
         "status": run.status,

@@ -10,10 +10,12 @@ import pandas as pd
 from fer_core.config.comparators import SvmConfig
 from fer_core.evaluation.metrics import apply_temperature, reliability
 from fer_core.evaluation.metrics.calibration import TEMPERATURES
+from fer_core.evaluation.metrics.intervals import MIN_SEEDS
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
-from .shares import interval, percent
+from .face_shares import at_most, face_shares
+from .shares import accuracy_interval, interval, percent
 
 
 def detector_leak(summary: Mapping[str, Any]) -> str:
@@ -32,7 +34,8 @@ def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.Da
     """
     probabilities = probabilities_of(predictions)
     labels = predictions["label"].to_numpy()
-    table = reliability(probabilities, labels)
+    images = list(predictions["group"]), list(predictions["name"])
+    table = reliability(probabilities, labels, *images)
     if "temperatures" not in run.summary:
         return table, None
     parts = list(zip(predictions["seed"], predictions["fold"], strict=True))
@@ -46,13 +49,14 @@ def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.Da
     for network, temperature in temperatures.items():
         rows = [part == network for part in parts]
         scaled[rows] = apply_temperature(probabilities[rows], temperature)
-    return table, reliability(scaled, labels)
+    return table, reliability(scaled, labels, *images)
 
 
 def calibration_words(run: StoredRun) -> str:
     """Return what a run's calibration figures are of, in a sentence or two."""
     figures, model = run.summary, run.config.model
     text = f"Expected calibration error {percent(figures['ece'])} over {figures['validated']} held-out images"
+    text += " (mean of the seeds)" if len(run.config.protocol.seeds) > 1 else ""
     if "calibrated" not in figures:
         if isinstance(model, SvmConfig):
             return f"{text}; the SVM's temperatures were fitted inside the training part of each fold."
@@ -65,24 +69,22 @@ def calibration_words(run: StoredRun) -> str:
         between += (
             f" ({most:g} is the most that is tried: on the inner split confidence said next to nothing)"
         )
+    after = figures["calibrated"]["ece"]
+    worse = "" if after < figures["ece"] else " It did not help: the error is no smaller than without."
     return (
-        f"{text} as the networks give them, {percent(figures['calibrated']['ece'])} after temperatures of {between}, "
-        "each fitted on its fold's inner split. A temperature above 1 softens; which class comes first stays."
+        f"{text} as the networks give them, {percent(after)} after temperatures of {between}, each fitted on its "
+        f"fold's inner split.{worse} A temperature above 1 softens; which class comes first stays."
     )
 
 
 def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     """Return (what, figure) rows of a finished run: how far its accuracy can be trusted."""
     figures = run.summary
-    rows = [("Interval over images (Wilson)", interval(figures["val_accuracy_interval"]))]
-    rows.append(
-        (
-            f"Interval over {figures['groups']} movies or persons",
-            interval(figures["val_accuracy_group_interval"]),
-        )
-    )
+    rows = [("95 % interval", accuracy_interval(figures))]
     if len(figures["seeds"]) > 1:
-        rows.append(("Interval over seeds", interval(figures["val_accuracy_seed_interval"])))
+        rows.append(("Accuracy by seed", ", ".join(map(percent, figures["accuracy_by_seed"]))))
+    if len(figures["seeds"]) >= MIN_SEEDS:
+        rows.append(("Interval over seeds, of these images", interval(figures["val_accuracy_seed_interval"])))
     leakage = figures["leakage"]
     rows.append(("Validation images whose shot is in training too", percent(leakage["clip"])))
     rows.append(("Validation images whose movie or person is in training too", percent(leakage["group"])))
@@ -90,15 +92,11 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     if "detector_data" in figures:
         what = "Validation images whose movie or person the detector was trained on"
         rows.append((what, detector_leak(figures)))
-    for name, text in (("found", "with a face"), ("not_found", "with no face")):
-        part = figures[name]
-        if part["images"] and figures["missing_faces"] is not None:
-            rows.append(
-                (
-                    f"Accuracy on the {part['images']} frames {text}",
-                    f"{percent(part['accuracy'])} ({interval(part['interval'])})",
-                )
-            )
+    for kind, share in face_shares(figures).items():
+        rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
+    gain = at_most(figures)
+    if gain is not None:
+        rows.append(("A perfect face detector could add at most", f"{gain:.1f} points"))
     rows.append(("Balanced accuracy", percent(figures["balanced_accuracy"])))
     rows.append(("Calibration error (ECE)", percent(figures["ece"])))
     if "calibrated" in figures:

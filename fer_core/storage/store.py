@@ -1,4 +1,4 @@
-"""Runs, epochs, predictions, workers and hand-drawn boxes as the database holds them.
+"""Runs, epochs, predictions and workers as the database holds them.
 
 Runs change only through `jobs.queue`. Every time is UTC in seconds since 1970.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import RowMapping, Text, TextClause, bindparam, text
 
 from fer_core.config.run import RunConfig, parse
-from fer_core.errors import NotFoundError, StoreError
+from fer_core.errors import NotFoundError
 
-from .database import Database
+from .drawn_boxes import DrawnBoxes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Box = tuple[float, float, float, float]
-
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
-CORNERS = ("x1", "y1", "x2", "y2")
 
 RUNS = """
     SELECT * FROM runs {where}
@@ -38,6 +35,7 @@ ASKED = {
     "status": "status IN :status",
     "goal": "goal = :goal",
     "data": "data = :data",
+    "source": "data_source = :source",
     "transferred": "unfreeze > 0",
     "generated": "config LIKE :generated",
     "boxes": "config LIKE :boxes",
@@ -59,7 +57,7 @@ FINISHED = """
 EPOCHS = """
     SELECT seed, fold, epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr, seconds, images, written,
            train_reverse_loss, val_reverse_loss
-    FROM epochs WHERE run_id = :id AND written > :since
+    FROM epochs WHERE run_id = :id
     ORDER BY seed, fold, epoch
 """
 PREDICTIONS = """
@@ -67,7 +65,7 @@ PREDICTIONS = """
     FROM predictions WHERE run_id = :id
     ORDER BY seed, fold, name
 """
-LOG = "SELECT line, written, text FROM log_lines WHERE run_id = :id AND line > :after ORDER BY line"
+LOG = "SELECT line, written, text FROM log_lines WHERE run_id = :id ORDER BY line"
 #: Running ones first, then as they will be taken up.
 ACTIVE = """
     SELECT id FROM runs WHERE status IN ('queued', 'running') {among}
@@ -80,33 +78,6 @@ PLACES = """
     GROUP BY mine.id
 """
 SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
-NEWEST_BOXES = """
-    SELECT name, version, x1, y1, x2, y2, author, created FROM manual_boxes AS box
-    WHERE data = :data AND version = (
-        SELECT MAX(version) FROM manual_boxes WHERE data = box.data AND name = box.name AND undone IS NULL)
-    ORDER BY name
-"""
-BOX_HISTORY = """
-    SELECT version, x1, y1, x2, y2, author, created, undone FROM manual_boxes
-    WHERE data = :data AND name = :name
-    ORDER BY version
-"""
-ADD_BOX = """
-    INSERT INTO manual_boxes (data, name, version, x1, y1, x2, y2, author, created)
-    SELECT :data, :name, COALESCE(MAX(version), 0) + 1, :x1, :y1, :x2, :y2, :author, :created
-    FROM manual_boxes WHERE data = :data AND name = :name
-"""
-UNDO_BOX = """
-    UPDATE manual_boxes SET undone = :now WHERE data = :data AND name = :name AND version = (
-        SELECT MAX(version) FROM manual_boxes WHERE data = :data AND name = :name AND undone IS NULL)
-"""
-REDO_BOX = """
-    UPDATE manual_boxes SET undone = NULL WHERE data = :data AND name = :name AND version = (
-        SELECT version FROM manual_boxes WHERE data = :data AND name = :name AND version > (
-            SELECT COALESCE(MAX(version), 0) FROM manual_boxes
-            WHERE data = :data AND name = :name AND undone IS NULL)
-        ORDER BY undone DESC, version LIMIT 1)
-"""
 
 
 @dataclass(frozen=True)
@@ -156,7 +127,7 @@ class StoredRun:
         return self.status not in ("queued", "running")
 
 
-class Store(Database):
+class Store(DrawnBoxes):
     """An open database, with the questions that pages, the command line and workers ask it."""
 
     def run(self, run_id: str) -> StoredRun:
@@ -184,6 +155,7 @@ class Store(Database):
         status: Sequence[str] | None = None,
         goal: str | None = None,
         data: str | None = None,
+        source: str | None = None,
         transferred: bool = False,
         generated: bool = False,
         boxes: str | None = None,
@@ -205,6 +177,7 @@ class Store(Database):
             "status": status,
             "goal": goal,
             "data": data,
+            "source": source,
             "transferred": transferred or None,
             "generated": GENERATED if generated else None,
             "boxes": boxes and f'%"manual_boxes":"{boxes}"%',
@@ -269,82 +242,23 @@ class Store(Database):
             rows = connection.execute(_among(text(PLACES)), {"ids": list(ids)})
             return {row.id: row.place for row in rows}
 
-    def epochs(self, run_id: str, *, since: float = 0.0) -> pd.DataFrame:
-        """Return a run's epochs (columns of `BdnnEpoch`, and `written`), those written after `since`.
-
-        The reverse direction's losses are NaN for every model but the BDNN.
-        """
+    def epochs(self, run_id: str) -> pd.DataFrame:
+        """Return a run's epochs: columns of `BdnnEpoch`, whose reverse losses are the BDNN's alone, and `written`."""
         losses = ("train_loss", "val_loss", "train_reverse_loss", "val_reverse_loss")
         figures = (*losses, "train_accuracy", "val_accuracy", "lr", "seconds", "written")
-        return self._frame(EPOCHS, {"id": run_id, "since": since}).astype(dict.fromkeys(figures, "float64"))
+        return self.frame(EPOCHS, {"id": run_id}).astype(dict.fromkeys(figures, "float64"))
 
     def predictions(self, run_id: str) -> pd.DataFrame:
         """Return a finished run's held-out predictions: `RunResult.predictions`, sorted."""
-        return self._frame(PREDICTIONS, {"id": run_id})
+        return self.frame(PREDICTIONS, {"id": run_id})
 
-    def log(self, run_id: str, *, after: int = 0) -> pd.DataFrame:
-        """Return a run's log (line, written, text), the lines numbered above `after`."""
-        return self._frame(LOG, {"id": run_id, "after": after})
+    def log(self, run_id: str) -> pd.DataFrame:
+        """Return a run's log: line, written, text."""
+        return self.frame(LOG, {"id": run_id})
 
     def workers(self) -> pd.DataFrame:
         """Return the registered workers: owner, host, pid, device, started, seen (they may have died)."""
-        return self._frame("SELECT owner, host, pid, device, started, seen FROM workers ORDER BY started", {})
-
-    def manual_boxes(self, data: str) -> pd.DataFrame:
-        """Return the newest box of each image that is not undone: name, version, x1, y1, x2, y2, author, created.
-
-        Boxes are in source pixels; the four are NaN where the newest entry says that there is none.
-        """
-        return self._frame(NEWEST_BOXES, {"data": data}).astype(dict.fromkeys(CORNERS, "float64"))
-
-    def drawn_boxes(self, data: str) -> dict[str, Box]:
-        """Return the newest box of each image that has one, in source pixels, by the names in their order."""
-        with self.read() as connection:
-            rows = connection.execute(text(NEWEST_BOXES), {"data": data}).all()
-        return {row.name: (row.x1, row.y1, row.x2, row.y2) for row in rows if row.x1 is not None}
-
-    def add_manual_box(
-        self, data: str, name: str, box: Box | None, *, author: str = "", created: float | None = None
-    ) -> None:
-        """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away.
-
-        `created` is now unless an import brings the time along.
-        """
-        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
-            raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
-        corners = dict(zip(CORNERS, box or (None,) * 4, strict=True))
-        moment = self.now() if created is None else created
-        entry = {"data": data, "name": name, "author": author, "created": moment, **corners}
-        self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
-
-    def undo_manual_box(self, data: str, name: str) -> bool:
-        """Set an image's newest entry aside, so that the one before counts again; False when there is none."""
-        entry = {"data": data, "name": name, "now": self.now()}
-        return self.write(lambda connection: connection.execute(text(UNDO_BOX), entry).rowcount > 0)
-
-    def redo_manual_box(self, data: str, name: str) -> bool:
-        """Let the entry undone last count again, its author and time kept; False when there is none.
-
-        A box drawn after an undo ends that: the entries undone before it stay in the history alone.
-        """
-        entry = {"data": data, "name": name}
-        return self.write(lambda connection: connection.execute(text(REDO_BOX), entry).rowcount > 0)
-
-    def manual_box_history(self, data: str, name: str) -> pd.DataFrame:
-        """Return all entries of one image, the oldest first: version, x1, y1, x2, y2, author, created, undone.
-
-        `undone` is when an entry was undone, NaN while it counts. One that was undone can be redone while no entry
-        with a higher version counts.
-        """
-        table = self._frame(BOX_HISTORY, {"data": data, "name": name})
-        return table.astype(dict.fromkeys((*CORNERS, "created", "undone"), "float64"))
-
-    def _frame(self, query: str, values: Mapping[str, Any]) -> pd.DataFrame:
-        import pandas as pd
-
-        with self.read() as connection:
-            result = connection.execute(text(query), values)
-            return pd.DataFrame(result.all(), columns=list(result.keys()))
+        return self.frame("SELECT owner, host, pid, device, started, seen FROM workers ORDER BY started")
 
 
 def _among(query: TextClause) -> TextClause:

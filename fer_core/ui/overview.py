@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from humanize import naturalsize
@@ -11,6 +14,7 @@ from humanize import naturalsize
 from fer_core.config.run import CLASSES
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
+from fer_core.datasets.understood import Understood
 from fer_core.results import charts
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.ui.parts.widgets import escaped
@@ -138,6 +142,20 @@ def findings(report: AuditReport) -> None:
         if finding.names:
             with st.expander(f"{len(finding.names)} name{'s' * (len(finding.names) > 1)}"):
                 st.code("\n".join(finding.names), language=None)
+
+
+def how_it_was_read(found: Understood, samples: Mapping[str, np.ndarray]) -> None:
+    """Draw what each label was taken for, with a sample a class, so that a wrong map is seen at a glance."""
+    with st.expander("How it was read", icon=":material/rule:", expanded=bool(found.label_map)):
+        with st.container(horizontal=True, gap="small"):
+            for name in CLASSES:
+                if name in samples:
+                    st.image(samples[name], caption=name, width=60)
+        table = pd.DataFrame([asdict(one) for one in found.labels])
+        titles = {"written": "as written", "meaning": "class", "images": "images", "sample": "for example"}
+        st.dataframe(table.rename(columns=titles), hide_index=True)
+        said = [line for line in found.lines() if not line.startswith("  ")]
+        st.code("\n".join(said), language=None, wrap_lines=True)
 
 
 def disk(uses: list[KindUse], free: int, limit: int) -> None:

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from dashboards import Server
-from faces_case import FRAMES, detect, frame_name, make_frames, shown_publicly
+from faces_case import FRAMES, detect, frame_name, make_frames
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
-from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store
 
 
@@ -202,16 +201,3 @@ def test_boxes_go_out_and_come_in(page: Page, lab: Server, frames: Path, tmp_pat
     with page.expect_download() as saved:
         page.get_by_role("button", name="COCO JSON").click()
     assert json.loads(saved.value.path().read_text())["annotations"][0]["bbox"] == [10.0, 20.0, 100.0, 120.0]
-
-
-def test_a_hosted_demo_only_explains(
-    page: Page, frames: Path, tmp_path: Path, server: Callable[..., Server]
-) -> None:
-    config = shown_publicly(detect(frames, tmp_path))
-    submit(Store(tmp_path / "fer.sqlite"), config)  # a demo opens only data sets it knows
-    demo = server(tmp_path, FER_DEMO="1")
-    page.goto(demo.at("faces", data=str(frames), frame=frame_name(0)), wait_until="commit")
-    expect(
-        page.get_by_text(re.compile("This is a hosted demo: drawing and importing boxes is off"))
-    ).to_be_visible()
-    expect(page.get_by_role("button", name="Save box")).to_have_count(0)

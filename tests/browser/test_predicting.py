@@ -52,14 +52,6 @@ def test_a_batch_has_a_table_a_gallery_and_a_zip(page: Page, lab: Server, genera
     assert download.value.path().read_bytes().startswith(b"PK")
 
 
-def test_what_is_no_image_is_named_with_its_reason(page: Page, lab: Server, generated: Path) -> None:
-    page.goto(at(lab, generated), wait_until="commit")
-    page.locator("input[type=file]").set_input_files(
-        {"name": "<b>x.png", "mimeType": "image/png", "buffer": b"<script>alert(1)</script>"}
-    )
-    expect(page.get_by_text("was not taken: not an image")).to_be_visible()
-
-
 def test_a_link_shows_the_same_view_in_another_browser(
     page: Page, lab: Server, generated: Path, visitor: Callable[..., BrowserContext]
 ) -> None:

@@ -9,31 +9,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cli_case import run
 
 from fer_core.cli.main import COMMANDS, app, main
+
+pytestmark = pytest.mark.usefixtures("in_shared")
 
 TRAIN_KEYS = {
     *("run_id", "status", "cached", "train_accuracy", "val_accuracy", "val_accuracy_interval"),
     *("train_loss", "val_loss", "folds", "images", "missing_faces", "seconds"),
 }
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Share one home, so that later tests find what earlier ones trained."""
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(autouse=True)
-def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FER_HOME", str(home))
-    monkeypatch.setenv("FER_DEVICE", "cpu")
-    monkeypatch.setenv("FER_THREADS", "1")
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, object]:
-    code = main([*arguments, "--json"])
-    return code, json.loads(capsys.readouterr().out)
 
 
 def train(capsys: pytest.CaptureFixture[str], data: Path, *more: str) -> tuple[int, list[dict]]:
@@ -91,6 +76,10 @@ def test_compare_lists_what_was_trained_best_first(
     assert {row["run_id"] for row in rows} == {row["run_id"] for row in trained}
     accuracies = [row["val_accuracy"] for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
+    assert main(["compare", "--data", str(generated)]) == 0
+    table = capsys.readouterr().out
+    assert "val_accuracy" in table
+    assert "%" in table
     assert main(["compare", "--protocol", "spi"]) == 0
     assert "No finished training" in capsys.readouterr().out
     assert main(["compare", "--protocol", "groups"]) == 2
@@ -116,9 +105,14 @@ def test_predict_gives_probabilities_per_face_and_names_bad_images(
     assert found[1]["image"] == str(bad)
     assert "not an image" in found[1]["error"]
 
+    (tmp_path / "empty").mkdir()
+    assert main(["predict", "--run", rows[0]["run_id"], str(tmp_path / "empty")]) == 2
+    assert "there must be an image" in capsys.readouterr().err
+
     archive, table = tmp_path / "more.zip", tmp_path / "faces.csv"
     with zipfile.ZipFile(archive, "w") as writer:
         writer.write(good, "=one.png")
+        writer.writestr("notes.txt", "no picture, as in a folder")
     options = ["--fold", "0.1", "--nearest", "2", "--csv", str(table), "--annotated", str(tmp_path / "boxed")]
     options += ["--explain", str(tmp_path / "maps"), str(generated / "sad"), str(archive)]
     code, found = run(capsys, "predict", "--run", rows[0]["run_id"], *options)
@@ -152,14 +146,6 @@ def test_audit_reports_before_any_training(capsys: pytest.CaptureFixture[str], a
     assert [entry["name"] for entry in document["unreadable"]] == ["SAD/truncated.png"]
     codes = {finding["code"] for finding in document["findings"]}
     assert {"unreadable", "two_labels", "duplicates"} <= codes
-
-
-def test_tables_are_for_people(capsys: pytest.CaptureFixture[str], generated: Path) -> None:
-    train(capsys, generated)
-    assert main(["compare", "--data", str(generated)]) == 0
-    shown = capsys.readouterr().out
-    assert "val_accuracy" in shown
-    assert "%" in shown
 
 
 def test_weights_that_are_not_here_fail_with_the_way_out(

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from cli_case import run
 
 from fer_core.cli.main import app, main
 from fer_core.cli.options import PAPERS
 from fer_core.config.run import AugmentationConfig, TrainingConfig
 
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(autouse=True)
-def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FER_HOME", str(home))
-    monkeypatch.setenv("FER_DEVICE", "cpu")
-    monkeypatch.setenv("FER_THREADS", "1")
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict]:
-    code = main([*arguments, "--json"])
-    return code, json.loads(capsys.readouterr().out)
+pytestmark = pytest.mark.usefixtures("in_shared")
 
 
 def recipe(*arguments: str) -> TrainingConfig:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from worker_case import config
+from cli_case import run
+from worker_case import config, take
 
 from fer_core.cli.main import main
 from fer_core.runs.jobs import held_run
-from fer_core.runs.jobs.queue import claim, submit
+from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "home" / "fer.sqlite")
-    yield store
-    store.close()
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict]:
-    code = main([*arguments, "--json"])
-    return code, json.loads(capsys.readouterr().out)
 
 
 def test_jobs_go_from_the_queue_to_an_end_and_back(
@@ -33,8 +18,7 @@ def test_jobs_go_from_the_queue_to_an_end_and_back(
     launched: list[object] = []
     monkeypatch.setattr("fer_core.runs.jobs.executors.launch", launched.append)
     first, second = (submit(store, config(number))[0] for number in (1, 2))
-    held = claim(store, "a worker")
-    assert held is not None
+    held = take(store, "a worker")
     held_run.write_progress(store, held, "train", 3, 10)
     code, found = run(capsys, "jobs")
     assert code == 0

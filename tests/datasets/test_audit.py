@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from trees import plant, png
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import CLASSES
 from fer_core.datasets.audit import AuditReport, Finding, audit
 from fer_core.datasets.base import Dataset
@@ -161,3 +163,61 @@ def test_the_report_is_complete_as_json(dataset: Dataset, tmp_path: Path) -> Non
     assert set(plain) == set(AuditReport.__dataclass_fields__)
     assert steps[-1] == (84, 84)
     assert audit(dataset, cache=tmp_path / "cache") == report
+
+
+def test_near_copies_across_splits_are_pairs_to_look_at(tmp_path: Path, photos: list[Path]) -> None:
+    for number, path in enumerate(photos[:4]):
+        for split in ("train", "test"):
+            place = tmp_path / split / "happy" / f"{split}{number}.jpg"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(path) as image:
+                if split == "train":
+                    image.save(place, quality=90)
+                elif number < 2:  # the same again, smaller and saved once more
+                    image.resize((image.width // 2, image.height // 2)).save(place, quality=60)
+    (pairs,) = [one for one in audit(open_dataset(tmp_path)).findings if one.code == "look_alikes"]
+    assert pairs.names == tuple(f"test/happy/test{n}.jpg = train/happy/train{n}.jpg" for n in (0, 1))
+
+
+def test_images_of_one_colour_are_no_near_copies(tmp_path: Path) -> None:
+    for split, grey in (("train", 10), ("test", 200)):
+        place = tmp_path / split / "sad"
+        place.mkdir(parents=True)
+        Image.new("RGB", (64, 64), (grey, grey, grey)).save(place / "x.png")
+    assert "look_alikes" not in codes(audit(open_dataset(tmp_path)))
+
+
+def test_images_without_a_split_beside_others_name_their_folder(tmp_path: Path) -> None:
+    plant(
+        tmp_path, ["train/sad/a.png", "test/sad/b.png", "extra/sad/c.png", "extra/happy/d.png", "fear/e.png"]
+    )
+    one = finding(audit(open_dataset(tmp_path)), "some_without_split")
+    assert (one.severity, one.names) == ("warning", ("extra (2)", "fear (1)"))
+
+
+def test_groups_that_are_classes_are_a_warning(tmp_path: Path) -> None:
+    plant(tmp_path, [f"{label}/{label}_{number}.png" for label in ("happy", "sad") for number in range(3)])
+    report = audit(open_dataset(tmp_path, reading=Reading(group_pattern=r"^([a-z]+)_")))
+    assert finding(report, "groups_are_classes").names == ("happy", "sad")
+    report = audit(open_dataset(tmp_path, reading=Reading(group_pattern=r"_(\d)")))
+    assert "groups_are_classes" not in codes(report)
+
+
+def test_irregular_names_mixed_clips_and_odd_sizes_are_notes(tmp_path: Path) -> None:
+    names = [f"{folder}/{film('Film', number, 1)}" for number, folder in enumerate(CLASSES * 3)]
+    plant(tmp_path, [*names, "sad/Film-010100400__00000009.png"])  # the clip of the first, which is angry
+    (tmp_path / "happy" / film("Other", 1, 1)).write_bytes(png(99, 70, 70))
+    report = audit(open_dataset(tmp_path))
+    assert finding(report, "irregular_names").names == ("sad/Film-010100400__00000009.png",)
+    assert finding(report, "clip_labels").names == ("Film_010100400 (angry, sad)",)
+    assert finding(report, "odd_sizes").names == (f"happy/{film('Other', 1, 1)}",)
+
+
+def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
+    plant(tmp_path, ["a.png"])
+    (tmp_path / "list.csv").write_text("path,label,fold,valence,actor\na.png,sad,3,0.1,Ann\n")
+    report = audit(open_dataset(tmp_path / "list.csv"))
+    assert {one.title for one in report.findings if one.code == "reading"} == {
+        "Persons or movies are those of the column 'actor'",
+        "Columns that are not used: fold, valence (folds are drawn by the protocol)",
+    }

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from trees import plant
 
+from fer_core.config.reading import Reading
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config, fingerprint
 from fer_core.datasets.readers.image_folder import read_folder
@@ -75,6 +76,6 @@ def test_any_change_of_content_changes_it(dataset: Dataset, tmp_path: Path) -> N
 
 
 def test_the_description_for_a_run(dataset: Dataset) -> None:
-    config = data_config(replace(dataset, label_codes="0-6"))
+    config = data_config(replace(dataset, reading=Reading(label_map="ours")))
     assert (config.source, config.layout, config.name) == (str(dataset.root), "folder", "data")
-    assert (config.images, config.label_codes, config.fingerprint) == (3, "0-6", fingerprint(dataset))
+    assert (config.images, config.reading.label_map, config.fingerprint) == (3, "ours", fingerprint(dataset))

@@ -10,6 +10,7 @@ import pytest
 from trees import plant
 
 from fer_core import ROOT
+from fer_core.config.reading import Reading
 from fer_core.datasets.audit import audit
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.movie_plan import GeneratedConfig, plan
@@ -42,10 +43,10 @@ def test_trees_are_told_apart(tmp_path: Path, names: list[str], layout: str) -> 
 def test_a_file_is_a_table_and_patterns_reach_every_reader(tmp_path: Path) -> None:
     plant(tmp_path, ["sad/012_08.png"])
     (tmp_path / "list.txt").write_text("path,label\nsad/012_08.png,5\n")
-    dataset = open_dataset(tmp_path / "list.txt", label_codes="0-6", group_pattern=r"(\d+)_")
+    dataset = open_dataset(tmp_path / "list.txt", reading=Reading(label_map="ours", group_pattern=r"(\d+)_"))
     assert (dataset.layout, dataset.name, dataset.samples[0].label) == ("csv", "list", 5)
-    assert (dataset.label_codes, dataset.group_pattern) == ("0-6", r"(\d+)_")
-    for found in (dataset, open_dataset(tmp_path, group_pattern=r"(\d+)_")):
+    assert dataset.reading == Reading(label_map="ours", group_pattern=r"(\d+)_")
+    for found in (dataset, open_dataset(tmp_path, reading=Reading(group_pattern=r"(\d+)_"))):
         assert found.samples[0].group == "012"
 
 
@@ -80,13 +81,17 @@ def test_a_generated_folder_is_read_by_its_manifest(tmp_path: Path) -> None:
     plant(tmp_path / "set", ["sad/a.png", "sad/b.png"])
     (tmp_path / "set" / "SYNTHETIC.txt").write_text("drawn")
     (tmp_path / "set" / "frames.csv").write_text(
-        "path,label,group,clip,person,kind\nsad/a.png,sad,Film,c1,p,ordinary\n"
+        "path,label,group,clip,person,kind,x1,y1,x2,y2\nsad/a.png,sad,Film,c1,p,ordinary,1,2,30,40\n"
     )
     for source in (tmp_path / "set", tmp_path / "set" / "frames.csv"):
         dataset = open_dataset(source)
         assert (dataset.layout, dataset.generated) == ("generated", True)
         assert (dataset.name, len(dataset)) == ("set", 1)
         assert (dataset.samples[0].group, dataset.samples[0].clip) == ("Film", "c1")
+        assert (dataset.samples[0].name, dataset.remarks) == (
+            "sad/a.png",
+            (),
+        )  # whole frames, not the known boxes
         assert open_dataset(dataset.source, layout=dataset.layout) == dataset
 
 
@@ -112,8 +117,8 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
             open_dataset(strange)
     with pytest.raises(DataError, match=f"auto, {', '.join(LAYOUTS)}"):
         open_dataset(tmp_path, layout="imagenet")
-    with pytest.raises(DataError, match="0-6 or 1-7"):
-        open_dataset(tmp_path, label_codes="0-9")
+    with pytest.raises(DataError, match="label map must be a name"):
+        open_dataset(tmp_path, reading=Reading(label_map="0-9"))
     plant(tmp_path, ["sad/a.png"])
     with pytest.raises(DataError, match=r"frames.csv"):
         open_dataset(tmp_path, layout="generated")

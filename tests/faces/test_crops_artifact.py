@@ -14,7 +14,7 @@ from fer_core.datasets.base import Sample
 from fer_core.faces.crops import Box, Faces
 from fer_core.faces.crops_artifact import ensure_crops, nearest
 from fer_core.faces.drawn_boxes import freeze_boxes
-from fer_core.faces.extraction import CROPS, TABLE, read_crops
+from fer_core.faces.extraction import CROPS, TABLE
 from fer_core.storage.artifacts import Artifacts
 
 DATA = DataConfig(fingerprint="0123456789abcdef")
@@ -66,12 +66,8 @@ STEPS: list[dict[str, Box]] = [
 
 @pytest.mark.parametrize("margin", [0, 12])
 def test_a_chain_of_changes_gives_the_bytes_of_cutting_all_anew(
-    samples: list[Sample],
-    detections: dict[str, Faces],
-    tmp_path: Path,
-    margin: int,
+    samples: list[Sample], detections: dict[str, Faces], tmp_path: Path, margin: int, artifacts: Artifacts
 ) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
     ensure_crops(definition(artifacts, {}, margin=margin), samples, artifacts, lambda: detections)
     before: dict[str, Box] = {}
     for drawn in STEPS:
@@ -93,28 +89,9 @@ def test_a_chain_of_changes_gives_the_bytes_of_cutting_all_anew(
         before = drawn
 
 
-def test_a_drawn_box_changes_its_frame_alone(
-    samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
-) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
-    first = read_crops(ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections))
-    config = definition(artifacts, STEPS[0])
-    reported: list[tuple[int, int]] = []
-    made = ensure_crops(
-        config, samples, artifacts, lambda: detections, progress=lambda *done: reported.append(done)
-    )
-    second = read_crops(made)
-    assert list(first.table["status"]) == ["found", "none", "found", "unreadable", "found", "none"]
-    assert list(second.table["status"]) == ["found", "manual", "found", "unreadable", "found", "none"]
-    differs = [index for index in range(5) if not np.array_equal(first.images[index], second.images[index])]
-    assert differs == [1]
-    assert reported == [(1, 1)]
-
-
 def test_only_crops_of_the_same_settings_and_data_serve(
-    samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
+    samples: list[Sample], detections: dict[str, Faces], artifacts: Artifacts
 ) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
     ensure_crops(definition(artifacts, {}, margin=4), samples, artifacts, lambda: detections)
     config = definition(artifacts, STEPS[0])
     assert nearest(artifacts, config) is None
@@ -126,8 +103,7 @@ def test_only_crops_of_the_same_settings_and_data_serve(
     assert nearest(artifacts, resized) is None
 
 
-def test_damaged_crops_are_passed_over(tmp_path: Path) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
+def test_damaged_crops_are_passed_over(artifacts: Artifacts) -> None:
     config = definition(artifacts, {})
     described = {"faces": config.faces.hashed(), "data": config.data.hashed()}
     for key in ("a" * 16, "b" * 16):
@@ -139,9 +115,8 @@ def test_damaged_crops_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_the_nearest_crops_are_taken(
-    samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
+    samples: list[Sample], detections: dict[str, Faces], artifacts: Artifacts
 ) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
     ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections)
     ensure_crops(definition(artifacts, STEPS[1]), samples, artifacts, lambda: detections)
     config = definition(artifacts, STEPS[2])
@@ -151,9 +126,9 @@ def test_the_nearest_crops_are_taken(
 
 
 def test_an_interrupted_recut_ends_with_the_same_bytes(
-    samples: list[Sample], detections: dict[str, Faces], tmp_path: Path
+    samples: list[Sample], detections: dict[str, Faces], tmp_path: Path, artifacts: Artifacts
 ) -> None:
-    artifacts, alone = Artifacts(tmp_path / "artifacts"), Artifacts(tmp_path / "alone")
+    alone = Artifacts(tmp_path / "alone")
     ensure_crops(definition(artifacts, {}), samples, artifacts, lambda: detections)
     config = definition(artifacts, STEPS[3])
     definition(alone, STEPS[3])

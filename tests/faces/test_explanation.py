@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from facenet_pytorch.models.mtcnn import PNet
 
-from fer_core.faces.explanation import counts, levels, lineage, why
+from fer_core.faces.explanation import counts, levels, lineage, nearest, why
 from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.faces.mtcnn.trace import Fate, Stage, StageTrace, Trace
 
@@ -70,7 +72,6 @@ def test_lineage_walks_back_through_what_was_kept() -> None:
 
 @pytest.mark.parametrize("size", [(60, 80), (97, 61), (21, 300)])
 def test_cells_are_those_of_the_net_and_counts_add_up(size: tuple[int, int]) -> None:
-    torch.set_num_threads(1)
     height, width = size
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype(np.uint8)
     found = MTCNN(thresholds=(0.3, 0.2, 0.2)).detect([image])[0].trace
@@ -87,3 +88,12 @@ def test_cells_are_those_of_the_net_and_counts_add_up(size: tuple[int, int]) -> 
     assert seen.kept == sum(level.kept for level in pyramid) == len(found.rnet.boxes)
     later = counts(found, "rnet", width, height)
     assert later.seen == len(found.rnet.boxes) == later.below + later.outside + later.suppressed + later.kept
+
+
+def test_the_candidate_that_lies_on_a_known_face_is_found_and_none_beside_it() -> None:
+    boxes = np.array([[0, 0, 40, 40], [100, 100, 150, 150], [105, 95, 160, 155]], np.float32)
+    scores, fates = np.array([0.9, 0.2, 0.1], np.float32), np.zeros(3, np.uint8)
+    part = StageTrace("rnet", 0.7, boxes, scores, fates, np.zeros(0, np.int64), np.zeros(0, np.uint16))
+    assert nearest(part, (106, 96, 161, 156)) == 2
+    assert nearest(part, (300, 300, 340, 340)) is None
+    assert nearest(replace(part, boxes=boxes[:0]), (0, 0, 40, 40)) is None

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from faces_case import Finder, write_faces
 from PIL import Image
 from report_case import Recorder
@@ -189,7 +188,7 @@ def test_only_frames_without_a_face_are_looked_at_again_and_the_others_stay_to_t
 
 
 def test_a_second_look_that_was_turned_down_leaves_its_frame_without_a_face(
-    samples: list[Sample], tmp_path: Path
+    samples: list[Sample], tmp_path: Path, artifacts: Artifacts
 ) -> None:
     config = FacesConfig(size=32, rescue=("upscale",))
     write_faces(samples, tmp_path, wide(70), config)
@@ -197,7 +196,6 @@ def test_a_second_look_that_was_turned_down_leaves_its_frame_without_a_face(
     table = read_crops(tmp_path).table.set_index("name")
     assert list(table["status"]) == ["found", "none", "unreadable", "found", "found"]
     assert list(failed(table)) == [False, True, True, False, False]
-    artifacts = Artifacts(tmp_path / "artifacts")
     key = freeze_names(artifacts, ["frame1.png", "frame0.png"])
     assert read_names(artifacts, key) == {"frame0.png", "frame1.png"}
     named = [config.model_copy(update={"turned_down": own}) for own in (key, "")]
@@ -226,7 +224,6 @@ def test_a_killed_detection_with_second_looks_goes_on_where_it_stopped(
 
 def test_a_face_that_lies_on_its_side_is_won_back_where_it_is(photos: list[Path], tmp_path: Path) -> None:
     """Of photos turned by 85 degrees the detector loses some; turning back by 30 finds the same faces."""
-    torch.set_num_threads(1)
     detector_of = detectors(FacesConfig(), Artifacts(tmp_path), load(device="cpu"))
     won = 0
     for path in [path for path in photos if path.name in ("003_08.jpg", "003_03.jpg")]:
@@ -251,9 +248,10 @@ def test_the_command_line_names_policies_in_order() -> None:
     assert given["extraction"].values()["rescue"] == ("rotate", "light")
 
 
-def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Path) -> None:
+def test_a_run_rescues_records_and_keeps_apart(
+    photos: list[Path], tmp_path: Path, artifacts: Artifacts
+) -> None:
     """One upright photo and one on its side: with the policy both are found, and the first look is as before."""
-    torch.set_num_threads(1)
     folder = tmp_path / "photos" / "happy"
     folder.mkdir(parents=True)
     path = next(path for path in photos if path.name == "003_08.jpg")
@@ -262,7 +260,6 @@ def test_a_run_rescues_records_and_keeps_apart(photos: list[Path], tmp_path: Pat
     view = turned(upright, 85)
     Image.fromarray(view.image).save(folder / "side.png")
     dataset = open_dataset(str(folder.parent), layout="folder")
-    artifacts = Artifacts(tmp_path / "artifacts")
     settings = load(home=tmp_path, device="cpu", threads=1)
 
     def table(policies: tuple[str, ...]) -> pd.DataFrame:

@@ -52,23 +52,13 @@ def test_wins_losses_and_other_faces_are_told_apart(samples: list[Sample]) -> No
     assert reported == [(done, 6) for done in range(1, 7)]
 
 
-def test_only_the_picked_frames_are_tried(samples: list[Sample]) -> None:
-    result, crops = attempt(samples, before(["none", "found"]), FacesConfig(size=32), by_level({}))
-    assert list(result["name"]) == ["frame0.png", "frame1.png"]
-    assert len(crops) == 2
-
-
-def test_second_looks_count_in_a_trial(samples: list[Sample]) -> None:
-    config = FacesConfig(size=32, rescue=("upscale",))
-    wide = Finder(lambda image: [((10, 10, 30, 30), 0.95)] * int(image.shape[1] > 100))
-    result, _ = attempt(samples, before(["none"]), config, wide)
-    assert result.iloc[0][["after", "outcome", "rescued_by"]].tolist() == ["found", "won", "upscale"]
-
-
-def test_a_face_that_a_second_look_found_is_won_whatever_its_probability(samples: list[Sample]) -> None:
-    doubtful = Finder(lambda image: [((10, 10, 30, 30), 0.72)] * int(image.shape[1] > 100))
-    result, _ = attempt(samples, before(["none"]), FacesConfig(size=32, rescue=("upscale",)), doubtful)
-    assert result.iloc[0][["after", "outcome"]].tolist() == ["low-confidence", "won"]
+@pytest.mark.parametrize(("probability", "status"), [(0.95, "found"), (0.72, "low-confidence")])
+def test_a_face_that_a_second_look_found_is_won_whatever_its_probability(
+    samples: list[Sample], probability: float, status: str
+) -> None:
+    wide = Finder(lambda image: [((10, 10, 30, 30), probability)] * int(image.shape[1] > 100))
+    result, _ = attempt(samples, before(["none"]), FacesConfig(size=32, rescue=("upscale",)), wide)
+    assert result.iloc[0][["after", "outcome", "rescued_by"]].tolist() == [status, "won", "upscale"]
 
 
 def test_a_sample_is_bounded_spread_and_leaves_out_what_cannot_be_read() -> None:

@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core import ROOT
 from fer_core.config.run import RunConfig
-from fer_core.storage.store import Store
 
 
 @pytest.fixture
@@ -53,14 +52,6 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path) -> Path:
     """Return the state folder of this test."""
     return tmp_path / "home"
-
-
-@pytest.fixture
-def store(home: Path) -> Iterator[Store]:
-    """Return the database of this test's state folder."""
-    store = Store(home / "fer.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def test_who_looks_says_what_is_closed() -> None:
 def test_predictions_are_counted_and_take_turns(
     page: Open, shared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FER_LIMITS", "images_per_minute=1,all_images_per_minute=1")
+    monkeypatch.setenv("FER_LIMITS", "images_per_minute=2,all_images_per_minute=2")
     limits.guard.cache_clear()
     turns: list[str] = []
 
@@ -218,5 +218,5 @@ def test_predictions_are_counted_and_take_turns(
     assert len(turns) == 2
     sample = next(box for box in shown.selectbox if box.label == "Sample")
     another = sample.select_index(1).run()
-    assert "At most 1 images a minute" in another.error[0].value
+    assert "At most 2 images a minute" in another.error[0].value
     limits.guard.cache_clear()

@@ -68,11 +68,16 @@ def test_a_sheet_offers_only_what_reads_its_columns(
 
 
 def test_a_table_beside_images_is_read_by_its_path(
-    page: Open, home: Path, store: Store, tmp_path: Path
+    page: Open, home: Path, store: Store, tmp_path: Path, generated: Path
 ) -> None:
     missing = page("pages/train.py", home, what=OTHER, models="SVM", reads="feature table")
     assert "Give the path" in words(missing)
-    sheet = generate_table(tmp_path / "sheet.csv", rows=84)
+    other = generate_table(tmp_path / "other.csv", rows=84)
+    strange = page("pages/train.py", home, what=OTHER, models="SVM", reads="feature table", table=str(other))
+    assert "none alike" in strange.error[0].value
+    sheet = tmp_path / "sheet.csv"
+    figures = ",".join(["0.5"] * 10)
+    sheet.write_text("\n".join(f"{path.stem}.mat,1,{figures}" for path in generated.glob("*/*.png")))
     app = page("pages/train.py", home, what=OTHER, models="SVM", reads="feature table", table=str(sheet))
     (config,) = train(app, store)
     assert isinstance(config.model, SvmConfig)

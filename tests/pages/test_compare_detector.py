@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from safetensors.torch import save_file
+from cli_case import at_home
+from faces_case import keep_detector
 from streamlit.testing.v1 import AppTest
 
 from fer_core.config.comparators import PixelsConfig, SvmConfig
@@ -15,7 +16,6 @@ from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.frames import GeneratedConfig, generate
 from fer_core.datasets.open import open_dataset
-from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.artifacts import Artifacts
@@ -25,36 +25,19 @@ HERE, ELSEWHERE = "ab" * 8, "cd" * 8
 WARNING = "The face detector was fine-tuned"
 
 
-def keep_detector(artifacts: Artifacts, key: str, fingerprint: str, movies: list[str]) -> None:
-    """Keep the pretrained nets as a detector that was trained on these movies of a data set."""
-    from facenet_pytorch.models.mtcnn import ONet, RNet
-    from torch import nn
-
-    def build(folder: Path) -> None:
-        save_file(nn.ModuleDict({"rnet": RNet(), "onet": ONet()}).state_dict(), folder / WEIGHTS)
-
-    about = {
-        "data": {"fingerprint": fingerprint, "name": "my films", "generated": False},
-        "settings": {"seed": 0, "epochs": 1},
-        "training_groups": movies,
-    }
-    artifacts.ensure(KIND, key, about, build)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
     """Return a home with finished runs of three detectors, the frames, and the share of frames one of them knows."""
     home = tmp_path_factory.mktemp("tuned")
     frames = generate(GeneratedConfig(ordinary=42, hard=0, width=160, height=128), home / "frames", workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}.items():
-            patch.setenv(name, value)
+        at_home(patch, home)
         here, dataset = load(), open_dataset(frames)
         data, artifacts, store = data_config(dataset), Artifacts(here.artifacts), Store(here.database)
         groups = [sample.group for sample in dataset.samples]
         movies = sorted(set(groups))[:2]
-        keep_detector(artifacts, HERE, data.fingerprint, movies)
-        keep_detector(artifacts, ELSEWHERE, "f" * 16, movies)
+        keep_detector(artifacts, HERE, data.fingerprint, training_groups=movies)
+        keep_detector(artifacts, ELSEWHERE, "f" * 16, training_groups=movies)
         for margin, detector in ((0, ""), (2, HERE), (4, ELSEWHERE)):
             faces = FacesConfig(size=32, margin=margin, detector=detector)
             model = SvmConfig(inputs=PixelsConfig(side=8), costs=(1.0,), gammas=(1.0,), inner_folds=2)

@@ -8,6 +8,7 @@ import pytest
 from faces_case import FRAMES
 from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
+from worker_case import take
 
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim
@@ -26,8 +27,7 @@ def test_a_detection_is_started_once_watched_and_cancelled(opened: Open, store: 
     assert "are being looked for" in words(app)
     assert "Detect faces" not in labels(app)
 
-    held = claim(store, "here")
-    assert held is not None
+    held = take(store, "here")
     held_run.write_progress(store, held, "detecting faces", 3, len(FRAMES))
     app = opened()
     assert [one.proto.text for one in app.get("progress")] == [f"detecting faces: 3 of {len(FRAMES)}"]
@@ -47,6 +47,5 @@ def test_a_detection_whose_worker_is_gone_can_be_continued(opened: Open, store: 
     assert "what it has found is kept" in words(app)
     assert "Detect faces" not in labels(app)
     press(app, "Continue")
-    held = claim(store, "another")
-    assert held is not None
+    take(store, "another")
     assert "Continue" not in labels(opened())

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faces_case import keep_detector
 from page_case import words
-from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
 from fer_core.config.run import RunConfig
-from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
+from fer_core.faces.finetuning.finetuned import KIND
 from fer_core.storage.artifacts import CONFIG, Artifacts
 from fer_core.ui.cache import resources
 from fer_core.ui.panels.trace import first_look
@@ -19,21 +19,6 @@ from fer_core.ui.panels.trace import first_look
 Open = Callable[..., AppTest]
 
 KEY = "ab" * 8
-
-
-def keep_detector(home: Path, *, generated: bool) -> None:
-    """Put a detector with the pretrained weights into a home."""
-    from facenet_pytorch.models.mtcnn import ONet, RNet
-    from torch import nn
-
-    def build(folder: Path) -> None:
-        save_file(nn.ModuleDict({"rnet": RNet(), "onet": ONet()}).state_dict(), folder / WEIGHTS)
-
-    about = {
-        "data": {"fingerprint": "0" * 16, "name": "my films", "generated": generated},
-        "settings": {"seed": 3, "epochs": 5},
-    }
-    Artifacts(home / "artifacts").ensure(KIND, KEY, about, build)
 
 
 def choices(app: AppTest) -> list[str]:
@@ -52,7 +37,7 @@ def test_without_a_fine_tuned_detector_there_is_no_choice(opened: Open) -> None:
 def test_a_fine_tuned_detector_is_offered_with_its_data_and_is_not_the_default(
     opened: Open, home: Path, generated: bool
 ) -> None:
-    keep_detector(home, generated=generated)
+    keep_detector(Artifacts(home / "artifacts"), KEY, generated=generated)
     app = opened()
     pretrained, tuned = choices(app)
     assert "pretrained" in pretrained
@@ -64,7 +49,7 @@ def test_a_fine_tuned_detector_is_offered_with_its_data_and_is_not_the_default(
 
 @pytest.mark.parametrize("content", ["{half", "{}", '{"data": 1, "settings": 2}'])
 def test_a_damaged_detector_is_left_out_and_named(opened: Open, home: Path, content: str) -> None:
-    keep_detector(home, generated=False)
+    keep_detector(Artifacts(home / "artifacts"), KEY, generated=False)
     other = home / "artifacts" / KIND / ("cd" * 8)
     other.mkdir()
     (other / CONFIG).write_text(content, encoding="utf-8")
@@ -76,7 +61,7 @@ def test_a_damaged_detector_is_left_out_and_named(opened: Open, home: Path, cont
 def test_a_frame_is_looked_at_with_the_chosen_detector(
     opened: Open, config: RunConfig, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_detector(home, generated=True)
+    keep_detector(Artifacts(home / "artifacts"), KEY, generated=True)
     tuned = config.model_copy(update={"faces": config.faces.model_copy(update={"detector": KEY})})
     assert tuned.crops_key() != config.crops_key()
     opened()

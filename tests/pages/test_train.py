@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
-from worker_case import record
+from worker_case import record, take
 
 from fer_core.runs.jobs import held_run
-from fer_core.runs.jobs.queue import claim, submit_together
+from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.requests import sweep_name
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
@@ -68,8 +68,7 @@ def test_a_card_shows_pace_device_and_memory(
     train: Open, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     press(train(unfreeze="1"), "Train 1 run")
-    held = claim(store, "w")
-    assert held is not None
+    held = take(store, "w")
     for number in range(1, 5):
         monkeypatch.setattr(Store, "now", lambda _, n=number: 9e9 + 2.0 * n)
         held_run.write_epochs(store, held, [replace(record(number), val_accuracy=0.1 * number)])
@@ -91,8 +90,7 @@ def test_a_card_shows_pace_device_and_memory(
 
 def test_an_end_is_announced_once(train: Open, store: Store) -> None:
     shown = press(train(unfreeze="1"), "Train 1 run")
-    held = claim(store, "w")
-    assert held is not None
+    held = take(store, "w")
     assert not [toast for toast in shown.run().toast if "failed" in toast.value]
     held_run.end(store, held, "failed", 1.0, "no memory")
     toasts = [toast.value for toast in shown.run().toast]

@@ -5,18 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from worker_case import wait_for
 
 from fer_core.errors import BusyError
 from fer_core.prediction.fair_queue import FairQueue
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 class Case:
@@ -58,7 +53,7 @@ class Case:
 
         self._begin(work)
         assert first.wait(20)
-        wait_until(lambda: len(self.queue) >= before + 1)
+        wait_for(lambda: len(self.queue) >= before + 1)
 
     def open(self) -> list[str]:
         self.gate.set()
@@ -104,11 +99,8 @@ def test_never_more_turns_at_once_than_slots_and_all_are_served() -> None:
                 with lock:
                     held, served = held - 1, served + 1
 
-    threads = [threading.Thread(target=work, args=(str(index % 4),)) for index in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(work, "012301230123"))
     assert (most, served, held) == (2, 60, 0)
 
 
@@ -154,7 +146,7 @@ def test_one_visitor_holds_no_more_than_their_share_and_delays_nobody_else() -> 
     with queue.turn("a", patience=9):
         waiting = threading.Thread(target=lambda: queue.turn("a", patience=60).__enter__())
         waiting.start()
-        wait_until(lambda: len(queue) == 1)
+        wait_for(lambda: len(queue) == 1)
         with queue.turn("b", patience=60):  # though another waits before it
             assert len(queue) == 1
             with pytest.raises(BusyError), queue.turn("b", patience=0.01):

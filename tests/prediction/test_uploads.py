@@ -162,7 +162,8 @@ def test_a_header_that_lies_about_its_size_unfolds_no_further() -> None:
 def test_zips_that_hide_things_are_refused() -> None:
     assert "inside a zip" in refusal(zipped({"inner.png": zipped({"a.png": encoded()})}))
     assert "method" in refusal(zipped({"a.png": encoded()}, zipfile.ZIP_LZMA))
-    assert "no file" in refusal(zipped({}))
+    assert "no image" in refusal(zipped({}))
+    assert "no image" in refusal(zipped({"notes.txt": b"only words", "Thumbs.db": b"\xd0\xcf\x11\xe0"}))
     assert "damaged zip" in refusal(zipped({"a.png": encoded()})[:-30])
     locked = bytearray(zipped({"a.png": encoded()}))
     locked[locked.index(b"PK\x01\x02") + 8] |= 1

@@ -36,6 +36,8 @@ def predictions() -> pd.DataFrame:
         label=rng.integers(0, 7, rows),
         seed=np.repeat(SEEDS, FOLDS * EACH),
         fold=np.tile(np.repeat(range(FOLDS), EACH), len(SEEDS)),
+        name=[str(image) for image in range(FOLDS * EACH)] * len(SEEDS),
+        group="",
     )
 
 
@@ -52,8 +54,9 @@ def test_each_network_s_images_take_its_own_temperature(predictions: pd.DataFram
         ]
     )
     assert scaled is not None
-    pd.testing.assert_frame_equal(scaled, metrics.reliability(byhand, predictions["label"]))
-    pd.testing.assert_frame_equal(table, metrics.reliability(values, predictions["label"]))
+    own = predictions["label"], list(predictions["group"]), list(predictions["name"])
+    pd.testing.assert_frame_equal(scaled, metrics.reliability(byhand, *own))
+    pd.testing.assert_frame_equal(table, metrics.reliability(values, *own))
 
 
 def test_a_run_without_temperatures_has_one_table(predictions: pd.DataFrame) -> None:
@@ -63,12 +66,16 @@ def test_a_run_without_temperatures_has_one_table(predictions: pd.DataFrame) -> 
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        (made(TransferConfig()), "25.0 % over 60 held-out images, with the probabilities as the networks"),
+        (
+            made(TransferConfig()),
+            "60 held-out images (mean of the seeds), with the probabilities as the networks",
+        ),
         (made(SvmConfig()), "inside the training part"),
         (
             made(TransferConfig(), temperatures=TEMPERATURES, calibrated={"ece": 0.1}),
             "10.0 % after temperatures of 0.50 to 4.00, each",
         ),
+        (made(TransferConfig(), temperatures=TEMPERATURES, calibrated={"ece": 0.3}), "It did not help"),
         (
             made(TransferConfig(), temperatures=[1.0, 20.0], calibrated={"ece": 0.1}),
             "temperatures of 1.00 to 20.00 (20 is the most that is tried",

@@ -23,11 +23,6 @@ from fer_core.storage.artifacts import Artifacts
 KEY = "0123456789abcdef"
 
 
-@pytest.fixture
-def artifacts(tmp_path: Path) -> Artifacts:
-    return Artifacts(tmp_path / "artifacts")
-
-
 def write(text: str = "done") -> Callable[[Path], None]:
     def build(folder: Path) -> None:
         (folder / "data.txt").write_text(text)
@@ -81,15 +76,11 @@ def test_a_failed_build_leaves_nothing_and_can_be_repeated(
 
     with pytest.raises(type(error)):
         artifacts.ensure("crops", KEY, {}, fail)
+    with pytest.raises(TypeError):
+        artifacts.ensure("crops", KEY, {"no JSON": object()}, write())
     assert left(artifacts) == []
     folder = artifacts.ensure("crops", KEY, {}, write())
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.txt"]
-
-
-def test_a_config_that_is_no_json_leaves_nothing(artifacts: Artifacts) -> None:
-    with pytest.raises(TypeError):
-        artifacts.ensure("crops", KEY, {"bad": object()}, write())
-    assert left(artifacts) == []
 
 
 def test_resuming_goes_on_with_what_is_there(artifacts: Artifacts) -> None:

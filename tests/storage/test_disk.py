@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cli_case import at_home
 from filelock import FileLock
 from report_case import Recorder
 from sqlalchemy import text
@@ -89,8 +90,7 @@ def test_a_definition_that_cannot_be_read_spares_all_faces_and_when_active_what_
     assert choose([crops, computed], replace(ended, active=frozenset({"run"})), now=NOW) == []
 
 
-def test_what_runs_rest_on_is_read_from_the_database() -> None:
-    store = Store(load().database)
+def test_what_runs_rest_on_is_read_from_the_database(store: Store) -> None:
     done, works, waits = config(1), config(2), config(3)
     submit(store, done)
     run_worker(load(), until_idle=True, poll=0.01, execute=execute)
@@ -109,7 +109,6 @@ def test_what_runs_rest_on_is_read_from_the_database() -> None:
         lambda connection: connection.execute(later, {"other": '{"data": {"later": 1}}', "id": done.key()})
     )
     assert needed(store).unread
-    store.close()
 
 
 @pytest.fixture
@@ -117,8 +116,7 @@ def home(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A copy of a home with a finished run, long unused."""
     copy = tmp_path / "copy"
     shutil.copytree(shared_home, copy)
-    for name, value in {"FER_HOME": str(copy), "FER_DEVICE": "cpu", "FER_THREADS": "1"}.items():
-        monkeypatch.setenv(name, value)
+    at_home(monkeypatch, copy)
     age(Artifacts(copy / "artifacts"))
     return copy
 
@@ -182,8 +180,9 @@ def put(artifacts: Artifacts, kind: str, key: str, about: dict[str, object] | No
     )
 
 
-def test_half_made_and_half_deleted_ones_go_too_and_those_of_known_runs_stay(tmp_path: Path) -> None:
-    artifacts, store = Artifacts(tmp_path / "artifacts"), Store(load().database)
+def test_half_made_and_half_deleted_ones_go_too_and_those_of_known_runs_stay(
+    artifacts: Artifacts, store: Store
+) -> None:
     known = config(1).key()
     submit(store, config(1))
     lefts = [("runs", known), ("runs", "unknown"), ("activations", "dead")]
@@ -197,11 +196,9 @@ def test_half_made_and_half_deleted_ones_go_too_and_those_of_known_runs_stay(tmp
     age(artifacts)
     collect(artifacts, store)
     assert [path.name for path in artifacts.root.glob("*/.*")] == [f".{known}.partial"]
-    store.close()
 
 
-def test_what_a_run_takes_up_or_makes_meanwhile_stays(tmp_path: Path) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
+def test_what_a_run_takes_up_or_makes_meanwhile_stays(artifacts: Artifacts) -> None:
     uses = (artifacts.open, artifacts.has, lambda *place: artifacts.ensure(*place, {}, lambda _: None))
     for number, use in enumerate(uses):
         put(artifacts, "activations", str(number))
@@ -218,9 +215,8 @@ def test_what_a_run_takes_up_or_makes_meanwhile_stays(tmp_path: Path) -> None:
 
 
 def test_a_run_that_starts_while_its_artifact_is_deleted_gets_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, artifacts: Artifacts
 ) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
     put(artifacts, "activations", "a")
     age(artifacts)
     deleting, rmtree = threading.Event(), shutil.rmtree
@@ -240,8 +236,8 @@ def test_a_run_that_starts_while_its_artifact_is_deleted_gets_it(
     assert artifacts.keys("activations") == ["a"]
 
 
-def test_taking_up_and_deleting_at_the_same_instant_never_takes_a_file_away(tmp_path: Path) -> None:
-    artifacts, start = Artifacts(tmp_path / "artifacts"), threading.Barrier(3)
+def test_taking_up_and_deleting_at_the_same_instant_never_takes_a_file_away(artifacts: Artifacts) -> None:
+    start = threading.Barrier(3)
 
     def take() -> bool:
         start.wait()
@@ -261,10 +257,10 @@ def test_taking_up_and_deleting_at_the_same_instant_never_takes_a_file_away(tmp_
 
 
 def test_a_worker_keeps_below_the_limit_and_says_when_it_cannot(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, store: Store
 ) -> None:
     monkeypatch.setenv("FER_DISK_LIMIT", "20kB")
-    settings, store = load(), Store(load().database)
+    settings = load()
     artifacts, one = Artifacts(settings.artifacts), config(1)
     for kind, key in [
         ("activations", "a"),
@@ -282,7 +278,6 @@ def test_a_worker_keeps_below_the_limit_and_says_when_it_cannot(
     assert set(artifacts.keys("runs")) == {one.key(), "unknown"}, "another database's run, perhaps"
     assert "collected 8." in caplog.text
     assert "more than FER_DISK_LIMIT (20.0 kB)" in caplog.text
-    store.close()
 
 
 def test_a_worker_that_waits_collects_too_and_outlives_what_hinders_it(
@@ -309,9 +304,8 @@ def test_a_worker_that_waits_collects_too_and_outlives_what_hinders_it(
 
 
 def test_a_store_that_may_only_be_read_is_opened_and_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, artifacts: Artifacts
 ) -> None:
-    artifacts = Artifacts(tmp_path / "artifacts")
     put(artifacts, "crops", "a")
     age(artifacts)
 

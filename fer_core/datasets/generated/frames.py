@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -152,7 +151,7 @@ def _write(
         "This data set is synthetic.\n"
         f"Every image in it was {GENERATED_NOTICE}.\n"
         "No figure measured on it is evidence about real faces.\n\n"
-        f"key: {config.key()}\nconfig: {json.dumps(asdict(config), sort_keys=True)}\n",
+        f"key: {config.key()}\nconfig: {json.dumps(config.model_dump(), sort_keys=True)}\n",
         encoding="utf-8",
     )
     if folder.exists():

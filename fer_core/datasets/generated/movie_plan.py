@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from pydantic import Field
 
-from fer_core.config.run import CLASSES, DataConfig
+from fer_core.config.run import CLASSES, Config, DataConfig
 from fer_core.datasets.base import GENERATED_MOVIE
 from fer_core.datasets.readers.generated import MANIFEST, MARK
-from fer_core.errors import ConfigError
 
 VERSION: Final = 2  # raise when any pixel or name that a config leads to changes
 HARD_KINDS: Final = ("hard-dark", "hard-blur", "hard-profile", "hard-covered", "hard-nobody", "hard-two")
@@ -27,8 +27,7 @@ _WORDS = (
 MOVIES: Final = tuple(f"{GENERATED_MOVIE}{word}{part}" for part in ("", "Returns") for word in _WORDS)
 
 
-@dataclass(frozen=True)
-class GeneratedConfig:
+class GeneratedConfig(Config):
     """What is generated.
 
     Attributes:
@@ -39,30 +38,16 @@ class GeneratedConfig:
         width, height: frame size in pixels.
     """
 
-    seed: int = 0
-    ordinary: int = 420
-    hard: int = 60
-    movies: int = 20
-    width: int = 720
-    height: int = 576
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ConfigError("seed must be 0 or more", got=self.seed)
-        if self.ordinary < len(CLASSES):
-            raise ConfigError("ordinary must be at least 7, one frame a class", got=self.ordinary)
-        if self.hard < 0:
-            raise ConfigError("hard must be 0 or more", got=self.hard)
-        if not 2 <= self.movies <= len(MOVIES):
-            raise ConfigError(f"movies must be from 2 to {len(MOVIES)}", got=self.movies)
-        if min(self.width, self.height) < 120:
-            raise ConfigError(
-                "width and height must be at least 120 pixels", got=f"{self.width}x{self.height}"
-            )
+    seed: int = Field(0, ge=0)
+    ordinary: int = Field(420, ge=len(CLASSES))
+    hard: int = Field(60, ge=0)
+    movies: int = Field(20, ge=2, le=len(MOVIES))
+    width: int = Field(720, ge=120)
+    height: int = Field(576, ge=120)
 
     def key(self) -> str:
         """The data set's identity: 16 hex digits over the config and the drawing's version."""
-        text = json.dumps({"step": "generated", "version": VERSION, **asdict(self)}, sort_keys=True)
+        text = json.dumps({"step": "generated", "version": VERSION, **self.model_dump()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

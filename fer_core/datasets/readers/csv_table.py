@@ -1,185 +1,205 @@
-"""A table that lists images: path, label and, where known, split, group and clip."""
+"""A table that lists images: path, label and, where known, split, group, clip and the face's box."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fer_core.config.regular_files import read
+from fer_core.config.reading import Reading, pairs
 from fer_core.config.run import CLASSES
-from fer_core.datasets.base import Dataset, Problem, Sample
+from fer_core.datasets.base import Dataset, Problem
+from fer_core.datasets.pictures.image_files import has_image_suffix
+from fer_core.datasets.pictures.parts import Box
 from fer_core.errors import DataError
 
-from .grouping import groups_and_clips
-from .image_folder import parse_split
-from .labels import is_number, parse_label
 from .layout import Layout, Source
+from .listing import Row, assemble
+from .meanings.labels import is_number, label_map, meaning, plain
+from .meanings.splits import parse_split
+from .text_table import TextTable, read_table
 
 #: What a column may be called, case aside, the first present counts.
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "path": ("path", "file", "filename", "image", "image_path", "image_name", "name"),
-    "label": ("label", "emotion", "expression", "class"),
-    "split": ("split", "set", "subset", "usage", "original_split"),
-    "group": ("group", "movie", "person", "subject"),
+    "path": (
+        *("path", "file", "filename", "image", "image_path", "image_name", "name", "file_name", "file_path"),
+        *("filepath", "img", "img_path", "img_name", "subdirectory_filepath"),
+    ),
+    "label": ("label", "emotion", "expression", "class", "labels", "emotion_label", "category"),
+    "split": ("split", "set", "subset", "usage", "original_split", "partition"),
+    "group": (
+        *("group", "movie", "person", "subject", "subject_id", "person_id", "participant", "participant_id"),
+        *("actor", "actor_id", "identity", "speaker", "speaker_id"),
+    ),
     "clip": ("clip",),
 }
 
-#: Larger files are no list of images.
-MAX_BYTES = 256 * 2**20
+#: Columns that together are a face's box: x1, y1, x2, y2, or x, y, width, height.
+CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+SIDES = (
+    ("face_x", "face_y", "face_width", "face_height"),
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+)
 
-_DELIMITERS = ",;\t|"
+
+#: Why a face's row is left out.
+NO_BOX = "its box spans nothing"
 
 
-class _Unusable(Exception):
-    """Why a row can't become a sample."""
+@dataclass(frozen=True)
+class Places:
+    """Where in a row each fact stands.
+
+    Attributes:
+        columns: of those in `COLUMNS` that are there.
+        box: four places, or none; `sides` where the last two are width and height.
+        titles: what each column is called; numbers from 1 where there is no header.
+    """
+
+    columns: dict[str, int]
+    box: tuple[int, ...]
+    sides: bool
+    titles: tuple[str, ...]
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what people should know of the columns."""
+        if "group" in self.columns:
+            yield f"Persons or movies are those of the column {self.titles[self.columns['group']]!r}"
+        used = {*self.columns.values(), *self.box}
+        left = [title for place, title in enumerate(self.titles) if place not in used]
+        if left:
+            fold = " (folds are drawn by the protocol)" if "fold" in left else ""
+            yield f"Columns that are not used: {', '.join(left)}{fold}"
 
 
-def read_csv(source: Source) -> Dataset:
-    """Read a manifest: UTF-8 (with or without BOM), a header line, comma, semicolon, tab or | between cells.
+def read_csv(source: Source, *, boxes: bool = True) -> Dataset:
+    """Read a manifest (`text_table.read_table`) whose columns are found by name (`COLUMNS`) in any order.
 
-    Columns are found by name (`COLUMNS`) in any order, others are ignored. Paths are relative to the CSV's
-    folder, or absolute below it. Where group or clip is not given, names decide (`grouping.groups_and_clips`).
-    A row that can't become a sample is a problem named after its path or line: no such file, outside the
-    folder, unknown label or split, listed twice (all rows, where they contradict each other).
+    Paths are relative to the CSV's folder, or absolute below it; `image_root` names another folder. A list without a
+    header is read where its first row is an image and a label.
+
+    Args:
+        boxes: whether, where there are columns of a face's box, what the box shows is the image.
 
     Raises:
         DataError: no such file, not a table of UTF-8 text, no path or label column, no usable row, numeric
-            labels without label codes.
+            labels without a label map.
     """
     path = source.path.absolute()
-    problems: list[Problem] = []
-    usable: dict[str, list[tuple[int, Sample]]] = {}  # by name, with the line where the row ends
-    for line, cells in _rows(path):
-        try:
-            sample = _sample(cells, path.parent, source.label_codes)
-            usable.setdefault(sample.name, []).append((line, sample))
-        except _Unusable as reason:
-            problems.append(Problem(cells["path"] or f"line {line}", f"line {line}: {reason}"))
-    samples = [rows[0][1] for name, rows in sorted(usable.items()) if _agree(rows, problems)]
-    if not samples:
-        raise DataError(
-            "A CSV data set must list at least one image that is there and labelled",
-            got=f"none in {path}" + (f" ({problems[0].name}: {problems[0].reason})" if problems else ""),
-            fix="Paths are relative to the CSV's folder",
-        )
-    known = groups_and_clips([sample.name for sample in samples], source.group_pattern)
-    filled = (
-        replace(sample, group=sample.group or group, clip=sample.clip or clip)
-        for sample, (group, clip) in zip(samples, known, strict=True)
+    root = (
+        Path(source.reading.image_root).expanduser().absolute() if source.reading.image_root else path.parent
     )
-    return Dataset(path.stem, str(path), "csv", path.parent, tuple(filled), tuple(problems))
+    table = read_table(path)
+    places, rows = where_facts_stand(table, source.reading)
+    places = places if boxes else replace(places, box=())
+    return assemble(
+        source,
+        listed(rows, places),
+        layout="csv",
+        root=root,
+        labels=label_map(source.reading.label_map),
+        remarks=places.remarks(),
+    )
 
 
 CSV = Layout(lambda source: source.path.is_file(), read_csv)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row that is not blank: the line where it ends, counted from 1, and its cells by `COLUMNS`."""
-    text = _text(path)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=header.count))
-    places: dict[str, int] | None = None
-    try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if not any(cells):
-                continue
-            if places is None:
-                places = _places(cells, path)
-                continue
-            yield (
-                reader.line_num,
-                {
-                    column: cells[places[column]] if places.get(column, len(cells)) < len(cells) else ""
-                    for column in COLUMNS
-                },
-            )
-    except csv.Error as error:
-        raise DataError(
-            "A CSV data set must be a table of text", got=f"{path}, line {reader.line_num}: {error}"
-        ) from error
-    if places is None:
-        raise DataError("A CSV data set must have a header line", got=f"an empty file, {path}")
+def where_facts_stand(table: TextTable, reading: Reading) -> tuple[Places, Iterator[tuple[int, list[str]]]]:
+    """Return where each fact stands in a table, and the rows that hold them.
 
-
-def _text(path: Path) -> str:
-    rule = "A data set's path must be a folder or a CSV file"
-    if not path.is_file():
-        raise DataError(rule, got=f"no file {path}", fix="Check its spelling and that it exists")
-    data = read(path, MAX_BYTES)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
-        raise DataError(
-            "A CSV data set must be UTF-8 text", got=f"other bytes in {path}", fix="Save it as 'CSV UTF-8'"
-        ) from None
-
-
-def _places(header: list[str], path: Path) -> dict[str, int]:
-    names = [re.sub(r"\s+", "_", cell.casefold()) for cell in header]
-    places = {
+    Raises:
+        DataError: no column holds paths or labels, or a declared one is not there. It repeats no cell of the file.
+    """
+    names = [re.sub(r"\s+", "_", plain(cell)) for cell in table.first]
+    columns = {
         column: names.index(found)
         for column, known in COLUMNS.items()
         if (found := next((name for name in known if name in names), None)) is not None
     }
+    header = "path" in columns or "label" in columns
+    if not header and (columns := _without_header(table.first)):
+        names = [
+            str(number) for number in range(1, len(names) + 1)
+        ]  # what it says is of an image, and no title
+    for column, title in pairs(reading.columns or "").items():
+        wanted = re.sub(r"\s+", "_", plain(title))
+        number = int(wanted) - 1 if wanted.isdecimal() else -1
+        place = names.index(wanted) if wanted in names else number
+        if column not in COLUMNS or not 0 <= place < len(names):
+            raise DataError(
+                f"Columns must be declared as {', '.join(COLUMNS)} = a column of the table",
+                got=f"{column}={title}, which is no column of {table.path}",
+                fix="For example --columns path=img,label=emo; columns without a title are numbered from 1",
+            )
+        header, columns[column] = header or place != number, place
     for column in ("path", "label"):
-        if column not in places:
+        if column not in columns:
             raise DataError(
                 f"A CSV data set must have a {column} column ({', '.join(COLUMNS[column])})",
-                got=f"none in {path}",  # never its cells: it may be any file of the host
-                fix="Name it in the first line",
+                got=f"none in {table.path}",  # never its cells: it may be any file of the host
+                fix=f"Name it in the first line, or declare which it is: --columns {column}=TITLE",
             )
-    return places
+    box = next((four for four in (*CORNERS, *SIDES) if set(four) <= set(names)), ())
+    places = Places(columns, tuple(names.index(name) for name in box), box in SIDES, tuple(names))
+    return places, table.rest if header else table.all_rows()
 
 
-def _sample(cells: dict[str, str], root: Path, codes: str | None) -> Sample:
-    name, label, split = _name(cells["path"], root), cells["label"], None
-    if not label:
-        raise _Unusable("no label")
-    index = parse_label(label, codes=codes)
-    if index is None:
-        outside = f"label {label!r} is outside the codes {codes}"
-        raise _Unusable(outside if is_number(label) else f"unknown label {label!r}")
-    if cells["split"] and not (split := parse_split(cells["split"])):
-        raise _Unusable(f"split {cells['split']!r} is none of train, validation, test, set1, set2")
-    return Sample(name, root / name, index, split, cells["group"], cells["clip"])
+def listed(
+    rows: Iterator[tuple[int, list[str]]],
+    places: Places,
+    *,
+    file: str = "",
+    folder: str = "",
+    split: str = "",
+) -> Iterator[Row | Problem]:
+    """Yield the rows of a table as a list has them.
+
+    Args:
+        file: what messages call the table, where there are several.
+        folder: what paths begin with, with a slash behind it.
+        split: that of rows that name none.
+    """
+    for line, cells in rows:
+        said = {
+            column: cells[place] if (place := places.columns.get(column, len(cells))) < len(cells) else ""
+            for column in COLUMNS
+        }
+        path = folder + said["path"] if said["path"] else ""
+        where = f"{file} line {line}".strip()
+        edges = [cells[place] for place in places.box if place < len(cells)]
+        box = box_of(edges, sides=places.sides)
+        if any(edges) and box is None:
+            yield Problem(path or where, f"{where}: {NO_BOX}")
+            continue
+        yield Row(where, path, said["label"], said["split"] or split, said["group"], said["clip"], box)
 
 
-def _name(text: str, root: Path) -> str:
-    """Return the sample's name: the path below the folder, with forward slashes."""
-    if not text:
-        raise _Unusable("no path")
-    if "\0" in text:
-        raise _Unusable("a path with a zero byte")
-    # Not resolved: a link in the folder may lead anywhere.
-    places = [Path(os.path.normpath(root / each)) for each in (text, text.replace("\\", "/"))]
+def box_of(cells: Sequence[str], *, sides: bool = False) -> Box | None:
+    """Return the box that four cells say, None where they aren't four numbers that span one."""
     try:
-        place = next((place for place in places if place.exists()), places[-1])
-        if not place.is_relative_to(root):
-            raise _Unusable("outside the CSV's folder")
-        if not place.is_file():
-            raise _Unusable("a folder or special file" if place.exists() else "no such file")
-    except OSError as error:  # a name too long, a folder that may not be entered
-        raise _Unusable(f"can't be found: {error.strerror}") from error
-    return place.relative_to(root).as_posix()
+        x1, y1, x2, y2 = (round(float(cell)) for cell in cells)
+    except (ValueError, OverflowError):
+        return None
+    if sides:
+        x2, y2 = x1 + x2, y1 + y2
+    return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
 
-def _agree(rows: list[tuple[int, Sample]], problems: list[Problem]) -> bool:
-    """Return whether all rows of one path say the same; what is too much goes to the problems."""
-    (first, sample), *others = rows
-    if not others:
-        return True
-    agree = all(other == sample for _, other in others)
-    said = ", ".join(
-        f"line {line}: {CLASSES[one.label]} {one.split or ''} {one.group}".rstrip() for line, one in rows
+def _without_header(cells: list[str]) -> dict[str, int]:
+    """Return where path, label and split stand in the first row of a list without a header; {} if it is none."""
+    path = next((place for place, cell in enumerate(cells) if has_image_suffix(cell)), None)
+    label = next(
+        (
+            place
+            for place, cell in enumerate(cells)
+            if is_number(cell) or meaning(cell) in range(len(CLASSES))
+        ),
+        None,
     )
-    for line, _ in others if agree else rows:
-        words = f"listed again (first in line {first})" if agree else f"listed with contradictions ({said})"
-        problems.append(Problem(sample.name, f"line {line}: {words}"))
-    return agree
+    if path is None or label is None:
+        return {}
+    split = next((place for place, cell in enumerate(cells) if place != path and parse_split(cell)), None)
+    return {"path": path, "label": label} | ({} if split is None else {"split": split})

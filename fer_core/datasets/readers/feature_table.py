@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,11 +26,11 @@ from fer_core.datasets.base import Problem, Sample
 from fer_core.datasets.sheets import MAX_BYTES, MAX_ROWS, xlsx_rows
 from fer_core.errors import DataError
 
-from .grouping import IMAGE_SUFFIXES
-from .labels import is_number, parse_label
+from .meanings.labels import is_number, label_map, meaning
 
 COMPONENTS = 5
 Columns = Literal["lpq", "phog", "both"]
+_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ def read_feature_table(path: Path) -> FeatureTable:
         raise DataError(
             "A feature table must have rows of name, label 1-7, 5 LPQ and 5 PHOG figures",
             got=f"{path.name}: no such row",
-            fix="Check that it is the right sheet, and the first one of its file",
+            fix="Check that it is the right sheet, and the first one of its file; a list of images: save it as CSV",
         )
     lpq, phog = _columns(cells[:first])
     return _assemble(cells, first, lpq, phog)
@@ -132,9 +133,8 @@ def join(table: FeatureTable, samples: Sequence[Sample]) -> tuple[np.ndarray, np
 
 
 def stem_of(name: str) -> str:
-    """Return a name without folder, image extension and case."""
-    path = PurePosixPath(name.strip().replace("\\", "/"))
-    return (path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name).casefold()
+    """Return a name without folder, case and what looks like an extension: SFEW's sheet has .mat for its .png."""
+    return _EXTENSION.sub("", PurePosixPath(name.strip().replace("\\", "/")).name).casefold()
 
 
 def _csv_cells(path: Path) -> Iterator[list[str]]:
@@ -181,7 +181,9 @@ def _is_data(row: list[str]) -> bool:
 
 def _is_sample(row: list[str]) -> bool:
     """Return whether a row is whole; a table without one is no such table, and nothing of it is repeated."""
-    return _is_data(row) and parse_label(row[1], codes="1-7") is not None and _figures(row) >= COMPONENTS
+    return (
+        _is_data(row) and isinstance(meaning(row[1], label_map("sfew")), int) and _figures(row) >= COMPONENTS
+    )
 
 
 def _columns(header: list[list[str]]) -> tuple[int, int]:
@@ -206,8 +208,8 @@ def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> Featur
         if not any(row):
             continue
         name, code, *_ = padded = [*row, *[""] * (max(lpq, phog) + COMPONENTS)]
-        label = parse_label(code, codes="1-7")
-        if not name or label is None:
+        label = meaning(code, label_map("sfew"))
+        if not name or isinstance(label, str):
             lack = f"label {code!r} is none of 1-7" if name else "it has no name"
             problems.append(Problem(name or f"row {number}", f"row {number}: left out, {lack}"))
             continue

@@ -28,7 +28,7 @@ def read_generated(source: Source) -> Dataset:
     path = source.path
     table = path / MANIFEST if path.is_dir() else path
     return replace(
-        read_csv(replace(source, path=table)),
+        replace(read_csv(replace(source, path=table), boxes=False), remarks=()),
         name=table.absolute().parent.name,
         source=str(path.absolute()),
         layout="generated",

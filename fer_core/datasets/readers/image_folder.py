@@ -1,63 +1,42 @@
 """Any tree with a folder per class, with or without train/validation/test folders in it.
 
-What counts as an image: every file with an image's extension (`grouping.IMAGE_SUFFIXES`), readable or not.
-Other files (Thumbs.db, notes, landmark files) and everything whose name begins with a dot, or lies in
-`__MACOSX`, is no part of the data set. An image that can't become a sample is reported as a problem, never left
-out unseen.
+An image that can't become a sample is reported as a problem, never left out unseen.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
+from collections import Counter
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset, Problem, Sample
+from fer_core.datasets.pictures.image_files import walk
 from fer_core.errors import DataError
 
-from .grouping import IMAGE_SUFFIXES, groups_and_clips
-from .labels import is_number, parse_label
+from .meanings.grouping import groups_and_clips
+from .meanings.labels import LEFT_OUT, LabelMap, is_number, label_map, meaning, numbers_without_map, plain
+from .meanings.splits import parse_split
 
-#: Folder names (and cells of a CSV) that name a split, case aside.
-SPLITS: dict[str, str] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "set1": "set1",
-    "set2": "set2",
-}
-
-#: Words that may follow a split in a folder's name: Train_Aligned_Faces, Val_Aligned_Faces_new, 'test set'.
-_FILLERS = frozenset(
-    {
-        *("aligned", "data", "face", "faces", "frame", "frames", "image", "images"),
-        *("img", "imgs", "new", "original", "set", "sfew"),
-    }
-)
+#: Name and path of each image of a folder, and what is wrong with other files.
+Files = tuple[list[tuple[str, Path]], tuple[Problem, ...]]
 
 
-def read_folder(root: Path, *, label_codes: str | None = None, group_pattern: str | None = None) -> Dataset:
-    """Read a tree of images whose folders name classes and, maybe, splits.
+def read_folder(root: Path, reading: Reading = AS_IT_IS, files: Files | None = None) -> Dataset:
+    """Read a tree of images (`image_files.walk`) whose folders name classes and, maybe, splits.
 
     An image's class is the folder above it that names one, at whatever depth; its split likewise
-    (`Train/Train_Aligned_Faces/Angry/x.png`). Group and clip come from film names or `group_pattern`
+    (`Train/Train_Aligned_Faces/Angry/x.png`). Folders of one or two digits are classes where a label map is declared
+    and no folder above the image has a class's name. Group and clip come from film names or the group pattern
     (`grouping.groups_and_clips`); images of neither have the group "" and count as a group each.
 
     Args:
-        root: the folder.
-        label_codes: '0-6' or '1-7' where folders are numbered.
-        group_pattern: a regular expression that finds the group in a sample's name.
+        files: what `image_files.walk` yielded and found wrong, where that is known.
 
     Raises:
-        DataError: no such folder, no labelled image in it, numbered folders without `label_codes`.
+        DataError: no such folder, no labelled image in it, numbered folders without a label map or of which most
+            are not in it.
     """
     if not root.is_dir():
         raise DataError(
@@ -65,25 +44,35 @@ def read_folder(root: Path, *, label_codes: str | None = None, group_pattern: st
             got=str(root),
             fix="Check its spelling and that it exists",
         )
-    root = root.absolute()
-    problems: list[Problem] = []
+    root, labels = root.absolute(), label_map(reading.label_map)
+    problems: list[Problem] = [*files[1]] if files else []
     labelled: dict[str, tuple[Path, int, str | None]] = {}
-    meaning = cache(lambda above: _meaning(PurePosixPath(above).parts, label_codes))
-    for name, path in _walk(root, "", (_identity(root),), problems):
-        if name != (readable := _readable(name)):
-            problems.append(Problem(readable, "its name is not valid UTF-8; rename it"))
-            continue
-        label, split, reason = meaning(name.rpartition("/")[0])
+    written: dict[str, str] = {}
+    numbers: Counter[tuple[str, bool]] = Counter()  # images by numbered folder, and whether the map has it
+    of_folder = cache(lambda above: _meaning(PurePosixPath(above).parts, labels))
+    for name, path in files[0] if files else walk(root, problems):
+        label, split, folder, reason = of_folder(name.rpartition("/")[0])
+        if folder and is_number(folder):
+            numbers[folder, labels is not None and folder in labels] += 1
         if label is None:
             problems.append(Problem(name, reason))
         else:
-            labelled[name] = (path, label, split)
+            labelled[name], written[name] = (path, label, split), folder
+    unknown = [folder for folder, meant in numbers if not meant]
+    if labels and unknown and 2 * len(unknown) >= len(numbers):
+        raise DataError(
+            f"Most numbered folders must be labels of the map {labels}",
+            got=f"{len(unknown)} of {len(numbers)} in {root} that are not: {', '.join(unknown[:5])}",
+            fix="They may be folders of storage or of persons: give the list with the labels, or another layout",
+        )
+    if labels is None and sum(numbers.values()) > len(labelled):
+        raise numbers_without_map(str(root), next(iter(numbers))[0])
     if not labelled:
         raise _nothing_labelled(root, problems)
     names = sorted(labelled)
     samples = tuple(
-        Sample(name, *labelled[name], group, clip)
-        for name, (group, clip) in zip(names, groups_and_clips(names, group_pattern), strict=True)
+        Sample(name, *labelled[name], group, clip, written[name])
+        for name, (group, clip) in zip(names, groups_and_clips(names, reading.group_pattern), strict=True)
     )
     return Dataset(
         name=root.resolve().name or str(root),
@@ -92,92 +81,39 @@ def read_folder(root: Path, *, label_codes: str | None = None, group_pattern: st
         root=root,
         samples=samples,
         problems=tuple(sorted(problems, key=lambda problem: problem.name)),
+        label_map=labels.name if labels else None,
     )
 
 
-def parse_split(text: str) -> str | None:
-    """Return the split that a folder's name or a cell means, None if it means none."""
-    words = [word for word in re.split(r"[\W_]+", text.strip().casefold()) if word]
-    if len(words) >= 2 and words[0] == "set" and words[1] in ("1", "2"):  # 'Set 1'
-        words[:2] = ["set" + words[1]]
-    if not words or not _FILLERS.issuperset(words[1:]):
-        return None
-    return SPLITS.get(words[0])
-
-
-def _walk(
-    folder: Path, prefix: str, above: tuple[tuple[int, int], ...], problems: list[Problem]
-) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of every image file below a folder, links to other folders followed.
-
-    What can't be looked into, dead links and special files with an image's name go to `problems`.
-
-    Args:
-        prefix: the folder's name inside the data set, with a slash behind it.
-        above: the identities of the folder and those above it, into which no link is followed.
-    """
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        problems.append(Problem(_readable(prefix) or ".", f"folder can't be read: {error.strerror}"))
-        return
-    for entry in entries:
-        name, path = prefix + entry.name, folder / entry.name
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            continue
-        try:
-            leads_on = entry.is_dir()
-        except OSError as error:  # a link onto itself
-            problems.append(Problem(_readable(name), f"can't be looked at: {error.strerror}"))
-            continue
-        if leads_on:
-            identity = _identity(path)
-            if identity in above:
-                problems.append(Problem(_readable(name) + "/", "a link to a folder above it"))
-            else:
-                yield from _walk(path, name + "/", (*above, identity), problems)
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
-            if entry.is_file():
-                yield name, path
-            else:
-                problems.append(
-                    Problem(_readable(name), "a dead link" if entry.is_symlink() else "not a regular file")
-                )
-
-
-def _readable(name: str) -> str:
-    """Return a name with what is no UTF-8 replaced, so that it can be stored and printed."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    facts = folder.stat()
-    return facts.st_dev, facts.st_ino
-
-
-def _meaning(folders: tuple[str, ...], codes: str | None) -> tuple[int | None, str | None, str]:
-    """Return the class and split that the folders above an image name, and why they name no class."""
+def _meaning(folders: tuple[str, ...], labels: LabelMap | None) -> tuple[int | None, str | None, str, str]:
+    """Return class and split that the folders above an image name, the folder that does, and why none does."""
     splits = {split: folder for folder in folders if (split := parse_split(folder))}
     if len(splits) > 1:
-        return None, None, f"its folders name two splits ({' and '.join(splits.values())})"
+        return None, None, "", f"its folders name two splits ({' and '.join(splits.values())})"
     split = next(iter(splits), None)
     others = [folder for folder in folders if not parse_split(folder)]
-    named = [(parse_label(folder), folder) for folder in others if not is_number(folder)]
-    labels = {label: folder for label, folder in named if label is not None}
-    if len(labels) > 1:
-        return None, None, f"its folders name two classes ({' and '.join(labels.values())})"
-    if labels:
-        return next(iter(labels)), split, ""
-    # Numbers count only where no folder has a name: a person's number is no class.
-    numbers = [folder for folder in others if is_number(folder) and (codes or len(folder) == 1)]
+    said = {folder: meaning(folder, labels) for folder in others}
+    classes = {
+        found: folder for folder, found in said.items() if isinstance(found, int) and not is_number(folder)
+    }
+    if len(classes) > 1:
+        return None, None, "", f"its folders name two classes ({' and '.join(classes.values())})"
+    if classes:
+        label, folder = next(iter(classes.items()))
+        return label, split, folder, ""
+    # Numbers count only where no folder has a name: a person's number is no class, nor is a sequence's 001.
+    numbers = [folder for folder in others if is_number(folder) and len(folder) <= (2 if labels else 1)]
     if numbers:
-        label = parse_label(numbers[-1], codes=codes)
-        return label, split, f"folder {numbers[-1]!r} is outside the codes {codes}"
-    if others and others[-1] == folders[-1]:
-        return None, None, f"folder {others[-1]!r} names none of the classes {', '.join(CLASSES)}"
+        found = said[numbers[-1]]
+        if isinstance(found, int):
+            return found, split, numbers[-1], ""
+        return None, None, numbers[-1], found
+    left = next((folder for folder in others if plain(folder) in LEFT_OUT), None)
+    if left or (others and others[-1] == folders[-1]):
+        return None, None, left or "", str(said[left or others[-1]])
     if split == "test":
-        return None, None, "a test image without a label: it lies in no class's folder"
-    return None, None, "it lies in no class's folder"
+        return None, None, "", "a test image without a label: it lies in no class's folder"
+    return None, None, "", "it lies in no class's folder"
 
 
 def _nothing_labelled(root: Path, problems: list[Problem]) -> DataError:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from fer_core.datasets.base import Dataset
+from fer_core.config.reading import AS_IT_IS, Reading
+from fer_core.datasets.base import Dataset, Problem
+from fer_core.datasets.pictures.image_files import walk
 
-from .grouping import film_name
 from .image_folder import read_folder
+from .meanings.grouping import film_name
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,22 @@ class Source:
 
     Attributes:
         path: a folder or file.
-        label_codes: '0-6' or '1-7' where labels are numbers.
-        group_pattern: a regular expression that finds the group in a sample's name.
+        reading: what was declared.
     """
 
     path: Path
-    label_codes: str | None = None
-    group_pattern: str | None = None
+    reading: Reading = AS_IT_IS
+
+    @cached_property
+    def files(self) -> tuple[list[tuple[str, Path]], tuple[Problem, ...]]:
+        """Name and path of every image below the folder, and what is wrong with others; walked once."""
+        problems: list[Problem] = []
+        return list(walk(self.path.absolute(), problems)), tuple(problems)
 
     @cached_property
     def tree(self) -> Dataset:
         """The path read as a tree of class folders, once however many layouts look at it."""
-        return read_folder(self.path, label_codes=self.label_codes, group_pattern=self.group_pattern)
+        return read_folder(self.path, self.reading, self.files if self.path.is_dir() else None)
 
     @cached_property
     def film_share(self) -> float:

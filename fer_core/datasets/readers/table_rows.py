@@ -8,8 +8,8 @@ from fer_core.config.run import CLASSES
 from fer_core.datasets.base import GENERATED_MOVIE, TABLE_LAYOUT, Dataset, Sample
 
 from .feature_table import FeatureTable, read_feature_table
-from .grouping import groups_and_clips
 from .layout import Layout, Source
+from .meanings.grouping import groups_and_clips
 
 LAYOUT = TABLE_LAYOUT
 
@@ -31,7 +31,7 @@ def _read_table_rows(source: Source) -> Dataset:
     path = source.path
     table = read_feature_table(path)
     names = [name.replace("\\", "/") for name in table.names]
-    known = groups_and_clips(names, source.group_pattern)
+    known = groups_and_clips(names, source.reading.group_pattern)
     samples = [
         Sample(name, path.absolute(), int(label), None, group, clip)
         for name, label, (group, clip) in zip(row_names(table), table.labels, known, strict=True)

@@ -9,30 +9,33 @@ to 1, and an interval is (low, high) at 95 %, (nan, nan) where too little is kno
 
 from __future__ import annotations
 
-from .calibration import apply_temperature, ece, fit_temperature, reliability
+from .calibration import apply_temperature, by_seed, ece, fit_temperature, reliability
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
-from .intervals import Interval, group_interval, seed_interval, wilson, wilson_intervals
-from .paired import compare, mcnemar, paired, same_images
+from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals
+from .paired import disagreements, mcnemar, paired, same_images
 from .run_summary import summary
 from .two_sets import two_sets
 
 __all__ = [
+    "Estimate",
     "Interval",
     "accuracy",
     "apply_temperature",
     "balanced_accuracy",
+    "by_seed",
     "class_figures",
-    "compare",
     "confusion",
+    "difference",
+    "disagreements",
     "ece",
     "fit_temperature",
-    "group_interval",
     "macro_f1",
     "mcnemar",
     "paired",
     "reliability",
     "same_images",
     "seed_interval",
+    "share",
     "summary",
     "two_sets",
     "wilson",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from fer_core.config.run import CLASSES
 
-from .intervals import wilson
+from .intervals import share
 from .probabilities import log_losses
 
 #: Bins of equal width that confidences fall into.
@@ -18,28 +20,35 @@ BINS = 15
 TEMPERATURES = (0.05, 20.0)
 
 
-def reliability(probabilities: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
+def reliability(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    groups: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Return what a reliability diagram shows, a row per bin of equal width that holds images.
 
-    Columns: lower, upper (edges), confidence (mean highest probability), accuracy, low, high (its 95 %
-    Wilson interval), images. A bin holds its upper edge.
+    Columns: lower, upper (edges), confidence (mean highest probability), accuracy, low, high (its 95 % interval,
+    `intervals.share`; NaN where none is shown), images (different ones, by `names`). A bin holds its upper edge.
     """
     values, truth = checked(probabilities, labels)
+    groups = [""] * len(truth) if groups is None else groups
     top, right = values.max(axis=1), values.argmax(axis=1) == truth
     index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
     rows = []
     for part in np.unique(index):
-        inside = index == part
-        low, high = wilson(right[inside].sum(), inside.sum())
+        inside = np.flatnonzero(index == part).tolist()
+        named = None if names is None else [names[row] for row in inside]
+        found = share(right[inside], [groups[row] for row in inside], named)
         rows.append(
             {
                 "lower": part / BINS,
                 "upper": (part + 1) / BINS,
                 "confidence": float(top[inside].mean()),
-                "accuracy": float(right[inside].mean()),
-                "low": low,
-                "high": high,
-                "images": int(inside.sum()),
+                "accuracy": found.value,
+                "low": found.interval[0],
+                "high": found.interval[1],
+                "images": len(inside) if named is None else len(set(named)),
             }
         )
     return pd.DataFrame(rows)
@@ -50,9 +59,25 @@ def ece(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     Bins of equal width (Guo et al. 2017).
     """
-    table = reliability(probabilities, labels)
-    gaps = (table["confidence"] - table["accuracy"]).abs()
-    return float((gaps * table["images"]).sum() / table["images"].sum())
+    values, truth = checked(probabilities, labels)
+    top, right = values.max(axis=1), values.argmax(axis=1) == truth
+    index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
+    return float(np.abs(np.bincount(index, top) - np.bincount(index, right)).sum() / len(truth))
+
+
+def by_seed(
+    figure: Callable[[NDArray[np.float64], NDArray[np.intp]], float],
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    seeds: ArrayLike,
+) -> float:
+    """Return the mean over seeds of a figure of probabilities and labels, a row per image and seed.
+
+    Pooled, seeds that are wrong in different ways would look better calibrated or worse than any of them.
+    """
+    values, truth = checked(probabilities, labels)
+    of = np.asarray(seeds)
+    return float(np.mean([figure(values[of == seed], truth[of == seed]) for seed in np.unique(of)]))
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:

@@ -24,13 +24,14 @@ def confusion(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.int64]:
     return confusion_matrix(labels, predictions, labels=range(len(CLASSES))).astype(np.int64)
 
 
-def class_figures(table: NDArray[np.int64]) -> pd.DataFrame:
+def class_figures(table: NDArray[np.int64], seeds: int = 1) -> pd.DataFrame:
     """Return one row per class: class, precision, recall, specificity, f1 (0..1) and support (images).
 
     What is 0/0 is NaN: precision of a class never predicted, recall of one without images.
 
     Args:
         table: (7, 7) counts as `confusion` returns them.
+        seeds: how many of them the counts are summed over; support is the images of one.
     """
     right, support, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
     wrong = table.sum() - support - predicted + right  # true negatives
@@ -42,7 +43,7 @@ def class_figures(table: NDArray[np.int64]) -> pd.DataFrame:
                 "recall": right / support,
                 "specificity": wrong / (table.sum() - support),
                 "f1": 2 * right / (support + predicted),
-                "support": support,
+                "support": np.round(support / seeds).astype(int),
             }
         )
 

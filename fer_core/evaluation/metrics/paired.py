@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .intervals import Interval, group_interval
+from .intervals import Estimate, difference
 from .probabilities import right
 
 
@@ -24,49 +24,33 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> float:
     return float(test([[0, only_a], [only_b, 0]], exact=True).pvalue)
 
 
-def compare(
-    a_correct: ArrayLike, b_correct: ArrayLike, groups: Sequence[str], names: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """Compare two systems on the same images, one prediction an image each.
+def disagreements(a_correct: ArrayLike, b_correct: ArrayLike) -> dict[str, Any]:
+    """Return on how many of the same N images both are right, only one or neither, and McNemar's `p`.
 
-    Args:
-        a_correct, b_correct: (N,) truth values in the same order of images.
-        groups, names: (N,) as `group_interval` takes them.
-
-    Returns:
-        images, both, only_a, only_b, neither (counts), difference (accuracy of b minus that of a, -1..1),
-        interval (paired bootstrap), p (McNemar, exact).
+    Keys: both, only_a, only_b, neither, p.
     """
     a, b = _pair(a_correct, b_correct)
-    gains = b.astype(np.float64) - a
     return {
-        "images": len(a),
         "both": int((a & b).sum()),
         "only_a": int((a & ~b).sum()),
         "only_b": int((b & ~a).sum()),
         "neither": int((~a & ~b).sum()),
-        "difference": float(gains.mean()),
-        "interval": list(group_interval(gains, groups, names)),
         "p": mcnemar(a, b),
     }
 
 
 def paired(
     a: pd.DataFrame, b: pd.DataFrame, figure: Callable[[pd.DataFrame], NDArray[Any]] = right
-) -> tuple[float, Interval, int]:
-    """Return the mean of b minus a over the images both were judged on, its 95 % interval, and their number.
-
-    The bootstrap draws whole groups where they are known.
+) -> tuple[Estimate, int]:
+    """Return the mean of b minus a over the images both were judged on (`intervals.difference`), and their number.
 
     Args:
         a, b, figure: as `same_images` takes them.
     """
     both = same_images(a, b, figure)
     gains = (both["b"] - both["a"]).to_numpy()
-    if not len(gains):
-        return float("nan"), (float("nan"), float("nan")), 0
     names, groups = (list(both.index.get_level_values(level)) for level in ("name", "group"))
-    return float(gains.mean()), group_interval(gains, groups, names), len(gains)
+    return difference(gains, groups, names), len(gains)
 
 
 def same_images(

@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .calibration import checked, ece
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
-from .intervals import LEVEL, group_interval, members_of, seed_interval, wilson
+from .intervals import LEVEL, members_of, seed_interval, share
 from .probabilities import log_losses
+
+#: Statuses of frames whose face may be another than the meant one.
+DOUBTFUL = ("several", "low-confidence")
 
 
 def summary(
@@ -26,20 +29,22 @@ def summary(
     """Return the figures a run is stored with, from its held-out predictions, a row per image and seed.
 
     Accuracy, macro F1, balanced accuracy, ECE and log loss are computed per seed over all its folds' images
-    and averaged; intervals on images count each image once however many seeds there are.
+    and averaged; intervals count each movie or person once, or each image, however many seeds there are.
 
     Args:
-        groups, face_status: (N,) names; the status is one of `faces.crops.STATUSES`, or "" without extraction.
+        groups, face_status: (N,) names; the status is one of `faces.crops.STATUSES`, 'rescued', or "" where
+            no face was looked for.
         seeds: (N,) seed of the row.
         names: (N,) image names; needed with several seeds where groups are unknown.
 
     Returns:
-        JSON-able, shares in 0..1: level, images, groups (number), seeds, val_accuracy, val_accuracy_interval
-        (Wilson), val_accuracy_group_interval (bootstrap), val_accuracy_seed_interval (t, over seeds),
+        JSON-able, shares in 0..1: level, images, groups (number), seeds, val_accuracy with val_accuracy_interval and
+        val_accuracy_interval_over (`intervals.share`), val_accuracy_seed_interval (t, over seeds),
         accuracy_by_seed, macro_f1, balanced_accuracy, ece, log_loss (nats), chance (of the commonest class,
-        share), per_class (records of `per_class`, over all seeds), confusion (7 x 7, summed over seeds),
-        found and not_found (images, accuracy, interval; frames with and without a face to cut, both empty
-        without extraction) and by_status (status -> the same).
+        share), per_class (records of `class_figures`, over all seeds; support in images), confusion (7 x 7, summed
+        over seeds), found and not_found (images, accuracy, interval, interval_over; frames with and without a face
+        to cut, both empty without extraction) and by_status (status -> the same;
+        'doubtful': several faces or one of low confidence)
     """
     values, truth = checked(probabilities, labels)
     seed_of = np.asarray(seeds)
@@ -55,15 +60,16 @@ def summary(
     by_seed = [_one_seed(truth[of], guesses[of], values[of]) for of in (seed_of == seed for seed in distinct)]
     table = confusion(truth, guesses)
 
-    def share(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        total, good = rows.sum() / len(distinct), right[rows].sum() / len(distinct)
-        return {
-            "images": round(total),
-            "accuracy": float(good / total) if total else float("nan"),
-            "interval": list(wilson(good, total)),
-        }
+    def part(rows: NDArray[np.bool_]) -> dict[str, Any]:
+        places = np.flatnonzero(rows).tolist()
+        named = None if names is None else [names[row] for row in places]
+        found = share(right[places], [groups[row] for row in places], named)
+        own = {"accuracy": found.value, "interval": list(found.interval), "interval_over": found.over}
+        return {"images": round(len(places) / len(distinct)), **own}
 
-    overall = share(np.ones(len(truth), bool))
+    doubted = np.isin(status.astype(str), DOUBTFUL)
+    doubtful = {"doubtful": part(doubted)} if doubted.any() else {}
+    overall = part(np.ones(len(truth), bool))
     return {
         "level": LEVEL,
         "images": overall["images"],
@@ -71,15 +77,15 @@ def summary(
         "seeds": distinct,
         **{name: float(np.mean([figures[name] for figures in by_seed])) for name in by_seed[0]},
         "val_accuracy_interval": overall["interval"],
-        "val_accuracy_group_interval": list(group_interval(right, groups, names)),
+        "val_accuracy_interval_over": overall["interval_over"],
         "val_accuracy_seed_interval": list(seed_interval([f["val_accuracy"] for f in by_seed])),
         "accuracy_by_seed": [figures["val_accuracy"] for figures in by_seed],
         "chance": float(np.bincount(truth).max() / len(truth)),
-        "per_class": class_figures(table).to_dict("records"),
+        "per_class": class_figures(table, len(distinct)).to_dict("records"),
         "confusion": table.tolist(),
-        "found": share(~whole & (status != "")),
-        "not_found": share(whole),
-        "by_status": {name: share(status == name) for name in sorted(set(face_status)) if name},
+        "found": part(~whole & (status != "")),
+        "not_found": part(whole),
+        "by_status": {name: part(status == name) for name in sorted(set(face_status)) if name} | doubtful,
     }
 
 

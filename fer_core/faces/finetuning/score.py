@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.evaluation.metrics import group_interval, wilson
+from fer_core.evaluation.metrics import difference, wilson
 from fer_core.faces.crops import overlaps
 from fer_core.faces.extraction import Progress, frames
 from fer_core.faces.rescue import Detector
@@ -32,7 +32,7 @@ def score(
         missed before), `lost` (of those found before), `false_before`, `false_after` (empty frames with a
         detection, of all empty ones), `beside_before`, `beside_after` (frames known to hold one face alone in
         which a detection lies beside it); `iou_before`, `iou_after`, `iou_gain`: means over the faces found by
-        both, with a bootstrap interval over movies, since a mean IoU is no share of frames.
+        both, with an interval over movies (`metrics.difference`), since a mean IoU is no share of frames.
     """
     overlap, groups, spurious, beside = [], [], [], []
     of = {frame.sample.name: frame for frame in known}
@@ -83,7 +83,7 @@ def _share(count: int, total: int) -> dict[str, Any]:
 def _mean(values: np.ndarray, movies: list[str]) -> dict[str, Any]:
     if not len(values):
         return {"mean": None, "interval": None}
-    interval = group_interval(values, movies)
+    interval = difference(values, movies).interval
     return {
         "mean": float(values.mean()),
         "interval": list(interval) if np.isfinite(interval).all() else None,

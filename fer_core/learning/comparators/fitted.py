@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,10 @@ def read_folds(folder: Path) -> tuple[list[FoldResult], list[str]]:
                     fold=note["fold"],
                     indices=arrays[f"{number}.indices"],
                     probabilities=arrays[f"{number}.probabilities"],
-                    epochs=tuple(_record(fields) for fields in note["epochs"]),
+                    epochs=tuple(
+                        (BdnnEpoch if "train_reverse_loss" in fields else EpochRecord)(**fields)
+                        for fields in note["epochs"]
+                    ),
                     note=note["note"],
                     **{name: arrays[f"{number}.{name}"] for name in OPTIONAL if f"{number}.{name}" in arrays},
                 )
@@ -61,7 +63,3 @@ def read_folds(folder: Path) -> tuple[list[FoldResult], list[str]]:
         raise StoreError(
             "a run's folds must be readable", got=f"{folder.name}: {error}", fix="Run it again"
         ) from error
-
-
-def _record(fields: dict[str, Any]) -> EpochRecord:
-    return BdnnEpoch(**fields) if "train_reverse_loss" in fields else EpochRecord(**fields)

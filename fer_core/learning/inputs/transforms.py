@@ -15,12 +15,14 @@ from torch.nn import functional as F
 from fer_core.config.training import AugmentationConfig
 from fer_core.learning.networks.backbones import Backbone
 
+CPU = torch.device("cpu")
+
 #: Grey that fills an erased rectangle: near the mean of the backbones' training data.
 ERASED = 124.0
 
 
-def to_input(crops: np.ndarray, row: Backbone) -> Tensor:
-    """Turn crops into a backbone's input.
+def to_input(crops: np.ndarray, row: Backbone, device: torch.device = CPU) -> Tensor:
+    """Turn crops into a backbone's input on a device, which scales and normalises them itself.
 
     Args:
         crops: (N, H, W, 3) uint8 RGB.
@@ -30,12 +32,18 @@ def to_input(crops: np.ndarray, row: Backbone) -> Tensor:
         (N, 3, input_size, input_size) float32, channels_last.
     """
     side = row.input_size
-    x = torch.tensor(crops).permute(0, 3, 1, 2).to(torch.float32)  # (N, 3, H, W), channels_last strides
+    x = to_device(torch.tensor(crops), device).permute(0, 3, 1, 2).to(torch.float32)  # channels_last strides
     if tuple(x.shape[-2:]) != (side, side):
         x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    mean = torch.tensor(row.mean).view(3, 1, 1) * 255
-    std = torch.tensor(row.std).view(3, 1, 1) * 255
+    mean, std = to_device(torch.tensor([row.mean, row.std]).view(2, 3, 1, 1) * 255, device)
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to a device; to a GPU from pinned memory, so that the copy waits for nothing."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def mirrored(crops: np.ndarray) -> np.ndarray:

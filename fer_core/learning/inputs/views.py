@@ -22,7 +22,7 @@ from fer_core.learning.reporting import Report
 from fer_core.storage.artifacts import Artifacts
 
 from .prefix import Compute, View, activations, forward, take
-from .transforms import augment, mirrored, to_input
+from .transforms import augment, mirrored, to_device, to_input
 
 MIRROR = View({"mirror": True}, "mirrored", lambda crops, _: mirrored(crops))
 
@@ -105,7 +105,7 @@ def prepare(
 
     def live(rows: np.ndarray, seeds: np.ndarray) -> Tensor:
         changed = augment(crops[rows], recipe, seeds.tolist())
-        return forward(chain.to(device).prefix(boundary), to_input(changed, chain.row).to(device))
+        return forward(chain.to(device).prefix(boundary), to_input(changed, chain.row, device))
 
     return Inputs(
         clean=of(),
@@ -128,11 +128,8 @@ def augmented_view(recipe: AugmentationConfig, number: int) -> View:
 
 
 def _moved(values: Tensor, rows: np.ndarray, device: torch.device) -> Tensor:
-    """Copy some rows to the device; to a GPU from pinned memory, so that the copy waits for nothing."""
-    batch = take(values, torch.from_numpy(rows).to(values.device))
-    if device.type == "cuda" and batch.device.type == "cpu":
-        batch = batch.pin_memory()
-    return batch.to(device, non_blocking=True)
+    """Copy some rows to the device."""
+    return to_device(take(values, to_device(torch.from_numpy(rows), values.device)), device)
 
 
 def _kept(values: Tensor, device: torch.device) -> Tensor:

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from fer_core.config.base import CLASSES, parse
 from fer_core.config.recognition import OnnxConfig
 from fer_core.config.regular_files import MOST, read
-from fer_core.datasets.readers.labels import parse_label
+from fer_core.datasets.readers.meanings.labels import meaning
 from fer_core.errors import ConfigError, NotFoundError, StoreError, WeightsError
 from fer_core.storage.artifacts import Artifacts
 
@@ -37,7 +37,8 @@ def classes_of(labels: Sequence[str]) -> tuple[str, ...]:
     found = []
     for label in labels:
         word, _, declared = label.partition("=")
-        index = None if declared == "-" else parse_label(declared or word)
+        means = None if declared == "-" else meaning(declared or word)
+        index = means if isinstance(means, int) else None
         if index is None and declared != "-":
             raise ConfigError(
                 f"a label must mean one of {', '.join(CLASSES)}",

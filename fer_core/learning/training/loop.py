@@ -22,7 +22,7 @@ import torch
 from fer_core.config.run import RunConfig
 from fer_core.evaluation.protocols.inner import Part, inner_split
 from fer_core.learning.inputs.views import Inputs
-from fer_core.learning.networks.reproducible import deterministic
+from fer_core.learning.networks.reproducible import deterministic, unrepeatable
 from fer_core.learning.networks.transfer import Chain
 from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 
@@ -78,7 +78,7 @@ def train(
     groups = [parts] if stacked else [[part] for part in parts]
     checkpoints_dir.mkdir(parents=True, exist_ok=True)
     progress = Progress(report, len(folds) * recipe.epochs)
-    precision = _precision(config, chain, inputs, device, checkpoints_dir)
+    precision = _precision(config, chain, inputs, device, checkpoints_dir, report)
     values, micro = inputs.to(device), recipe.batch_size
     results: list[FoldResult] = []
     with deterministic(device, one_thread=stacked), arithmetic(precision, device):
@@ -130,7 +130,7 @@ def _read_result(path: Path, config: RunConfig) -> FoldResult:
 
 
 def _precision(
-    config: RunConfig, chain: Chain, inputs: Inputs, device: torch.device, folder: Path
+    config: RunConfig, chain: Chain, inputs: Inputs, device: torch.device, folder: Path, report: Report
 ) -> Precision:
     """Return the arithmetic of a run; a measured choice is kept, so that a resumed run makes no other."""
     recipe, path = config.training, folder / PRECISION
@@ -140,6 +140,8 @@ def _precision(
     rows = np.arange(min(recipe.batch_size, len(inputs.clean)))
     (batch, *_) = inputs.evaluation(rows, device)
     found = resolve(recipe.precision, suffix, batch, device)
+    if device.type == "cuda" and (operation := unrepeatable(suffix, batch)):
+        report.log(f"{operation} has no deterministic kernel on this GPU: trained again, bits may differ")
     if recipe.precision == "auto":
         path.write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found

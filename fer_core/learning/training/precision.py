@@ -1,12 +1,13 @@
 """In which arithmetic the suffix trains: as asked, or, with 'auto', bf16 where it is there and faster.
 
 Weights, moments and losses stay float32; bf16 is autocast's. The frozen prefix never autocasts, because its
-activations are shared by runs that ask for different arithmetic; on a GPU its convolutions follow torch's default.
+activations are shared by runs that ask for different arithmetic.
 """
 
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+_SWITCH = threading.Condition()
+_users: list[bool] = []
 
 #: How much faster bf16 must be on a CPU to be taken, since it rounds more.
 WORTH = 1.1
@@ -39,13 +43,17 @@ def native_bf16() -> bool:
 
 def step_seconds(precision: Precision, network: nn.Sequential, batch: Tensor, device: torch.device) -> float:
     """Return the least time of a forward and backward pass, in seconds."""
-    own = copy.deepcopy(network).train().requires_grad_(True)
+    own = copy.deepcopy(network).to(device).train().requires_grad_(True)
     best = float("inf")
     for _ in range(ROUNDS + 1):
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         started = time.perf_counter()
         with precision.autocast(device):
             loss = own(batch).float().square().mean()
         loss.backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - started)
     return best
 
@@ -61,11 +69,11 @@ def resolve(
 ) -> Precision:
     """Decide the arithmetic for a suffix.
 
-    On a CPU 'auto' times a training step of the suffix both ways, where the CPU multiplies bf16 itself (AMX or
+    'auto' times a training step of the suffix both ways, where the device multiplies bf16 itself (on a CPU AMX or
     AVX512-BF16); the caller keeps the answer, so that a resumed run trains on as it began.
 
     Args:
-        network: the suffix, on the device; left as it was.
+        network: the suffix; left as it was.
         batch: a batch of what enters it.
         native: whether this CPU multiplies bf16; seconds: how long a step takes.
     """
@@ -73,30 +81,37 @@ def resolve(
         return Precision("float32", "TF32 exists on GPUs alone")
     if asked != "auto":
         return Precision(asked, "as asked")
-    if device.type == "cuda":
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Precision("bf16", "this GPU multiplies bf16 itself")
-        return Precision("float32", "this GPU has no bf16")
     if len(network) == 1:
         return Precision("float32", "a head alone is too small for bf16 to help")
-    if not native():
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return Precision("float32", "this GPU has no bf16")
+    if device.type == "cpu" and not native():
         return Precision("float32", "this CPU has neither AMX nor AVX512-BF16")
     times = {used: seconds(Precision(used, ""), network, batch, device) for used in ("float32", "bf16")}
     ratio = times["float32"] / times["bf16"]
     used = "bf16" if ratio >= WORTH else "float32"
-    return Precision(used, f"measured on this CPU: a step in bf16 runs at {ratio:.2f} times float32's speed")
+    return Precision(used, f"measured here: a step in bf16 runs at {ratio:.2f} times float32's speed")
 
 
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Let a GPU round float32 products to TF32 exactly where the precision allows it."""
+    """Let a GPU round float32 products to TF32 exactly where the precision says so (`config.devices.prepare`).
+
+    The switch is the process's: who asks for float32 waits until nobody rounds, and the other way round.
+    """
     if device.type != "cuda":
         yield
         return
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision.used != "float32"
+    rounds = precision.used == "tf32"
+    with _SWITCH:
+        _SWITCH.wait_for(lambda: not _users or torch.backends.cudnn.allow_tf32 == rounds)
+        _users.append(rounds)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounds
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        with _SWITCH:
+            _users.pop()
+            if not _users:
+                torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+            _SWITCH.notify_all()

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fer_core.config.devices import release
 from fer_core.config.run import RunConfig
 from fer_core.errors import TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.inner import Part
 from fer_core.learning.inputs.prefix import pass_size
+from fer_core.learning.inputs.transforms import to_device
 from fer_core.learning.inputs.views import Inputs
 from fer_core.learning.networks.reproducible import out_of_memory, seeded
 from fer_core.learning.networks.transfer import Chain, derived_seed, side_by_side
@@ -100,9 +102,9 @@ class Trainer:
             self.micro = max(LEAST, self.micro // 2)
             state.unlink(missing_ok=True)
             self.progress.count(-sum(len(one.records) for one in self.folds))
+            del self.folds, self.parameters, self.optimizer  # before others take their place
+            release(self.device)
             self._begin()
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
             self.progress.report.log(f"Memory ran out: training starts again with {self.micro} images a pass")
         for one, path in zip(self.folds, finals, strict=True):
             self._finish(one, path)
@@ -177,7 +179,7 @@ class Trainer:
         self.optimizer.step()
 
     def _targets(self, rows: np.ndarray) -> Tensor:
-        return self.targets[torch.from_numpy(rows).to(self.device)]
+        return self.targets[to_device(torch.from_numpy(rows), self.device)]
 
     def _evaluate(self, one: FoldTraining, positions: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return the logits (M, 7) (`evaluation.answers`) and targets (M,) of some images."""

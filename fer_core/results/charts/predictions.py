@@ -113,7 +113,7 @@ def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
 
 
 def reliability(table: pd.DataFrame, scaled: pd.DataFrame | None = None) -> go.Figure:
-    """Draw a reliability diagram: accuracy against confidence per bin with Wilson intervals, images below.
+    """Draw a reliability diagram: accuracy against confidence per bin with intervals where there are any, images below.
 
     Args:
         table: what `metrics.reliability` returns.

@@ -70,12 +70,10 @@ ON_SHADES = ("#10202A", "#FFFFFF")
 CHANCE = 1 / 7
 
 
-def finish(
-    figure: go.Figure, alt: str, *, height: int, legend: bool = False, top: int = 12, left: int = 8
-) -> go.Figure:
+def finish(figure: go.Figure, alt: str, *, height: int, legend: bool = False, top: int = 12) -> go.Figure:
     """Give a Plotly figure the common look and the sentence that `describe` returns.
 
-    Height, top and left margin are in pixels; a legend needs a top margin of about 36.
+    Height and top margin are in pixels; a legend needs a top margin of about 36.
     """
     import plotly.graph_objects as go
 
@@ -106,7 +104,7 @@ def finish(
             }
         ),
         height=height,
-        margin={"l": left, "r": 12, "t": top, "b": 8},
+        margin={"l": 8, "r": 12, "t": top, "b": 8},
         showlegend=legend,
         legend={
             "orientation": "h",

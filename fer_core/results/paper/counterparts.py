@@ -16,6 +16,7 @@ from fer_core.config.run import TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import weights_words
 from fer_core.results.rows import title
+from fer_core.results.shares import over
 from fer_core.storage.store import StoredRun
 
 from .reported import REPORTED, Reported
@@ -100,6 +101,7 @@ def systems_table(runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
         if run.status == "done" and run.protocol not in row:
             row[run.protocol] = run.summary["val_accuracy"]
             row[f"{run.protocol}_interval"] = run.summary["val_accuracy_interval"]
+            row[f"{run.protocol}_interval_over"] = over(run.summary)
     return list(rows.values())
 
 

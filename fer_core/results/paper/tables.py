@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fer_core.results.shares import over
 from fer_core.storage.store import StoredRun
 
 from .reported import TABLE_2, TABLE_3, Measure, reported
@@ -29,7 +30,8 @@ def table_2(found: Found, protocols: Sequence[str]) -> list[dict[str, Any]]:
     """Return accuracy per n and kind of input: the paper's (faces only) and here per protocol.
 
     `train_accuracy` and `val_accuracy` are means over epochs, as the paper's; `last` is the accuracy on all
-    held-out images after the last epoch, with its Wilson interval. Shares in 0..1; None for a run not done.
+    held-out images after the last epoch, with its interval and what that is over. Shares in 0..1;
+    None for a run not done.
     """
     rows = []
     for faces in (True, False):
@@ -71,13 +73,14 @@ def table_3(found: Found, protocols: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _accuracies(run: StoredRun) -> dict[str, Any]:
-    over = run.summary["over_epochs"]
+    means = run.summary["over_epochs"]
     return {
         "run_id": run.id,
-        "train_accuracy": over["train_accuracy"],
-        "val_accuracy": over["val_accuracy"],
+        "train_accuracy": means["train_accuracy"],
+        "val_accuracy": means["val_accuracy"],
         "last": run.summary["val_accuracy"],
         "interval": run.summary["val_accuracy_interval"],
+        "interval_over": over(run.summary),
     }
 
 

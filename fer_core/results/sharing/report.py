@@ -22,7 +22,7 @@ from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.charts.style import INK
 from fer_core.results.rows import title
-from fer_core.results.shares import interval, percent
+from fer_core.results.shares import accuracy_interval, interval_over, percent
 from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
 
@@ -124,7 +124,7 @@ def headline(run: StoredRun) -> list[tuple[str, str, str]]:
         (
             "Validation accuracy",
             percent(summary["val_accuracy"]),
-            f"95 % interval {interval(summary['val_accuracy_interval'])}",
+            f"95 % interval {accuracy_interval(summary)}",
         ),
         ("Training accuracy", percent(summary["train_accuracy"]), "mean of the folds"),
         ("Macro F1", f"{summary['macro_f1']:.3f}", losses),
@@ -164,23 +164,24 @@ def script_json(figure: Any) -> str:
 
 
 def fold_rows(predictions: pd.DataFrame) -> list[dict[str, object]]:
-    """Return each fold's held-out images and accuracy with its Wilson interval."""
-    from fer_core.evaluation.metrics import wilson
+    """Return each fold's held-out images and accuracy with its interval."""
+    from fer_core.evaluation.metrics import share
     from fer_core.evaluation.metrics.probabilities import right
 
-    table = (
-        predictions.assign(right=right(predictions)).groupby(["seed", "fold"])["right"].agg(["sum", "count"])
-    )
-    return [
-        {
-            "seed": seed,
-            "fold": fold,
-            "images": int(count),
-            "accuracy": percent(correct / count),
-            "interval": interval(wilson(correct, count)),
-        }
-        for (seed, fold), correct, count in table.itertuples()
-    ]
+    rows = []
+    for (seed, fold), part in predictions.groupby(["seed", "fold"]):
+        found = share(right(part), list(part["group"]), list(part["name"]))
+        words = interval_over(found.interval, found.over)
+        rows.append(
+            {
+                "seed": seed,
+                "fold": fold,
+                "images": len(part),
+                "accuracy": percent(found.value),
+                "interval": words,
+            }
+        )
+    return rows
 
 
 def facts(run: StoredRun) -> list[tuple[str, str]]:

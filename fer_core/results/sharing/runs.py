@@ -121,11 +121,18 @@ def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> 
         staged = Path(folder)
         for name in packed.networks:
             packed.unpack(name, staged / name.removeprefix("networks/"))
-        check_summary(row["summary"], config, tables["predictions"])
+        figures = check_summary(row["summary"], config, tables["predictions"])
         check_networks(staged, config, tables["predictions"])
         mark = {"origin": about.origin[:200], "exported": about.exported, "at": time.time()}
         extra = {**row.get("extra", {}), "imported": mark | {"fer_lab": about.fer_lab[:40]}}
-        new = _keep(store, artifacts, config, row | {"extra": extra}, tables, staged)
+        new = _keep(
+            store,
+            artifacts,
+            config,
+            row | {"extra": extra, "summary": row["summary"] | figures},
+            tables,
+            staged,
+        )
     return Imported(config.key(), new, mark["origin"])
 
 

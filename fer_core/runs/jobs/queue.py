@@ -28,6 +28,8 @@ REQUEUE = """
     WHERE id = :id AND status IN ('failed', 'cancelled')
 """
 FORGET_SWEEP = "DELETE FROM sweeps WHERE name = :name"
+#: A detection takes the name that it was asked for by last; a name is in no key.
+NAME = "UPDATE runs SET config = :config WHERE id = :id"
 #: A cancelling that the worker hasn't met yet is taken back by submitting the run again.
 KEEP_RUNNING = "UPDATE runs SET cancel_requested = 0 WHERE id = :id AND status = 'running'"
 #: A run that no worker holds is cancelled at once; the worker of any other is asked to stop.
@@ -88,31 +90,29 @@ def inserting(table: str, columns: Iterable[str], conflict: str = "") -> TextCla
     return text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(values)}) {conflict}")
 
 
-def submit(store: Store, config: RunConfig, *, extra: Mapping[str, Any] | None = None) -> tuple[str, bool]:
+def submit(store: Store, config: RunConfig) -> tuple[str, bool]:
     """Ask for a run; the same definition is the same run, however often and by whomever it is asked for.
 
     Returns the run's id, and whether this call put it into the queue: True for a new run and for one that had
     failed or been cancelled (it continues from its last epoch); False for one that is queued, running or done.
-    `extra` is kept beside a new run (JSON values: a note, the name of a sweep).
     """
-    return submit_together(store, [config], extra=extra).popitem()
+    return submit_together(store, [config]).popitem()
 
 
 def submit_together(
-    store: Store,
-    configs: Sequence[RunConfig],
-    *,
-    sweep: str | None = None,
-    extra: Mapping[str, Any] | None = None,
+    store: Store, configs: Sequence[RunConfig], *, sweep: str | None = None
 ) -> dict[str, bool]:
     """Ask for several runs at once, all or none of them; `sweep` is a name under which they belong together.
 
     Returns, by the runs' ids and in the order given, whether this call put them into the queue, as `submit` does.
     """
-    rows = [definition(config, extra or {}) for config in configs]
+    rows = [definition(config, {}) for config in configs]
 
     def work(connection: Connection) -> dict[str, bool]:
         found = {row["id"]: _put(connection, row, store.now()) for row in rows}
+        for row, config in zip(rows, configs, strict=True):
+            if config.goal == "faces" and config.faces.name:
+                connection.execute(text(NAME), row)
         if sweep is not None:
             connection.execute(text(FORGET_SWEEP), {"name": sweep})
             members = [

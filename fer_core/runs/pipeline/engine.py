@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from fer_core.config.devices import resolve
+from fer_core.config.devices import release, resolve
 from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Sample
@@ -18,8 +17,8 @@ from .environment import describe_environment
 from .fitting import FITTERS, Work
 
 
-class Engine(Protocol):
-    """What computes the heavy steps. Each must leave the bits that `Local` leaves on the same kind of device."""
+class Engine:
+    """The calling process; what computes elsewhere leaves the bits that this leaves on the same kind of device."""
 
     def device(self, settings: Settings) -> str:
         """Return the device that computes: 'cpu' or 'cuda:<index>'.
@@ -27,39 +26,25 @@ class Engine(Protocol):
         Raises:
             ConfigError: a GPU is asked for that is not there.
         """
-
-    def environment(self, settings: Settings, device: str) -> dict[str, object]:
-        """Return versions, commit and machine of what computes (`describe_environment`)."""
-
-    def detect(
-        self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings
-    ) -> Iterable[list[str]]:
-        """Yield one line of JSON a frame, in order, a batch at a time (`faces.extraction.detected`)."""
-
-    def fit(self, work: Work, folder: Path) -> None:
-        """Fit every fold into a folder, and continue with what an interrupted fit left there."""
-
-
-class Local:
-    """The calling process."""
-
-    def device(self, settings: Settings) -> str:
-        """Return this process's device."""
         return resolve(settings)
 
     def environment(self, settings: Settings, device: str) -> dict[str, object]:
-        """Describe this process."""
+        """Return versions, commit and machine of what computes (`describe_environment`)."""
         return describe_environment(device)
 
     def detect(
         self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings
     ) -> Iterable[list[str]]:
-        """Detect in this process; decoding runs ahead in threads."""
+        """Yield one line of JSON a frame, in order, a batch at a time; decoding runs ahead in threads."""
         return detected(samples, faces, detectors(faces, artifacts, settings))
 
     def fit(self, work: Work, folder: Path) -> None:
-        """Fit the folds one after the other, or side by side where the model does so."""
-        FITTERS[work.config.model.kind].build(work, folder)
+        """Fit every fold into a folder, and continue with what an interrupted fit left there."""
+        release(work.device)  # its peak is this run's
+        try:
+            FITTERS[work.config.model.kind].build(work, folder)
+        finally:
+            release(work.device)
 
 
-LOCAL = Local()
+LOCAL = Engine()

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from importlib import metadata
+from pathlib import Path
 
 from fer_core import ROOT, __version__
 
@@ -30,7 +31,26 @@ def describe_environment(device: str) -> dict[str, object]:
         "platform": platform.platform(terse=True),
         "cores": os.cpu_count(),
         "device": device,
+        **_gpu(device),
         "packages": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _gpu(device: str) -> dict[str, object]:
+    """Return a GPU's name, memory in bytes and capability, and its driver's, CUDA's and cuDNN's versions."""
+    if not device.startswith("cuda"):
+        return {}
+    import torch
+
+    card = torch.cuda.get_device_properties(torch.device(device))
+    driver = Path("/proc/driver/nvidia/version")
+    return {
+        "gpu": card.name,
+        "gpu_bytes": card.total_memory,
+        "gpu_capability": f"{card.major}.{card.minor}",
+        "driver": driver.read_text(encoding="utf-8").splitlines()[0] if driver.is_file() else None,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
     }
 
 

@@ -53,8 +53,7 @@ def execute(config: RunConfig, report: Report, settings: Settings, engine: Engin
     dataset = open_dataset(
         config.data.source,
         layout=config.data.layout,
-        label_codes=config.data.label_codes,
-        group_pattern=config.data.group_pattern,
+        reading=config.data.reading,
         demo_root=settings.demo_data,
         roots=settings.data_roots,
         progress=lambda done, total: report.step("drawing the generated set", done, total),

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import RunConfig
-from fer_core.evaluation.metrics import apply_temperature, ece, two_sets
+from fer_core.evaluation.metrics import apply_temperature, by_seed, ece, two_sets
 from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses
+from fer_core.faces.crops import RESCUED
 from fer_core.learning.reporting import FoldResult
 
 
@@ -27,7 +28,7 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:
                 "name": rows["name"].to_numpy(),
                 "label": rows["label"].to_numpy(),
                 "group": rows["group"].to_numpy(),
-                "face_status": rows["status"].to_numpy(),
+                "face_status": rows["status"].mask(rows["rescued_by"].notna(), RESCUED).to_numpy(),
             }
         )
         parts.append(part.assign(**as_columns(result.probabilities)))
@@ -64,8 +65,8 @@ def summarise_recipe(
 
     `selection` and `optimistic` name how the reported epoch was chosen, `selected_epochs` which it was.
     `micro_batch` is the least number of images a pass. With a temperature, `temperatures` has each
-    network's and `calibrated` the ECE and log loss (nats) of the held-out images after it; each fold's comes from
-    its own inner split, which neither trained it nor is reported.
+    network's and `calibrated` the ECE and log loss (nats) of the held-out images after it, means over seeds; each
+    fold's comes from its own inner split, which neither trained it nor is reported.
     """
     notes = [result.note for result in results]
     if "selected_epoch" not in notes[0]:
@@ -82,11 +83,11 @@ def summarise_recipe(
         scaled = np.concatenate(
             [apply_temperature(one.probabilities, t) for one, t in zip(results, temperatures, strict=True)]
         )
-        labels = predictions["label"].to_numpy()
+        own = scaled, predictions["label"], predictions["seed"]
         found["temperatures"] = temperatures
         found["calibrated"] = {
-            "ece": ece(scaled, labels),
-            "log_loss": float(log_losses(scaled, labels).mean()),
+            "ece": by_seed(ece, *own),
+            "log_loss": by_seed(lambda values, truth: float(log_losses(values, truth).mean()), *own),
         }
     return found
 
@@ -95,8 +96,10 @@ def summarise_sets(config: RunConfig, predictions: pd.DataFrame) -> dict[str, An
     """Return SFEW's figures as `two_sets` (`metrics.two_sets`) under its two-set protocol, nothing under others."""
     if config.protocol.name != "spi":
         return {}
-    said = guesses(predictions)
-    return {"two_sets": two_sets(predictions["label"], said, predictions["fold"], predictions["seed"])}
+    columns = (predictions[name] for name in ("fold", "seed", "group", "name"))
+    fold, seed, group, name = columns
+    found = two_sets(predictions["label"], guesses(predictions), fold, seed, list(group), list(name))
+    return {"two_sets": found}
 
 
 def arithmetic_of(results: Sequence[FoldResult]) -> dict[str, Any]:

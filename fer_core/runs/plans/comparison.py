@@ -32,9 +32,9 @@ from fer_core.config.run import (
 )
 from fer_core.config.settings import Settings, load
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.readers.feature_table import read_feature_table
+from fer_core.datasets.readers.feature_table import join, read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
-from fer_core.errors import ConfigError
+from fer_core.errors import ConfigError, DataError
 from fer_core.learning.networks.backbones import PACKAGED, weight_status
 from fer_core.learning.networks.backbones import backbone as row_of
 
@@ -80,6 +80,25 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
     if features not in known:
         raise ConfigError(f"features must be one of {', '.join(known)}, table", got=repr(features))
     return known[features]
+
+
+def require_rows(dataset: Dataset, inputs: Iterable[Inputs]) -> None:
+    """Check that each table that is read beside images has rows of them, before a run is asked for.
+
+    Raises:
+        DataError: no row's name is that of an image.
+    """
+    for table in inputs:
+        if not isinstance(table, TableConfig) or not table.file or dataset.layout == LAYOUT:
+            continue
+        sheet = read_feature_table(Path(str(table.file)))
+        if not len(join(sheet, dataset.samples)[0]):
+            raise DataError(
+                "A feature table must have rows of the data set's images",
+                got=f"{len(sheet)} rows such as {sheet.names[0]!r}, {len(dataset)} images such as "
+                f"{dataset.samples[0].name!r}, none alike",
+                fix="Names must be alike but for folder, extension and case",
+            )
 
 
 def comparator(kind: str, inputs: Inputs, **settings: object) -> Model:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from fer_core.errors import StoreError
@@ -17,6 +17,9 @@ from fer_core.storage.migrations import REVISIONS, migrate, version
 
 from .postgresql import Postgresql
 from .sqlite import Sqlite
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 
@@ -119,6 +122,14 @@ class Database:
                 return work(connection)
 
         return self._retry(once)
+
+    def frame(self, query: str, values: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Return what a query finds as a table, a column for each of its."""
+        import pandas as pd
+
+        with self.read() as connection:
+            result = connection.execute(text(query), values)
+            return pd.DataFrame(result.all(), columns=list(result.keys()))
 
     def _retry(self, work: Callable[[], T]) -> T:
         give_up, pause = time.monotonic() + self.patience, 0.01

@@ -67,6 +67,16 @@ class CropFacts:
         return list(self.failed["name"])
 
     @cached_property
+    def names(self) -> list[str]:
+        """The names of all frames, sorted."""
+        return sorted(self.crops.table["name"])
+
+    @cached_property
+    def lost_names(self) -> list[str]:
+        """The names of the readable frames with no face at all."""
+        return list(self.crops.table["name"][self.crops.table["status"] == "none"])
+
+    @cached_property
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.crops.table["name"])}
 

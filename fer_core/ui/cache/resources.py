@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config import settings as settings_module
+from fer_core.config.reading import AS_IT_IS
 from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.audit import AuditReport
@@ -24,7 +26,7 @@ from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
 from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
-from fer_core.faces.rescue import DetectorOf
+from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.backbones import can_download
 from fer_core.results.ranking import Place, rank
@@ -88,7 +90,7 @@ def sources() -> list[str]:
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")
 def dataset(source: str) -> Dataset:
-    """Open a data set by its source.
+    """Open a data set by its source, read as its latest run declared.
 
     Raises:
         UndrawnError: the generated one is being made, or has yet to be.
@@ -104,7 +106,13 @@ def dataset(source: str) -> Dataset:
         run = preparation(store())
         if not ready or (run is not None and not run.ended):
             raise UndrawnError("The generated faces must be drawn and looked at first")
-    return open_dataset(source, demo_root=settings().demo_data, roots=settings().data_roots)
+    layout, reading = "auto", AS_IT_IS
+    for run in store().runs(source=source, limit=1):
+        reading = run.config.data.reading
+        layout = run.config.data.layout if reading.declared() else "auto"
+    return open_dataset(
+        source, layout=layout, reading=reading, demo_root=settings().demo_data, roots=settings().data_roots
+    )
 
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Reading the data set ...")
@@ -117,6 +125,18 @@ def data_config(source: str) -> DataConfig:
 def audit(source: str, fingerprint: str) -> AuditReport:
     """Return the audit of a data set; `fingerprint` renews it when a file changes."""
     return audit_dataset(dataset(source), cache=settings().cache)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def class_samples(source: str, fingerprint: str) -> dict[str, np.ndarray]:
+    """Return a small picture of a sample of each class, (H, W, 3) uint8; none where it can't be read."""
+    found: dict[str, np.ndarray] = {}
+    for label, name in audit(source, fingerprint).understood.samples.items():
+        with suppress(DataError):
+            pixels = frame_array(source, name)
+            step = max(1, min(pixels.shape[:2]) // 96)
+            found[label] = pixels[::step, ::step]
+    return found
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -199,6 +219,15 @@ def trial(
     before = pick(crops_by_key(crops_key).table, failed, found)
     samples = dataset(source).samples
     return attempt(samples, before, faces, detector_of(faces), progress=_progress, turn=_turn)
+
+
+def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig, turn: Turn) -> Faces | None:
+    """Return what second looks find in a frame without a face, or None; `fingerprint` as in `trace`."""
+
+    def made() -> Faces | None:
+        return rescue(frame_array(source, name), detector_of(faces), faces.rescue)
+
+    return computed("second look", 4000).get((source, fingerprint, name, faces), made, turn)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")

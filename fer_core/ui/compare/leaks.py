@@ -8,9 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import RunConfig
+from fer_core.evaluation.metrics import paired
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import accuracy_interval
 from fer_core.results.trust import detector_leak
 from fer_core.runs.plans.comparison import leak_meter, leak_protocols
 from fer_core.storage.store import StoredRun
@@ -43,7 +45,7 @@ def view(lab: Lab, compared: Compared) -> None:
         "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
-    _words(table)
+    _words(done, table)
     missing_runs.offer(lab, configs, f"show how {escaped(title(run))} leaks")
     listed = table.assign(accuracy=table["accuracy"].map(percent))
     st.dataframe(
@@ -117,7 +119,7 @@ def _row(run: StoredRun) -> dict[str, object]:
         "accuracy": run.summary["val_accuracy"],
         "low": low,
         "high": high,
-        "interval": f"{100 * low:.1f} – {100 * high:.1f} %",
+        "interval": accuracy_interval(run.summary),
         "folds": run.config.protocol.folds,
         "seeds": ", ".join(map(str, run.config.protocol.seeds)),
         "missing": "not looked for" if missing is None else str(missing),
@@ -127,22 +129,32 @@ def _row(run: StoredRun) -> dict[str, object]:
     }
 
 
-def _words(table: pd.DataFrame) -> None:
-    """Say how much of the most optimistic figure is leak, and whether that is more than noise."""
+def _words(done: list[StoredRun], table: pd.DataFrame) -> None:
+    """Say what whole movies held out cost on the same images, and whether that is more than noise."""
     fair = table[~table["leaks"].astype(bool)]
     draw = st.info
     if fair.empty or len(table) < 2:
         other = "by movie" if fair.empty else "with random folds"
-        text = f"Run it {other} as well: the gap between both is the leak."
+        text = f"Run it {other} as well: the gap between both is what the protocols differ by."
     else:
-        honest, best = fair.iloc[0], table.iloc[int(table["accuracy"].to_numpy().argmax())]
-        gap = best["accuracy"] - honest["accuracy"]
-        more = f"{best['title']} gives {100 * gap:.1f} points more than {honest['title'].lower()}"
-        if gap <= 0 or best["title"] == honest["title"]:
+        honest, best = fair.index[0], int(table["accuracy"].to_numpy().argmax())
+        fair_one, best_one = (resources.finished_predictions(done[place]) for place in (honest, best))
+        gap, images = paired(fair_one, best_one)
+        low, high = gap.interval
+        name = table["title"][honest].lower()
+        more = (
+            f"{table['title'][best]} gives {100 * gap.value:.1f} points more than {name} on the {images} images "
+            f"held out in both"
+        )
+        if best == honest or gap.value <= 0:
             text = "No protocol gives more than whole movies held out: no leak shows here."
-        elif best["low"] <= honest["high"]:
-            text = f"{more}; the intervals overlap, so on this many images that may be noise."
+        elif not low > 0:
+            text = f"{more}; {'noise can explain that' if low == low else gap.over}."
         else:
             draw = st.warning
-            text = f"**{more}.** That much of its {percent(best['accuracy'])} is recognising films, not expressions."
+            text = (
+                f"**{more}** (95 % from {100 * low:.1f} to {100 * high:.1f}, over {gap.over}). Images, model and "
+                "recipe are the same: the difference is what is gained from having trained on other frames of the "
+                "movies or images held out."
+            )
     draw(text, icon=":material/water_drop:")

@@ -13,11 +13,12 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import FerError
-from fer_core.evaluation.metrics import compare
-from fer_core.evaluation.metrics.probabilities import COLUMNS
+from fer_core.evaluation import metrics
+from fer_core.evaluation.metrics.probabilities import guesses
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import p_value
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
@@ -31,7 +32,7 @@ MOST_IMAGES = 24
 
 @dataclass(frozen=True)
 class Pair:
-    """What tells two runs apart: `side_by_side`, `metrics.compare` over all images, `by_class`."""
+    """What tells two runs apart: `side_by_side`, a test over all images (`paired`), `by_class`."""
 
     both: pd.DataFrame
     test: dict[str, Any]
@@ -62,15 +63,18 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
     _test(a, b, pair)
     st.subheader("Class by class")
     figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
-    st.caption("95 % intervals by a paired bootstrap over movies or persons where they are known.")
+    st.caption(
+        "95 % intervals of paired differences, over movies or persons where they are known and enough."
+    )
     st.subheader("Images that one gets right and the other wrong")
     st.caption("Under each: the true class → what the other run takes it for.")
     both = pair.both
+    more = ", the other wrong" if pair.test["seeds"] == 1 else " more often"
     left, right = st.columns(2, gap="large")
     with left:
-        _images(a, both[both["right_a"] & ~both["right_b"]], f"Only {title(a)} right", "b")
+        _images(a, both[both["right_a"] > both["right_b"]], f"{title(a)} right" + more, "b")
     with right:
-        _images(b, both[both["right_b"] & ~both["right_a"]], f"Only {title(b)} right", "a")
+        _images(b, both[both["right_b"] > both["right_a"]], f"{title(b)} right" + more, "a")
 
 
 def first_choice(runs: list[StoredRun]) -> tuple[int, int]:
@@ -86,29 +90,33 @@ def first_choice(runs: list[StoredRun]) -> tuple[int, int]:
 
 def paired(compared: Compared, one: str, other: str) -> Pair | None:
     """Return what tells two runs apart, by their ids; None where no image was held out in both."""
-    runs = (compared.by_id[run_id] for run_id in (one, other))
-    both = side_by_side(*(resources.finished_predictions(run) for run in runs))
+    a, b = (resources.finished_predictions(compared.by_id[run_id]) for run_id in (one, other))
+    both = side_by_side(a, b)
     if both.empty:
         return None
-    return Pair(
-        both,
-        compare(both["right_a"], both["right_b"], list(both["group"]), list(both["name"])),
-        by_class(both),
-    )
+    gain, images = metrics.paired(a, b)
+    first = metrics.same_images(*(side[side["seed"] == side["seed"].min()] for side in (a, b)))
+    test: dict[str, Any] = {"images": images, "gain": gain, "p": None, "seeds": a["seed"].nunique()}
+    if len(first):
+        test |= metrics.disagreements(first["a"], first["b"])
+    return Pair(both, test, by_class(both))
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return a row per image held out in both: name, group, label, guess_a, guess_b, right_a, right_b.
 
-    Of several seeds the mean probabilities count.
+    Of several seeds a guess is what most of them say, and right_a the share of them that are right.
     """
     sides = []
     for name, side in (("a", a), ("b", b)):
-        mean = side.groupby(["name", "group", "label"])[list(COLUMNS)].mean()
-        guess = pd.Series(mean.to_numpy().argmax(axis=1), index=mean.index, name=f"guess_{name}")
-        sides.append(guess)
-    both = pd.concat(sides, axis=1, join="inner").reset_index()
-    return both.assign(right_a=both["guess_a"] == both["label"], right_b=both["guess_b"] == both["label"])
+        said = guesses(side)
+        votes = pd.DataFrame(np.eye(len(CLASSES))[said])
+        votes["right"] = said == side["label"].to_numpy()
+        mean = votes.groupby([side[key].to_numpy() for key in ("name", "group", "label")]).mean()
+        guess = mean.drop(columns="right").to_numpy().argmax(axis=1)
+        sides.append(pd.DataFrame({f"guess_{name}": guess, f"right_{name}": mean["right"]}))
+    both = pd.concat(sides, axis=1, join="inner")
+    return both.rename_axis(["name", "group", "label"]).reset_index()
 
 
 def by_class(both: pd.DataFrame) -> pd.DataFrame:
@@ -116,15 +124,15 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for index in sorted(both["label"].unique()):
         part = both[both["label"] == index]
-        found = compare(part["right_a"], part["right_b"], list(part["group"]), list(part["name"]))
-        low, high = found["interval"]
+        found = metrics.difference(part["right_b"] - part["right_a"], list(part["group"]), list(part["name"]))
+        low, high = found.interval
         rows.append(
             {
                 "class": CLASSES[index],
                 "images": len(part),
                 "first": part["right_a"].mean(),
                 "second": part["right_b"].mean(),
-                "difference": found["difference"],
+                "difference": found.value,
                 "low": low,
                 "high": high,
             }
@@ -151,31 +159,41 @@ def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
 
 def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     both, found = pair.both, pair.test
-    low, high = found["interval"]
+    gain = found["gain"]
+    low, high = gain.interval
+    seeds = "" if found["seeds"] == 1 else "mean of the seeds, image by image"
     columns = st.columns(4)
     columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
     columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
-    columns[2].metric("Second minus first", f"{100 * found['difference']:+.1f} points")
+    for column in columns[:2]:
+        column.caption(seeds)
+    columns[2].metric("Second minus first", f"{100 * gain.value:+.1f} points")
     columns[2].caption(
-        "no interval: all images are of one movie or person"
-        if low != low
-        else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}"
+        gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
     )
-    columns[3].metric("McNemar's p", f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001")
-    columns[3].caption("exact, two-sided; frames taken as independent")
-    if low > 0 or high < 0:
+    if found["p"] is not None:
+        columns[3].metric("McNemar's p", p_value(found["p"]))
+        columns[3].caption(
+            "exact, two-sided; frames taken as independent" + (", first seed" if seeds else "")
+        )
+    if low != low:
+        st.info(f"**Not to be told**: there is {gain.over}.", icon=":material/balance:")
+    elif low > 0 or high < 0:
         least = min(abs(low), abs(high))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{escaped(title(winner))} is better than {escaped(title(loser))}** on these {found['images']} images, "
-            f"by at least {100 * least:.1f} points at 95 %.",
+            f"**{escaped(title(winner))} is better than {escaped(title(loser))}** on {found['images']} images held out "
+            f"in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
     else:
+        counts = (
+            f" Both right on {found['both']}, both wrong on {found['neither']}, only the first right on "
+            f"{found['only_a']}, only the second on {found['only_b']}" + (" (first seed)." if seeds else ".")
+        )
         st.info(
-            f"**Within noise**: on these {found['images']} images the difference could be zero. Both right on "
-            f"{found['both']}, both wrong on {found['neither']}, only the first right on {found['only_a']}, only "
-            f"the second on {found['only_b']}.",
+            f"**Within noise**: on these {found['images']} images the difference could be zero."
+            + (counts if found["p"] is not None else ""),
             icon=":material/balance:",
         )
 

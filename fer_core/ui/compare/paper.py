@@ -35,6 +35,7 @@ from fer_core.results.paper.verdicts import (
     check_statements,
     noise,
 )
+from fer_core.results.shares import interval_over, percent
 from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
@@ -224,8 +225,9 @@ def _overall(figures: Sequence[Checked]) -> None:
     columns[1].metric("Accuracies that differ", f"{counts[DIFFERS]} of {judged}" if judged else "–")
     columns[2].metric("Without a run here", counts[MISSING])
     st.caption(
-        f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points at 95 %, and the "
-        "figure here its own; both count. A loss has no interval in the paper."
+        f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points or more at 95 %, as "
+        "frames of a movie are alike, and the figure here its own; both count. A mean over epochs has the width of "
+        "the last one's interval, by odds. A loss has no interval in the paper."
     )
 
 
@@ -265,9 +267,9 @@ def _row(one: Checked) -> dict[str, str]:
 def _shown(here: Measured | None) -> str:
     if here is None:
         return "–"
-    if here.interval is None:
+    if not here.over:
         return f"{here.value:.3f}"
-    return f"{100 * here.value:.1f} % ({100 * here.interval[0]:.1f} – {100 * here.interval[1]:.1f})"
+    return f"{percent(here.value)} ({interval_over(here.interval, here.over)})"
 
 
 def _settings(found: Runs) -> pd.DataFrame:
@@ -294,7 +296,8 @@ def _judgements(runs: Runs) -> pd.DataFrame:
     rows: dict[str, dict[str, str]] = {}
     for one in check_statements(runs):
         column = "Here, by movie or person" if one.protocol == "group" else "Here, as the paper"
-        rows.setdefault(f"{one.statement} ({one.source})", {})[column] = _verdict(one)
+        row = rows.setdefault(f"{one.statement} ({one.source})", {"Judged by": one.rule})
+        row[column] = _verdict(one)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("Statement")
 
 
@@ -308,8 +311,9 @@ def _statements(found: PaperHere) -> None:
         st.caption(f"Judged here with {found.stand_in} instead of the paper's ResNet18.")
     st.table(found.statements)
     st.caption(
-        "Differences are of the same images under the same folds, with a 95 % bootstrap over movies or persons; "
-        "'within noise' means that the interval holds zero. 'As the paper' is its reshuffle, or random folds "
+        "Differences are of the same images under the same folds, with a 95 % interval over movies or persons; "
+        "'within noise' means that the interval holds zero, or an end of the tolerance. 'As the paper' is "
+        "its reshuffle, or random folds "
         "across systems."
     )
 

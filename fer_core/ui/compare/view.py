@@ -18,11 +18,11 @@ from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared, label
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.url import linked, one_of
+from fer_core.ui.parts.url import one_of, page
 from fer_core.ui.parts.widgets import runs_dataframe
 
 COLUMNS = (
-    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "training"),
+    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "over", "training"),
     *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
 )
 #: Runs drawn at a time.
@@ -52,8 +52,14 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     """Draw the runs as a table and, so many at a time, as dots with intervals; the CSV has all of them."""
     listed = known.rows(runs)
     runs_dataframe(listed, columns=COLUMNS, key="runs")
-    start = PER_PAGE * (_page(len(runs)) - 1)
-    rows = listed.iloc[start : start + PER_PAGE]
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        drawn_below = page(len(runs), PER_PAGE)
+        rows = listed.iloc[drawn_below]
+        if len(rows) < len(runs):
+            first = drawn_below.start + 1
+            st.caption(
+                f"Drawn below: {first} to {first + len(rows) - 1} of {len(runs):,} runs", width="content"
+            )
     named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
     folds = (", k = " + rows["folds"].astype(int).astype(str)).to_numpy()
     fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"]).to_numpy()
@@ -68,25 +74,12 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     )
     figure.figure(resources.chart(charts.accuracy_intervals, drawn), lambda: run_table(runs), "all-runs")
     st.caption(
-        "Accuracy on held-out images after the last epoch, with 95 % Wilson intervals over images; the dashed line is "
-        f"chance (1/{len(CLASSES)}). Frames of one film resemble each other, so an interval over movies is wider: "
-        "it is in each run. Open marks leak: their accuracy is optimistic. Colour and shape tell the system. "
+        "Accuracy on held-out images after the last epoch, with 95 % intervals: over movies or persons where they are "
+        "known, since frames of one resemble each other, else over images (Wilson); with too few movies none is "
+        f"drawn. The dashed line is chance (1/{len(CLASSES)}). Open marks leak: their accuracy is optimistic. Colour "
+        "and shape tell the system. "
         "An SVM has no count of trained parameters."
     )
-
-
-def _page(runs: int) -> int:
-    """Draw the choice among pages of runs, where there is more than one, and return the one chosen, from 1."""
-    pages = -(-runs // PER_PAGE)
-    if pages < 2:
-        return 1
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        page = st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params")
-        first = PER_PAGE * (page - 1)
-        st.caption(
-            f"Drawn below: {first + 1} to {min(first + PER_PAGE, runs)} of {runs:,} runs", width="content"
-        )
-    return page
 
 
 def split_common(names: Sequence[str]) -> tuple[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -10,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.faces.crops import STATUSES
+from fer_core.results.face_shares import KINDS, at_most, face_shares
 from fer_core.results.rows import title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.widgets import interval, percent, run_link
+from fer_core.ui.parts.widgets import RUN_COLUMNS, run_link
 from fer_core.ui.shell.setup import Lab
 
 #: The newest finished runs that are shown.
@@ -25,52 +24,40 @@ def found_accuracy(lab: Lab) -> None:
     """Draw the table over the finished runs of this data set; says what to do while there are none."""
     fingerprint = resources.data_config(lab.source).fingerprint
     runs = resources.trained(fingerprint).runs
-    rows = [_row(run) for run in islice(filter(_looked, runs), RUNS)]
-    st.markdown("**Accuracy with and without a face**")
+    rows = [_row(run) for run in islice((run for run in runs if face_shares(run.summary)), RUNS)]
+    st.markdown("**What lost faces cost**")
     if not rows:
-        st.caption("Train on this data set to see here how accuracy differs where no face was found.")
+        st.caption("Train on this data set to see here what lost faces cost.")
         return
-    table = pd.DataFrame(rows)
-    empty = [name for name in table.columns if (table[name] == "–").all()]
+    table = pd.DataFrame(rows).dropna(axis="columns", how="all").fillna("–")
     st.dataframe(
-        table.drop(columns=empty),
+        table,
         hide_index=True,
         column_config={
-            "Run": st.column_config.LinkColumn(display_text=r"run=([0-9a-f]{8})", help="Open the run"),
-            "With a face": st.column_config.TextColumn(help="Frames cut at a detected or drawn face"),
-            "No face": st.column_config.TextColumn(help="Frames that went in whole"),
+            "Run": RUN_COLUMNS["link"],
+            "Doubtful": st.column_config.TextColumn(help="Several faces, or one of low confidence"),
+            "Won back": st.column_config.TextColumn(help="Found on a second look"),
+            "Lost": st.column_config.TextColumn(help="Went in whole, for want of a face"),
+            "At most to gain": st.column_config.TextColumn(
+                help="Points of the whole accuracy, if every wrong answer on a lost or doubtful frame became right"
+            ),
         },
-        alt=f"Accuracy on frames with and without a face in {len(rows)} runs",
+        alt=f"Accuracy by how the face was had in {len(rows)} runs",
     )
     st.caption(
-        "Held-out accuracy after the last epoch with its 95 % Wilson interval, and the number of frames. A few "
+        "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
         "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
         "what cutting a face gains. For that, train with and without extraction."
     )
 
 
-def _looked(run: StoredRun) -> bool:
-    return run.summary.get("missing_faces") is not None and "found" in run.summary
-
-
 def _row(run: StoredRun) -> dict[str, Any]:
-    by_status = run.summary.get("by_status", {})
     protocol = PROTOCOLS[run.config.protocol.name]
+    shares = face_shares(run.summary)
     return {
         "Run": run_link(run),
         "Setting": title(run),
         "Protocol": protocol.name + (" (leaks)" if protocol.leaks else ""),
-        "With a face": _share(run.summary["found"]),
-        "No face": _share(run.summary["not_found"]),
-        **{
-            status.capitalize(): _share(by_status.get(status))
-            for status in STATUSES
-            if status not in ("none", "unreadable")
-        },
+        **{kind.capitalize(): str(shares[kind]) if kind in shares else None for kind in KINDS},
+        "At most to gain": f"{at_most(run.summary):.1f} points",
     }
-
-
-def _share(part: Mapping[str, Any] | None) -> str:
-    if not part or not part["images"]:
-        return "–"
-    return f"{percent(part['accuracy'])} ({interval(part['interval'])}), {part['images']} frames"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import RunConfig
 from fer_core.faces.box_files import BoxRecord, Imported, read_boxes_file, to_coco, to_csv
@@ -62,43 +63,25 @@ def stands_in(lab: Lab, config: RunConfig, row: Mapping) -> bool:
 
     Faces to choose among are outlined in it; which of them is the chosen one, the crop beside it and the trace show.
     """
-    return _editable(lab, config) and row["status"] in (*FAILED, "manual")
+    return editable(lab, config) and row["status"] in (*FAILED, "manual")
 
 
-def _editable(lab: Lab, config: RunConfig) -> bool:
+def editable(lab: Lab, config: RunConfig) -> bool:
     return not lab.demo and config.faces.no_face == "manual"
 
 
-@st.fragment
-def editor(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    """Draw the box editor of one readable frame with its buttons; open where detection failed.
+def editor(lab: Lab, config: RunConfig, row: Mapping, left: DeltaGenerator, right: DeltaGenerator) -> None:
+    """Draw the box editor of one readable frame on the left, its buttons and history on the right.
 
     Args:
         row: the frame's row of `Crops.table`.
     """
     name = row["name"]
-    if stands_in(lab, config, row):
-        _panel(lab, config, row)
-        return
-    panel = st.expander(
-        "Draw the face by hand",
-        expanded=row["status"] in FAILED,
-        key=f"draw-{name}",
-        icon=":material/draw:",
-        on_change="rerun",
-    )
-    if panel.open:
-        with panel:
-            _panel(lab, config, row)
-
-
-def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    name = row["name"]
     history = lab.store.manual_box_history(config.data.fingerprint, name)
     if lab.demo:
-        st.caption(f"{lab.closed}: {OFF}")
-    elif not _editable(lab, config):
-        st.info(
+        right.caption(f"{lab.closed}: {OFF}")
+    elif not editable(lab, config):
+        right.info(
             "Hand-drawn boxes play no part under these settings. Choose **use its hand-drawn box** for a "
             "frame with no face in the detection settings.",
             icon=":material/info:",
@@ -108,16 +91,19 @@ def _panel(lab: Lab, config: RunConfig, row: Mapping) -> None:
         saved = _box(entry)
         version = 0 if entry is None else int(entry["version"])
         keys = ("to draw on", lab.source, config.data.fingerprint, name)
-        box = box_editor(
-            resources.picture(lambda: shown(resources.frame_array(lab.source, name)), *keys),
-            (int(row["width"]), int(row["height"])),
-            name,
-            faces=resources.detections(config.detections_key()).get(name),
-            box=saved,
-            key=f"box-{name}-{version}",
-        )
-        _buttons(lab, config, name, saved, box, steps(history))
-    _history(history)
+        with left:
+            box = box_editor(
+                resources.picture(lambda: shown(resources.frame_array(lab.source, name)), *keys),
+                (int(row["width"]), int(row["height"])),
+                name,
+                faces=resources.detections(config.detections_key()).get(name),
+                box=saved,
+                key=f"box-{name}-{version}",
+            )
+        with right:
+            _buttons(lab, config, name, saved, box, steps(history))
+    with right:
+        _history(history)
 
 
 def _buttons(
@@ -161,6 +147,7 @@ def _buttons(
                 help=text,
             ):
                 act()
+                st.query_params["stage"] = "Draw"
                 _follow(lab, config, done)
 
 

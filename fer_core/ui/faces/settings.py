@@ -10,12 +10,15 @@ import streamlit as st
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
 from fer_core.faces.rescue import POLICIES
-from fer_core.runs.plans.requests import CHOICE, faces_config
+from fer_core.runs.plans.requests import CHOICE, faces_config, named_detections
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, one_of, switch
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 DEFAULT = FacesConfig(choice=CHOICE)
+#: What the page begins with.
+START = DEFAULT.model_copy(update={"no_face": "manual"})
 
 CHOICES = get_args(Choice)
 
@@ -31,7 +34,9 @@ TRY = "try_"
 
 def settings_form(lab: Lab) -> RunConfig:
     """Draw the detection settings and return the definition they make; every value is in the URL."""
+    data = resources.data_config(lab.source)
     with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
+        known = _named(lab, data.fingerprint)
         values: dict[str, Any] = {
             "choice": choice(),
             "no_face": st.selectbox(
@@ -52,9 +57,55 @@ def settings_form(lab: Lab) -> RunConfig:
                 f"folder below artifacts/{KIND} and fine-tune again."
             )
         values |= pyramid() | {"thresholds": thresholds(), "rescue": rescues()}
-    data = resources.data_config(lab.source)
+    values["turned_down"] = st.query_params.get("turned_down", "")
     faces = faces_config(lab.store, resources.artifacts(), data, values)
+    name = st.query_params.get("detection", "")
+    if name in known and _alike(faces, known[name]):  # not once a setting has been changed
+        faces = faces.model_copy(update={"name": name})
+        st.badge(escaped(name), icon=":material/bookmark:")
     return RunConfig(goal="faces", data=data, faces=faces)
+
+
+def _named(lab: Lab, fingerprint: str) -> dict[str, FacesConfig]:
+    """Draw the choice among the detections that people have named, where there are any, and return them."""
+    known = named_detections(lab.store, fingerprint)
+    if known:
+        here = st.query_params.get("detection")
+        st.selectbox(
+            "Named detection",
+            list(known),
+            index=list(known).index(here) if here in known else None,
+            placeholder="Choose one",
+            key="named-detection",
+            on_change=lambda: take(known.get(st.session_state["named-detection"], START)),
+        )
+    return known
+
+
+def _alike(one: FacesConfig, other: FacesConfig) -> bool:
+    """Return whether two settings differ in hand-drawn boxes at most."""
+    return (
+        one.model_copy(update={"manual_boxes": ""}).hashed()
+        == other.model_copy(update={"manual_boxes": ""}).hashed()
+    )
+
+
+def take(faces: FacesConfig) -> None:
+    """Make settings the page's: the form's widgets take them at the next run. For callbacks alone."""
+    st.session_state.update(
+        as_state(faces)
+        | {
+            "no_face": faces.no_face,
+            "trusted": faces.doubtful_below,
+            "align": faces.align,
+            "detector": faces.detector,
+        }
+    )
+    for name, value in (("detection", faces.name), ("turned_down", faces.turned_down)):
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
 
 
 def detector(tuned: Sequence[FineTuned]) -> str:

@@ -19,14 +19,14 @@ from fer_core.faces.rescue import POLICIES
 from fer_core.faces.trial import OUTCOMES
 from fer_core.prediction import limits
 from fer_core.ui.cache import resources
-from fer_core.ui.panels.trace import first_look
+from fer_core.ui.panels.trace import first_look, outlined
 from fer_core.ui.parts.gallery import Tile, encode, grid
 from fer_core.ui.parts.widgets import interval
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import settings
-from .pictures import frame_links, outlined
+from .filters import frame_links
 from .settings import TRY
 
 #: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each

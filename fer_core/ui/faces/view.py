@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES, RunConfig
-from fer_core.faces.crops import STATUSES, Faces
+from fer_core.faces.causes import Cause, cause
+from fer_core.faces.crops import FAILED, STATUSES, Faces
+from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import POLICIES
 from fer_core.results import charts
 from fer_core.runs.jobs import executors
@@ -22,18 +25,16 @@ from fer_core.ui.panels import trace
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
-from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.url import page
 from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.device import computing
+from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
 from . import trial
-from .pictures import frame_links, outlined
+from .filters import frame_links
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
-
-#: Pixels that a crop is shown with: no wider than the column beside a frame at 1280, and no phone's whole screen.
-CROP_WIDTH = 200
 
 STATUS_HELP = {
     "found": "one face, or one that stands out",
@@ -105,11 +106,7 @@ def gallery(table: pd.DataFrame, facts: CropFacts) -> None:
     if table.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
-    pages = -(-len(table) // PAGE_SIZE)
-    page = (
-        st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params") if pages > 1 else 1
-    )
-    chosen = table.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    chosen = table.iloc[page(len(table), PAGE_SIZE)]
     link = frame_links()
     grid(_tile(row, facts, link) for row in chosen.to_dict("records"))
     st.caption(f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is.")
@@ -131,72 +128,123 @@ def _blank() -> bytes:
 
 
 def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
-    """Draw one frame close up: every face found, the chosen one, the crop, and what became of it."""
+    """Draw one frame close up: one picture with what may lie over it, and beside it what became of the frame."""
     row = known.row(name)
-    _steps(known.failed_names, name)
+    _steps(known, name)
     if row is None:
         st.warning(f"The data set has no frame named {escaped(repr(name))}.", icon=":material/search_off:")
-        return
-    left, right = st.columns([3, 1])
-    with left:
-        if row["status"] == "unreadable":
-            st.error(escaped(row["reason"]), icon=":material/broken_image:")
-        else:
-            if not boxes_view.stands_in(lab, config, row):
-                keys = (lab.source, config.crops_key(), config.detections_key(), name)
-                st.image(
-                    resources.picture(lambda: _annotated(*keys), "annotated", *keys),
-                    alt=f"Frame {name} with {row['faces']} faces boxed",
-                    width="stretch",
-                )
-            boxes_view.editor(lab, config, row)
-    with right:
-        if row["row"] >= 0:
-            st.image(
-                known.jpeg(row["row"]),
-                caption="What the network sees",
-                alt=f"Crop of {name}",
-                width=CROP_WIDTH,
-            )
-        st.markdown(f"**{CLASSES[row['label']]}** · {row['status']}")
-        st.caption(STATUS_HELP.get(row["status"], ""))
-        facts = {"Faces": row["faces"], "Movie or person": row["group"] or "–", "Split": row["split"] or "–"}
-        if row["probability"] == row["probability"] and row["probability"] is not None:
-            facts["Probability"] = f"{row['probability']:.3f}"
-        if isinstance(row["rescued_by"], str):
-            facts["Second look"] = POLICIES[row["rescued_by"]].title
-        if row["box"]:
-            facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
-        st.markdown("  \n".join(f"{what}: **{escaped(value)}**" for what, value in facts.items()))
-        st.caption(escaped(row["name"]))
-    if row["status"] != "unreadable":
-        trace.explain(lab, config, row)
+    elif row["status"] == "unreadable":
+        st.error(escaped(row["reason"]), icon=":material/broken_image:")
+        _facts(known, row)
+    else:
+        with st.container(key="close-up"):
+            _close_up(lab, config, known, row)
         trial.bench(lab, config, known.crops, row)
 
 
-def _steps(failed: list[str], name: str) -> None:
-    """Draw the ways out of a frame: to the gallery, and to the failed frame that comes next by name."""
+@st.fragment
+@errors_shown("Faces")
+def _close_up(lab: Lab, config: RunConfig, known: CropFacts, row: Mapping) -> None:
+    """Draw the frame with the chosen overlay on the left; on the right why, what to do, the crop and the facts."""
+    name = row["name"]
+    left, right = st.columns([5, 3], gap="medium")
+    editable = boxes_view.editable(lab, config)
+    options = (*(("Draw",) if editable else ()), "Faces", *trace.NETS, "Pyramid")
+    with left:
+        options = options if config.faces.extract else options[: len(options) - len(trace.NETS) - 1]
+        stage = trace.control(name, options, "Draw" if boxes_view.stands_in(lab, config, row) else "Faces")
+    lost = row["status"] in FAILED and config.faces.extract
+    seen = None
+    if lost or stage not in ("Draw", "Faces"):
+        key = lab.source, config.data.fingerprint, name, trace.first_look(config.faces)
+        seen = resources.trace(*key, partial(computing, lab))
+    with right:
+        st.markdown(f"**{CLASSES[row['label']]}** · {row['status']}", help=STATUS_HELP.get(row["status"]))
+        st.markdown(" ".join(trace.afterwards(config.faces, row)))
+        if seen is not None:
+            if row["status"] == "none":
+                found = _cause(lab, config, name, seen)
+                st.markdown(f"**{found.why}** {found.helps}")
+            with st.expander("What the nets said", key=f"why-{name}"):
+                st.markdown(trace.said(seen, config.faces, int(min(row["width"], row["height"])), row))
+    if stage == "Draw" or not editable:
+        boxes_view.editor(lab, config, row, left, right)
+    if seen is not None and stage != "Draw":
+        image = resources.frame_array(lab.source, name)
+        faces = resources.detections(config.detections_key()).get(name)
+        trace.show(stage, seen, image, row, faces, left, right, key)
+    elif stage != "Draw":
+        keys = (lab.source, config.crops_key(), config.detections_key(), name)
+        left.image(
+            resources.picture(lambda: _annotated(*keys), "annotated", *keys),
+            alt=f"Frame {name} with {row['faces']} faces boxed",
+            width="stretch",
+        )
+    with right:
+        _facts(known, row)
+
+
+def _cause(lab: Lab, config: RunConfig, name: str, seen: Trace) -> Cause:
+    """Return why no face was found in a frame, from its measures and a look at it enlarged."""
+    larger = trace.first_look(config.faces).model_copy(update={"rescue": ("upscale",)})
+    turn = partial(computing, lab, 0)
+    again = resources.second_look(lab.source, config.data.fingerprint, name, larger, turn)
+    side = None if again is None else float(np.diff(again.boxes[again.probabilities.argmax()][[0, 2]])[0])
+    image = resources.frame_array(lab.source, name)
+    return cause(image, len(seen.pnet.boxes), side, config.faces.min_face_size)
+
+
+def _facts(known: CropFacts, row: Mapping) -> None:
+    """Draw the crop and what is known of a frame, side by side."""
+    crop, words = st.columns([2, 3])
+    if row["row"] >= 0:
+        crop.image(known.jpeg(row["row"]), caption="What the network sees", alt=f"Crop of {row['name']}")
+    facts = {"Faces": row["faces"], "Movie or person": row["group"] or "–", "Split": row["split"] or "–"}
+    if row["probability"] == row["probability"] and row["probability"] is not None:
+        facts["Probability"] = f"{row['probability']:.3f}"
+    if isinstance(row["rescued_by"], str):
+        facts["Second look"] = POLICIES[row["rescued_by"]].title
+    if row["box"]:
+        facts["Box"] = ", ".join(f"{value:.0f}" for value in row["box"])
+    words.markdown("  \n".join(f"{what}: **{escaped(value)}**" for what, value in facts.items()))
+    st.caption(escaped(row["name"]))
+
+
+def _steps(known: CropFacts, name: str) -> None:
+    """Draw the ways out of a frame: to the gallery, the frames before and after it by name, the next that failed."""
+    names, failed = known.names, known.failed_names
+    place = bisect_left(names, name)
     first = next((other for other in failed if other != name), None)
     later = next((other for other in failed if other > name), first)
+    after = names[place + 1] if place + 1 < len(names) else None
+    ways = (
+        ("Back to the gallery", "arrow_back", None, "G", ""),
+        ("Previous", "chevron_left", names[place - 1] if place else None, "K", "The frame before it by name"),
+        ("Next", "chevron_right", after, "J", "The frame after it by name"),
+        ("Next failed frame", "skip_next", later, "N", f"{len(failed)} frames rest on no trustworthy face"),
+    )
     with st.container(horizontal=True):
-        if st.button("Back to the gallery", icon=":material/arrow_back:"):
-            del st.query_params["frame"]
-            st.rerun()
-        if st.button(
-            "Next failed frame",
-            icon=":material/skip_next:",
-            disabled=later is None,
-            help=f"{len(failed)} frames rest on no trustworthy face",
-        ):
-            st.query_params["frame"] = str(later)
-            st.rerun()
+        for label, icon, to, key, text in ways:
+            back = not text
+            if st.button(
+                label,
+                icon=f":material/{icon}:",
+                disabled=to is None and not back,
+                shortcut=key,
+                help=text or None,
+            ):
+                if back:
+                    del st.query_params["frame"]
+                else:
+                    st.query_params["frame"] = str(to)
+                st.rerun()
 
 
 def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:
     """Return the frame with every face outlined, as JPEG."""
     faces = resources.detections(detections_key).get(name, Faces.unreadable(""))
     row = resources.crop_facts(crops_key).row(name) or {}
-    return outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
+    return trace.outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
 
 
 def failure_shares(facts: CropFacts) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.run import FacesConfig, RunConfig
-from fer_core.faces.crops import FAILED, Faces
-from fer_core.faces.drawing import CHOSEN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
-from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, shown, why
+from fer_core.config.run import FacesConfig
+from fer_core.faces.crops import Faces
+from fer_core.faces.drawing import CHOSEN, DRAWN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
+from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, nearest, shown, why
 from fer_core.faces.mtcnn.trace import Fate, Stage, Trace
 from fer_core.faces.rescue import POLICIES
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.url import linked
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
 
 #: What the control, and `?stage=` in the URL, call each view.
 NETS: dict[str, Stage] = {name: stage for stage, name in STAGE_NAMES.items()}
@@ -36,36 +34,6 @@ ABOUT = {
     "O-Net": "The output network looks at 48 x 48 pixels, moves the box a last time and places five landmarks.",
     "Faces": "What is left, with both eyes, nose and mouth corners. The chosen face is green.",
 }
-
-
-def explain(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    """Draw why a readable frame was or was not found; open where detection failed.
-
-    Args:
-        row: the frame's row of `Crops.table`.
-    """
-    if not config.faces.extract:
-        return
-    panel = st.expander(
-        "Why: what each stage kept and removed",
-        expanded=row["status"] in FAILED or "stage" in st.query_params,
-        key=f"why-{row['name']}",
-        icon=":material/account_tree:",
-        on_change="rerun",
-    )
-    if panel.open:
-        with panel:
-            _stages(lab, config, row)
-
-
-@st.fragment
-@errors_shown("Faces")
-def _stages(lab: Lab, config: RunConfig, row: Mapping) -> None:
-    key = lab.source, config.data.fingerprint, row["name"], first_look(config.faces)
-    trace = resources.trace(*key, partial(computing, lab))
-    image = resources.frame_array(lab.source, row["name"])
-    found = resources.detections(config.detections_key()).get(row["name"])
-    draw(row["name"], trace, image, config.faces, row, found, key)
 
 
 def draw(
@@ -87,26 +55,55 @@ def draw(
         found: the faces that are left; None for none.
         key: all that decides the trace; without it no picture is kept, as of what a visitor brings.
     """
-    said = [why(trace, faces.min_face_size, min(image.shape[:2])), *_afterwards(trace, faces, row)]
-    st.markdown(" ".join(said))
-    chosen, widget = st.query_params.get(linked("stage", STAGES)), f"stage-{name}"
+    st.markdown(said(trace, faces, min(image.shape[:2]), row))
+    stage = control(name, STAGES, _telling(trace))
+    left, right = st.columns([5, 2], gap="medium")
+    show(stage, trace, image, row, found, left, right, key)
+
+
+def said(trace: Trace, faces: FacesConfig, short_side: int, row: Mapping) -> str:
+    """Return where the last candidate died or how it passed, and what came after; `short_side` is the frame's."""
+    return " ".join([why(trace, faces.min_face_size, short_side), *afterwards(faces, row)])
+
+
+def control(name: str, options: Sequence[str], default: str) -> str:
+    """Draw the choice of what lies over a frame and return it; `?stage=` in the URL begins with another."""
+    chosen, widget = st.query_params.get(linked("stage", options)), f"stage-{name}"
     stage = st.segmented_control(
         "Stage",
-        STAGES,
-        default=chosen if chosen in STAGES else _telling(trace),
+        options,
+        default=chosen if chosen in options else default,
         required=True,
         key=widget,
         on_change=_remember,
         args=(widget,),
         label_visibility="collapsed",
     )
+    return str(stage)
+
+
+def show(
+    stage: str,
+    trace: Trace,
+    image: np.ndarray,
+    row: Mapping,
+    found: Faces | None,
+    left: DeltaGenerator,
+    right: DeltaGenerator,
+    key: tuple[Any, ...] = (),
+) -> None:
+    """Draw one stage's picture on the left and what there is to say of it on the right; the rest as in `draw`."""
     if stage == "Pyramid":
-        st.caption(ABOUT[stage])
-        _pyramid(trace, image)
+        right.caption(ABOUT[stage])
+        with left:
+            _pyramid(trace, image)
     elif stage == "Faces":
-        _faces(found, row, image)
+        _faces(found, row, image, left, right)
     else:
-        _candidates(trace, stage, image, key)
+        won = row.get("box") is not None and (
+            row["status"] == "manual" or isinstance(row.get("rescued_by"), str)
+        )
+        _candidates(trace, stage, image, key, left, right, row["box"] if won else None)
 
 
 def _remember(key: str) -> None:
@@ -128,7 +125,7 @@ def _telling(trace: Trace) -> str:
     return "Faces" if failure is None else STAGE_NAMES[failure.stage]
 
 
-def _afterwards(trace: Trace, faces: FacesConfig, row: Mapping) -> list[str]:
+def afterwards(faces: FacesConfig, row: Mapping) -> list[str]:
     """Say what came after the three nets: a second look, a doubt, a hand-drawn box."""
     said = []
     if isinstance(row.get("rescued_by"), str):
@@ -179,18 +176,29 @@ def _pyramid(trace: Trace, image: np.ndarray) -> None:
     )
 
 
-def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[Any, ...]) -> None:
+def _candidates(
+    trace: Trace,
+    name: str,
+    image: np.ndarray,
+    key: tuple[Any, ...],
+    left: DeltaGenerator,
+    right: DeltaGenerator,
+    known: Sequence[float] | None,
+) -> None:
     stage = NETS[name]
     part = getattr(trace, stage)
     seen = counts(trace, stage, image.shape[1], image.shape[0])
-    marked, label = _marked(trace, stage)
+    on_face = None if known is None else nearest(part, known)
+    if on_face is None:
+        marked, label = _marked(trace, stage)
+    else:
+        marked, label = part.boxes[on_face], shown(float(part.scores[on_face]))
 
     def drawn() -> bytes:
         return encode(draw_fates(image, part.boxes, part.fates, marked=marked, label=label))
 
-    left, right = st.columns([5, 2], gap="medium")
     left.image(
-        resources.picture(drawn, *key, name) if key else drawn(),
+        resources.picture(drawn, *key, name, str(known)) if key else drawn(),
         alt=f"{name}: {seen.seen} seen, {seen.below} below the threshold, {seen.suppressed} merged, "
         f"{seen.kept} kept",
         width="stretch",
@@ -207,7 +215,7 @@ def _candidates(trace: Trace, name: str, image: np.ndarray, key: tuple[Any, ...]
         chips.append((FATES[Fate.OUTSIDE][0], "Outside the frame", seen.outside))
     chips.append((FATES[Fate.KEPT][0], "Kept", seen.kept))
     if marked is not None:
-        chips.append((MARKED, "Went furthest", 1))
+        chips.append((MARKED, "Went furthest" if on_face is None else "Nearest to the face", 1))
     rows = "".join(_chip(*chip) for chip in chips)
     with right:
         st.html(f'<table class="fer-fates">{rows}</table>')
@@ -232,8 +240,9 @@ def _marked(trace: Trace, stage: Stage) -> tuple[np.ndarray | None, str]:
     return None, ""
 
 
-def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
-    left, right = st.columns([5, 2], gap="medium")
+def _faces(
+    faces: Faces | None, row: Mapping, image: np.ndarray, left: DeltaGenerator, right: DeltaGenerator
+) -> None:
     right.caption(ABOUT["Faces"])
     if faces is None or not len(faces):
         right.markdown("**No face is left.**")
@@ -250,17 +259,28 @@ def _faces(faces: Faces | None, row: Mapping, image: np.ndarray) -> None:
         },
         alt="Faces with their probability and width",
     )
-    chosen = [bool(row["box"]) and np.allclose(box, row["box"]) for box in faces.boxes]
     left.image(
-        encode(
-            annotate(
-                image,
-                faces.boxes.tolist(),
-                labels=[shown(float(value)) for value in faces.probabilities],
-                colours=[CHOSEN if one else OTHER for one in chosen],
-                landmarks=list(faces.landmarks),
-            )
-        ),
+        outlined(image, faces, row["status"], row["box"]),
         alt=f"{len(faces)} faces with their landmarks",
         width="stretch",
     )
+
+
+def outlined(image: np.ndarray, faces: Faces, status: str, box: Sequence[float] | None) -> bytes:
+    """Return a frame as JPEG with every face outlined, the chosen one and a hand-drawn box in their colours.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        status: what became of the frame; `box` is drawn by hand where it is 'manual'.
+        box: the frame is cut there; None for no face.
+    """
+    drawn = [list(box)] if box is not None and status == "manual" else []
+    chosen = [box is not None and not drawn and np.allclose(face, box) for face in faces.boxes]
+    picture = annotate(
+        image,
+        [*faces.boxes.tolist(), *drawn],
+        labels=[*(shown(float(value)) for value in faces.probabilities), "drawn"],
+        colours=[*(CHOSEN if this else OTHER for this in chosen), DRAWN],
+        landmarks=list(faces.landmarks),
+    )
+    return encode(picture)

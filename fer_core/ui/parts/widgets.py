@@ -16,7 +16,7 @@ from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.rows import run_table
-from fer_core.results.shares import interval, percent
+from fer_core.results.shares import accuracy_interval, interval, percent
 from fer_core.results.trust import trust_rows
 from fer_core.storage.store import StoredRun
 
@@ -41,6 +41,9 @@ RUN_COLUMNS = {
     "seeds": st.column_config.ListColumn("Seeds"),
     "val": st.column_config.NumberColumn("Validation", format=PERCENT),
     "interval": st.column_config.TextColumn("95 % interval"),
+    "over": st.column_config.TextColumn(
+        "over", help="What the interval counts as independent, or why there is none"
+    ),
     "training": st.column_config.NumberColumn("Training", format=PERCENT),
     "macro_f1": st.column_config.NumberColumn("Macro F1", format="%.3f"),
     "images": st.column_config.NumberColumn("Images"),
@@ -66,6 +69,7 @@ def listed(runs: Sequence[StoredRun]) -> pd.DataFrame:
         val=100 * table["val_accuracy"].astype(float),
         training=100 * table["train_accuracy"].astype(float),
         interval=table["val_accuracy_interval"].map(interval),
+        over=table["val_accuracy_interval_over"],
     )
 
 
@@ -158,7 +162,7 @@ def summary_figures(run: StoredRun) -> None:
         percent(figures["val_accuracy"]),
         help=f"Held-out images at the {SELECTIONS[chosen]}, pooled over folds",
     )
-    columns[0].caption(f"95 % interval {interval(figures['val_accuracy_interval'])}")
+    columns[0].caption(f"95 % interval {accuracy_interval(figures)}")
     columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
     columns[1].caption(f"mean of the folds, {SELECTIONS[chosen]}")
     columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")

@@ -11,11 +11,12 @@ import streamlit as st
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import title
+from fer_core.results.shares import accuracy_interval
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.parts.url import in_range, linked
-from fer_core.ui.parts.widgets import escaped, interval, percent
+from fer_core.ui.parts.widgets import escaped, percent
 
 if TYPE_CHECKING:
     from fer_core.prediction.predictor import Predictor
@@ -55,7 +56,9 @@ def asked() -> list[str]:
 
 def choose(runs: list[StoredRun]) -> list[Model]:
     """Draw the choice of a finished run, of its folds and of a second run; return one model or two."""
-    by_id, titles = {run.id: run for run in runs}, {run.id: _title(run) for run in runs} | {NONE: NONE}
+    by_id, titles = {run.id: run for run in runs}, {NONE: NONE}
+    for run in runs:
+        titles[run.id] = f"{title(run)} · {_protocol(run)} · {percent(run.summary['val_accuracy'])}"
     for unknown in [run_id for run_id in asked() if run_id not in by_id]:
         st.warning(
             f"The link asks for run `{escaped(unknown[:40])}`, which is no finished run with networks here: another is "
@@ -117,10 +120,6 @@ def _bound(
     return chosen
 
 
-def _title(run: StoredRun) -> str:
-    return f"{title(run)} · {_protocol(run)} · {percent(run.summary['val_accuracy'])}"
-
-
 def _protocol(run: StoredRun) -> str:
     return f"{run.protocol}{', leaks' * PROTOCOLS[run.protocol].leaks}"
 
@@ -148,7 +147,7 @@ def _about(model: Model) -> None:
     )
     st.caption(
         f"**{title(run)}**, trained on {escaped(trained)}: {percent(figures['val_accuracy'])} of held-out images right "
-        f"({interval(figures['val_accuracy_interval'])}; {_protocol(run)}, {figures['folds']} folds, seeds "
+        f"({accuracy_interval(figures)}; {_protocol(run)}, {figures['folds']} folds, seeds "
         f"{', '.join(map(str, figures['seeds']))}; "
         f"{'faces not looked for' if missing is None else f'{missing} frames without a face'}); {voting}. "
         + ("Probabilities are calibrated." if model.calibrated else "Probabilities are **not calibrated**.")

@@ -11,7 +11,7 @@ from fer_core.config.comparators import Inputs, LpqConfig, LpqPhogConfig, PhogCo
 from fer_core.config.run import FacesConfig, Model, RunConfig, TrainingConfig, parse
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.learning.networks.naming import COLUMNS, INPUTS
-from fer_core.runs.plans.comparison import comparator, inputs_of
+from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import settings_of, whole_numbers
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, one_of, switch
@@ -47,6 +47,7 @@ def form(lab: Lab) -> list[RunConfig]:
             **one_of("models", list(KINDS)),
         )
         read = _sheet_inputs(lab) if lab.dataset.layout == LAYOUT else _image_inputs()
+        require_rows(lab.dataset, read)
         name = form_fields.protocol_choice(lab.dataset)
     with right:
         first, second = st.columns(2)

@@ -112,7 +112,7 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
         st.button(
             f"Take {BACKBONES[PACKAGED].title}, whose weights came with the installation",
             icon=":material/swap_horiz:",
-            on_click=_take_packaged,
+            on_click=lambda: st.session_state.update(backbone=[PACKAGED], weights="imagenet"),
         )
     return not bad
 
@@ -140,10 +140,6 @@ def _how_to_bring(name: str, weights_dir: Path) -> str:
         f"Download [{row.weights.file}]({row.weights.url}) elsewhere and put it into `{weights_dir}` "
         "(FER_WEIGHTS_DIR), or choose another backbone."
     )
-
-
-def _take_packaged() -> None:
-    st.session_state.update(backbone=[PACKAGED], weights="imagenet")
 
 
 def _usual(lab: Lab) -> str:

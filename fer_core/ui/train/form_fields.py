@@ -19,7 +19,7 @@ from fer_core.runs.plans.comparison import fair_protocol
 from fer_core.runs.plans.requests import faces_config, seeds
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import in_range, one_of
-from fer_core.ui.parts.widgets import protocol_note, run_link
+from fer_core.ui.parts.widgets import RUN_COLUMNS, protocol_note, run_link
 from fer_core.ui.shell.setup import Lab
 
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
@@ -88,7 +88,7 @@ def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:
         column_config={
             "Trainable": st.column_config.NumberColumn("Trainable parameters", format="localized"),
             "Share": st.column_config.NumberColumn("of all", format="%.2f %%"),
-            "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
+            "Run": RUN_COLUMNS["link"],
         },
         placeholder="–",
         alt="What each run would train",

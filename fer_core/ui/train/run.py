@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES
+from fer_core.evaluation.metrics.two_sets import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import part_words
+from fer_core.results.trust import calibration_words, reliability_tables
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import retry
 from fer_core.storage.store import StoredRun
@@ -19,6 +25,7 @@ from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
     honesty,
+    percent,
     protocol_note,
     run_status,
     summary_figures,
@@ -26,8 +33,6 @@ from fer_core.ui.parts.widgets import (
 from fer_core.ui.shell.setup import Lab
 
 from . import queue, share
-from .calibration import calibration
-from .two_sets import two_sets_figures
 
 
 def run_view(lab: Lab, run_id: str) -> None:
@@ -78,15 +83,10 @@ def _body(lab: Lab, run: StoredRun) -> None:
             figure = resources.chart(charts.confusion, counts, CLASSES)
             downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}")
         right.markdown("**Per class**")
-        shares = ("precision", "recall", "specificity", "f1")
-        right.dataframe(
-            pd.DataFrame(run.summary["per_class"]),
-            hide_index=True,
-            column_config={name: st.column_config.NumberColumn(format="%.3f") for name in shares},
-            alt="Figures per class",
-        )
+        with right:
+            _per_class(run.summary, "Figures per class")
         two_sets_figures(run)
-        calibration(run)
+        _calibration(run)
     with st.expander("Log, definition and environment"):
         log = lab.store.log(run.id)
         st.code("\n".join(log["text"]) or "No lines yet.", language=None)
@@ -104,3 +104,43 @@ def _buttons(lab: Lab, run: StoredRun) -> None:
         retry(lab.store, run.id)
         executors.launch(lab.settings)
         st.rerun()
+
+
+def two_sets_figures(run: StoredRun) -> None:
+    """Show accuracy and classwise figures as the means over both sets; nothing under another protocol."""
+    found = run.summary.get("two_sets")
+    if found is None:
+        return
+    st.markdown("**Two-set SPI: the mean of both sets**")
+    parts = [f"{one['tested']}: {part_words(one)}, {one['images']} images" for one in found["sets"]]
+    st.caption(f"Accuracy {percent(found['accuracy'])}; {'; '.join(parts)}. Each set counts half.")
+    _per_class(found, "Classwise figures, the means over both sets")
+
+
+def _per_class(found: Mapping[str, Any], alt: str) -> None:
+    shares = st.column_config.NumberColumn(format="%.3f")
+    st.dataframe(
+        pd.DataFrame(found["per_class"]),
+        hide_index=True,
+        column_config=dict.fromkeys(SHARES, shares),
+        alt=alt,
+    )
+
+
+def _calibration(run: StoredRun) -> None:
+    """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
+    st.markdown("**Calibration: what a confidence is worth**")
+    table, scaled = reliability_tables(run, resources.finished_predictions(run))
+    figure = resources.chart(charts.reliability, table, scaled)
+    downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
+    st.caption(
+        f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "
+        "the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are known and enough."
+    )
+    if run.config.trains_backbone and scaled is None:
+        st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
+
+
+def _both(table: pd.DataFrame, scaled: pd.DataFrame | None) -> pd.DataFrame:
+    parts = {"as given": table} | ({} if scaled is None else {"with temperatures": scaled})
+    return pd.concat([own.assign(probabilities=name) for name, own in parts.items()], ignore_index=True)

@@ -9,7 +9,7 @@ from fer_core.ui.shell.setup import Lab
 
 PAGE = 50
 COLUMNS = (
-    *("link", "title", "status", "data", "protocol", "leaks", "val", "interval", "training"),
+    *("link", "title", "status", "data", "protocol", "leaks", "val", "interval", "over", "training"),
     "missing_faces",
 )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from fer_core.results.sharing import tables
 from fer_core.results.sharing.report import imported_note, report
 from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.storage.store import StoredRun
@@ -13,6 +16,9 @@ from fer_core.ui.cache import resources
 from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
 from fer_core.ui.shell.uploads import held
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: A larger archive is not held in the server's memory for a download.
 MOST_BYTES = 500_000_000
@@ -33,6 +39,29 @@ def buttons(lab: Lab, run: StoredRun) -> None:
             help="One HTML file with all figures, tables and settings; it opens without a network",
             on_click="ignore",
         )
+        asked: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
+            "Predictions": (
+                lambda: tables.predictions(lab.store, run.id),
+                "Held-out probabilities, a row an image, fold and seed (CSV)",
+            ),
+            "Splits": (
+                lambda: tables.splits(lab.store, lab.settings, run.id),
+                "What each fold trained and was judged on (CSV)",
+            ),
+        }
+        if not resources.artifacts().has("crops", run.config.crops_key()):
+            del asked["Splits"]  # an imported run's: its images are elsewhere
+        for title, (make, text) in asked.items():
+            st.download_button(
+                title,
+                lambda make=make: tables.csv_text(make()),  # type: ignore[misc]
+                f"fer-{run.id}-{title.lower()}.csv",
+                "text/csv",
+                key=f"{title.lower()}-{run.id}",
+                icon=":material/table:",
+                help=text,
+                on_click="ignore",
+            )
         size = resources.artifacts().size("runs", run.id)
         if 0 < size <= MOST_BYTES:
             st.download_button(

@@ -7,9 +7,11 @@ import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.ranking import Place
+from fer_core.results.shares import p_value
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.widgets import (
     PERCENT,
+    RUN_COLUMNS,
     escaped,
     generated_note,
     interval,
@@ -53,12 +55,13 @@ def _ranking(places: list[Place], leaks: bool) -> None:
                 "Rank": place.rank,
                 "Run": run_link(place.run),
                 "Setting": row["title"],
-                "Verdict": "first" if place.rank == 1 else "within noise" if place.noise else "behind",
+                "Verdict": place.verdict,
                 "Validation": 100 * row["val_accuracy"],
                 "95 % interval": interval(row["val_accuracy_interval"]),
+                "Over": row["val_accuracy_interval_over"],
                 "Behind the first": None if place.difference is None else 100 * place.difference,
                 "Its interval": interval(place.interval).removesuffix(" %"),
-                "p": "–" if place.p is None else "< 0.001" if place.p < 0.001 else f"{place.p:.3f}",
+                "p": p_value(place.p),
                 "Folds": row["folds"],
                 "Seeds": len(row["seeds"]),
                 "No face": row["missing_faces"],
@@ -68,14 +71,12 @@ def _ranking(places: list[Place], leaks: bool) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            "Run": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})"),
+            "Run": RUN_COLUMNS["link"],
             "Validation": st.column_config.NumberColumn("Validation", format=PERCENT),
             "Behind the first": st.column_config.NumberColumn(
                 "Behind the first", format="%.1f points", help="The first one's lead on the same images"
             ),
-            "Its interval": st.column_config.TextColumn(
-                "Its interval", help="95 %, paired bootstrap, by whole movies or persons where known"
-            ),
+            "Its interval": st.column_config.TextColumn("Its interval", help="95 %, of paired differences"),
             "p": st.column_config.TextColumn("p", help="McNemar's exact test, not corrected"),
         },
         placeholder="–",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from trees import plant
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Sample
 from fer_core.datasets.open import open_dataset
@@ -74,7 +75,7 @@ def test_every_bad_row_is_a_problem_with_its_line(tmp_path: Path) -> None:
         ("gone.png", "line 3: no such file"),
         (f"{tmp_path}/outside.png", "line 4: outside the CSV's folder"),
         ("../outside.png", "line 5: outside the CSV's folder"),
-        ("a.png/../sub/b.png", "line 6: unknown label 'contempt'"),
+        ("a.png/../sub/b.png", "line 6: label 'contempt', which is none of the seven classes"),
         ("sub/b.png", "line 7: no label"),
         ("line 8", "line 8: no path"),
         ("sub", "line 9: a folder or special file"),
@@ -86,8 +87,9 @@ def test_every_bad_row_is_a_problem_with_its_line(tmp_path: Path) -> None:
 
 def test_absolute_and_windows_paths_below_the_folder_count(tmp_path: Path) -> None:
     plant(tmp_path, ["sub/a.png", "sub/b.png"])
-    dataset = read_csv(table(tmp_path, f"path,label\n{tmp_path}/sub/a.png,sad\nsub\\b.png,sad\n"))
-    assert [sample.name for sample in dataset.samples] == ["sub/a.png", "sub/b.png"]
+    path = table(tmp_path, f"path,label\n{tmp_path}/sub/a.png,sad\nsub\\b.png,sad\n")
+    for place in (path, tmp_path / "sub" / ".." / path.name):
+        assert [sample.name for sample in read_csv(place).samples] == ["sub/a.png", "sub/b.png"]
 
 
 def test_images_listed_twice(tmp_path: Path) -> None:
@@ -106,11 +108,11 @@ def test_images_listed_twice(tmp_path: Path) -> None:
 def test_numbers_need_their_codes(tmp_path: Path) -> None:
     plant(tmp_path, ["a.png", "b.png"])
     path = table(tmp_path, "path,label\na.png,7\nb.png,0\n")
-    with pytest.raises(DataError, match="0-6 or 1-7"):
+    with pytest.raises(DataError, match=r"rafdb.*--label-map 4=sad"):
         read_csv(path)
-    dataset = read_csv(path, label_codes="1-7")
+    dataset = read_csv(path, reading=Reading(label_map="sfew"))
     assert [CLASSES[sample.label] for sample in dataset.samples] == ["surprise"]
-    assert dataset.problems[0].reason == "line 3: label '0' is outside the codes 1-7"
+    assert dataset.problems[0].reason == "line 3: label '0' is not in the label map sfew"
 
 
 def test_groups_come_from_names_where_no_column_says(tmp_path: Path) -> None:
@@ -128,9 +130,10 @@ def test_groups_come_from_names_where_no_column_says(tmp_path: Path) -> None:
     [
         ("", "header line"),
         ("path,something\na.png,sad\n", "label column.*none in"),
-        ("a.png,sad\n", "path column"),
+        ("a,sad\n", "path column"),
+        ("gone.png,sad\n", r"\(line 1: no such file"),
         ("path,label\n", "at least one image"),
-        ("path,label\ngone.png,sad\n", r"gone.png: line 2: no such file"),
+        ("path,label\ngone.png,sad\n", r"\(line 2: no such file"),
         (b"path,label\n\xe9.png,sad\n", "UTF-8"),
         (b"\x89PNG\r\n\x1a\n\xff\x00", "UTF-8"),
     ],

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from openpyxl import Workbook, load_workbook
+from trees import plant
 
 from fer_core.datasets.base import Sample
 from fer_core.datasets.generated.table import generate_table
+from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.feature_table import FeatureTable, join, read_feature_table, stem_of
 from fer_core.errors import DataError
+from fer_core.runs.plans.comparison import inputs_of, require_rows
 
 ROW = ["a_001234560_00000012.png", "3", *["0.5"] * 10]
 
@@ -120,7 +123,13 @@ def test_other_files_are_refused_with_a_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "stem"),
-    [("Angry/Film_01.PNG", "film_01"), ("a\\b\\X.jpg ", "x"), ("Mr.Bean_01", "mr.bean_01"), ("x", "x")],
+    [
+        ("Film_01.mat", "film_01"),
+        ("Angry/Film_01.PNG", "film_01"),
+        ("a\\b\\X.jpg ", "x"),
+        ("Mr.Bean_01", "mr.bean_01"),
+        ("x", "x"),
+    ],
 )
 def test_stem(name: str, stem: str) -> None:
     assert stem_of(name) == stem
@@ -136,3 +145,14 @@ def test_join_by_stem_and_by_label_where_the_stem_is_doubled() -> None:
     )
     rows, found = join(table, [Sample(name, Path(name), label) for name, label in images])
     assert dict(zip(rows.tolist(), found.tolist(), strict=True)) == {0: 2, 1: 4, 2: 1, 3: 0, 5: 3}
+
+
+def test_a_table_of_other_images_is_refused_before_a_run(tmp_path: Path) -> None:
+    dataset = open_dataset(plant(tmp_path / "set", ["happy/a_001234560_00000012.png", "sad/other.png"]))
+    for name, works in (("A_001234560_00000012.mat", True), ("b_1.mat", False)):
+        inputs = inputs_of("table", write(tmp_path / "t.csv", [[name, "4", *ROW[2:]]]))
+        if works:
+            require_rows(dataset, [inputs])
+        else:
+            with pytest.raises(DataError, match=r"1 rows such as 'b_1.mat', 2 images"):
+                require_rows(dataset, [inputs])

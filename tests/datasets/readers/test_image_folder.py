@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from trees import plant
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import CLASSES
-from fer_core.datasets.readers.image_folder import parse_split, read_folder
+from fer_core.datasets.readers.image_folder import read_folder
+from fer_core.datasets.readers.meanings.splits import parse_split
 from fer_core.errors import DataError
 
 
 def labels(root: Path, **kwargs: str) -> dict[str, str]:
-    return {sample.name: CLASSES[sample.label] for sample in read_folder(root, **kwargs).samples}
+    return {sample.name: CLASSES[sample.label] for sample in read_folder(root, Reading(**kwargs)).samples}
 
 
 def test_class_folders_in_any_case_depth_and_alias(tmp_path: Path) -> None:
@@ -72,8 +74,16 @@ def test_images_without_a_class_are_problems_with_a_reason(tmp_path: Path) -> No
 
 
 def test_what_is_no_image_is_ignored_and_what_looks_like_one_is_kept(tmp_path: Path) -> None:
-    ignored = ("Thumbs.db", "notes.txt", ".hidden.png", "._a.png", ".git/x.png", "__MACOSX/a.png")
+    ignored = (
+        ".hidden.png",
+        "._a.png",
+        ".git/x.png",
+        "__MACOSX/a.png",
+        ".ipynb_checkpoints/a-checkpoint.png",
+    )
     plant(tmp_path, ["sad/a.png", *(f"sad/{name}" for name in ignored)])
+    for name in ("Thumbs.db", "notes.txt", "a.pts"):
+        (tmp_path / "sad" / name).write_bytes(b"P1 is how a note may begin, or BM")
     (tmp_path / "sad/broken.jpg").write_bytes(b"no picture, but its name says so")
     dataset = read_folder(tmp_path)
     assert [sample.name for sample in dataset.samples] == ["sad/a.png", "sad/broken.jpg"]
@@ -101,24 +111,47 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
 
 def test_numbered_folders_need_their_codes(tmp_path: Path) -> None:
     plant(tmp_path, ["1/a.png", "7/b.png"])
-    with pytest.raises(DataError, match="0-6 or 1-7"):
+    with pytest.raises(DataError, match=r"rafdb.*--label-map 4=sad"):
         read_folder(tmp_path)
-    assert labels(tmp_path, label_codes="1-7") == {"1/a.png": "angry", "7/b.png": "surprise"}
-    dataset = read_folder(tmp_path, label_codes="0-6")
-    assert [sample.name for sample in dataset.samples] == ["1/a.png"]
-    assert dataset.problems[0].reason == "folder '7' is outside the codes 0-6"
+    assert labels(tmp_path, label_map="sfew") == {"1/a.png": "angry", "7/b.png": "surprise"}
+    assert labels(tmp_path, label_map="rafdb") == {"1/a.png": "surprise", "7/b.png": "neutral"}
+    plant(tmp_path, ["2/c.png"])
+    dataset = read_folder(tmp_path, Reading(label_map="fer2013"))
+    assert [(sample.name, sample.written) for sample in dataset.samples] == [
+        ("1/a.png", "1"),
+        ("2/c.png", "2"),
+    ]
+    assert dataset.problems[0].reason == "label '7' is not in the label map fer2013"
+
+
+def test_numbered_folders_of_storage_are_no_labels(tmp_path: Path) -> None:
+    plant(tmp_path, [f"{number}/a.png" for number in range(1, 40)])
+    with pytest.raises(DataError, match=r"29 of 39 .* folders of storage"):
+        read_folder(tmp_path, Reading(label_map="affectnet"))
+
+
+def test_a_stray_number_among_names_is_left_out_and_named(tmp_path: Path) -> None:
+    plant(tmp_path, ["happy/a.png", "sad/b.png", "unsorted/2/c.png"])
+    dataset = read_folder(tmp_path)
+    assert len(dataset) == 2
+    assert [(one.name, "'2' is a number" in one.reason) for one in dataset.problems] == [
+        ("unsorted/2/c.png", True)
+    ]
 
 
 def test_a_persons_number_is_no_class(tmp_path: Path) -> None:
     expected = {"happy/3/a.png": "happy", "001/sad/b.png": "sad"}
     plant(tmp_path, expected)
-    assert labels(tmp_path) == labels(tmp_path, label_codes="0-6") == expected
+    assert labels(tmp_path) == labels(tmp_path, label_map="ours") == expected
 
 
 def test_film_names_and_patterns_give_groups(tmp_path: Path) -> None:
     plant(tmp_path, ["sad/012_08.png", "sad/IAmSam_013827920__00000055.png"])
     assert [sample.group for sample in read_folder(tmp_path).samples] == ["", "IAmSam"]
-    assert [sample.group for sample in read_folder(tmp_path, group_pattern=r"/(\d+)_").samples] == ["012", ""]
+    assert [sample.group for sample in read_folder(tmp_path, Reading(group_pattern=r"/(\d+)_")).samples] == [
+        "012",
+        "",
+    ]
 
 
 def test_what_is_no_data_set_says_what_to_do(tmp_path: Path) -> None:
@@ -158,6 +191,6 @@ def test_folders_that_may_not_be_read_are_problems(tmp_path: Path, monkeypatch: 
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr("fer_core.datasets.readers.image_folder.os.scandir", forbid)
+    monkeypatch.setattr("fer_core.datasets.pictures.image_files.os.scandir", forbid)
     (problem,) = read_folder(tmp_path).problems
     assert (problem.name, problem.reason) == ("happy/", "folder can't be read: Permission denied")

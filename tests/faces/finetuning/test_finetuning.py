@@ -37,11 +37,6 @@ from fer_core.storage.store import Store
 CONFIG = FineTuneConfig(epochs=1, jittered=3, negatives=4, most=4)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def dataset(generated: Path) -> Dataset:
     whole = open_dataset(generated)
@@ -269,10 +264,9 @@ def test_the_same_seed_gives_the_same_weights(
 
 
 def test_a_definition_names_it_and_the_detection_uses_it(
-    key: str, artifacts: Artifacts, dataset: Dataset, seen: KnownFrame, tmp_path: Path
+    key: str, artifacts: Artifacts, dataset: Dataset, seen: KnownFrame, store: Store
 ) -> None:
     data = data_config(dataset)
-    store = Store(tmp_path / "fer.sqlite")
     faces = faces_config(store, artifacts, data, {"detector": key})
     plain, tuned = (RunConfig(data=data, faces=own) for own in (FacesConfig(), faces))
     assert tuned.detections_key() != plain.detections_key()
@@ -296,8 +290,7 @@ def test_the_pretrained_detector_stays_the_default(artifacts: Artifacts) -> None
     assert RunConfig.model_validate(old).key() == config.key()
 
 
-def test_a_key_without_a_detector_is_refused(artifacts: Artifacts, tmp_path: Path) -> None:
-    store = Store(tmp_path / "fer.sqlite")
+def test_a_key_without_a_detector_is_refused(artifacts: Artifacts, store: Store) -> None:
     data = DataConfig(fingerprint="0" * 16)
     with pytest.raises(NotFoundError, match="ffff"):
         faces_config(store, artifacts, data, {"detector": "f" * 16})

@@ -26,14 +26,6 @@ PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 SMILE = "happy/001_08.jpg"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     return Reference(keep_all=True)

@@ -10,11 +10,6 @@ from fer_core.learning.comparators.bdnn import Bdnn, distances, parameter_count,
 CONFIG = BdnnConfig(hidden=(6, 5, 4))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def shaken(config: BdnnConfig | MlpConfig = CONFIG, folds: int = 2) -> Bdnn:
     """Return networks whose biases aren't 0, so that mixing them up shows."""
     model = Bdnn(config, 9, [(0, fold) for fold in range(folds)])

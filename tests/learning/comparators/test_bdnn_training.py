@@ -36,11 +36,6 @@ class Moving(Cut):
         return np.sort(order[14:]), np.sort(order[:14])
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def drawn() -> tuple[np.ndarray, np.ndarray, list[Cut]]:
     """Return 70 images of seven classes in 10 dimensions, and four folds of unequal size."""

@@ -34,12 +34,6 @@ def test_lpq_and_phog_stand_side_by_side(crops: np.ndarray) -> None:
     np.testing.assert_array_equal(describe(crops, LpqPhogConfig()), np.concatenate(parts, axis=1))
 
 
-def test_progress_counts_to_the_end(crops: np.ndarray) -> None:
-    seen: list[tuple[int, int]] = []
-    describe(crops, PixelsConfig(), lambda done, total: seen.append((done, total)))
-    assert seen == [(done, 5) for done in range(1, 6)]
-
-
 def test_every_config_has_its_row() -> None:
     assert {config.kind for config in CONFIGS} == set(DESCRIPTORS)
 

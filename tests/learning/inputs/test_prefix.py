@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from report_case import Recorder
-from training_case import CPU, crops_and_labels, one_thread, run_config, small_chain
+from training_case import CPU, crops_and_labels, run_config, small_chain
 
 from fer_core.config.run import RunConfig
 from fer_core.errors import Cancelled
@@ -16,12 +16,6 @@ from fer_core.learning.networks.transfer import Chain
 from fer_core.storage.artifacts import Artifacts
 
 CONFIG = run_config("efficientnet_lite0", 3, "imagenet")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def cut(

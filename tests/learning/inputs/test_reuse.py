@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from report_case import Recorder
-from training_case import CPU, crops_and_labels, one_thread, run_config, small_chain
+from training_case import CPU, crops_and_labels, run_config, small_chain
 
 from fer_core.config.comparators import LpqConfig, PhogConfig, PixelsConfig, SvmConfig
 from fer_core.config.run import STEP_VERSIONS, FacesConfig, RunConfig
@@ -19,12 +19,6 @@ from fer_core.runs.pipeline.model_inputs import descriptors
 from fer_core.storage.artifacts import Artifacts
 
 CHANGED = 21
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture

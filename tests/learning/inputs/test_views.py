@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from report_case import Recorder
-from training_case import CPU, crops_and_labels, one_thread, run_config, small_chain
+from training_case import CPU, crops_and_labels, run_config, small_chain
 
 from fer_core.config.run import AugmentationConfig
 from fer_core.learning.inputs.prefix import forward
@@ -15,12 +15,6 @@ from fer_core.learning.inputs.views import Inputs, augmented_view, prepare
 from fer_core.storage.artifacts import Artifacts
 
 CHANGES = {"flip": True, "crop": 0.2, "colour": 0.2, "erase": 0.5}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
 
 
 def prepared(folder: Path, report: Recorder | None = None, **recipe: object) -> Inputs:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from fer_core.learning.networks.reproducible import deterministic, out_of_memory, seeded
+from fer_core.learning.networks.reproducible import deterministic, out_of_memory, seeded, unrepeatable
 
 CPU = torch.device("cpu")
 
@@ -58,3 +58,30 @@ def test_memory_that_runs_out_is_known_wherever_it_does(fail: Callable[[], None]
         fail()
     assert out_of_memory(caught.value)
     assert not out_of_memory(RuntimeError("shapes"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_the_words_in_which_a_gpu_says_that_memory_ran_out_are_known(said: str) -> None:
+    assert out_of_memory(RuntimeError(said))
+
+
+class Put(torch.nn.Module):
+    """A layer with an operation that has no deterministic kernel, on a CPU either."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(x).put_(torch.arange(x.numel()), x.flatten())
+
+
+def test_an_operation_that_cant_repeat_is_named_before_training() -> None:
+    batch = torch.ones(2, 3)
+    assert unrepeatable(torch.nn.Linear(3, 2), batch) == ""
+    assert "put_" in unrepeatable(torch.nn.Sequential(torch.nn.Linear(3, 2), Put()), batch)
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -17,7 +17,6 @@ from training_case import (
     PlainFold,
     crops_and_labels,
     fit,
-    one_thread,
     outcome,
     run_config,
     small_chain,
@@ -44,13 +43,6 @@ from fer_core.learning.networks.transfer import (
 from fer_core.learning.reporting import FoldResult
 from fer_core.learning.training.loop import train
 from fer_core.learning.training.sampling import cut_batches, draw_order
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
-
 
 VGG16 = BUILDERS["vgg16"]
 
@@ -163,24 +155,6 @@ def narrow_vgg() -> tuple[torch.nn.Module, Blocks]:
     return net, blocks | {"fc6": wide, "fc7": rest, "fc": torch.nn.Linear(64, 7)}
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_a_killed_training_ends_with_the_same_bits(n: int, tmp_path: Path) -> None:
-    config = run_config("efficientnet_lite0", n, "imagenet", epochs=3)
-    whole = fit(config, tmp_path / "whole")
-    for cut in (9, 8, 4):
-        with pytest.raises(Cancelled):
-            fit(config, tmp_path / "cut", report=Recorder(cancel_at_check=cut), save_every_s=0.0)
-    report = Recorder()
-    resumed = fit(config, tmp_path / "cut", report=report, save_every_s=0.0)
-    assert outcome(resumed) == outcome(whole)
-    assert len(report.epochs) == 6
-    assert report.steps[-1] == ("train", 6, 6)
-    assert sorted(path.name for path in (tmp_path / "cut" / "fit").iterdir()) == [
-        "seed0-fold0.safetensors",
-        "seed0-fold1.safetensors",
-    ]
-
-
 def test_resuming_keeps_moments_in_the_layout_of_their_weights(tmp_path: Path) -> None:
     """Fused Adam walks memory, not indices: moments read back in another layout would meet other weights."""
     config, folds = run_config("resnet18", 2, batch_size=16), two_folds()[:1]
@@ -188,17 +162,6 @@ def test_resuming_keeps_moments_in_the_layout_of_their_weights(tmp_path: Path) -
     with pytest.raises(Cancelled):
         fit(config, tmp_path / "cut", folds=folds, report=Recorder(cancel_at_check=5), save_every_s=0.0)
     assert outcome(fit(config, tmp_path / "cut", folds=folds)) == outcome(whole)
-
-
-def test_a_resumed_training_does_not_repeat_finished_epochs(tmp_path: Path) -> None:
-    config = run_config(epochs=6)
-    full, cut, rest = Recorder(), Recorder(cancel_at_check=20), Recorder()
-    fit(config, tmp_path / "full", report=full)
-    with pytest.raises(Cancelled):
-        fit(config, tmp_path / "cut", report=cut, save_every_s=0.0)
-    fit(config, tmp_path / "cut", report=rest, save_every_s=0.0)
-    assert rest.checks < full.checks
-    assert [e.epoch for e in rest.epochs if e.fold == 0] == [1, 2, 3, 4, 5, 6]
 
 
 def test_finished_folds_are_read_back(tmp_path: Path) -> None:

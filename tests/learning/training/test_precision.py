@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+
 import pytest
 import torch
 from torch import nn
 
-from fer_core.learning.training.precision import Precision, resolve, step_seconds
+from fer_core.config.devices import prepare
+from fer_core.learning.training.precision import Precision, arithmetic, resolve, step_seconds
 
 CPU = torch.device("cpu")
 NETWORK = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 7))
@@ -39,3 +43,49 @@ def test_measuring_leaves_the_network_alone() -> None:
     assert step_seconds(Precision("bf16", ""), network, torch.randn(8, 4), CPU) > 0
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+GPU = torch.device("cuda:0")
+
+
+@pytest.fixture
+def switches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[bool, bool]]]:
+    """Return a function that reads torch's two switches of TF32, which need no GPU; they are put back."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    yield lambda: (matmul.allow_tf32, cudnn.allow_tf32)
+    matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def test_float32_is_float32_on_a_gpu_and_tf32_only_where_it_is_asked_for(
+    switches: Callable[[], tuple[bool, bool]],
+) -> None:
+    torch.backends.cudnn.allow_tf32 = True
+    prepare("cpu")
+    assert switches()[1]
+    prepare("cuda:0")
+    assert switches() == (False, False)
+    for used in ("float32", "bf16"):
+        with arithmetic(Precision(used, ""), GPU):
+            assert switches() == (False, False)
+    with arithmetic(Precision("tf32", ""), GPU):
+        assert switches() == (True, True)
+    assert switches() == (False, False)
+
+
+def test_who_wants_float32_waits_for_a_thread_that_rounds(switches: Callable[[], tuple[bool, bool]]) -> None:
+    prepare("cuda:0")
+    seen: list[tuple[bool, bool]] = []
+
+    def exactly() -> None:
+        with arithmetic(Precision("float32", ""), GPU):
+            seen.append(switches())
+
+    with arithmetic(Precision("tf32", ""), GPU):
+        other = threading.Thread(target=exactly)
+        other.start()
+        other.join(0.2)
+        assert not seen
+    other.join(10)
+    assert seen == [(False, False)]

@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from training_case import (
     crops_and_labels,
     fit,
-    one_thread,
     outcome,
     run_config,
     small_chain,
@@ -55,12 +54,6 @@ EVERYTHING = GRADUAL | {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
-        yield
-
-
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_trains(name: str, n: int, tmp_path: Path) -> None:
@@ -76,26 +69,30 @@ def test_every_recipe_trains(name: str, n: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "recipe",
     [
+        {},
         GRADUAL,
         EVERYTHING,
         EVERYTHING | {"augmentation": {"views": 0, **PIXELS}},
         {"selection": "best_on_validation", "schedule": "cosine"},
     ],
-    ids=["gradual", "everything", "live", "best"],
+    ids=["paper", "gradual", "everything", "live", "best"],
 )
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_killed_training_ends_with_the_same_bits(n: int, recipe: dict[str, Any], tmp_path: Path) -> None:
     config = run_config("efficientnet_lite0", n, "imagenet", **{"epochs": 4, "batch_size": 16, **recipe})
     folds = two_folds()[: 2 if n == 1 else 1]
-    whole = fit(config, tmp_path / "whole", folds=folds)
+    undisturbed, report = Recorder(), Recorder()
+    whole = fit(config, tmp_path / "whole", folds=folds, report=undisturbed)
     for cut in (8, 9, 5):
         with pytest.raises(Cancelled):
             fit(config, tmp_path / "cut", folds=folds, report=Recorder(cancel_at_check=cut), save_every_s=0.0)
-    report = Recorder()
-    assert outcome(fit(config, tmp_path / "cut", folds=folds, report=report, save_every_s=0.0)) == outcome(
-        whole
-    )
+    resumed = fit(config, tmp_path / "cut", folds=folds, report=report, save_every_s=0.0)
+    assert outcome(resumed) == outcome(whole)
     assert report.steps[-1] == ("train", 4 * len(folds), 4 * len(folds))
+    assert report.checks < undisturbed.checks, "finished epochs are not trained again"
+    assert len(report.epochs) == len(undisturbed.epochs), "and are reported all the same"
+    left = {path.name for path in (tmp_path / "cut" / "fit").glob("*.safetensors")}
+    assert left == {f"seed0-fold{fold.fold}.safetensors" for fold in folds}
 
 
 def test_folds_side_by_side_equal_folds_alone(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ import sys
 import threading
 
 import pytest
-from worker_case import config, result, wait_for
+from worker_case import config, result, take, wait_for
 
 from fer_core.cli import serve
 from fer_core.cli.main import main
 from fer_core.config import devices
-from fer_core.config import settings as settings_module
 from fer_core.config.settings import Settings
 from fer_core.runs.jobs import executors, fleet, held_run, inline, registry
 from fer_core.runs.jobs.processes import Process
@@ -32,22 +31,14 @@ sys.exit(3 if device == "cuda:1" and (place / "started").read_text().count(devic
 """
 
 
-@pytest.fixture
-def settings() -> Settings:
-    settings = settings_module.load()
-    settings.home.mkdir(parents=True)
-    return settings
-
-
 COMMAND = (sys.executable, "-c", STAND_IN)
 
 
-def test_every_gpu_has_its_worker_and_all_end_together(settings: Settings) -> None:
+def test_every_gpu_has_its_worker_and_all_end_together(settings: Settings, store: Store) -> None:
     stop = threading.Event()
     options = {"stop": stop, "command": COMMAND}
     thread = threading.Thread(target=fleet.run_fleet, args=(settings, GPUS), kwargs=options)
     thread.start()
-    store = Store(settings.database)
     try:
         wait_for(lambda: len(store.workers()) == 2)
         workers = store.workers()
@@ -62,9 +53,8 @@ def test_every_gpu_has_its_worker_and_all_end_together(settings: Settings) -> No
     assert not any(process is None or process.lives() for process in processes)
 
 
-def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(settings: Settings) -> None:
+def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(settings: Settings, store: Store) -> None:
     """The row of the process that starts them goes: it is no worker."""
-    store = Store(settings.database)
     registry.enter(store, registry.owner_name(), device="auto")
     fleet.run_fleet(settings, GPUS, until_idle=True, command=COMMAND, pause=0.1)
     assert sorted((settings.home / "started").read_text().split()) == ["cuda:0", "cuda:1", "cuda:1"]
@@ -106,21 +96,17 @@ def test_a_device_that_is_not_there_or_no_device_is_an_error(
         assert wrong in capsys.readouterr().err
 
 
-def test_a_gpu_carries_out_one_run_at_a_time(settings: Settings) -> None:
-    store = Store(settings.database)
+def test_a_gpu_carries_out_one_run_at_a_time(settings: Settings, store: Store) -> None:
     ids = [submit(store, config(number))[0] for number in range(3)]
     for owner, device in (("a", "cuda:0"), ("b", "cuda:0"), ("c", "cuda:1")):
         registry.enter(store, owner, device=device)
-    first = claim(store, "a", device="cuda:0")
-    assert first is not None
+    first = take(store, "a", device="cuda:0")
     assert first.run_id == ids[0]
     assert claim(store, "b", device="cuda:0") is None, "the device is at work"
-    second = claim(store, "c", device="cuda:1")
-    assert second is not None
+    second = take(store, "c", device="cuda:1")
     assert second.run_id == ids[1], "the other one takes the next"
     held_run.finish(store, first, result(), 1.0)
-    third = claim(store, "b", device="cuda:0")
-    assert third is not None
+    third = take(store, "b", device="cuda:0")
     assert third.run_id == ids[2]
 
 

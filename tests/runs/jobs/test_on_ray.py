@@ -8,20 +8,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import pipeline_case
 import pytest
 from extras import need
 from signal_guard import descendants
+from worker_case import wait_for
 
 from fer_core.config.comparators import PixelsConfig, SvmConfig
-from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
+from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings, load
-from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.frames import GeneratedConfig, generate
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
@@ -96,13 +98,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(config, tmp_path_factory.mktemp("data") / "generated", workers=1)
 
 
-def definition(data: Path, n: int, **training: object) -> RunConfig:
-    return RunConfig(
-        data=data_config(open_dataset(data)),
-        model=TransferConfig(backbone="efficientnet_lite0", unfreeze=n),
-        protocol=ProtocolConfig(name="stratified", folds=2),
-        training=TrainingConfig(**{"epochs": 2, "batch_size": 8, **training}),
-    )
+definition = partial(pipeline_case.definition, protocol=ProtocolConfig(name="stratified", folds=2))
 
 
 def same(homes: dict[str, Home], config: RunConfig) -> None:
@@ -217,13 +213,6 @@ def named(title: bytes) -> list[Process]:
             if process and Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title):
                 found.append(process)
     return found
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_what_is_missing_is_named(homes: dict[str, Home], monkeypatch: pytest.MonkeyPatch) -> None:

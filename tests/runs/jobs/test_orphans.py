@@ -33,13 +33,6 @@ MARKED = "import sys; mark = open(sys.argv[-1], 'ab'); "
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store(settings_module.load().database)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def start() -> Iterator[Start]:
     running: list[subprocess.Popen[bytes]] = []
 

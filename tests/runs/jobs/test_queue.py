@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import URL, text
+from worker_case import take
 
 from fer_core import ROOT
 from fer_core.config.run import DataConfig, RunConfig, TransferConfig
 from fer_core.errors import LeaseLost, NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord, RunResult
 from fer_core.runs.jobs import held_run, registry
-from fer_core.runs.jobs.queue import LEASE_SECONDS, MAX_ATTEMPTS, Claim, cancel, claim, retry, submit
+from fer_core.runs.jobs.queue import LEASE_SECONDS, MAX_ATTEMPTS, cancel, claim, retry, submit
 from fer_core.storage.store import Store
 
 
@@ -40,12 +41,6 @@ def store(database: URL) -> Iterator[Clocked]:
     store = Clocked(database)
     yield store
     store.close()
-
-
-def take(store: Store, owner: str = "a", only: str | None = None) -> Claim:
-    held = claim(store, owner, only=only)
-    assert held is not None
-    return held
 
 
 def epoch(number: int, loss: float = 1.0) -> EpochRecord:
@@ -89,19 +84,6 @@ def test_a_failed_run_is_tried_again_when_submitted_or_retried(store: Store) -> 
     assert not retry(store, run_id)
     with pytest.raises(NotFoundError):
         retry(store, "absent")
-
-
-def test_first_come_first_served_each_run_once(store: Store) -> None:
-    ids = [submit(store, config(n))[0] for n in (2, 3, 1)]
-    assert [take(store, owner).run_id for owner in "abc"] == ids
-    assert claim(store, "d") is None
-
-
-def test_a_claim_can_name_its_run(store: Store) -> None:
-    first, second = (submit(store, config(n))[0] for n in (1, 2))
-    assert take(store, only=second).run_id == second
-    assert claim(store, "b", only=second) is None
-    assert take(store).run_id == first
 
 
 def test_an_expired_lease_gives_the_run_to_the_next_worker(store: Clocked) -> None:
@@ -250,7 +232,6 @@ def test_the_log_keeps_its_newest_lines(store: Store) -> None:
     log = store.log(run_id)
     assert log["line"].tolist() == list(range(3, most + 3))
     assert log["text"].tolist() == [*(["more"] * (most - 1)), "x" * held_run.LOG_WIDTH]
-    assert store.log(run_id, after=most + 1)["line"].tolist() == [most + 2]
 
 
 def test_a_second_hosts_workers_are_refused_while_one_lives_unless_the_database_is_shared(
@@ -335,11 +316,8 @@ def test_workers_that_claim_at_once_never_share_a_run(store: Store) -> None:
             taken.append(held.run_id)
         own.close()
 
-    threads = [threading.Thread(target=work, args=(f"w{i}",)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, "abcdef"))
     assert Counter(taken) == dict.fromkeys(ids, 1)
 
 
@@ -348,6 +326,5 @@ def test_a_lease_that_runs_out_after_the_look_for_orphans_is_left_to_the_next_lo
     looked = store.now()
     assert claim(store, "dead", lease_seconds=0.0) is not None
     assert claim(store, "next", abandoned=looked) is None
-    held = claim(store, "next", abandoned=store.now() + 1.0)
-    assert held is not None
+    held = take(store, "next", abandoned=store.now() + 1.0)
     assert (held.run_id, held.attempt) == (run_id, 2)

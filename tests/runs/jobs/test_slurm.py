@@ -9,25 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from extras import need
+from pipeline_case import definition
 from signal_guard import descendants
 from sqlalchemy import make_url, text
+from worker_case import config, wait_for
 
-from fer_core.config.run import (
-    DataConfig,
-    FacesConfig,
-    ProtocolConfig,
-    RunConfig,
-    TrainingConfig,
-    TransferConfig,
-)
+from fer_core.config.run import FacesConfig
 from fer_core.config.settings import Settings, SlurmSettings, load, read
-from fer_core.datasets.fingerprint import data_config
-from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors, registry, slurm
 from fer_core.runs.jobs.processes import Process, send
@@ -75,43 +69,26 @@ def tasks(job: subprocess.Popen[bytes]) -> list[Process]:
     return [found for pid in descendants(job.pid) if (found := Process.of(pid))] if job.poll() is None else []
 
 
-def definition(generated: Path, **training: object) -> RunConfig:
-    return RunConfig(
-        data=data_config(open_dataset(generated)),
-        faces=FacesConfig(extract=False),
-        model=TransferConfig(backbone="efficientnet_lite0"),
-        protocol=ProtocolConfig(name="group", folds=2),
-        training=TrainingConfig(**{"epochs": 2, "batch_size": 8, **training}),
-    )
-
-
-def wait_for(store: Store, run_id: str, condition: object = None, seconds: float = 300.0) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        run = store.run(run_id)
-        if condition(run) if callable(condition) else run.ended:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{run_id} is {store.run(run_id)}")
+whole_frames = partial(definition, faces=FacesConfig(extract=False))
 
 
 def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
     generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
 ) -> None:
     """The job is preempted in its first seconds; it is put back, continues, and the bits are an undisturbed run's."""
-    store, config = Store(settings.database), definition(generated, epochs=40)
-    run_id, _ = submit(store, config)
+    store, long = Store(settings.database), whole_frames(generated, epochs=40)
+    run_id, _ = submit(store, long)
     executors.launch(settings)
     executors.launch(settings)
     (record,) = [json.loads(path.read_text()) for path in settings.home.glob("slurm/*/job.json")]
     assert record["jobs"] == 1, "the second launch found the job"
-    wait_for(store, run_id, lambda run: run.step_total > 1 or run.ended)
+    wait_for(lambda: store.run(run_id).step_total > 1 or store.run(run_id).ended)
     assert not store.run(run_id).ended, "it must be met at work"
     (job,) = jobs
     assert record["job"] == str(job.pid)
     (task,) = tasks(job)
     assert send(task, signal.SIGUSR2)
-    wait_for(store, run_id)
+    wait_for(lambda: store.run(run_id).ended)
     run = store.run(run_id)
     assert (run.status, run.error) == ("done", "")
     assert (run.attempts, run.max_attempts) == (2, 4), "a preemption spends no attempt"
@@ -123,7 +100,7 @@ def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
 
     alone = load(home=settings.home / "alone", device="cpu", threads=1)
     again = Store(alone.database)
-    submit(again, config)
+    submit(again, long)
     executors.launch(alone.model_copy(update={"executor": "inline"}))
     pd.testing.assert_frame_equal(store.predictions(run_id), again.predictions(run_id))
     folder, other = (Artifacts(one.artifacts).open("runs", run_id) for one in (settings, alone))
@@ -141,11 +118,11 @@ def test_cancelling_ends_a_running_job(
     generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
 ) -> None:
     store = Store(settings.database)
-    run_id, _ = submit(store, definition(generated, epochs=100))
+    run_id, _ = submit(store, whole_frames(generated, epochs=100))
     executors.launch(settings)
-    wait_for(store, run_id, lambda run: run.step_total > 0)
+    wait_for(lambda: store.run(run_id).step_total > 0)
     assert executors.cancel(settings, store, run_id)
-    wait_for(store, run_id)
+    wait_for(lambda: store.run(run_id).ended)
     assert store.run(run_id).status == "cancelled"
     assert not executors.cancel(settings, store, run_id)
 
@@ -164,7 +141,7 @@ class Dying:
 def test_jobs_that_die_are_submitted_again_and_not_for_ever(generated: Path, settings: Settings) -> None:
     start = Dying()
     executor, store = Slurm(start), Store(settings.database)
-    run_id, _ = submit(store, definition(generated))
+    run_id, _ = submit(store, whole_frames(generated))
     executor.submit(settings)
     executor.submit(settings)
     assert start.jobs == [run_id], "one that was just started is waited for"
@@ -192,7 +169,7 @@ def age(settings: Settings, run_id: str) -> None:
 
 def test_a_run_with_a_living_worker_gets_no_second_job(generated: Path, settings: Settings) -> None:
     start, store = Dying(), Store(settings.database)
-    run_id, _ = submit(store, definition(generated))
+    run_id, _ = submit(store, whole_frames(generated))
     registry.enter(store, "there:1", device="cpu", only=run_id)
     Slurm(start).submit(settings)
     assert start.jobs == []
@@ -240,7 +217,7 @@ def test_a_jobs_life_is_judged_by_the_databases_clock(
     ahead = [3600.0]
     monkeypatch.setattr(Store, "now", lambda _: time.time() + ahead[0])
     start = Dying()
-    submit(Store(settings.database), RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    submit(Store(settings.database), config())
     Slurm(start).submit(settings)
     Slurm(start).submit(settings)
     assert len(start.jobs) == 1
@@ -266,7 +243,7 @@ def test_a_copied_home_does_not_cancel_the_originals_job(
 
     monkeypatch.setattr("submitit.SlurmJob", Pending)
     executor, store = Slurm(Dying()), Store(settings.database)
-    run_id, _ = submit(store, RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    run_id, _ = submit(store, config())
     executor.submit(settings)
     record = settings.home / "slurm" / run_id / slurm.RECORD
     record.write_text(record.read_text().replace('"local"', '"slurm"'))

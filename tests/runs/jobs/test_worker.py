@@ -14,10 +14,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from worker_case import CHILD, EPOCHS, LEASE, config, execute, record, result, wait_for
+from worker_case import CHILD, EPOCHS, LEASE, config, execute, record, result, take, wait_for
 
 from fer_core import ROOT
-from fer_core.config import settings as settings_module
 from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import AttemptLost, DataError, LeaseLost
@@ -27,18 +26,6 @@ from fer_core.runs.jobs.queue import cancel, claim, submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.database import StoreBusyError
 from fer_core.storage.store import Store
-
-
-@pytest.fixture
-def settings() -> Settings:
-    return settings_module.load()
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    store = Store(settings.database)
-    yield store
-    store.close()
 
 
 def in_thread(settings: Settings, **options: object) -> threading.Thread:
@@ -191,8 +178,7 @@ def test_a_worker_that_lost_its_lease_drops_the_run(settings: Settings, store: S
 
     def overtaken(config: RunConfig, report: Report, settings: Settings) -> RunResult:
         if report.attempt == 1:
-            thief = claim(AnHourAhead(settings.database), "thief")
-            assert thief is not None
+            thief = take(AnHourAhead(settings.database), "thief")
             held_run.write_epochs(store, thief, [record(2)])
             try:
                 report.epoch(record(1))
@@ -313,6 +299,5 @@ def test_sigterm_gives_the_run_back_at_once(store: Store, child: tuple[subproces
     run = store.run(run_id)
     assert (run.status, run.owner) == ("queued", None)
     assert store.workers().empty
-    held = claim(store, "next")
-    assert held is not None
+    held = take(store, "next")
     assert held.attempt == 2

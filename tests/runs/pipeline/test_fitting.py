@@ -18,7 +18,7 @@ from fer_core.config.comparators import (
     TableConfig,
     descriptor_key,
 )
-from fer_core.config.run import CLASSES, FacesConfig, Model, ProtocolConfig, RunConfig, TrainingConfig
+from fer_core.config.run import CLASSES, FacesConfig, Model, ProtocolConfig, RunConfig
 from fer_core.config.settings import load
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
@@ -42,11 +42,6 @@ SVM = SvmConfig(inputs=PixelsConfig(side=8), costs=(1.0,), gammas=(1.0,), inner_
 @pytest.fixture(scope="module")
 def frames(generated: Path) -> Dataset:
     return open_dataset(generated)
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path) -> Artifacts:
-    return Artifacts(tmp_path / "artifacts")
 
 
 def carry_out(
@@ -115,12 +110,6 @@ def test_a_finished_fit_is_read_not_repeated(frames: Dataset, artifacts: Artifac
     _, again, report = carry_out(frames, BdnnConfig(**SMALL), artifacts)
     assert report.epochs == []
     assert again.predictions.equals(first.predictions)
-
-
-def test_the_recipe_of_transfer_runs_changes_nothing(frames: Dataset, artifacts: Artifacts) -> None:
-    one, _, _ = carry_out(frames, SVM, artifacts)
-    other, _, _ = carry_out(frames, SVM, artifacts, training=TrainingConfig(epochs=3))
-    assert one.key() == other.key()
 
 
 def test_a_sheet_is_a_data_set_of_its_own(tmp_path: Path, artifacts: Artifacts) -> None:

@@ -73,13 +73,6 @@ def test_another_setting_uses_the_same_crops(generated: Path, settings: Settings
     assert "48 images, 2 folds, on cpu" in watcher.lines, "whole blocks train a fold at a time"
 
 
-def test_the_same_definition_gives_the_same_bits(generated: Path, settings: Settings, tmp_path: Path) -> None:
-    first = execute(definition(generated), Recorder(), settings)
-    elsewhere = load(home=tmp_path / "other", device="cpu", threads=1)
-    second = execute(definition(generated), Recorder(), elsewhere)
-    assert first.predictions.equals(second.predictions)
-
-
 def test_a_run_that_was_cut_off_goes_on(generated: Path, settings: Settings) -> None:
     config = definition(generated, training=TrainingConfig(epochs=3, batch_size=8))
     with pytest.raises(Cancelled):
@@ -133,12 +126,6 @@ def test_unreadable_frames_are_counted_and_the_rest_trains(awkward: Path, settin
     assert result.summary["unreadable"] == 1
     assert result.summary["images"] == 51
     assert not result.predictions["name"].str.contains("truncated").any()
-
-
-def test_faces_alone_end_with_the_crops(generated: Path, settings: Settings) -> None:
-    result = execute(definition(generated, goal="faces"), Recorder(), settings)
-    assert sum(result.summary["statuses"].values()) == 48
-    assert result.predictions.empty
 
 
 def test_a_data_set_that_changed_is_refused(generated: Path, settings: Settings, tmp_path: Path) -> None:

@@ -70,5 +70,5 @@ def test_every_frame_is_judged_and_a_cut_off_run_continues(
     assert summary["val_accuracy"] == (expected.argmax(1) == used["label"]).mean()
     assert (summary["folds"], summary["trainable"], summary["validated"]) == (0, 0, len(used))
     assert {summary["leakage"][what] for what in ("image", "clip", "group")} == {0.0}
-    low, high = summary["val_accuracy_group_interval"]
+    low, high = summary["val_accuracy_interval"]
     assert low <= summary["val_accuracy"] <= high

@@ -14,7 +14,7 @@ from fer_core.runs.pipeline.summary import summarise_sets
 def test_only_the_two_set_protocol_has_figures_of_two_sets() -> None:
     answers = np.eye(7)[[0, 0, 1]]
     predictions = pd.DataFrame(answers, columns=list(COLUMNS))
-    predictions = predictions.assign(seed=0, fold=[0, 0, 1], label=[0, 1, 1])
+    predictions = predictions.assign(seed=0, fold=[0, 0, 1], label=[0, 1, 1], group="", name=list("abc"))
     found = {
         name: summarise_sets(
             RunConfig(data=DataConfig(fingerprint="0" * 16), protocol=ProtocolConfig(name=name)),  # type: ignore[arg-type]

@@ -10,9 +10,11 @@ from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConf
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError, DataError, WeightsError
+from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
+    named_detections,
     prefix_cost,
     require_folds,
     seeds,
@@ -58,8 +60,7 @@ def test_every_model_meets_every_input_and_most_blocks_come_first() -> None:
     assert [config.transfer.unfreeze for config in most_blocks_first(configs)] == [3, 3, 2, 2, 1, 1]
 
 
-def test_drawn_boxes_are_frozen_under_their_policy_only(tmp_path: Path) -> None:
-    store, artifacts = Store(tmp_path / "fer.sqlite"), Artifacts(tmp_path / "artifacts")
+def test_drawn_boxes_are_frozen_under_their_policy_only(artifacts: Artifacts, store: Store) -> None:
     before = faces_config(store, artifacts, DATA, {"no_face": "manual"})
     store.add_manual_box(DATA.fingerprint, "a.png", (1.0, 2.0, 3.0, 4.0))
     after = faces_config(store, artifacts, DATA, {"no_face": "manual"})
@@ -69,13 +70,24 @@ def test_drawn_boxes_are_frozen_under_their_policy_only(tmp_path: Path) -> None:
 
 
 def test_new_runs_take_the_best_face_and_the_definition_s_own_default_stays_the_largest(
-    tmp_path: Path,
+    artifacts: Artifacts, store: Store
 ) -> None:
-    store, artifacts = Store(tmp_path / "fer.sqlite"), Artifacts(tmp_path / "artifacts")
     assert faces_config(store, artifacts, DATA, {}).choice == "best"
     paper = faces_config(store, artifacts, DATA, {"no_face": "resize", "choice": "largest"})
     assert paper == FacesConfig()
     assert faces_config(store, artifacts, DATA, {"extract": False}) == FacesConfig(extract=False)
+
+
+def test_a_detection_is_known_by_the_name_it_was_asked_for_by_last(tmp_path: Path) -> None:
+    store = Store(tmp_path / "fer.sqlite")
+    faces = FacesConfig(rescue=("stretch",))
+    for name in ("", "first", "second"):
+        submit(store, RunConfig(goal="faces", data=DATA, faces=faces.model_copy(update={"name": name})))
+    submit(store, RunConfig(goal="faces", data=DATA, faces=faces))
+    assert named_detections(store, DATA.fingerprint) == {
+        "second": faces.model_copy(update={"name": "second"})
+    }
+    assert named_detections(store, "f" * 16) == {}
 
 
 def test_views_cost_disk_and_live_changes_cost_passes() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import psycopg
 import pytest
 from postgresql import PASSWORD, Server
 from sqlalchemy import Connection, inspect, text
+from worker_case import config, take
 
 from fer_core.config import settings as settings_module
-from fer_core.config.run import DataConfig, RunConfig
+from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import StoreError
 from fer_core.learning.reporting import Report, RunResult
@@ -23,10 +25,6 @@ from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.database import StoreBusyError
 from fer_core.storage.migrations import REVISIONS
 from fer_core.storage.store import Store
-
-
-def config(number: int = 0) -> RunConfig:
-    return RunConfig(data=DataConfig(fingerprint=f"{number:016x}"))
 
 
 @pytest.fixture
@@ -45,15 +43,11 @@ def locked(store: Store, statement: str) -> psycopg.Connection:
 
 
 def test_an_empty_database_gets_its_tables_whoever_opens_it_first(postgresql: Server) -> None:
-    url, opened = postgresql.make(empty=True), []
+    url = postgresql.make(empty=True)
     with pytest.raises(StoreError, match=rf"read only must have all {len(REVISIONS)} migrations; got 0"):
         Store(url, read_only=True)
-    threads = [threading.Thread(target=lambda: opened.append(Store(url))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(opened) == 4
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(Store, [url] * 4))
     with opened[0].read() as connection:
         assert {"runs", "epochs", "predictions", "alembic_version"} <= set(
             inspect(connection).get_table_names()
@@ -90,8 +84,7 @@ def test_a_server_that_restarts_is_waited_for_and_its_old_connections_are_not_me
     postgresql: Server, store: Store
 ) -> None:
     run_id, _ = submit(store, config())
-    held = claim(store, "a")
-    assert held is not None
+    held = take(store, "a")
     hasty = Store(store.url, patience=0.1)
     postgresql.stop()
     try:
@@ -146,8 +139,7 @@ def test_a_serialization_failure_is_tried_again(store: Store) -> None:
 
 def test_a_row_that_stays_locked_is_named_and_readers_go_on(store: Store) -> None:
     run_id, _ = submit(store, config())
-    held = claim(store, "a")
-    assert held is not None
+    held = take(store, "a")
     hasty = Store(store.url, patience=0.1)
     other = locked(store, "SELECT 1 FROM runs FOR UPDATE")
     with pytest.raises(StoreBusyError, match="lock timeout"):
@@ -162,21 +154,18 @@ def test_a_claim_passes_over_a_row_that_another_takes(store: Store) -> None:
     first, second = (submit(store, config(number))[0] for number in (1, 2))
     other = locked(store, f"SELECT 1 FROM runs WHERE id = '{first}' FOR UPDATE")
     started = time.monotonic()
-    held = claim(store, "a")
-    assert held is not None
+    held = take(store, "a")
     assert held.run_id == second
     assert claim(store, "a") is None
     assert time.monotonic() - started < 4, "nobody waited for the lock"
     other.rollback()
-    held = claim(store, "a")
-    assert held is not None
+    held = take(store, "a")
     assert held.run_id == first
 
 
 def test_leases_are_measured_by_the_servers_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     submit(store, config())
-    held = claim(store, "a", lease_seconds=30)
-    assert held is not None
+    take(store, "a", lease_seconds=30)
     real = time.time
     monkeypatch.setattr("fer_core.storage.database.postgresql.time.time", lambda: real() + 3600)
     ahead = Store(store.url)  # as a host whose clock is an hour ahead opens it
@@ -187,8 +176,7 @@ def test_leases_are_measured_by_the_servers_clock(store: Store, monkeypatch: pyt
 
 def test_a_null_byte_does_not_cost_a_log_line_or_an_error(store: Store) -> None:
     run_id, _ = submit(store, config())
-    held = claim(store, "a")
-    assert held is not None
+    held = take(store, "a")
     held_run.write_log(store, held, "before\0after")
     held_run.end(store, held, "failed", 1.0, "bad file\0")
     assert store.log(run_id)["text"].tolist() == ["before\ufffdafter"]

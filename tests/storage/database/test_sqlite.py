@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from worker_case import config
 
-from fer_core.config.run import DataConfig, RunConfig
 from fer_core.errors import StoreError
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.database import StoreBusyError
 from fer_core.storage.store import Store
-
-
-def config() -> RunConfig:
-    return RunConfig(data=DataConfig(fingerprint="0" * 16))
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from fer_core.config.run import ProtocolConfig
-from fer_core.ui.compare.pair import first_choice, fold_difference
+from fer_core.evaluation.metrics.probabilities import as_columns
+from fer_core.ui.compare.pair import by_class, first_choice, fold_difference, side_by_side
 
 
 def run(protocol: str, folds: int = 5) -> Any:
@@ -49,3 +52,17 @@ def test_what_differs_about_the_folds_is_named(second: dict[str, Any], said: str
 
 def test_k_is_no_difference_where_the_data_set_fixes_the_split() -> None:
     assert fold_difference(ProtocolConfig(name="fixed"), ProtocolConfig(name="fixed", folds=10)) == ""
+
+
+def test_several_seeds_count_by_their_mean_and_a_guess_is_what_most_say() -> None:
+    """Mean probabilities would let the surest seed decide, and a run look better than its stored accuracy."""
+    sure, unsure = np.full(7, 0.01), np.full(7, 0.1)
+    sure[0], unsure[1] = 0.94, 0.4
+    several = pd.DataFrame(as_columns(np.array([sure, unsure, unsure]))).assign(
+        name="a", group="m", label=0, seed=[0, 1, 2]
+    )
+    both = side_by_side(several, several[:1])
+    assert both["right_a"].tolist() == pytest.approx([1 / 3])
+    assert both["guess_a"].tolist() == [1]
+    assert both["right_b"].tolist() == [1.0]
+    assert by_class(both)["difference"].tolist() == pytest.approx([2 / 3])

@@ -11,10 +11,10 @@ def page() -> None:
     import numpy as np
 
     from fer_core.evaluation.metrics import two_sets
-    from fer_core.ui.train.two_sets import two_sets_figures
+    from fer_core.ui.train.run import two_sets_figures
 
     labels, guesses = np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0])
-    found = two_sets(labels, guesses, np.array([0, 0, 1, 1]), np.zeros(4, int))
+    found = two_sets(labels, guesses, np.array([0, 0, 1, 1]), np.zeros(4, int), [""] * 4, list("abcd"))
     two_sets_figures(SimpleNamespace(summary={"two_sets": found}))  # type: ignore[arg-type]
     two_sets_figures(SimpleNamespace(summary={}))  # type: ignore[arg-type]
 

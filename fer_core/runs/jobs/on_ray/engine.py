@@ -20,6 +20,7 @@ from fer_core.evaluation.protocols import Fold
 from fer_core.faces.extraction import CROPS
 from fer_core.learning.inputs.views import prepare
 from fer_core.learning.networks.transfer import build
+from fer_core.runs.pipeline.engine import Engine
 from fer_core.runs.pipeline.environment import describe_environment
 from fer_core.runs.pipeline.fitting import FITTERS, Work
 from fer_core.storage.artifacts import Artifacts
@@ -35,7 +36,7 @@ LOOK_SECONDS = 0.2
 STOP_SECONDS = 10.0
 
 
-class OnRay:
+class OnRay(Engine):
     """Heavy steps on a Ray cluster; the driver, in this process, reads, writes and reports.
 
     Args:

@@ -42,6 +42,9 @@ class Editor {
     const image = root.querySelector("img");
     image.src = data.image;
     image.alt = `Frame ${data.name}`;
+    // Frame, buttons and what is said of it fit one screen.
+    root.querySelector(".editor").style.maxWidth =
+      `max(15rem, calc((100vh - 31rem) * ${data.width / data.height}))`;
     image.style.aspectRatio = `${data.width} / ${data.height}`;
     this.stage.setAttribute("aria-label", `Box editor for frame ${data.name}`);
     this.drawFaces(root.querySelector(".faces"));

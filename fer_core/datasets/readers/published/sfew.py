@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fer_core.datasets.base import Dataset
+from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.errors import DataError
 
-from .layout import Layout, Source
+from .variants import chosen
 
 
 def _read_sfew1(source: Source) -> Dataset:
@@ -34,7 +35,7 @@ def _read_sfew2(source: Source) -> Dataset:
             got=f"none with a labelled frame in {source.path}",
             fix="Give the folder that holds them, or layout sfew1 for class folders alone",
         )
-    return replace(_read_sfew1(source), layout="sfew2")
+    return replace(chosen(source, _read_sfew1(source)), layout="sfew2")
 
 
 def _official_splits(source: Source) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from trees import plant
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import CLASSES
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
@@ -95,3 +96,18 @@ def test_sfew2_needs_its_split_folders(tmp_path: Path) -> None:
     plant(tmp_path, frames(""))
     with pytest.raises(DataError, match="Train and Val folders"):
         read_sfew2(tmp_path)
+
+
+def test_whole_frames_or_aligned_faces_are_chosen_not_mixed(tmp_path: Path) -> None:
+    plant(tmp_path, frames("Train/", "Train_Aligned_Faces/", "Val/", "Val_Aligned_Faces/"))
+    with pytest.raises(DataError, match=r"84 whole frames and 84 aligned faces.*--variant whole"):
+        open_dataset(tmp_path)
+    aligned = open_dataset(tmp_path, reading=Reading(variant="aligned"))
+    whole = open_dataset(tmp_path, reading=Reading(variant="whole"))
+    assert {sample.name.split("/")[0] for sample in aligned.samples} == {
+        "Train_Aligned_Faces",
+        "Val_Aligned_Faces",
+    }
+    assert {sample.name.split("/")[0] for sample in whole.samples} == {"Train", "Val"}
+    assert (len(aligned), len(whole)) == (84, 84)
+    assert "aligned faces; 84 others" in aligned.remarks[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer_core.datasets.readers.grouping import film_name, groups_and_clips
+from fer_core.datasets.readers.meanings.grouping import film_name, groups_and_clips
 from fer_core.errors import DataError
 
 

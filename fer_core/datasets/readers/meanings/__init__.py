@@ -1,0 +1,1 @@
+"""What names, cells and numbers mean: classes, splits, persons and movies."""

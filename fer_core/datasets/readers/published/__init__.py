@@ -1,0 +1,1 @@
+"""One small file a data set as its authors distribute it."""

@@ -1,0 +1,157 @@
+"""What a finished run found, as tables for other programs: held-out predictions, splits, features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_core.config.run import CLASSES
+from fer_core.config.settings import Settings
+from fer_core.datasets.base import known_clips
+from fer_core.errors import ConfigError, NotFoundError, StoreError
+from fer_core.evaluation.protocols import draw
+from fer_core.faces.extraction import read_crops
+from fer_core.storage.shared_artifacts import artifacts_of
+from fer_core.storage.spreadsheets import defused_table
+from fer_core.storage.store import Store, StoredRun
+
+
+def predictions(store: Store, run_id: str) -> pd.DataFrame:
+    """Return a row per held-out image, fold and seed: no network was trained on what it answers here.
+
+    Columns: run, protocol, seed, fold, image, group, status (what became of its face), label, predicted, correct and a
+    probability a class, 0 to 1. Under a protocol that leaks, relatives of an image may have been trained on.
+
+    Raises:
+        StoreError: the run is not done.
+    """
+    run = _done(store, run_id)
+    found = store.predictions(run.id)
+    shares = found[[f"p{index}" for index in range(len(CLASSES))]].to_numpy()
+    label, predicted = found["label"].to_numpy(dtype=int), shares.argmax(axis=1)
+    names = np.array(CLASSES)
+    return pd.DataFrame(
+        {
+            "run": run.id,
+            "protocol": run.config.protocol.name,
+            "seed": found["seed"],
+            "fold": found["fold"],
+            "image": found["name"],
+            "group": found["group"],
+            "status": found["face_status"],
+            "label": names[label],
+            "predicted": names[predicted],
+            "correct": label == predicted,
+            **{name: shares[:, index] for index, name in enumerate(CLASSES)},
+        }
+    )
+
+
+def splits(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
+    """Return a row per image, fold and seed: seed, fold, image, label, group, part ('train' or 'validation').
+
+    Under the per-epoch reshuffle `part` is that of the last epoch, and `seen` whether any epoch trained on the image.
+
+    Raises:
+        StoreError: the run is not done, or its faces are not on this host.
+    """
+    run = _done(store, run_id)
+    artifacts, key = artifacts_of(settings), run.config.crops_key()
+    if run.config.model.kind in ("bdnn", "mlp", "svm") and not artifacts.has("crops", key):
+        raise NotFoundError(
+            "a run's images must be on this host to list its splits", got=f"no crops of {run.id}"
+        )
+    used = read_crops(artifacts.open("crops", key)).used()
+    epochs = run.config.epochs
+    tables = []
+    folds = draw(
+        run.config.protocol,
+        used["label"].to_numpy(copy=True),
+        list(used["group"]),
+        known_clips(used["name"], used["clip"]),
+        list(used["split"]),
+    )
+    for fold in folds:
+        parts = dict(zip(("train", "validation"), fold.split(epochs), strict=True))
+        seen = set(fold.seen(epochs).tolist())
+        for part, rows in parts.items():
+            some = used.iloc[rows]
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "run": run.id,
+                        "seed": fold.seed,
+                        "fold": fold.fold,
+                        "image": some["name"],
+                        "label": np.array(CLASSES)[some["label"].to_numpy(dtype=int)],
+                        "group": some["group"],
+                        "part": part,
+                        "seen": [int(row) in seen for row in rows],
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def features(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
+    """Return what enters the head of each of a run's networks: a row per image and network, of length 1.
+
+    Columns: run, seed, fold, image, label, group, trained (whether this network was trained on the image), f0 ... fD.
+
+    Raises:
+        StoreError: the run is not done, or has no networks or faces on this host.
+    """
+    from fer_core.prediction.predictor import Predictor
+
+    run = _done(store, run_id)
+    predictor = Predictor.load(run.id, run.config, settings)
+    bank = predictor.bank()
+    used = bank.crops.used()
+    tables = []
+    for number, (seed, fold) in enumerate((one.seed, one.fold) for one in predictor.trained):
+        about = {
+            "run": run.id,
+            "seed": seed,
+            "fold": fold,
+            "image": used["name"],
+            "label": np.array(CLASSES)[used["label"].to_numpy(dtype=int)],
+            "group": used["group"],
+            "trained": bank.trained[number],
+        }
+        values = bank.features[number]
+        figures = pd.DataFrame(values, columns=[f"f{index}" for index in range(values.shape[1])])
+        tables.append(pd.concat([pd.DataFrame(about).reset_index(drop=True), figures], axis=1))
+    return pd.concat(tables, ignore_index=True)
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a table as CSV in which no cell is a formula."""
+    return str(defused_table(table).to_csv(index=False))
+
+
+def write(table: pd.DataFrame, path: Path) -> Path:
+    """Write a table as its file's ending says, .csv (formulas defused) or .parquet, and return the file.
+
+    Raises:
+        ConfigError: the ending is another.
+    """
+    if path.suffix.lower() == ".csv":
+        path.write_text(csv_text(table), encoding="utf-8")
+    elif path.suffix.lower() == ".parquet":
+        table.to_parquet(path, index=False)
+    else:
+        raise ConfigError(
+            "a table must be .csv or .parquet", got=repr(path.name), fix="Give the file such an ending"
+        )
+    return path
+
+
+def _done(store: Store, given: str) -> StoredRun:
+    run = store.run(store.whole_id(given))
+    if run.status != "done" or run.config.goal != "train":
+        raise StoreError(
+            "only a run that is done has such a table", got=run.status, fix="Wait for it, or retry it"
+        )
+    return run

@@ -1,0 +1,99 @@
+"""Hand-drawn boxes as the database holds them: every entry of every image, whether it counts or was undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from fer_core.errors import StoreError
+
+from .database import Database
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Box = tuple[float, float, float, float]
+
+CORNERS = ("x1", "y1", "x2", "y2")
+
+NEWEST_BOXES = """
+    SELECT name, version, x1, y1, x2, y2, author, created FROM manual_boxes AS box
+    WHERE data = :data AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = box.data AND name = box.name AND undone IS NULL)
+    ORDER BY name
+"""
+BOX_HISTORY = """
+    SELECT version, x1, y1, x2, y2, author, created, undone FROM manual_boxes
+    WHERE data = :data AND name = :name
+    ORDER BY version
+"""
+ADD_BOX = """
+    INSERT INTO manual_boxes (data, name, version, x1, y1, x2, y2, author, created)
+    SELECT :data, :name, COALESCE(MAX(version), 0) + 1, :x1, :y1, :x2, :y2, :author, :created
+    FROM manual_boxes WHERE data = :data AND name = :name
+"""
+UNDO_BOX = """
+    UPDATE manual_boxes SET undone = :now WHERE data = :data AND name = :name AND version = (
+        SELECT MAX(version) FROM manual_boxes WHERE data = :data AND name = :name AND undone IS NULL)
+"""
+REDO_BOX = """
+    UPDATE manual_boxes SET undone = NULL WHERE data = :data AND name = :name AND version = (
+        SELECT version FROM manual_boxes WHERE data = :data AND name = :name AND version > (
+            SELECT COALESCE(MAX(version), 0) FROM manual_boxes
+            WHERE data = :data AND name = :name AND undone IS NULL)
+        ORDER BY undone DESC, version LIMIT 1)
+"""
+
+
+class DrawnBoxes(Database):
+    """The part of a `Store` that draws boxes, and undoes and tells them."""
+
+    def manual_boxes(self, data: str) -> pd.DataFrame:
+        """Return the newest box of each image that is not undone: name, version, x1, y1, x2, y2, author, created.
+
+        Boxes are in source pixels; the four are NaN where the newest entry says that there is none.
+        """
+        return self.frame(NEWEST_BOXES, {"data": data}).astype(dict.fromkeys(CORNERS, "float64"))
+
+    def drawn_boxes(self, data: str) -> dict[str, Box]:
+        """Return the newest box of each image that has one, in source pixels, by the names in their order."""
+        with self.read() as connection:
+            rows = connection.execute(text(NEWEST_BOXES), {"data": data}).all()
+        return {row.name: (row.x1, row.y1, row.x2, row.y2) for row in rows if row.x1 is not None}
+
+    def add_manual_box(
+        self, data: str, name: str, box: Box | None, *, author: str = "", created: float | None = None
+    ) -> None:
+        """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away.
+
+        `created` is now unless an import brings the time along.
+        """
+        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
+            raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
+        corners = dict(zip(CORNERS, box or (None,) * 4, strict=True))
+        moment = self.now() if created is None else created
+        entry = {"data": data, "name": name, "author": author, "created": moment, **corners}
+        self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
+
+    def undo_manual_box(self, data: str, name: str) -> bool:
+        """Set an image's newest entry aside, so that the one before counts again; False when there is none."""
+        entry = {"data": data, "name": name, "now": self.now()}
+        return self.write(lambda connection: connection.execute(text(UNDO_BOX), entry).rowcount > 0)
+
+    def redo_manual_box(self, data: str, name: str) -> bool:
+        """Let the entry undone last count again, its author and time kept; False when there is none.
+
+        A box drawn after an undo ends that: the entries undone before it stay in the history alone.
+        """
+        entry = {"data": data, "name": name}
+        return self.write(lambda connection: connection.execute(text(REDO_BOX), entry).rowcount > 0)
+
+    def manual_box_history(self, data: str, name: str) -> pd.DataFrame:
+        """Return all entries of one image, the oldest first: version, x1, y1, x2, y2, author, created, undone.
+
+        `undone` is when an entry was undone, NaN while it counts. One that was undone can be redone while no entry
+        with a higher version counts.
+        """
+        table = self.frame(BOX_HISTORY, {"data": data, "name": name})
+        return table.astype(dict.fromkeys((*CORNERS, "created", "undone"), "float64"))

@@ -1,0 +1,75 @@
+"""FER Lab in Python: data in, tables out, and they agree with the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_core import api
+from fer_core.cli.main import main
+from fer_core.config.run import CLASSES
+
+
+@pytest.fixture
+def run(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("FER_HOME", str(shared_home))
+    monkeypatch.setenv("FER_DEVICE", "cpu")
+    return str(api.results()["run_id"].iloc[0])
+
+
+def test_a_data_set_is_opened_and_audited(generated: Path) -> None:
+    data = api.dataset(generated)
+    assert len(data) == 48
+    assert api.audit(data).understood.images == 48
+
+
+def test_tables_of_a_run_agree_with_it(run: str, generated: Path) -> None:
+    found, parts, features = api.predictions(run), api.splits(run), api.features(run)
+    row = api.results().set_index("run_id").loc[run]
+    assert found["correct"].mean() == pytest.approx(row["val_accuracy"])
+    np.testing.assert_allclose(found[list(CLASSES)].sum(axis=1), 1, atol=1e-5)
+    held = parts[parts["part"] == "validation"]
+    assert set(zip(held["fold"], held["image"], strict=True)) == set(
+        zip(found["fold"], found["image"], strict=True)
+    )
+    assert set(parts.groupby(["fold"]).size()) == {48}
+    trained = features.set_index(["fold", "image"])["trained"].to_dict()
+    assert all(
+        trained[fold, image] == (part == "train")
+        for fold, image, part in parts[["fold", "image", "part"]].values
+    )
+    lengths = np.linalg.norm(features.filter(regex=r"^f\d+$").to_numpy(dtype=float), axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-3)
+
+
+def test_a_run_is_recalled_predicts_and_is_a_torch_dataset(run: str, generated: Path) -> None:
+    data = api.dataset(generated)
+    again = api.train(
+        data,
+        backbone="efficientnet_lite0",
+        protocol="stratified",
+        folds=2,
+        epochs=2,
+        faces={"extract": False},
+    )
+    assert again == run
+    faces = api.torch_dataset(run)
+    image, label = faces[0]
+    assert (len(faces), tuple(image.shape), int(label) in range(7)) == (48, (3, 160, 160), True)
+    answered = api.predict(run, [data.samples[0].path])
+    assert answered[list(CLASSES)].iloc[0].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_tables_are_written_by_commands(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, ending in (("predictions", "csv"), ("splits", "parquet"), ("features", "parquet")):
+        path = tmp_path / f"{command}.{ending}"
+        assert main([command, "--run", run, "-o", str(path), "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        table = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
+        assert (document["rows"], document["file"]) == (len(table), str(path))
+    assert main(["predictions", "--run", run, "-o", str(tmp_path / "x.xls")]) == 2
+    assert ".csv or .parquet" in capsys.readouterr().err

@@ -1,0 +1,142 @@
+"""What runs on a GPU, under a pretended one: tensors say `cuda:0`, hold CPU data, and refuse what CUDA refuses.
+
+Held is that nothing is refused, that the results are the CPU's, and how often a frame, a pass or an answer waits for
+the device. On a card, `TEST_DEVICE=cuda:0 make test` runs the device-bound tests themselves.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from pipeline_case import definition
+from report_case import Recorder
+
+from fer_core import ROOT
+from fer_core.config import settings as settings_module
+from fer_core.config.comparators import BdnnConfig
+from fer_core.config.run import CLASSES, FacesConfig, ProtocolConfig, TrainingConfig, TransferConfig
+from fer_core.datasets.images import load_rgb
+from fer_core.faces.mtcnn.detector import MTCNN
+from fer_core.learning.inputs import prefix
+from fer_core.learning.inputs.transforms import to_input
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.reproducible import deterministic
+from fer_core.learning.networks.transfer import build
+from fer_core.prediction.predictor import Predictor
+from fer_core.runs.pipeline.run import execute
+
+CUDA = torch.device("cuda:0")
+PRETENDED = ROOT.parent / "shared" / "gpu" / "pretend_cuda.py"
+pytestmark = pytest.mark.skipif(
+    not PRETENDED.exists(), reason="needs shared/gpu/pretend_cuda.py beside the repository"
+)
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Pretend that there is a GPU, on which a pass holds two images, and demand that it refused nothing."""
+    spec = importlib.util.spec_from_file_location("pretend_cuda", PRETENDED)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(sys.modules, "pretend_cuda", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(prefix.CHUNK, "cuda", 2)
+    card = SimpleNamespace(name="Pretended", total_memory=80 << 30, major=9, minor=0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    with module.pretend():
+        yield module
+    torch.__future__.set_overwrite_module_params_on_conversion(False)
+    assert not module.PROBLEMS
+    assert not module.NOKERNEL
+
+
+def waits(cuda: ModuleType) -> int:
+    """Return how often the host waited for the device, or the device for a copy from ordinary memory."""
+    return sum(
+        count
+        for (kind, *_), count in cuda.LOG.items()
+        if kind.startswith(("D2H", "H2D pageable", "H2D of CPU", "sync"))
+    )
+
+
+def test_detection_finds_the_cpus_faces(generated: Path, cuda: ModuleType) -> None:
+    frames = [load_rgb(path) for path in sorted(generated.rglob("*.png"))[:4]]
+    there = MTCNN("cuda:0").detect(frames)
+    print(waits(cuda), sum(cuda.OPS.values()))
+    here = MTCNN("cpu").detect(frames)
+    for one, other in zip(there, here, strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "backbone", sorted({*BACKBONES} - {"vgg16"})
+)  # whose weights alone take seconds to draw
+def test_each_backbone_passes_its_prefix_and_trains_its_head(backbone: str, cuda: ModuleType) -> None:
+    chain = build(TransferConfig(backbone=backbone, weights="none"), None)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3)).astype(np.uint8)
+    with torch.no_grad():
+        here = chain.prefix("fc")(to_input(crops, chain.row))
+    there = chain.to(CUDA)
+    entering = prefix.forward(there.prefix("fc"), to_input(crops, chain.row, CUDA))
+    torch.testing.assert_close(entering.cpu(), here, rtol=1e-4, atol=1e-5)
+    head = there.suffix("fc").train().requires_grad_(True)
+    with deterministic(CUDA, one_thread=True):
+        torch.nn.functional.cross_entropy(head(entering), torch.tensor([0, 1]).to(CUDA)).backward()
+    assert all(bool(value.grad.abs().sum() > 0) for value in head.parameters())
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
+    """Return a data set of two generated frames a class."""
+    folder = tmp_path_factory.mktemp("few")
+    for label in CLASSES:
+        (folder / label).mkdir()
+        for frame in sorted((generated / label).glob("*.png"))[:2]:
+            shutil.copy(frame, folder / label)
+    return folder
+
+
+def test_a_run_trains_and_its_networks_answer_as_on_a_cpu(
+    few: Path, tmp_path: Path, cuda: ModuleType
+) -> None:
+    config = definition(
+        few,
+        model=TransferConfig(backbone="efficientnet_lite0", unfreeze=2),
+        training=TrainingConfig(epochs=1, batch_size=8),
+        protocol=ProtocolConfig(name="stratified", folds=2),
+    )
+    on = {device: settings_module.load(home=tmp_path, device=device) for device in ("cuda", "cpu")}
+    assert execute(config, Recorder(), on["cuda"]).environment["gpu"] == "Pretended"
+    cuda.clear()
+    frame = load_rgb(sorted(few.rglob("*.png"))[0])
+    found = {
+        device: Predictor.load(config.key(), config, settings).predict([frame], explain=True, nearest=2)[0]
+        for device, settings in on.items()
+    }
+    assert found["cuda"]
+    for there, here in zip(found["cuda"], found["cpu"], strict=True):
+        np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-3)
+    print(waits(cuda), sum(cuda.OPS.values()))
+
+
+def test_a_bdnn_trains(few: Path, tmp_path: Path, cuda: ModuleType) -> None:
+    config = definition(
+        few,
+        model=BdnnConfig(epochs=3),
+        faces=FacesConfig(extract=False),
+        protocol=ProtocolConfig(name="stratified", folds=2),
+    )
+    settings = settings_module.load(home=tmp_path, device="cuda")
+    assert len(execute(config, Recorder(), settings).predictions) == 14
