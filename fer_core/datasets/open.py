@@ -13,7 +13,7 @@ from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 
-from .base import GENERATED_NOTICE, Dataset, Problem
+from .base import GENERATED_NOTICE, Dataset, Problem, readable
 from .generated.movie_plan import demo_folder
 from .pictures.parts import file_of
 from .readers.csv_table import CSV
@@ -95,6 +95,12 @@ def open_dataset(
     if not str(source).strip():
         raise DataError(
             "A data set's path must be a folder or a CSV file", got="an empty path", fix=f"Or use {DEMO!r}"
+        )
+    if readable(str(source)) != str(source):
+        raise DataError(
+            "A data set's path must be valid UTF-8",
+            got=repr(readable(str(source))),
+            fix="Rename its folder or file",
         )
     try:
         path = Path(source).expanduser()

@@ -29,8 +29,8 @@ from fer_core.storage.store import Store, StoredRun
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def write_report(store: Store, run_id: str, path: Path) -> Path:
-    """Write the report of a finished run and return its path.
+def write_report(store: Store, run_id: str, path: Path) -> None:
+    """Write the report of a finished run.
 
     Raises:
         NotFoundError: there is no such run.
@@ -38,11 +38,9 @@ def write_report(store: Store, run_id: str, path: Path) -> Path:
     """
     page = report(store, run_id)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise StoreError("The report must be written to a writable place", got=str(error)) from error
-    return path
 
 
 def report(store: Store, run_id: str) -> str:
