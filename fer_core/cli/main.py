@@ -54,6 +54,11 @@ COMMANDS = (
         "recognise:recognise",
         "Judge a data set with an expression network as it is: nothing is trained.",
     ),
+    (
+        "vote",
+        "recognise:vote",
+        "Let finished runs vote: the mean of what they say of unseen frames.",
+    ),
     ("recogniser add", "recognise:add", "Keep an ONNX file, once it has answered as declared."),
     ("recogniser list", "recognise:listing", "List the recognisers that are here."),
     ("recogniser remove", "recognise:remove", "Delete a file that was added; runs that it made stay."),
