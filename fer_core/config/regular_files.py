@@ -25,7 +25,7 @@ def opened(path: Path | str, most: int = MOST) -> BufferedReader:
         OSError: as `open` raises it: no such file, a folder, not readable.
     """
     _judge(Path(path).stat(), path, most)  # before it is opened: that alone makes some devices act
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     try:
         _judge(os.fstat(file.fileno()), path, most)  # what the name leads to may have changed
     except BaseException:

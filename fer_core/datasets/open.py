@@ -15,6 +15,7 @@ from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem, readable
 from .generated.movie_plan import demo_folder
+from .pictures.parts import file_of
 from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
 from .readers.layout import Layout, Source
@@ -145,7 +146,7 @@ def _drawn(dataset: Dataset) -> bool:
     """Return whether one of a few images, spread over the set, says that this project drew it."""
     for sample in dataset.samples[:: max(1, len(dataset) // 8)]:
         try:
-            with opened(sample.path) as file, Image.open(file) as image:
+            with opened(file_of(sample.path)) as file, Image.open(file) as image:
                 if image.info.get("Comment") == GENERATED_NOTICE:
                     return True
         except (OSError, DataError, ValueError, Image.DecompressionBombError):

@@ -12,6 +12,7 @@ import pytest
 from openpyxl import Workbook
 from trees import plant
 
+from fer_core.config.reading import Reading
 from fer_core.datasets import sheets
 from fer_core.datasets.audit import audit
 from fer_core.datasets.fingerprint import data_config
@@ -51,7 +52,7 @@ def test_pipes_among_the_images_are_problems_and_the_rest_is_read(tmp_path: Path
 def test_an_endless_group_pattern_ends_with_an_error(tmp_path: Path) -> None:
     plant(tmp_path, [f"Happy/{'a' * 200}!.png", "Sad/b.png"])
     with pytest.raises(DataError, match="A pattern may take"):
-        open_dataset(tmp_path, group_pattern=r"^Happy/((a|aa)+)$")
+        open_dataset(tmp_path, reading=Reading(group_pattern=r"^Happy/((a|aa)+)$"))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,7 @@ def test_an_endless_group_pattern_ends_with_an_error(tmp_path: Path) -> None:
         f"{SECRET},99,0.1,0.2,0.3,0.4,0.5\n" * 3,
         f'"{SECRET}\n' * 3,
         f"\xff{SECRET}",
+        f"name,class\n{SECRET},angry\nhunter2.png,FER_DATABASE_URL\n",
     ],
 )
 @pytest.mark.parametrize("layout", ["auto", "csv", "table", "generated", "sfew1"])
@@ -77,6 +79,14 @@ def test_no_error_repeats_what_stands_in_a_file_that_is_no_data_set(
         open_dataset(tmp_path / "some.csv", layout=layout)
     for part in ("hunter2", "FER_DATABASE", "99"):
         assert part not in str(refused.value)
+
+
+def test_declared_columns_show_no_file_that_is_no_list(tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("root:x:0:0:hunter2:/root\nada:x:1000:1000:hunter2:/home/ada\n" * 3)
+    with pytest.raises(DataError) as refused:
+        open_dataset(tmp_path / "passwd", reading=Reading(columns="path=1,label=1"))
+    assert "hunter2" not in str(refused.value)
+    assert "(line 1: no such file)" in str(refused.value)
 
 
 def forged(path: Path, part: str, pieces: Iterable[bytes]) -> Path:

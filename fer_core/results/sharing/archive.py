@@ -76,11 +76,11 @@ class Bundle:
     ) -> None:
         with ExitStack() as stack:
             try:
-                file = stack.enter_context(opened(source)) if isinstance(source, Path) else source
+                file = stack.enter_context(opened(source, MAX_BYTES)) if isinstance(source, Path) else source
                 guarded = Guarded(file)
                 self._archive = stack.enter_context(zipfile.ZipFile(guarded))  # type: ignore[call-overload]
                 guarded.most = None
-            except (*BROKEN, OSError, DataError) as error:
+            except (*BROKEN, OSError) as error:
                 raise DataError(
                     "The file must be a zip that FER Lab exported", got=str(error), fix="Export the run again"
                 ) from error

@@ -43,6 +43,9 @@ MISSING = frozenset(
     }
 )
 
+#: Characters of a name that are looked at: no file system has longer ones, but a cell of a table may.
+MOST_NAME = 255
+
 # 8 or 9 digits of time and 7 to 9 of frame: a zero may have got lost at the front of either. Frame numbers stay
 # far below 100 000, which keeps date-and-time names of phone cameras (IMG_20200101_123456789) out.
 _FILM = re.compile(
