@@ -91,7 +91,10 @@ def importer(lab: Lab) -> None:
         return
     with st.popover("Import a run", icon=":material/move_to_inbox:"):
         file = st.file_uploader("A zip that another FER Lab exported", type=["zip"], key="import-file")
-        st.caption("Its hashes, definition, figures and networks are checked before anything is kept.")
+        st.caption(
+            "Kept only if it hangs together and its networks answer here as where they were exported. That does not "
+            "prove how they were trained: import from those you trust."
+        )
         if file and st.button("Import", type="primary", key="import-run"):
             found = import_run(file, lab.store, resources.artifacts())
             words = "Imported" if found.new else "Here already:"
