@@ -88,6 +88,7 @@ def predictions(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     """
     from fer_core.results.sharing import tables
 
+    out = out and writable(out)
     context = Context.open()
     return _written(tables.predictions(context.store, run_id), "predictions", out, json=json)
 
@@ -100,6 +101,7 @@ def splits(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     """
     from fer_core.results.sharing import tables
 
+    out = out and writable(out)
     context = Context.open()
     return _written(tables.splits(context.store, context.settings, run_id), "splits", out, json=json)
 
@@ -112,6 +114,7 @@ def features(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     """
     from fer_core.results.sharing import tables
 
+    out = out and writable(out)
     context = Context.open()
     return _written(tables.features(context.store, context.settings, run_id), "features", out, json=json)
 
@@ -120,7 +123,7 @@ def _written(table: pd.DataFrame, what: str, out: Out, *, json: bool) -> int:
     from fer_core.results.sharing import tables
 
     run = str(table["run"].iloc[0])
-    path = tables.write(table, (out or Path(f"fer-{run}-{what}.csv")).expanduser())
+    path = tables.write(table, out or Path(f"fer-{run}-{what}.csv"))
     found = {"run": run, "file": str(path), "rows": len(table)}
     return answer(json, found, lambda _: note(f"{len(table)} rows in {path}"))
 

@@ -73,6 +73,7 @@ def test_a_home_whose_name_is_no_text_is_refused(
         ["report", "-o"],
         ["export", "-o"],
         ["export-model", "--onnx", "none", "-o"],
+        ["predictions", "-o"],
     ],
 )
 def test_what_cannot_be_written_is_said_before_work_starts(

@@ -98,7 +98,8 @@ def importer(lab: Lab) -> None:
             )
         )
         st.caption(
-            "Its hashes, definition, figures and networks are checked before anything is kept. "
+            "Kept only if it hangs together and its networks answer here as where they were exported. That does not "
+            "prove how they were trained: import from those you trust. "
             "A larger one: `python -m fer_core import FILE`."
         )
         if file and st.button("Import", type="primary", key="import-run"):
