@@ -72,6 +72,8 @@ def train(
     model: Literal["transfer", "svm", "bdnn", "mlp"] = "transfer",
     features: Literal["pixels", "phog", "lpq", "lpq+phog", "table"] | None = None,
     table: Path | None = None,
+    raw: bool = False,
+    alternate: int = 0,
     networks: Networks = THREE_SETTINGS,
     protocol: Protocol = RANDOM_FOLDS,
     recipe: Annotated[str, Parameter(choices=tuple(RECIPES))] = "paper",
@@ -86,6 +88,8 @@ def train(
         model: a pretrained backbone, or what it is compared with.
         features: what an svm, bdnn or mlp reads (default: phog for svm, else pixels).
         table: the feature table (.xlsx or .csv) of --features table.
+        raw: a bdnn's or mlp's inputs as they are, not in standard units.
+        alternate: a bdnn's forward steps before as many in reverse; 0: both directions in each step.
         recipe: a named recipe, to which the options of a recipe add.
     """
     context = Context.open()
@@ -96,6 +100,8 @@ def train(
     else:
         given = {} if model == "svm" else {k: v for k, v in training.given().items() if k in ("epochs", "lr")}
         read = features or ("phog" if model == "svm" else "pixels")
+        if raw or alternate:
+            given |= {"standardise": not raw} | ({"alternate": alternate} if model == "bdnn" else {})
         models = [comparator(model, inputs_of(read, table and table.expanduser()), **given)]
         how = TrainingConfig()
     cut = FaceOptions(extract=False) if features == "table" else extraction

@@ -20,7 +20,7 @@ class EpochRecord:
         epoch: counts from 1.
         train_loss: mean of what training minimises, in nats: cross-entropy, with the recipe's smoothing, class
             weights and mixing; NaN where it isn't measured, as in the three below.
-        train_accuracy: in 0..1.
+        train_accuracy: in 0..1; a network's is the running mean over the epoch's draws, in train mode.
         val_loss: mean cross-entropy, in nats.
         val_accuracy: in 0..1.
         lr: learning rate of the epoch; the head's where blocks have rates of their own.

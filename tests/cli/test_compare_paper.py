@@ -12,7 +12,7 @@ import pytest
 from cli_case import at_home, run
 
 from fer_core.cli.main import main
-from fer_core.config.comparators import LpqPhogConfig, SvmConfig
+from fer_core.config.comparators import DHALL, SvmConfig
 from fer_core.config.run import FacesConfig, TransferConfig
 from fer_core.config.settings import load
 from fer_core.datasets.base import Dataset
@@ -93,7 +93,7 @@ def test_the_plan_of_two_sets_has_spi_for_every_system(two_sets: Dataset) -> Non
     }
     networks = [model for model in by_protocol["spi"] if isinstance(model, TransferConfig)]
     assert [model.unfreeze for model in networks] == [1, 2, 3]
-    assert SvmConfig(inputs=LpqPhogConfig()) in by_protocol["spi"]
+    assert SvmConfig(inputs=DHALL["lpq+phog"]) in by_protocol["spi"]
     assert set(by_protocol["spi"]) <= set(by_protocol["group"])
 
 

@@ -45,7 +45,7 @@ def fit_folds(
 
     Args:
         config: a `BdnnConfig`, or an `MlpConfig` for the control.
-        features: (N, D), finite; standardised here by the statistics of each training part.
+        features: (N, D), finite; standardised here by the statistics of each training part, unless raw ones are meant.
         labels: (N,) indices into `CLASSES`.
         folds: what to train on and what to hold out, epoch by epoch.
         report: gets each epoch of each fold; asked before each step whether to stop.
@@ -83,7 +83,7 @@ class _Batch:
         self.labels = torch.as_tensor(labels, dtype=torch.int64, device=device)
         self.model = Bdnn(config, features.shape[1], [(fold.seed, fold.fold) for fold in folds]).to(device)
         values = torch.as_tensor(features, dtype=torch.float32, device=device)
-        for index, fold in enumerate(folds):
+        for index, fold in enumerate(folds if config.standardise else ()):
             inside = values[torch.as_tensor(fold.train, device=device)]
             spread = inside.std(dim=0, correction=0)
             self.model.shift[index, 0] = inside.mean(dim=0)

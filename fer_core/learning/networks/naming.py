@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_core.config.comparators import TableConfig
+from fer_core.config.comparators import BdnnConfig, Inputs, LpqConfig, LpqPhogConfig, PhogConfig, TableConfig
 from fer_core.config.recognition import OnnxConfig, RecogniserConfig, VoteConfig
 from fer_core.config.run import Model, TransferConfig
 
@@ -27,7 +27,26 @@ def family(model: Model) -> str:
         if isinstance(inputs, TableConfig)
         else INPUTS.get(inputs.kind, inputs.kind.upper())
     )
-    return f"{words} + SVM" if model.kind == "svm" else f"{model.kind.upper()} ({words})"
+    if model.kind == "svm":
+        return f"{words} + SVM{_settings(inputs)}"
+    raw = "" if model.standardise else "raw "
+    turns = ", in turns" if isinstance(model, BdnnConfig) and model.alternate else ""
+    return f"{model.kind.upper()} ({raw}{words}{turns})"
+
+
+def _settings(inputs: Inputs) -> str:
+    """Return what sets a descriptor apart from its usual settings, to stand after a name."""
+    parts = [inputs.lpq, inputs.phog] if isinstance(inputs, LpqPhogConfig) else [inputs]
+    said = []
+    for part in parts:
+        if isinstance(part, LpqConfig) and part.blocks != LpqConfig().blocks:
+            said.append(f"{part.blocks}x{part.blocks} blocks")
+        if isinstance(part, PhogConfig) and (part.levels, part.bins) != (
+            PhogConfig().levels,
+            PhogConfig().bins,
+        ):
+            said.append(f"L = {part.levels}, {part.bins} bins")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def system(model: Model) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.config.comparators import SvmConfig, TableConfig
+from fer_core.config.comparators import DHALL, BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from fer_core.config.recipes import described
 from fer_core.config.run import TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES
@@ -56,7 +56,7 @@ class Runs:
     def pick(
         self, slot: str, protocol: str, *, faces: bool = True, folds: int | None = None
     ) -> StoredRun | None:
-        """Return the newest run of 'n1'..'n3', 'bdnn', 'mlp', 'phog', 'lpq' or 'lpq+phog' under a protocol.
+        """Return the newest run of 'n1'..'n3', 'bdnn', 'bdnn raw', 'mlp', 'phog', 'lpq' or 'lpq+phog' under a protocol.
 
         Without `folds` the BDNN with the most folds is meant: the paper's has ten, everything else five.
         """
@@ -66,7 +66,7 @@ class Runs:
             if folds in (None, run.config.protocol.folds)
             and (faces == run.config.faces.extract or run.config.data.layout == "table")
         ]
-        if slot == "bdnn":
+        if slot.startswith("bdnn"):
             return max(found, key=lambda run: run.config.protocol.folds, default=None)
         return found[0] if found else None
 
@@ -77,10 +77,14 @@ def _slot(run: StoredRun, backbone: str, weights: str) -> str:
     if isinstance(model, TransferConfig):
         papers = (model.backbone, model.weights) == (backbone, weights) and not described(run.config.training)
         return f"n{model.unfreeze}" if papers else ""
+    if isinstance(model, BdnnConfig) and not model.standardise:
+        return "bdnn raw, alternating" if model.alternate else "bdnn raw"
+    if isinstance(model, BdnnConfig | MlpConfig):
+        return "" if isinstance(model, BdnnConfig) and model.alternate else model.kind
     if not isinstance(model, SvmConfig):
         return model.kind
     if not isinstance(model.inputs, TableConfig):
-        return model.inputs.kind
+        return model.inputs.kind if DHALL.get(model.inputs.kind) == model.inputs else ""
     return "lpq+phog" if model.inputs.columns == "both" else model.inputs.columns
 
 

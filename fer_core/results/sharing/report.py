@@ -26,6 +26,11 @@ from fer_core.results.shares import accuracy_interval, interval_over, percent
 from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
 
+#: What the learning curves show.
+CURVES = (
+    "Thin lines are folds, thick ones their mean. A network's training accuracy is the running mean over the epoch's "
+    "draws, in train mode."
+)
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -134,7 +139,13 @@ def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> 
     drawn: list[tuple[str, str, Any]] = []
     if len(epochs) and epochs["val_accuracy"].notna().any():
         curves = charts.learning_curves(epochs.assign(system=title(run)))
-        drawn.append(("Learning curves", "Thin lines are folds, thick ones their mean.", curves))
+        drawn.append(
+            (
+                "Learning curves",
+                CURVES,
+                curves,
+            )
+        )
     matrix = charts.confusion(run.summary["confusion"], CLASSES)
     drawn.append(("Confusion of held-out images", "Counts, summed over seeds; shade by true class.", matrix))
     classes = charts.per_class_figures(pd.DataFrame(run.summary["per_class"]))

@@ -38,6 +38,9 @@ def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:
 def summarise_folds(results: Sequence[FoldResult], *, trained: bool = True) -> dict[str, object]:
     """Return the number of folds and their mean losses (nats) and training accuracy at the reported epoch.
 
+    The accuracy is that of the reported model on all its training images, whatever the kind; a network's epochs
+    keep a running mean over the epoch's draws instead, in train mode.
+
     That is the last one unless the recipe chose another; 0 folds where nothing was `trained`. NaN stands for what the
     model doesn't measure.
     `over_epochs` has the same, and validation accuracy, averaged over all epochs as well: that is what the
@@ -51,7 +54,14 @@ def summarise_folds(results: Sequence[FoldResult], *, trained: bool = True) -> d
     )
     return {
         "folds": len({result.fold for result in results}) if trained else 0,
-        "train_accuracy": float(last["train_accuracy"].mean()),
+        "train_accuracy": float(
+            np.mean(
+                [
+                    result.note.get("train_accuracy", running)
+                    for result, running in zip(results, last["train_accuracy"], strict=True)
+                ]
+            )
+        ),
         "train_loss": float(last["train_loss"].mean()),
         "val_loss": float(last["val_loss"].mean()),
         "over_epochs": {name: float(epochs[name].mean()) for name in measures},

@@ -10,13 +10,11 @@ from typing import get_args
 
 from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import (
+    DHALL,
     BdnnConfig,
     ImageInputs,
     Inputs,
-    LpqConfig,
-    LpqPhogConfig,
     MlpConfig,
-    PhogConfig,
     SvmConfig,
     TableConfig,
 )
@@ -183,9 +181,7 @@ def paper_plan(
         systems = [
             BdnnConfig(),
             MlpConfig(),
-            SvmConfig(inputs=PhogConfig()),
-            SvmConfig(inputs=LpqConfig()),
-            SvmConfig(inputs=LpqPhogConfig()),
+            *(SvmConfig(inputs=inputs) for inputs in DHALL.values()),
             *transfer,
         ]
         systems += sheet_systems(sheet) if sheet else []
@@ -223,9 +219,15 @@ def paper_plan(
 
 
 def sheet_systems(sheet: Path) -> list[Model]:
-    """Return the comparators on a feature table: BDNN and MLP on all its columns, an SVM on them and on either half."""
+    """Return the comparators on a feature table: an SVM on all its columns and on either half, MLP and BDNN on all.
+
+    The BDNN in standard units, and raw with both directions in each step or in turns: the paper says neither.
+    """
     return [
-        BdnnConfig(inputs=inputs_of("table", sheet)),
+        *(
+            BdnnConfig(inputs=inputs_of("table", sheet), standardise=standard, alternate=steps)
+            for standard, steps in ((True, 0), (False, 0), (False, 1))
+        ),
         MlpConfig(inputs=inputs_of("table", sheet)),
         SvmConfig(inputs=inputs_of("table", sheet, "phog")),
         SvmConfig(inputs=inputs_of("table", sheet, "lpq")),

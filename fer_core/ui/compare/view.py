@@ -128,7 +128,10 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         figure.figure(resources.chart(charts.learning_curves, epochs), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
         under = f"{shared}. {under}" if shared else under
-        st.caption(f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean.")
+        st.caption(
+            f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean. "
+            "A network's training accuracy here is the running mean over the epoch's draws, in train mode."
+        )
     else:
         st.info(
             "Choose a run that was trained in epochs; an SVM is fitted at once.", icon=":material/touch_app:"

@@ -44,7 +44,9 @@ RUN_COLUMNS = {
     "over": st.column_config.TextColumn(
         "over", help="What the interval counts as independent, or why there is none"
     ),
-    "training": st.column_config.NumberColumn("Training", format=PERCENT),
+    "training": st.column_config.NumberColumn(
+        "Training", format=PERCENT, help="Of the reported model on its training images"
+    ),
     "macro_f1": st.column_config.NumberColumn("Macro F1", format="%.3f"),
     "images": st.column_config.NumberColumn("Images"),
     "missing_faces": st.column_config.NumberColumn("No face", help="Frames used whole for want of a face"),

@@ -121,6 +121,11 @@ def _dense_settings() -> dict[str, dict[str, Any]]:
                 "Learning rate", value=0.03, format="%g", step=1e-3, **in_range("dense_lr", 1e-5, 10.0)
             ),
         }
+        both["standardise"] = not st.checkbox(
+            "Inputs as they are, not in standard units",
+            **switch("raw"),
+            help="The paper's footnote has M as the number of features; a sheet may have gone in raw",
+        )
         hidden = one.text_input("Three hidden layers", "64,32,16", key="hidden", bind="query-params")
         bdnn = {
             "alternate": two.number_input(

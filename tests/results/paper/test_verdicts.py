@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.config.comparators import BdnnConfig, LpqPhogConfig, PhogConfig, SvmConfig
+from fer_core.config.comparators import DHALL, BdnnConfig, PhogConfig, SvmConfig
 from fer_core.config.run import (
     CLASSES,
     DataConfig,
@@ -122,7 +122,7 @@ def test_random_weights_stand_beside_the_paper_only_where_asked_for_and_by_name(
 
 
 def test_the_19_0_of_spi_stands_beside_lpq_and_phog_together() -> None:
-    both = made(SvmConfig(inputs=LpqPhogConfig()), "spi", 0.2)
+    both = made(SvmConfig(inputs=DHALL["lpq+phog"]), "spi", 0.2)
     one = figure(check_figures(runs(both)), "SFEW baseline, SPI")
     assert (one.like.run, one.verdict) == (both, NOISE)
     row = systems_table([both])[0]
