@@ -19,8 +19,10 @@ from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import Progress, detected, read_detections, write_detections
 from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
 from fer_core.faces.rescue import DetectorOf
+from fer_core.runs.jobs.adopt import adopt
 from fer_core.runs.plans.requests import CHOICE
 from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store
 
 WIDTH, HEIGHT = 320, 240
 
@@ -115,6 +117,10 @@ def detect(folder: Path, home: Path) -> RunConfig:
     )
     found = artifacts.open("detections", config.detections_key())
     ensure_crops(config, dataset.samples, artifacts, lambda: read_detections(found))
+    store = Store(home / "fer.sqlite")  # artifacts without the run that made them are another database's
+    row = {"created": 1.0, "finished": 2.0, "seconds": 1.0, "extra": {}, "summary": {}, "environment": {}}
+    adopt(store, shown_publicly(config), row, {"epochs": [], "predictions": [], "log": []})
+    store.close()
     return config
 
 
