@@ -38,14 +38,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.load import PATIENCE, Measured, Visitor, finished_run, small_home
 from benchmarks.parts import hostile
+from benchmarks.parts.forged import forgeries
 from benchmarks.parts.process import answers, free_port, launch
 from fer_core.cli.serve import LEAN
 from fer_core.config import settings
 from fer_core.config.settings import Limits
+from fer_core.errors import DataError
 from fer_core.prediction.decoders import Decoders
 from fer_core.prediction.uploads import Sent, Upload
+from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.runs.jobs.processes import end_all
-from fer_core.storage.store import StoredRun
+from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.store import Store, StoredRun
 
 #: What one hostile file may cost: MB and seconds; what another visitor may wait for it: seconds.
 MOST_MB, MOST_SECONDS, MOST_WAIT = 300.0, 3.0, 1.0
@@ -349,6 +353,43 @@ def links(case: Case) -> list[Attack]:
     ]
 
 
+def imports(case: Case) -> list[Attack]:
+    """Take in forged archives; each must be refused in a sentence, within the bounds of a file, and leave nothing."""
+    honest = io.BytesIO()
+    export_run(Store(case.home / "fer.sqlite"), Artifacts(case.home / "artifacts"), case.run.id, honest)
+
+    @contextmanager
+    def elsewhere() -> Iterator[tuple[Store, Artifacts]]:
+        with tempfile.TemporaryDirectory(dir=case.folder) as home:
+            store = Store(Path(home, "fer.sqlite"))
+            yield store, Artifacts(Path(home, "artifacts"))
+            store.close()
+
+    def refused(archive: bytes) -> bool:
+        with elsewhere() as (store, artifacts):
+            started = time.process_time()
+            with watched(os.getpid()) as seen:
+                try:
+                    import_run(io.BytesIO(archive), store, artifacts)
+                    return False
+                except DataError:
+                    left = store.runs() or artifacts.keys("runs")
+            took, spent = max(seen) - seen[0], time.process_time() - started
+        case.worst("imports: worst MB", took)
+        case.worst("imports: worst seconds", spent)
+        return not left and took < MOST_MB and spent < MOST_SECONDS
+
+    def honest_still() -> bool:
+        with elsewhere() as (store, artifacts):
+            return import_run(honest, store, artifacts).new
+
+    forged = [
+        Attack(name, lambda archive=archive: refused(archive))
+        for name, archive in forgeries(honest.getvalue())
+    ]
+    return [*forged, Attack("the honest one after all of them", honest_still)]
+
+
 def done(attacks: Iterator[Attack]) -> list[Attack]:
     """Carry out attacks at once, as those must that share a server, and return them with what they found."""
 
@@ -365,6 +406,7 @@ SECTIONS: dict[str, Callable[[Case], list[Attack]]] = {
     "server": served,
     "messages": messages,
     "links": links,
+    "imports": imports,
 }
 
 

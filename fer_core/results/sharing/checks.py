@@ -42,6 +42,7 @@ def _not_absurd(seconds: float) -> float:
 
 Count = Annotated[int, Field(strict=True, ge=0, lt=10**9)]
 Figure = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e12, le=1e12)]
+Positive = Annotated[Figure, Field(ge=0.0)]
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
 Moment = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_not_absurd)]
 Text = Annotated[str, Field(strict=True, max_length=LOG_WIDTH, pattern=r"^[^\x00]*$")]
@@ -52,7 +53,7 @@ KINDS = dict.fromkeys(("fold", "epoch", "images"), Count) | {
 }
 #: The tables of a run: what a cell of each column is; None where a figure is unknown.
 TABLES: dict[str, dict[str, Any]] = {
-    "epochs": dict.fromkeys(EPOCH_COLUMNS, Figure | None)
+    "epochs": dict.fromkeys(EPOCH_COLUMNS, Positive | None)
     | dict.fromkeys(("train_accuracy", "val_accuracy"), Share | None)
     | KINDS,
     "predictions": dict.fromkeys(PREDICTION_COLUMNS, Text)
@@ -83,8 +84,8 @@ class Summary(BaseModel):
     unreadable: Count
     folds: Count
     train_accuracy: Share | None
-    train_loss: Figure | None
-    val_loss: Figure | None
+    train_loss: Positive | None
+    val_loss: Positive | None
     missing_faces: Count | None
     leakage: Leakage
     trainable: Count | None = None
@@ -98,7 +99,7 @@ class RunDocument(BaseModel):
     config: dict[str, Any]
     created: Moment
     finished: Moment
-    seconds: Annotated[Figure, Field(ge=0.0)]
+    seconds: Positive
     summary: Summary
     environment: dict[Text, Known | dict[Text, Known]]
     extra: dict[str, Any] = {}

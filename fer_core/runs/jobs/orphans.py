@@ -29,8 +29,8 @@ LOST = """
     SELECT owner, seen FROM workers
     WHERE host = :host AND owner <> :owner
       AND ((seen < :now - :live AND only_run = '')
-           OR owner IN (SELECT owner FROM runs WHERE status = 'running' AND lease_until < :now))
-"""
+           OR owner IN (SELECT owner FROM runs WHERE status = 'running' AND {lapsed}))
+""".replace("{lapsed}", registry.LAPSED.format(now=":now"))
 OWN = "SELECT seen FROM workers WHERE owner = :owner"
 
 

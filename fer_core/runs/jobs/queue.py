@@ -17,7 +17,7 @@ from fer_core.config.run import RunConfig, parse
 from fer_core.learning.networks.naming import column
 from fer_core.storage.store import Store
 
-from .registry import at_work, refuse_other_hosts
+from .registry import LAPSED, at_work, refuse_other_hosts
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 30.0
@@ -41,21 +41,21 @@ CANCEL = """
         lease_until = CASE WHEN {idle} THEN NULL ELSE lease_until END,
         cancel_requested = CASE WHEN {idle} THEN cancel_requested ELSE 1 END
     WHERE id = :id AND status IN ('queued', 'running')
-""".replace("{idle}", "status = 'queued' OR lease_until < :now")
+""".replace("{idle}", f"status = 'queued' OR {LAPSED.format(now=':now')}")
 #: What became of abandoned runs that no worker may take up again.
-BURY = """
+BURY = f"""
     UPDATE runs SET finished = :now, owner = NULL, lease_until = NULL,
         status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'failed' END,
         error = CASE WHEN cancel_requested = 1 THEN '' ELSE :error END
-    WHERE status = 'running' AND lease_until < :now AND (cancel_requested = 1 OR attempts >= max_attempts)
+    WHERE status = 'running' AND {LAPSED.format(now=":now")} AND (cancel_requested = 1 OR attempts >= max_attempts)
 """
 BURIED = (
     "The worker stopped without a word (killed, out of memory, or the host went down) on each of the "
     "attempts that a run may take. Look into the worker's log, then start the run again: it continues from its "
     "last epoch."
 )
-WAITING = """
-    (status = 'queued' OR (status = 'running' AND lease_until < :abandoned))
+WAITING = f"""
+    (status = 'queued' OR (status = 'running' AND {LAPSED.format(now=":abandoned")}))
     AND (CAST(:only AS TEXT) IS NULL OR id = :only)
 """
 CLAIM = f"""

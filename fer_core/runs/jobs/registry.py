@@ -21,6 +21,10 @@ from .processes import Process
 #: A worker that has not been seen for so many seconds counts as dead.
 LIVE_SECONDS = 30.0
 
+#: A lease that ends later than in so many seconds was written by a clock that has been set back, and holds nothing.
+LONGEST_LEASE = 600
+LAPSED = f"(lease_until < {{now}} OR lease_until > {{now}} + {LONGEST_LEASE})"
+
 ENTER = """
     INSERT INTO workers (owner, host, pid, device, only_run, started, seen)
     VALUES (:owner, :host, :pid, :device, :only, :now, :now)
@@ -41,8 +45,8 @@ OF_RUN = """
 AT_WORK = """
     SELECT COUNT(*) FROM workers JOIN runs ON runs.owner = workers.owner
     WHERE workers.host = :host AND workers.device = :device AND workers.only_run = '' AND workers.owner <> :owner
-      AND runs.status = 'running' AND runs.lease_until >= :now
-"""
+      AND runs.status = 'running' AND NOT {lapsed}
+""".replace("{lapsed}", LAPSED.format(now=":now"))
 OTHER_HOST = "SELECT host FROM workers WHERE host <> :host AND seen > :now - :live LIMIT 1"
 WORK_LEFT = """
     SELECT COUNT(*) FROM runs

@@ -18,6 +18,7 @@ from fer_core.faces.rescue import POLICIES
 from fer_core.results import charts
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
+from fer_core.runs.jobs.registry import LONGEST_LEASE
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
@@ -73,7 +74,8 @@ def detection(lab: Lab, config: RunConfig) -> None:
 
 def _state(lab: Lab, run: StoredRun) -> str:
     """Return a run's status; 'interrupted' where the lease of a running one has lapsed."""
-    lapsed = run.status == "running" and (run.lease_until or 0.0) < lab.store.now()
+    left = (run.lease_until or 0.0) - lab.store.now()
+    lapsed = run.status == "running" and not 0 <= left <= LONGEST_LEASE
     return "interrupted" if lapsed else run.status
 
 

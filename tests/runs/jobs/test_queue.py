@@ -102,6 +102,22 @@ def test_an_expired_lease_gives_the_run_to_the_next_worker(store: Clocked) -> No
     held_run.heartbeat(store, second)
 
 
+def test_a_lease_of_a_clock_that_was_set_back_holds_nothing(store: Clocked) -> None:
+    run_id, _ = submit(store, config())
+    store.ahead = 3600.0
+    first = take(store, "first")
+    store.ahead = 0.0
+    second = take(store, "second")
+    assert (second.run_id, second.attempt) == (run_id, 2)
+    with pytest.raises(LeaseLost):
+        held_run.heartbeat(store, first)
+    store.ahead = 3600.0
+    held_run.heartbeat(store, second)
+    store.ahead = 0.0
+    assert cancel(store, run_id)
+    assert store.run(run_id).status == "cancelled", "no worker is waited for"
+
+
 def test_a_worker_without_its_lease_can_write_nothing(store: Clocked) -> None:
     run_id, _ = submit(store, config())
     stale = take(store, "a")
