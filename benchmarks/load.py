@@ -97,11 +97,19 @@ class Visitor:
             self.measured.errors.append(f"{type(error).__name__}: {error}")
 
     async def open(
-        self, page: str, run: bool = False, files: list[tuple[str, int, str]] | None = None
+        self,
+        page: str,
+        run: bool = False,
+        files: list[tuple[str, int, str]] | None = None,
+        query: dict[str, str] | None = None,
     ) -> None:
         """Run a page's script and wait until it has ended; `files` are (id, bytes, name) in its uploader."""
         message = BackMsg()
-        query = {"data": self.run.data_source} | ({"run": self.run.id} if run or page == "predict" else {})
+        query = (
+            (query or {})
+            | {"data": self.run.data_source}
+            | ({"run": self.run.id} if run or page == "predict" else {})
+        )
         message.rerun_script.query_string = urllib.parse.urlencode(query)
         message.rerun_script.page_name = page
         message.rerun_script.context_info.url = f"http://{self.host}/{page}"

@@ -22,6 +22,7 @@ from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.home import open_store
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 
@@ -41,7 +42,7 @@ class Context:
     def open(cls) -> Context:
         """Open them as FER_* say."""
         settings = settings_module.load()
-        return cls(settings, Store(settings.database), artifacts_of(settings))
+        return cls(settings, open_store(settings), artifacts_of(settings))
 
     def dataset(self, source: Source, *, shown: bool = True) -> tuple[Dataset, DataConfig]:
         """Open a data set, with its identity; unless not `shown`, print what a label map made of it."""

@@ -13,10 +13,11 @@ from fer_core.datasets.generated.movie_plan import GeneratedConfig
 from fer_core.datasets.readers.feature_table import read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError
+from fer_core.storage.home import require_home
 
 from .context import Context
 from .options import DEMO, Json, Source, only
-from .output import answer, print_generated, print_json, print_table, progress
+from .output import answer, print_generated, print_json, print_table, progress, writable
 
 
 def audit(*, source: Source = DEMO, json: Json = False) -> int:
@@ -79,8 +80,12 @@ def generate(
     from fer_core.datasets.generated.frames import generate as draw  # with scipy, which an audit does without
 
     if table:
-        return _generate_table(table.expanduser(), config.seed, json=json)
-    folder = out or settings.load().demo_data / f"generated-{config.key()}"
+        return _generate_table(writable(table), config.seed, json=json)
+    if out:
+        folder = writable(out, "new folder")
+    else:
+        require_home(here := settings.load())
+        folder = here.demo_data / f"generated-{config.key()}"
     with progress("drawing faces") as show:
         folder = draw(config, folder, progress=show)
     images = config.ordinary + config.hard

@@ -6,6 +6,8 @@ error. Exit codes: 0 done, 1 a run failed or was cancelled, 2 the request can't 
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from fer_core import __version__
-from fer_core.errors import FerError
+from fer_core.errors import FerError, StoreError
 
 app = App(
     name="python -m fer_core",
@@ -52,6 +54,11 @@ COMMANDS = (
         "recognise:recognise",
         "Judge a data set with an expression network as it is: nothing is trained.",
     ),
+    (
+        "vote",
+        "recognise:vote",
+        "Let finished runs vote: the mean of what they say of unseen frames.",
+    ),
     ("recogniser add", "recognise:add", "Keep an ONNX file, once it has answered as declared."),
     ("recogniser list", "recognise:listing", "List the recognisers that are here."),
     ("recogniser remove", "recognise:remove", "Delete a file that was added; runs that it made stay."),
@@ -80,6 +87,11 @@ COMMANDS = (
     ),
     ("import", "share:take_in", "Take in a run that another installation exported."),
     (
+        "check",
+        "serve:check",
+        "Compare all artifacts with their SHA-256 sums and say how what is damaged is had again.",
+    ),
+    (
         "clean",
         "serve:clean",
         "Delete artifacts that can be made again and that no run in the database rests on, and what is left of runs "
@@ -101,10 +113,16 @@ for place, (words, function, text) in enumerate(COMMANDS):
     group, _, name = words.rpartition(" ")
     (app[group] if group else app).command(f"fer_core.cli.{function}", name=name, help=text, sort_key=place)
 
+#: What the disk and its permissions are to blame for.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name need not be a text
     try:
         code = app(given)
     except CycloptsError as error:
@@ -119,6 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except UnicodeEncodeError as error:
+        return _refuse(StoreError("What is stored must be valid UTF-8", got=ascii(error.object[:200])), given)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        return _refuse(StoreError("There must be room and permission to write", got=str(error)), given)
     if code is None:  # help or the version was printed: asked for, or because no command was named
         return 0 if {"--help", "-h", "--version"} & set(given) else 2
     return code

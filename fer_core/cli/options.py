@@ -110,6 +110,7 @@ class FaceOptions(FacesConfig):
 
     extract: Annotated[bool, Parameter(name="--faces", negative="--no-faces")] = True
     choice: Choice = CHOICE
+    square: Annotated[bool, Parameter(negative="--no-square")] = False
     no_face: Annotated[NoFace, Parameter(name="--no-face-policy")] = "manual"
     rescue: Annotated[tuple[str, ...], BeforeValidator(lambda given: _read(names, given)), Text] = ()
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from fer_core.config.run import DataConfig
 from fer_core.config.sizes import size_text
-from fer_core.datasets.base import generated_words
+from fer_core.datasets.base import generated_words, readable
+from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results.rows import title
 from fer_core.results.shares import interval, p_value, percent
@@ -67,6 +72,56 @@ def print_table(rows: Sequence[Mapping[Any, object]], columns: Iterable[str]) ->
 def share_with_interval(share: float, bounds: Sequence[float]) -> str:
     """Return a share with its interval, both as percentages."""
     return f"{percent(share)} ({interval(bounds)})"
+
+
+def writable(path: Path, what: Literal["file", "folder", "new folder"] = "file") -> Path:
+    """Return where a command will write, ~ replaced, once it is seen that it can; the folders above are made now.
+
+    Args:
+        what: will be there; a folder that files go into is made now too.
+
+    Raises:
+        StoreError: it can't be written to.
+    """
+    path = path.expanduser()
+    place = path if what == "folder" else path.parent
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            if what == "file" and path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if path.exists() and not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            (place / f"{path.name}.partial").exists()  # raises where the name is too long
+    except OSError as error:
+        raise StoreError(
+            "What a command writes must go to a writable place",
+            got=f"{readable(str(path))}: {error.strerror}",
+            fix="Name another, or correct its permissions",
+        ) from error
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a new file's place to write to; it takes the path's place once the body has ended well, else it goes.
+
+    Raises:
+        StoreError: it can't be written, or the disk is full.
+    """
+    plain = path.is_file() or not path.exists()  # a pipe or a terminal is written to as it is
+    partial = path.with_name(f"{path.name}.partial") if plain else path
+    try:
+        yield partial
+        if plain:
+            partial.replace(path.resolve())
+    except OSError as error:
+        raise StoreError(
+            "There must be room to write", got=f"{readable(str(path))}: {error.strerror}"
+        ) from error
+    finally:
+        if plain:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fer_core.config.regular_files import opened
 from fer_core.config.settings import Limits
-from fer_core.datasets.base import Problem
+from fer_core.datasets.base import Problem, readable
 from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.pictures.image_files import walk
@@ -18,13 +20,13 @@ from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import UNSURE_BELOW, face_table, file_name, jpeg
 from fer_core.prediction.answers import annotated as boxed
 from fer_core.prediction.uploads import Refusal, Upload, read, unfold
-from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
+from fer_core.storage.values import defused_table
 from fer_core.storage.zips import is_zip
 
 from .context import Context
 from .options import Json, RunId
-from .output import answer, print_table, progress
+from .output import answer, print_table, progress, replacing, writable
 
 if TYPE_CHECKING:
     from fer_core.prediction.answering import Answerer
@@ -65,6 +67,8 @@ def predict(
     from fer_core.prediction.loading import answerer
     from fer_core.prediction.recognition import Recognition
 
+    csv = csv and writable(csv)
+    annotated, explain = (one and writable(one, "folder") for one in (annotated, explain))
     context = Context.open()
     predictor: Answerer
     if run_id is None:
@@ -79,9 +83,7 @@ def predict(
         predictor = predictor.only(int(seed), int(number))
     rows: list[dict[str, Any]] = []
     tables = [face_table([])]
-    for folder in filter(None, (annotated, explain)):
-        folder.mkdir(parents=True, exist_ok=True)
-    with progress("predicting") as show:
+    with keeping(rows, tables, csv, json=json), progress("predicting") as show:
         for count, (found, total) in enumerate(_images(images), 1):
             show(count, max(total, count))
             if isinstance(found, Refusal):
@@ -96,17 +98,36 @@ def predict(
                 (annotated / file_name(count, found.name)).write_bytes(picture)
             if explain:
                 _write_maps(explain, count, found.name, faces, predictor.title)
-    if not rows:
-        raise DataError(
-            "there must be an image to look at",
-            got=f"none in {', '.join(map(str, images)) or 'nothing'}",
-            fix="Name image files, folders with images in them, or zips",
-        )
-    if csv:
-        table = pd.concat(tables[1:] or tables)
-        csv.write_text(defused_table(table).to_csv(index=False), encoding="utf-8")
-    answer(json, rows, _print)
+        if not rows:
+            raise DataError(
+                "there must be an image to look at",
+                got=f"none in {', '.join(map(str, images)) or 'nothing'}",
+                fix="Name image files, folders with images in them, or zips",
+            )
     return 1 if any(row["error"] for row in rows) else 0
+
+
+@contextmanager
+def keeping(
+    rows: list[dict[str, Any]], tables: list[pd.DataFrame], csv: Path | None, *, json: bool
+) -> Iterator[None]:
+    """Write what there is once the body has ended, also where a full disk or a Ctrl-C ended it, and print it.
+
+    With `json` an error is the one document.
+    """
+    ended = False
+    try:
+        yield
+        ended = True
+    except OSError as error:
+        raise StoreError("There must be room to write", got=str(error)) from error
+    finally:
+        if csv and rows:
+            with replacing(csv) as file:
+                table = defused_table(pd.concat(tables[1:] or tables))
+                file.write_text(table.to_csv(index=False), encoding="utf-8")
+        if ended or (rows and not json):
+            answer(json, rows, _print)
 
 
 def _run(context: Context, given: str) -> StoredRun:
@@ -135,21 +156,22 @@ def _images(named: list[Path]) -> Iterator[tuple[Upload | Refusal, int]]:
     for path in named:
         problems: list[Problem] = []
         paths += [each for _, each in walk(path, problems)] if path.is_dir() else [path]
-        yield from ((Refusal(str(path / one.name), one.reason), len(problems)) for one in problems)
+        yield from ((Refusal(readable(str(path / one.name)), one.reason), len(problems)) for one in problems)
     for path in paths:
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 head = file.read(4)
-            if is_zip(head):
-                taken, refused = unfold([(path.name, path.read_bytes())], ZIP_LIMITS)
+                packed = head + file.read() if is_zip(head) else b""
+            if packed:
+                taken, refused = unfold([(readable(path.name), packed)], ZIP_LIMITS)
                 yield from ((one, len(paths)) for one in refused)
                 yield from ((read(one, ZIP_LIMITS), len(paths) - 1 + len(taken)) for one in taken)
             else:
-                yield Upload(str(path), load_rgb(path)), len(paths)
+                yield Upload(readable(str(path)), load_rgb(path)), len(paths)
         except DataError as error:
-            yield Refusal(str(path), str(error)), len(paths)
+            yield Refusal(readable(str(path)), readable(str(error))), len(paths)
         except OSError as error:
-            yield Refusal(str(path), error.strerror or str(error)), len(paths)
+            yield Refusal(readable(str(path)), error.strerror or str(error)), len(paths)
 
 
 def _write_maps(folder: Path, number: int, name: str, faces: list[Prediction], backbone: str) -> None:

@@ -1,4 +1,4 @@
-"""`recognise`: expression networks trained elsewhere, evaluated as they are; `recogniser`: files of one's own."""
+"""`recognise`: expression networks trained elsewhere, as they are; `recogniser`: files of one's own; `vote`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,34 @@ def recognise(
 
     answer(json, row, show)
     return 0 if detach or run.status == "done" else 1
+
+
+def vote(
+    *runs: str,
+    plain: bool = False,
+    json: Json = False,
+) -> int:
+    """Carry out `vote`.
+
+    Args:
+        runs: ids, or their first digits, of finished runs on the same frames and folds; recognisers' go with any.
+        plain: the mean as it is; otherwise each run's probabilities are calibrated first.
+    """
+    from fer_core.results.trust import against
+    from fer_core.results.votes import vote as let_vote
+
+    context = Context.open()
+    members = [context.store.run(context.store.whole_id(given)) for given in runs]
+    found = let_vote(context.store, context.artifacts, members, calibrated=not plain)
+    row = run_row(found) | {"vote": found.summary["vote"]}
+
+    def show(_: object) -> None:
+        print_table([run_row(run) for run in (*members, found)], COLUMNS)
+        print("\n" + ": ".join(against("Lead on its best member", found.summary["vote"])))
+        print_protocols([found.config.protocol.name])
+        print_generated(found.config.data)
+
+    return answer(json, row, show)
 
 
 def add(

@@ -1,4 +1,4 @@
-"""`serve`, `worker` and `clean`: the dashboard, the process that trains, and what both leave on the disk."""
+"""`serve`, `worker`, `check`, `clean`: the dashboard, the process that trains, and what both leave on the disk."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import sys
 import threading
 import webbrowser
 from dataclasses import asdict
+from typing import Any
 
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.config.devices import present, resolve
 from fer_core.config.sizes import parse_size, size_text
 from fer_core.errors import ConfigError
-from fer_core.runs.jobs import executors
+from fer_core.runs.jobs import executors, queue
 from fer_core.runs.jobs.fleet import GRACE_SECONDS, run_fleet
 from fer_core.runs.jobs.processes import end_all
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.preparation import PREPARATION, drawn
-from fer_core.storage.disk import RUNS, collect, free_bytes
+from fer_core.storage import home
+from fer_core.storage.disk import COMPUTED, FACES, LOOKED_UP, RUNS, collect, free_bytes
 
 from .context import Context
 from .options import Json
-from .output import note, print_json, print_table
+from .output import answer, note, print_json, print_table, progress
 
 APP = ROOT / "app.py"
 DAY_SECONDS = 86400.0
@@ -58,6 +60,7 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
         )
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(port), "--server.address", address]
+    command += ["--server.maxUploadSize", str(context.settings.limits.upload_mb)]
     url = f"http://{address}:{port}"
     note(f"FER Lab is at {url} (stop with Ctrl-C)")
     if settings_module.read(settings_module.Host).screen:
@@ -109,6 +112,54 @@ def worker(*, device: str | None = None, until_idle: bool = False) -> int:
         settings = settings.model_copy(update={"device": devices[0]})
     executors.EXECUTORS[settings.executor].work(settings, until_idle=until_idle)
     return 0
+
+
+def check(*, repair: bool = False, json: Json = False) -> int:
+    """Carry out `check`; 1 when something is damaged and was not repaired.
+
+    Args:
+        repair: delete what is damaged and can be made again, and queue the finished runs that must make it.
+    """
+    context = Context.open()
+    context.store.check()
+    with progress("comparing sums") as show:
+        found = home.check(context.store, context.artifacts, show)
+    mended = [one for one in found.damaged if repair and _mend(context, one)]
+    if any(one.run for one in mended):
+        executors.launch(context.settings)
+    document = {**asdict(found), "repaired": [f"{one.kind}/{one.key}" for one in mended]}
+    answer(json, document, _print_damage)
+    return 0 if len(mended) == len(found.damaged) else 1
+
+
+def _mend(context: Context, one: home.Damage) -> bool:
+    """Delete what is damaged if it can be made again, and have it made where only a finished run does."""
+    if not one.run and one.kind not in (*FACES, *COMPUTED, LOOKED_UP):
+        return False
+    context.artifacts.delete(one.kind, one.key)
+    return not one.run or queue.retry(context.store, one.run, done=True) or one.run in context.store.active()
+
+
+def _print_damage(found: dict[str, Any]) -> None:
+    rows = [
+        {
+            "artifact": f"{one['kind']}/{one['key']}",
+            "file": name or "all",
+            "is": problem,
+            "had again": one["again"],
+        }
+        for one in found["damaged"]
+        for name, problem in one["files"].items()
+    ]
+    if rows:
+        print_table(rows, rows[0])
+    damaged, repaired = len(found["damaged"]) or "none", len(found["repaired"])
+    print(
+        f"{found['artifacts']} artifacts, {size_text(found['bytes'])}: {damaged} damaged, {repaired} repaired"
+    )
+    print("The database is whole")
+    if found["summed"]:
+        print(f"{found['summed']} were made before there were sums: taken as they are, and summed now")
 
 
 def clean(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .context import Context
 from .options import Json, Out, RunId
-from .output import answer, note
+from .output import answer, note, replacing, writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +22,14 @@ def report(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     from fer_core.results.sharing.report import write_report
 
     context, run_id = _opened(run_id)
-    path = write_report(context.store, run_id, _place(out, f"fer-{run_id}.html"))
+    path = writable(out or Path(f"fer-{run_id}.html"))
+    with replacing(path) as file:
+        write_report(context.store, run_id, file)
     return _print({"run": run_id, "report": str(path), "bytes": path.stat().st_size}, json=json)
 
 
 def export(*, run_id: RunId, out: Out = None, origin: str = "", json: Json = False) -> int:
-    """Carry out `export`; a file that could not be finished is taken away again.
+    """Carry out `export`.
 
     Args:
         out: where to write it (default: fer-<run>.zip).
@@ -36,13 +38,9 @@ def export(*, run_id: RunId, out: Out = None, origin: str = "", json: Json = Fal
     from fer_core.results.sharing.runs import export_run
 
     context, run_id = _opened(run_id)
-    path = _place(out, f"fer-{run_id}.zip")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        export_run(context.store, context.artifacts, run_id, partial, origin=origin)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    path = writable(out or Path(f"fer-{run_id}.zip"))
+    with replacing(path) as file:
+        export_run(context.store, context.artifacts, run_id, file, origin=origin)
     return _print({"run": run_id, "file": str(path), "bytes": path.stat().st_size}, json=json)
 
 
@@ -62,7 +60,7 @@ def export_model(
     from fer_core.results.sharing.model import export_model as write
 
     context, run_id = _opened(run_id)
-    folder = _place(out, f"fer-{run_id}-model")
+    folder = writable(out or Path(f"fer-{run_id}-model"), "new folder")
     graphs = write(context.store, context.artifacts, context.settings, run_id, folder, onnx=onnx)
     files = sorted(one.name for one in folder.iterdir())
     found = {"run": run_id, "folder": str(folder), "files": files, "onnx": [vars(one) for one in graphs]}
@@ -131,10 +129,6 @@ def _opened(given: str) -> tuple[Context, str]:
     """Open the installation, and return the whole of the run's id."""
     context = Context.open()
     return context, context.store.whole_id(given)
-
-
-def _place(out: Path | None, usual: str) -> Path:
-    return (out or Path(usual)).expanduser()
 
 
 def _print(document: dict[str, Any], *, json: bool) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fer_core.errors import ConfigError
 
@@ -59,6 +59,17 @@ class Config(BaseModel):
     """Base of every definition: immutable, no unknown fields, equal exactly when the fields are equal."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        """Refuse what can't be stored: a path whose bytes are no UTF-8 comes as half characters."""
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError("a name or path must be valid UTF-8; rename it") from error
+        return value
 
     def hashed(self) -> dict[str, Any]:
         """Return the fields that decide the result, as plain JSON values."""

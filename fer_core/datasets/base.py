@@ -34,6 +34,11 @@ def generated_words(layout: str) -> tuple[str, str]:
     )
 
 
+def readable(name: str) -> str:
+    """Return a file's name with what is no UTF-8 replaced, so that it can be stored and printed."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One image of a data set.

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fer_core.errors import DataError
-from fer_core.storage.spreadsheets import armed, defused
+from fer_core.storage.values import armed, defused, line_problem, moment_problem
 
 from .crops import Box
 
@@ -159,7 +159,7 @@ def _coco_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         document = json.loads(text)
         names = {image["id"]: str(image["file_name"]) for image in document["images"]}
         annotations = list(document["annotations"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             "COCO JSON must have 'images' with id and file_name, and 'annotations'",
             got=f"{type(error).__name__}: {error}",
@@ -199,6 +199,8 @@ def _checked(name: str, values: Mapping[str, Any], frames: Mapping[str, tuple[in
             rule, got=(x1, y1, x2, y2), fix="Check that the box was drawn on this size of the frame"
         )
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+    if problem := line_problem(values["author"]):
+        raise DataError(f"an author is {problem}", got=values["author"], fix="Shorten it, or leave it empty")
     return BoxRecord(name, box, values["author"], _seconds(values["created"]))
 
 
@@ -211,10 +213,12 @@ def _moment(created: float | None) -> str:
 def _seconds(text: str) -> float | None:
     if not text:
         return None
+    rule, fix = "a time is ISO 8601", "Write 2026-03-01T12:00:00+00:00, or leave it empty"
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise DataError(
-            "a time is ISO 8601", got=text, fix="Write 2026-03-01T12:00:00+00:00, or leave it empty"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise DataError(rule, got=text, fix=fix) from None
+    if problem := moment_problem(seconds):
+        raise DataError(f"{rule}, {problem}", got=text, fix=fix)
+    return seconds

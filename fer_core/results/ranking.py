@@ -74,6 +74,14 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
 
 
 def _p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    """Return McNemar's exact p-value of two runs on the images of each one's first seed."""
     first = (side[side["seed"] == side["seed"].min()] for side in (a, b))
     both = same_images(*first)
     return mcnemar(both["a"], both["b"])
+
+
+def lead(best: StoredRun, before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
+    """Return how far predictions lead on those of a run on the same images, JSON-able: the other's id and name, lead
+    (-1..1) with its interval and what that is over, and McNemar's p on each one's first seed."""
+    gain, _ = paired(before, after)
+    return {"run": best.id, "name": title(best), **gain.named("lead"), "p": _p(before, after)}

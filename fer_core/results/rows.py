@@ -97,6 +97,20 @@ def run_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def folds_words(run: StoredRun) -> str:
+    """Return how many folds and which seeds a run's figures rest on."""
+    if run.protocol == "unseen":
+        return "no folds: nothing was trained"
+    return f"{run.summary['folds']} folds, seeds {', '.join(map(str, run.config.protocol.seeds))}"
+
+
+def loss_words(run: StoredRun) -> str:
+    """Return a run's losses in nats, as far as it has them."""
+    named = {"validation": run.summary["val_loss"], "training": run.summary["train_loss"]}
+    known = [f"{name} loss {value:.3f}" for name, value in named.items() if value is not None]
+    return ", ".join(known) or "no loss: it is fitted at once"
+
+
 def title(run: StoredRun) -> str:
     """Return a run's name for people: the model, and what is unlike the default."""
     config = run.config

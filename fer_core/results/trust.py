@@ -15,7 +15,7 @@ from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.storage.store import StoredRun
 
 from .face_shares import at_most, face_shares
-from .shares import accuracy_interval, interval, percent
+from .shares import accuracy_interval, interval, p_value, percent
 
 
 def detector_leak(summary: Mapping[str, Any]) -> str:
@@ -77,6 +77,19 @@ def calibration_words(run: StoredRun) -> str:
     )
 
 
+def against(what: str, lead: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a row on a lead over a named other on the same images (`ranking.lead`), and whether it is noise."""
+    low, high = lead["lead_interval"]
+    words = lead["lead_interval_over"]
+    if low is not None and low == low:
+        noise = "within noise" if low <= 0 <= high else "more than noise"
+        words = f"95 % from {100 * low:+.1f} to {100 * high:+.1f} over {words}: {noise}"
+    return (
+        f"{what}, {lead['name']}",
+        f"{100 * lead['lead']:+.1f} points ({words}; McNemar's p {p_value(lead['p'])})",
+    )
+
+
 def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     """Return (what, figure) rows of a finished run: how far its accuracy can be trusted."""
     figures = run.summary
@@ -92,6 +105,10 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
     if "detector_data" in figures:
         what = "Validation images whose movie or person the detector was trained on"
         rows.append((what, detector_leak(figures)))
+    if "vote" in figures:
+        rows.append(against("The vote's lead on its best member", figures["vote"]))
+    if "untrained" in figures:
+        rows.append(against("What training added", figures["untrained"]))
     for kind, share in face_shares(figures).items():
         rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
     gain = at_most(figures)

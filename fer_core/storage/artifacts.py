@@ -1,7 +1,8 @@
 """Files addressed by key: made under a temporary name, then renamed; one writer a key.
 
-`<root>/<kind>/<key>/` holds a finished artifact with its config.json and never changes. While it is made it
-is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
+`<root>/<kind>/<key>/` holds a finished artifact with its config.json and the SHA-256 sums of its files, and never
+changes: one whose files no longer have their sums is not opened, and made again where it is asked for. While it is
+made it is `.<key>.partial` beside that place, and its writer holds a lock on `.<key>.lock` that the system frees when
 the process dies, however it dies: what has its final name is whole.
 
 When an artifact was last used is the time of its config.json. An artifact that was
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fer_core.errors import NotFoundError, StoreError
+
+from . import sums
 
 CONFIG = "config.json"
 
@@ -34,6 +38,8 @@ _POLL_SECONDS = 0.1
 
 #: Using an artifact is noted at most so often (seconds); `discard` leaves alone what was used twice as lately.
 NOTED_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
 
 
 class Artifacts:
@@ -88,11 +94,18 @@ class Artifacts:
 
         Raises:
             NotFoundError: it isn't there.
+            StoreError: its files no longer have their sums.
         """
         folder = self.path(kind, key)
         if not self._use(kind, key):
             raise NotFoundError(f"The {kind} artifact must be there", got=f"no {key}", fix=_MAKE_AGAIN)
+        if found := sums.damage(folder):
+            raise _damaged(folder, found)
         return folder
+
+    def whole(self, kind: str, key: str) -> bool:
+        """Return whether the artifact is here and its files have their sums."""
+        return self._here(kind, key) and not sums.damage(self.path(kind, key))
 
     def ensure(
         self,
@@ -107,7 +120,7 @@ class Artifacts:
         """Return the folder of an artifact, made now unless it is there.
 
         If another process or thread is making it, this one waits and takes over what it finds: the finished
-        artifact, or, if that writer died or failed, the making.
+        artifact, or, if that writer died or failed, the making. What is damaged is made again.
 
         Args:
             config: what decides the artifact; kept beside it as config.json.
@@ -120,18 +133,25 @@ class Artifacts:
             StoreError: the folder can't be written to, or the disk is full.
         """
         folder = self.path(kind, key)
-        if self._use(kind, key):
+        if self._use(kind, key) and self.whole(kind, key):
             return folder
         partial = folder.with_name(f".{key}.partial")
         with _storage_errors(folder), _lock(folder, waiting):
-            if self._here(kind, key):
+            if self.whole(kind, key):
                 return folder
-            if folder.exists() or not resume:  # without config.json: not made here, and no use to anyone
+            if found := sums.damage(folder):
+                log.warning("%s It is made again.", _damaged(folder, found))
+            if folder.exists() or not resume:  # damaged, or without config.json: no use to anyone
                 _remove(folder)
             partial.mkdir(parents=True, exist_ok=True)
+            (partial / sums.SUMS).unlink(missing_ok=True)
             try:
                 build(partial)
                 (partial / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+                if not (partial / sums.SUMS).exists():
+                    sums.write(partial, folder)
+                elif found := sums.damage(partial):  # its maker's, come with a download
+                    raise _damaged(folder, found)
                 _sync(partial)
                 partial.rename(folder)
                 _sync_one(folder.parent)
@@ -199,6 +219,15 @@ class Artifacts:
                 _remove(folder)
                 return True
         return False
+
+
+def _damaged(folder: Path, found: Mapping[str, str]) -> StoreError:
+    name, problem = next(iter(found.items()))
+    return StoreError(
+        "An artifact's files must have the SHA-256 sums they were made with",
+        got=f"{folder.parent.name}/{folder.name}/{name}: {problem}",
+        fix="Run: python -m fer_core check",
+    )
 
 
 def last_used(parts: Iterable[Path]) -> float:

@@ -143,6 +143,20 @@ def _face_keys(definition: str) -> tuple[str, ...]:
     return config.crops_key(), config.detections_key()
 
 
+def require_runs(store: Store, artifacts: Artifacts) -> None:
+    """Raise StoreError where the database knows no run beside what runs have left: it is another, or was lost."""
+    if store.runs(limit=1):
+        return
+    here = Artifacts(artifacts.root)
+    if left := [f"{len(keys)} {kind}" for kind in (RUNS, *FACES) if (keys := here.keys(kind))]:
+        raise StoreError(
+            "A database beside artifacts must know the runs that made them",
+            got=f"an empty one, {store}, beside {' and '.join(left)} in {here.root}",
+            fix="Put a copy of the database back, name the right one with FER_DATABASE_URL, or start anew: with "
+            "another FER_HOME, or after moving that folder away",
+        )
+
+
 def choose(
     found: Iterable[Stored], needs: Needed, *, now: float, limit: int | None = None, age: float = 0.0
 ) -> list[Stored]:
@@ -180,7 +194,11 @@ def collect(
     Args:
         dry: delete nothing: `collected` is what would have gone.
         keep: kinds of which nothing goes.
+
+    Raises:
+        StoreError: the database knows no run at all, though some have left artifacts.
     """
+    require_runs(store, artifacts)
     rows, needs, now = stored(artifacts), needed(store), time.time()
     free = [one for one in rows if one.kind not in keep]
     able = choose(free, needs, now=now, age=age)

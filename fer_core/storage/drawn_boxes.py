@@ -9,6 +9,7 @@ from sqlalchemy import text
 from fer_core.errors import StoreError
 
 from .database import Database
+from .values import line_problem, moment_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,9 +69,16 @@ class DrawnBoxes(Database):
         """Draw a box (x1, y1, x2, y2) on an image, over earlier ones; None takes the image's box away.
 
         `created` is now unless an import brings the time along.
+
+        Raises:
+            StoreError: the box, the author or the time is none that can be.
         """
-        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
-            raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2", got=box)
+        if box is not None and not (-1e6 < box[0] < box[2] < 1e6 and -1e6 < box[1] < box[3] < 1e6):
+            raise StoreError("A box must be (x1, y1, x2, y2) with x1 < x2 and y1 < y2, in pixels", got=box)
+        if problem := line_problem(author):
+            raise StoreError(f"Who drew a box must be {problem}", got=f"{author!r:.80}")
+        if created is not None and (problem := moment_problem(created)):
+            raise StoreError(f"When a box was drawn must be {problem}", got=created)
         corners = dict(zip(CORNERS, box or (None,) * 4, strict=True))
         moment = self.now() if created is None else created
         entry = {"data": data, "name": name, "author": author, "created": moment, **corners}

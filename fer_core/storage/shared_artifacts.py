@@ -67,10 +67,11 @@ class SharedArtifacts(Artifacts):
             NotFoundError: it is neither here nor in the store.
             StoreError: the store doesn't answer.
         """
-        if self._use(kind, key):  # noted as used in the same breath: `discard` leaves it alone from here on
+        # Noted as used in the same breath: `discard` leaves it alone from here on.
+        if self._use(kind, key) and self.whole(kind, key):
             return self.path(kind, key)
         if self._shared(kind, key):
-            config = self.read_config(kind, key)
+            config = self._shared_config(kind, key)
             return super().ensure(kind, key, config, lambda folder: self._download(kind, key, folder))
         return super().open(kind, key)
 
@@ -101,6 +102,9 @@ class SharedArtifacts(Artifacts):
         except NotFoundError:
             if not self._shared(kind, key):
                 raise
+        return self._shared_config(kind, key)
+
+    def _shared_config(self, kind: str, key: str) -> dict[str, Any]:
         with self._errors():
             return json.loads(self._files.cat_file(f"{self._at(kind, key)}/{CONFIG}"))
 

@@ -7,6 +7,7 @@ import stat
 import zipfile
 import zlib
 from pathlib import PurePosixPath
+from typing import IO, Any
 
 #: Entries that a zip may list, folders included.
 MOST_ENTRIES = 10_000
@@ -20,6 +21,9 @@ LEAST_PACKED = 1 << 16
 #: What unpacking a damaged zip may raise, and OSError where it is opened.
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 
+#: Bytes of a zip's directory: `zipfile` reads it in one go and makes an object of each entry.
+MOST_DIRECTORY = 4 << 20
+
 _BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA need far more memory than they show
 
@@ -27,6 +31,25 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA need far
 def is_zip(data: bytes) -> bool:
     """Return whether bytes begin as a zip does; an image with a zip behind it is an image."""
     return data.startswith(_BEGINNINGS)
+
+
+class Guarded:
+    """A file for `zipfile.ZipFile` that gives at most `most` bytes a read, so that no directory is larger.
+
+    Once the directory has been read, `most` is set to None.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.most = file, MOST_DIRECTORY  # type: IO[bytes], int | None
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the file does. Raises BadZipFile above `most`."""
+        if self.most is not None and size > self.most:
+            raise zipfile.BadZipFile(f"its directory has more than {self.most >> 20} MiB")
+        return self.file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
 
 
 def distrusted(entry: zipfile.ZipInfo, most: int) -> str:

@@ -86,6 +86,32 @@ naïve 漢字.png,-0.4,0,640.6,480
     assert all(problem.fix for problem in found.problems)
 
 
+@pytest.mark.parametrize(
+    ("author", "created", "rule"),
+    [
+        ("", "0001-01-01", "ISO 8601"),
+        ("", "1066-10-14", "ISO 8601"),
+        ("", "9999-12-31T23:59:59-12:00", "ISO 8601"),
+        ("", "2999-01-01", "ISO 8601"),
+        ("x" * 201, "", "author"),
+        ("bell \x07", "2026-01-01", "author"),
+        ("half \ud800", "", "author"),
+    ],
+)
+def test_absurd_times_and_authors_are_told_and_not_taken(author: str, created: str, rule: str) -> None:
+    about = {"attributes": {"author": author, "created": created}}
+    coco = {
+        "images": [{"id": 1, "file_name": "happy/plain.png"}],
+        "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4], **about}],
+    }
+    table = f"name,x1,y1,x2,y2,author,created\nhappy/plain.png,1,2,4,6,{author},{created}\n"
+    for content in (json.dumps(coco).encode(), table.encode(errors="replace")):
+        found = read_boxes_file(content, FRAMES)
+        if b"half ?" not in content:
+            assert not found.records
+            assert rule in found.problems[0].rule
+
+
 def test_coco_of_other_tools_is_read_row_by_row() -> None:
     document = {
         "images": [{"id": "a", "file_name": "happy/plain.png"}],

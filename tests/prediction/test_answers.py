@@ -10,7 +10,7 @@ from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table, file_name
-from fer_core.storage.spreadsheets import defused_table
+from fer_core.storage.values import defused_table
 
 IMAGE = np.full((120, 160, 3), 60, np.uint8)
 

@@ -19,6 +19,7 @@ import pytest
 from fer_core import ROOT
 from fer_core.errors import Cancelled, NotFoundError, StoreError
 from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.sums import SUMS
 
 KEY = "0123456789abcdef"
 
@@ -80,7 +81,7 @@ def test_a_failed_build_leaves_nothing_and_can_be_repeated(
         artifacts.ensure("crops", KEY, {"no JSON": object()}, write())
     assert left(artifacts) == []
     folder = artifacts.ensure("crops", KEY, {}, write())
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "config.json", "data.txt"]
 
 
 def test_resuming_goes_on_with_what_is_there(artifacts: Artifacts) -> None:
@@ -212,7 +213,7 @@ def test_a_killed_writer_frees_the_key_and_leaves_nothing_that_looks_done(artifa
     assert not artifacts.has("crops", KEY)
     assert f".{KEY}.partial" in left(artifacts)
     folder = artifacts.ensure("crops", KEY, {}, write())
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "data.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [SUMS, "config.json", "data.txt"]
     assert left(artifacts) == [KEY, other]
 
 

@@ -15,6 +15,7 @@ from fer_core.config.settings import load
 from fer_core.errors import ConfigError, NotFoundError, StoreError
 from fer_core.storage.artifacts import CONFIG, Artifacts
 from fer_core.storage.shared_artifacts import SharedArtifacts, artifacts_of
+from fer_core.storage.sums import SUMS
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -49,7 +50,7 @@ def test_what_one_host_makes_another_opens_byte_for_byte(tmp_path: Path, url: st
     assert other.read_config("crops", "k1") == {"a": [2], "b": 1}
     assert not (tmp_path / "other").exists(), "nothing was downloaded for that"
     assert contents(other.open("crops", "k1")) == contents(made)
-    assert set(contents(made)) == {"deep/values.npy", "table.jsonl", CONFIG}
+    assert set(contents(made)) == {"deep/values.npy", "table.jsonl", CONFIG, SUMS}
     assert other.ensure("crops", "k1", {"b": 1, "a": [2]}, never) == tmp_path / "other" / "crops" / "k1"
     assert contents(Artifacts(tmp_path / "other").open("crops", "k1")) == contents(made)
 

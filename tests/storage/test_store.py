@@ -180,6 +180,31 @@ def test_the_newest_box_wins_and_can_be_undone(store: Store) -> None:
         store.add_manual_box(DATA, "a.png", (5.0, 5.0, 5.0, 9.0))
 
 
+@pytest.mark.parametrize("created", [-6e10, 0.0, 9e9, 1e300, float("inf"), float("nan")])
+def test_a_time_that_cannot_be_is_not_stored(store: Store, created: float) -> None:
+    with pytest.raises(StoreError, match="between the year 2000 and tomorrow"):
+        store.add_manual_box(DATA, "a.png", (1.0, 2.0, 3.0, 4.0), created=created)
+    assert store.manual_boxes(DATA).empty
+
+
+@pytest.mark.parametrize("author", ["x" * 201, "two\nlines", "nul\0", "half \ud800", "\x1b[31m"])
+def test_an_author_that_is_no_short_line_is_not_stored(store: Store, author: str) -> None:
+    with pytest.raises(StoreError, match="Who drew a box"):
+        store.add_manual_box(DATA, "a.png", (1.0, 2.0, 3.0, 4.0), author=author)
+    assert store.manual_boxes(DATA).empty
+    store.add_manual_box(DATA, "a.png", (1.0, 2.0, 3.0, 4.0), author="زهرا\u200cسادات ☺")
+
+
+@pytest.mark.parametrize(
+    "box", [(0.0, 0.0, float("inf"), 1.0), (0.0, float("nan"), 1.0, 1.0), (-1e300, 0.0, 1.0, 1.0)]
+)
+def test_a_box_that_is_no_number_of_pixels_is_not_stored(
+    store: Store, box: tuple[float, float, float, float]
+) -> None:
+    with pytest.raises(StoreError, match="in pixels"):
+        store.add_manual_box(DATA, "a.png", box)
+
+
 def test_an_undone_box_can_be_redone_as_it_was(store: Store) -> None:
     first, second, third = (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0), (0.0, 0.0, 9.0, 9.0)
 
@@ -188,8 +213,8 @@ def test_an_undone_box_can_be_redone_as_it_was(store: Store) -> None:
 
     assert not store.redo_manual_box(DATA, "a.png")
     assert store.manual_box_history(DATA, "a.png").empty
-    store.add_manual_box(DATA, "a.png", first, author="mary", created=1000.0)
-    store.add_manual_box(DATA, "a.png", second, author="tom", created=2000.0)
+    store.add_manual_box(DATA, "a.png", first, author="mary", created=1.6e9)
+    store.add_manual_box(DATA, "a.png", second, author="tom", created=1.7e9)
     store.add_manual_box(DATA, "b.png", third)
     assert not store.redo_manual_box(DATA, "a.png")
     for expected in ([first, third], [third]):
@@ -199,7 +224,7 @@ def test_an_undone_box_can_be_redone_as_it_was(store: Store) -> None:
         assert store.redo_manual_box(DATA, "a.png")
         assert counting() == expected
     entry = store.manual_boxes(DATA).set_index("name").loc["a.png"]
-    assert (entry["author"], entry["created"], entry["version"]) == ("tom", 2000.0, 2)
+    assert (entry["author"], entry["created"], entry["version"]) == ("tom", 1.7e9, 2)
     assert not store.redo_manual_box(DATA, "a.png")
 
     store.undo_manual_box(DATA, "a.png")

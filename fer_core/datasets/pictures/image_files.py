@@ -15,7 +15,7 @@ from typing import IO
 
 from PIL import Image
 
-from fer_core.datasets.base import Problem
+from fer_core.datasets.base import Problem, readable
 from fer_core.datasets.images import formats_here
 
 #: Extensions that make a file an image, whatever it holds.
@@ -80,7 +80,7 @@ def _walk(
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        problems.append(Problem(_readable(prefix) or ".", f"folder can't be read: {error.strerror}"))
+        problems.append(Problem(readable(prefix) or ".", f"folder can't be read: {error.strerror}"))
         return
     for entry in entries:
         if of_the_system(entry.name):
@@ -89,23 +89,23 @@ def _walk(
         try:
             leads_on = entry.is_dir()
         except OSError as error:  # a link onto itself
-            problems.append(Problem(_readable(name), f"can't be looked at: {error.strerror}"))
+            problems.append(Problem(readable(name), f"can't be looked at: {error.strerror}"))
             continue
         if leads_on:
             identity = _identity(path)
             if identity in above:
-                problems.append(Problem(_readable(name) + "/", "a link to a folder above it"))
+                problems.append(Problem(readable(name) + "/", "a link to a folder above it"))
             else:
                 yield from _walk(path, name + "/", (*above, identity), problems)
         elif not entry.is_file():
             if has_image_suffix(name):
                 reason = "a dead link" if entry.is_symlink() else "not a regular file"
-                problems.append(Problem(_readable(name), reason))
+                problems.append(Problem(readable(name), reason))
         elif is_image(path):
-            if name == (readable := _readable(name)):
+            if name == (shown := readable(name)):
                 yield name, path
             else:
-                problems.append(Problem(readable, "its name is not valid UTF-8; rename it"))
+                problems.append(Problem(shown, "its name is not valid UTF-8; rename it"))
 
 
 def _holds_image(file: IO[bytes]) -> bool:
@@ -116,11 +116,6 @@ def _holds_image(file: IO[bytes]) -> bool:
         return True  # an image, too large to be read: that is said where it is
     except Exception:  # Pillow's plugins raise many kinds for bytes that only begin as an image
         return False
-
-
-def _readable(name: str) -> str:
-    """Return a name with what is no UTF-8 replaced, so that it can be stored and printed."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _identity(folder: Path) -> tuple[int, int]:

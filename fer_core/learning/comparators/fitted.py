@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def read_folds(folder: Path) -> tuple[list[FoldResult], list[str]]:
                 for number, note in enumerate(notes)
             ]
             return folds, arrays["names"].tolist()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, BadZipFile) as error:
         raise StoreError(
             "a run's folds must be readable", got=f"{folder.name}: {error}", fix="Run it again"
         ) from error

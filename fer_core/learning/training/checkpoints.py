@@ -39,6 +39,8 @@ def read(path: Path, *, run: str | None = None) -> tuple[dict[str, Tensor], dict
         with safe_open(path, framework="pt") as file:
             note = json.loads((file.metadata() or {})["note"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if not isinstance(note, dict):
+            raise ValueError("its note is no object")
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise StoreError(
             f"{path} must be a checkpoint", got=str(error), fix="Delete it; the fold is then trained again"

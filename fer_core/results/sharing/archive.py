@@ -12,18 +12,19 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
-from fer_core.storage.zips import BROKEN, MOST_ENTRIES, MOST_RATIO, distrusted
+from fer_core.storage.zips import BROKEN, MOST_ENTRIES, MOST_RATIO, Guarded, distrusted
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
 
-#: Most an archive may unpack to, and most of that in one document (what is not a network).
-MAX_BYTES, MAX_DOCUMENT = 8 << 30, 256 << 20
+#: Most an archive may unpack to, and most of that in its manifest.
+MAX_BYTES, MAX_MANIFEST = 8 << 30, 4 << 20
 
 
 def write(
@@ -57,7 +58,8 @@ class Bundle:
     Args:
         source: the file or its bytes.
         format_name, version: what the manifest must say.
-        documents, networks: patterns that names match in full; the former are read into memory.
+        documents: the names of those files that are read into memory, and the most bytes that each may have.
+        networks: a pattern that the names of the others match in full.
 
     Raises:
         DataError: it is no such archive, of a newer version, or holds what it must not.
@@ -69,34 +71,38 @@ class Bundle:
         *,
         format_name: str,
         version: int,
-        documents: re.Pattern[str],
+        documents: Mapping[str, int],
         networks: re.Pattern[str],
     ) -> None:
-        try:
-            self._archive = zipfile.ZipFile(source)
-        except (*BROKEN, OSError) as error:
-            raise DataError(
-                "The file must be a zip that FER Lab exported", got=str(error), fix="Export the run again"
-            ) from error
-        self._documents, self._networks = documents, networks
-        entries = self._archive.infolist()
-        if len(entries) > MOST_ENTRIES:
-            raise _refused(f"at most {MOST_ENTRIES} files", f"{len(entries)}")
-        self._entries = {entry.filename: entry for entry in entries}
-        if len(self._entries) != len(entries):
-            raise _refused("each file once", "a name twice")
-        for entry in entries:
-            self._judge(entry)
-        if (total := sum(entry.file_size for entry in entries)) > MAX_BYTES:
-            raise _refused(f"at most {MAX_BYTES >> 30} GiB unpacked", f"{total / 2**30:.1f} GiB")
-        self.manifest = self._read_manifest(format_name, version)
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(opened(source, MAX_BYTES)) if isinstance(source, Path) else source
+                guarded = Guarded(file)
+                self._archive = stack.enter_context(zipfile.ZipFile(guarded))  # type: ignore[call-overload]
+                guarded.most = None
+            except (*BROKEN, OSError) as error:
+                raise DataError(
+                    "The file must be a zip that FER Lab exported", got=str(error), fix="Export the run again"
+                ) from error
+            self._documents, self._networks = {**documents, MANIFEST: MAX_MANIFEST}, networks
+            entries = self._archive.infolist()
+            if len(entries) > MOST_ENTRIES:
+                raise _refused(f"at most {MOST_ENTRIES} files", f"{len(entries)}")
+            self._entries = {entry.filename: entry for entry in entries}
+            if len(self._entries) != len(entries):
+                raise _refused("each file once", "a name twice")
+            for entry in entries:
+                self._judge(entry)
+            if (total := sum(entry.file_size for entry in entries)) > MAX_BYTES:
+                raise _refused(f"at most {MAX_BYTES >> 30} GiB unpacked", f"{total / 2**30:.1f} GiB")
+            self.manifest = self._read_manifest(format_name, version)
+            self._opened = stack.pop_all()
 
     def _judge(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename
-        document = name == MANIFEST or self._documents.fullmatch(name)
-        if not document and not self._networks.fullmatch(name):
+        if name not in self._documents and not self._networks.fullmatch(name):
             raise _refused("only a run's files, by their names", repr(name[:200]))
-        if reason := distrusted(entry, MAX_DOCUMENT if document else MAX_BYTES):
+        if reason := distrusted(entry, self._documents.get(name, MAX_BYTES)):
             rule = f"plain files alone, no links and nothing packed more than {MOST_RATIO} times"
             raise _refused(rule, f"{name}: {reason}")
 
@@ -120,7 +126,7 @@ class Bundle:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._archive.close()
+        self._opened.close()
 
     @property
     def networks(self) -> list[str]:
@@ -147,7 +153,7 @@ class Bundle:
 
     def _bytes(self, name: str) -> bytes:
         with _unpacking(name), self._archive.open(self._entries[name]) as packed:
-            return packed.read(MAX_DOCUMENT + 1)
+            return packed.read(self._documents[name] + 1)
 
     def _compare(self, name: str, size: int, digest: str) -> None:
         if self.manifest["files"][name] != {"bytes": size, "sha256": digest}:
@@ -160,6 +166,8 @@ class Bundle:
     @staticmethod
     def _json(data: bytes, name: str) -> Any:
         try:
+            if b"\\ud" in data or b"\\uD" in data:  # half a character alone can't be stored
+                json.dumps(json.loads(data), ensure_ascii=False).encode()
             return json.loads(data)
         except (ValueError, RecursionError) as error:
             raise _refused("documents that are JSON", f"{name}: {error}") from error

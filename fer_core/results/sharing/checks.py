@@ -1,4 +1,8 @@
-"""Whether an imported run hangs together: its tables, its summary, its networks."""
+"""Whether an imported run hangs together: its tables, its summary, its networks.
+
+What the networks gave for the held-out images is compared as stored numbers; that the networks beside them are whole
+and run here is seen by a probe (`probe`). Neither proves that the run was trained as it says.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +11,67 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import pandas as pd
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.errors import DataError, StoreError
 from fer_core.evaluation.metrics.probabilities import COLUMNS as PROBABILITIES
+from fer_core.evaluation.metrics.probabilities import guesses
+from fer_core.evaluation.metrics.two_sets import two_sets
 from fer_core.faces.extraction import NOT_DETECTED
-from fer_core.runs.jobs.held_run import EPOCH_COLUMNS, LOG_WIDTH, PREDICTION_COLUMNS
-from fer_core.storage.values import jsonable
+from fer_core.runs.jobs.held_run import EPOCH_COLUMNS, LOG_LINES, LOG_WIDTH, PREDICTION_COLUMNS
+from fer_core.storage.values import jsonable, moment_problem
 
-MOST_ROWS = 2_000_000
+#: Most rows of a table.
+MOST_ROWS = {"epochs": 500_000, "predictions": 1_000_000, "log": LOG_LINES}
+#: Most bytes of a comparator's folds, and of what a network's file holds beside its tensors, an image of it apart.
+MOST_FOLDS, BESIDE = 128 << 20, 1 << 20
 CHANGED = "The archive has been changed: get it again from where it came from"
 
-Count = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
-Figure = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Text = Annotated[str, Field(strict=True, max_length=LOG_WIDTH, pattern=r"^[^\x00]*$")]
 
-COUNTS = dict.fromkeys(("seed", "fold", "epoch", "images"), Count)
+def _not_absurd(seconds: float) -> float:
+    """Return a time that can have been; raises ValueError."""
+    if problem := moment_problem(seconds):
+        raise ValueError(problem)
+    return seconds
+
+
+Count = Annotated[int, Field(strict=True, ge=0, lt=10**9)]
+Figure = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e12, le=1e12)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
+Moment = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_not_absurd)]
+Text = Annotated[str, Field(strict=True, max_length=LOG_WIDTH, pattern=r"^[^\x00]*$")]
+Known = Count | Figure | Text | bool | None
+
+KINDS = dict.fromkeys(("fold", "epoch", "images"), Count) | {
+    "seed": Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+}
 #: The tables of a run: what a cell of each column is; None where a figure is unknown.
 TABLES: dict[str, dict[str, Any]] = {
-    "epochs": {name: COUNTS.get(name, Figure | None) for name in EPOCH_COLUMNS},
+    "epochs": dict.fromkeys(EPOCH_COLUMNS, Figure | None)
+    | dict.fromkeys(("train_accuracy", "val_accuracy"), Share | None)
+    | KINDS,
     "predictions": dict.fromkeys(PREDICTION_COLUMNS, Text)
-    | {"seed": Count, "fold": Count, "label": Annotated[Count, Field(lt=len(CLASSES))]}
-    | dict.fromkeys(PROBABILITIES, Figure),
-    "log": {"line": Count, "written": Figure, "text": Text},
+    | {"seed": KINDS["seed"], "fold": Count, "label": Annotated[Count, Field(lt=len(CLASSES))]}
+    | dict.fromkeys(PROBABILITIES, Share),
+    "log": {"line": Count, "written": Moment, "text": Text},
 }
+#: What names a row of a table.
+NAMED_BY = {"epochs": ("seed", "fold", "epoch"), "predictions": ("seed", "fold", "name"), "log": ("line",)}
 
 
 class Leakage(BaseModel):
     """The shares of held-out images that have a relative in training."""
 
-    clip: Figure | None
-    group: Figure | None
-    image: Figure | None
+    clip: Share | None
+    group: Share | None
+    group_known: Share | None
+    image: Share | None
+    detector: Share | None
 
 
 class Summary(BaseModel):
@@ -53,23 +82,39 @@ class Summary(BaseModel):
     images: Count
     unreadable: Count
     folds: Count
-    train_accuracy: Figure | None
+    train_accuracy: Share | None
     train_loss: Figure | None
     val_loss: Figure | None
-    missing_faces: Figure | None
+    missing_faces: Count | None
     leakage: Leakage
+    trainable: Count | None = None
+    over_epochs: dict[str, Figure | None] = {}
+    temperatures: list[Figure] = []
 
 
 class RunDocument(BaseModel):
     """A run's row."""
 
     config: dict[str, Any]
-    created: Figure
-    finished: Figure
-    seconds: Figure
+    created: Moment
+    finished: Moment
+    seconds: Annotated[Figure, Field(ge=0.0)]
     summary: Summary
-    environment: dict[str, Any]
+    environment: dict[Text, Known | dict[Text, Known]]
     extra: dict[str, Any] = {}
+
+
+class Note(BaseModel):
+    """What a network's file says of its training, as far as predictions rest on it."""
+
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    temperature: Annotated[Figure, Field(gt=0.0)] | None = None
+
+
+class Probe(BaseModel):
+    """What the networks answered where they were exported."""
+
+    logits: dict[str, list[list[Figure]]]
 
 
 def check(kind: Any, document: Any, what: str) -> Any:
@@ -96,8 +141,11 @@ def records(document: Any, what: str) -> list[dict[str, Any]]:
     if table.get("columns") != list(columns):
         raise DataError(f"The table of {what} must have the columns {', '.join(columns)}", got="others")
     row = tuple[tuple(columns.values())]  # type: ignore[misc, valid-type]
-    rows = check(Annotated[list[row], Field(max_length=MOST_ROWS)], table.get("rows"), what)  # type: ignore[valid-type]
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    kind = Annotated[list[row], Field(max_length=MOST_ROWS[what])]  # type: ignore[valid-type]
+    rows = [dict(zip(columns, row, strict=True)) for row in check(kind, table.get("rows"), what)]
+    if len({tuple(one[name] for name in NAMED_BY[what]) for one in rows}) < len(rows):
+        raise DataError(f"A row of {what} must stand there once", got="one twice", fix=CHANGED)
+    return rows
 
 
 def check_summary(
@@ -125,7 +173,12 @@ def check_summary(
         np.array([one["seed"] for one in predictions]),
         names=[one["name"] for one in predictions],
     )
-    found.pop("images")  # of a run: all its images, those never held out too
+    if not found.pop("images") <= given["images"] <= MOST_ROWS["predictions"]:  # those never held out too
+        raise DataError("A run's images must be at least those held out", got=given["images"])
+    if config.protocol.name == "spi":
+        said = guesses(pd.DataFrame(values, columns=list(PROBABILITIES)))
+        columns = ([one[name] for one in predictions] for name in ("fold", "seed"))
+        found["two_sets"] = two_sets([one["label"] for one in predictions], said, *columns)
     found = jsonable(found)
     for name, value in found.items():
         if not ("interval" in name or _same(given.get(name), value)):
@@ -149,8 +202,13 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def check_networks(folder: Path, config: RunConfig, predictions: Sequence[Mapping[str, Any]]) -> None:
-    """Check that the networks are this run's, of its shapes, and gave the predictions beside them.
+def check_networks(
+    folder: Path, config: RunConfig, predictions: Sequence[Mapping[str, Any]], probe: Probe | None
+) -> None:
+    """Check that the networks are this run's, of its shapes, with the held-out probabilities of the predictions.
+
+    Args:
+        probe: what the networks of a transferred backbone answer; None for a comparator.
 
     Raises:
         DataError: they are not.
@@ -159,10 +217,12 @@ def check_networks(folder: Path, config: RunConfig, predictions: Sequence[Mappin
     for one in predictions:
         held.setdefault((one["seed"], one["fold"]), []).append(one)
     try:
-        found = _transfer(folder, config) if config.trains_backbone else _fitted(folder)
-    except StoreError as error:
+        found = (
+            _fitted(folder) if probe is None else _transfer(folder, config, probe.logits, len(predictions))
+        )
+    except (StoreError, ValueError, TypeError) as error:
         raise DataError(
-            "An exported run's networks must be whole and this run's", got=str(error)[:300]
+            "An exported run's networks must be whole and this run's", got=str(error)[:300], fix=CHANGED
         ) from error
     if found.keys() != held.keys():
         raise DataError(
@@ -186,37 +246,62 @@ def _sorted(values: np.ndarray) -> np.ndarray:
     return values[np.lexsort(values.T)]
 
 
-def _transfer(folder: Path, config: RunConfig) -> dict[tuple[int, int], np.ndarray]:
-    """Return each fold's held-out probabilities (M, 7), its tensors checked against the network's shapes."""
-    from fer_core.learning.networks.transfer import build
+def _seven(values: Any) -> np.ndarray:
+    """Return what a file holds as (M, 7) float64. Raises ValueError."""
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 2 or found.shape[1] != len(CLASSES):
+        raise ValueError(f"{found.shape} instead of seven numbers an image")
+    return found
+
+
+def _transfer(
+    folder: Path, config: RunConfig, logits: Mapping[str, Any], images: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """Return each fold's held-out probabilities (M, 7); its tensors are checked, and the network is run.
+
+    Raises:
+        StoreError, ValueError, TypeError: what a network's file holds is not this run's.
+        DataError: a network doesn't answer as it did where it was exported.
+    """
     from fer_core.learning.training import checkpoints
 
-    chain = build(config.transfer.model_copy(update={"weights": "none"}), None)
-    suffix = chain.suffix(chain.row.boundary(config.transfer.unfreeze))
-    shapes = {f"suffix.{name}": value.shape for name, value in suffix.state_dict().items()}
-    found = {}
+    from .probe import Blank, unlike
+
+    blank, found = Blank(config.transfer), {}
     for path in sorted(folder.glob("*.safetensors")):
+        if path.stat().st_size > blank.bytes + 100 * images + BESIDE:
+            raise StoreError(f"A network's file may have {blank.bytes + BESIDE} bytes", got=path.name)
         tensors, note = checkpoints.read(path, run=config.key())
         seed, fold = (int(part) for part in re.findall(r"\d+", path.stem))
+        check(Note, note.get("training", {}), path.name)
         if (note.get("seed"), note.get("fold")) != (seed, fold):
             raise StoreError("A network must be named by its seed and fold", got=path.name)
         probabilities = tensors.pop("predictions.probabilities", None)
         tensors.pop("predictions.indices", None)
-        if probabilities is None or {name: value.shape for name, value in tensors.items()} != shapes:
+        if probabilities is None or {name: value.shape for name, value in tensors.items()} != blank.shapes:
             raise StoreError(
                 f"A network must have the trained blocks of {config.transfer.backbone}", got=path.name
             )
-        found[seed, fold] = probabilities.double().numpy()
+        found[seed, fold] = _seven(probabilities.double())
+        answers = blank.answers(tensors)
+        said = _seven(logits.get(path.name, ()))
+        if problem := unlike(said, answers, found[seed, fold]):
+            raise DataError(
+                "A network must answer as it did where it was exported",
+                got=f"{problem}, {path.name}",
+                fix=CHANGED,
+            )
     return found
 
 
 def _fitted(folder: Path) -> dict[tuple[int, int], np.ndarray]:
-    from fer_core.learning.comparators.fitted import ARRAYS, read_folds
+    from fer_core.learning.comparators.fitted import ARRAYS, NOTES, read_folds
 
     try:
         with zipfile.ZipFile(folder / ARRAYS) as arrays:
-            if sum(entry.file_size for entry in arrays.infolist()) > 1 << 30:
-                raise StoreError("A run's fitted folds may have 1 GiB", got=ARRAYS)
+            sizes = [entry.file_size for entry in arrays.infolist()]
+            if sum(sizes) + (folder / NOTES).stat().st_size > MOST_FOLDS:
+                raise StoreError(f"A run's fitted folds may have {MOST_FOLDS >> 20} MiB", got=ARRAYS)
     except (zipfile.BadZipFile, OSError) as error:
         raise StoreError("A run's fitted folds must be readable", got=str(error)) from error
-    return {(one.seed, one.fold): one.probabilities.astype(np.float64) for one in read_folds(folder)[0]}
+    return {(one.seed, one.fold): _seven(one.probabilities) for one in read_folds(folder)[0]}

@@ -21,7 +21,7 @@ from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.charts.style import INK
-from fer_core.results.rows import title
+from fer_core.results.rows import folds_words, loss_words, title
 from fer_core.results.shares import accuracy_interval, interval_over, percent
 from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
@@ -34,8 +34,8 @@ CURVES = (
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def write_report(store: Store, run_id: str, path: Path) -> Path:
-    """Write the report of a finished run and return its path.
+def write_report(store: Store, run_id: str, path: Path) -> None:
+    """Write the report of a finished run.
 
     Raises:
         NotFoundError: there is no such run.
@@ -43,11 +43,9 @@ def write_report(store: Store, run_id: str, path: Path) -> Path:
     """
     page = report(store, run_id)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise StoreError("The report must be written to a writable place", got=str(error)) from error
-    return path
 
 
 def report(store: Store, run_id: str) -> str:
@@ -119,12 +117,6 @@ def headline(run: StoredRun) -> list[tuple[str, str, str]]:
     """Return (name, figure, what it rests on) of the figures that stand at the top."""
     summary, config = run.summary, run.config
     missing = summary["missing_faces"]
-    seeds = ", ".join(map(str, config.protocol.seeds))
-    losses = (
-        "no loss: it is fitted at once"
-        if summary["val_loss"] is None
-        else f"validation loss {summary['val_loss']:.3f}"
-    )
     return [
         (
             "Validation accuracy",
@@ -132,13 +124,13 @@ def headline(run: StoredRun) -> list[tuple[str, str, str]]:
             f"95 % interval {accuracy_interval(summary)}",
         ),
         ("Training accuracy", percent(summary["train_accuracy"]), "mean of the folds"),
-        ("Macro F1", f"{summary['macro_f1']:.3f}", losses),
+        ("Macro F1", f"{summary['macro_f1']:.3f}", loss_words(run)),
         (
             "Frames with no face",
             "not looked for" if missing is None else str(missing),
             f"of {summary['images']} images; {summary['unreadable']} unreadable left out",
         ),
-        ("Protocol", config.protocol.name, f"{summary['folds']} folds, seeds {seeds}"),
+        ("Protocol", config.protocol.name, folds_words(run)),
     ]
 
 

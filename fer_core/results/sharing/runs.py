@@ -1,8 +1,9 @@
 """A finished run as a zip that another installation imports: its figures, its networks, its fingerprints.
 
-An import checks everything before it changes anything: the archive's hashes, that the definition gives the
-run's key, that the summary follows from the predictions, and that the networks are this run's, of its
-shapes, with the same held-out probabilities. Networks are safetensors and plain arrays; nothing is unpickled.
+An import checks before it changes anything: the archive's hashes, that the definition gives the run's key, that the
+summary follows from the predictions, and that the networks are this run's, of its shapes, with the predictions'
+probabilities in their files and the answers to a probe that they gave where they were exported (`probe`: what that
+shows, and what it doesn't). Networks are safetensors and plain arrays; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -21,18 +22,22 @@ from pydantic import BaseModel
 
 from fer_core import __version__
 from fer_core.config.run import RunConfig, parse
-from fer_core.errors import ConfigError, DataError, FerError, StoreError
-from fer_core.runs.jobs.adopt import adopt
+from fer_core.datasets.base import readable
+from fer_core.errors import ConfigError, DataError, StoreError
+from fer_core.runs.jobs.adopt import UNDER_WAY, adopt
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
 
 from . import archive
-from .checks import TABLES, Figure, RunDocument, check, check_networks, check_summary, records
+from .checks import TABLES, Moment, Probe, RunDocument, check, check_networks, check_summary, records
 from .report import finished, public_config
 
-FORMAT, VERSION = "fer-lab-run", 1
-DOCUMENTS = re.compile(r"(run|epochs|predictions|log)\.json")
+FORMAT, VERSION = "fer-lab-run", 2  # 2: with a probe
+PROBE = "probe.json"
+#: The documents of an archive, and the most bytes of each.
+DOCUMENTS = {"run.json": 4 << 20, "epochs.json": 64 << 20, "log.json": 32 << 20, PROBE: 4 << 20}
+DOCUMENTS["predictions.json"] = 128 << 20
 NETWORKS = re.compile(r"networks/(seed\d{1,10}-fold\d{1,3}\.safetensors|precision\.json|folds\.(npz|json))")
 
 
@@ -51,7 +56,7 @@ class About(BaseModel):
     run: str
     data: str
     origin: str = ""
-    exported: Figure | None = None
+    exported: Moment | None = None
     fer_lab: str = ""
 
 
@@ -65,7 +70,8 @@ def export_run(
 
     Raises:
         NotFoundError: there is no such run, or its networks are not here.
-        StoreError: it is not a finished training run, or the file can't be written.
+        StoreError: it is not a finished training run, its networks are damaged, it is larger than an import takes,
+            or the file can't be written.
     """
     run = finished(store, run_id)
     folder = artifacts.open("runs", run.id)
@@ -75,7 +81,7 @@ def export_run(
         "run": run.id,
         "data": run.data,
         "fer_lab": __version__,
-        "origin": origin or platform.node(),
+        "origin": readable(origin) or platform.node(),
         "exported": time.time(),
     }
     try:
@@ -85,9 +91,11 @@ def export_run(
 
 
 def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, bytes | Path]]:
+    from .probe import write_probe
+
     row = {name: getattr(run, name) for name in ("created", "finished", "seconds", "summary", "environment")}
     extra = {name: value for name, value in run.extra.items() if name != "imported"}
-    yield "run.json", archive.encode(row | {"config": public_config(run.config), "extra": extra})
+    documents: dict[str, Any] = {"run.json": row | {"config": public_config(run.config), "extra": extra}}
     tables = {
         "epochs": store.epochs(run.id),
         "predictions": store.predictions(run.id),
@@ -95,7 +103,13 @@ def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, by
     }
     for name, columns in TABLES.items():
         rows = jsonable(tables[name][list(columns)].to_numpy(dtype=object))
-        yield f"{name}.json", archive.encode({"columns": list(columns), "rows": rows})
+        documents[f"{name}.json"] = {"columns": list(columns), "rows": rows}
+    if run.config.trains_backbone:
+        documents[PROBE] = write_probe(run.config.transfer, folder)
+    for name, document in documents.items():
+        if len(content := archive.encode(document)) > DOCUMENTS[name]:
+            raise StoreError(f"A run's {name} may have {DOCUMENTS[name] >> 20} MiB", got=len(content))
+        yield name, content
     for path in sorted(folder.iterdir()):
         if NETWORKS.fullmatch(name := f"networks/{path.name}"):
             yield name, path
@@ -108,21 +122,22 @@ def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> 
         DataError: the archive is damaged, has been changed, or holds what it must not.
         StoreError: the same run is under way here, or the store can't be written.
     """
-    patterns = {"documents": DOCUMENTS, "networks": NETWORKS}
     with (
-        archive.Bundle(source, format_name=FORMAT, version=VERSION, **patterns) as packed,
+        archive.Bundle(
+            source, format_name=FORMAT, version=VERSION, documents=DOCUMENTS, networks=NETWORKS
+        ) as packed,
         tempfile.TemporaryDirectory() as folder,
     ):
-        row = packed.document("run.json")
-        check(RunDocument, row, "run.json")
+        row = check(RunDocument, packed.document("run.json"), "run.json").model_dump(exclude_unset=True)
         about = check(About, packed.manifest, "manifest.json")
         config = _config(row, about)
         tables = {name: records(packed.document(f"{name}.json"), name) for name in TABLES}
+        probe = check(Probe, packed.document(PROBE), PROBE) if config.trains_backbone else None
         staged = Path(folder)
         for name in packed.networks:
             packed.unpack(name, staged / name.removeprefix("networks/"))
         figures = check_summary(row["summary"], config, tables["predictions"])
-        check_networks(staged, config, tables["predictions"])
+        check_networks(staged, config, tables["predictions"], probe)
         mark = {"origin": about.origin[:200], "exported": about.exported, "at": time.time()}
         extra = {**row.get("extra", {}), "imported": mark | {"fer_lab": about.fer_lab[:40]}}
         new = _keep(
@@ -137,7 +152,7 @@ def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> 
 
 
 def _config(row: Mapping[str, Any], about: About) -> RunConfig:
-    """Return the definition, whose key and data are those that the manifest names."""
+    """Return the definition, whose key and data are those that the manifest names; it names no path here."""
     try:
         config = parse(RunConfig, row["config"])
     except ConfigError as error:
@@ -156,7 +171,7 @@ def _config(row: Mapping[str, Any], about: About) -> RunConfig:
                 got=f"{said!r} beside {found}"[:200],
                 fix="The archive has been changed, or the versions of a step differ: export it again",
             )
-    return config
+    return parse(RunConfig, public_config(config))
 
 
 def _keep(
@@ -167,13 +182,19 @@ def _keep(
     tables: Mapping[str, Sequence[Mapping[str, Any]]],
     staged: Path,
 ) -> bool:
-    """Put the networks and then the row in their places; take the networks away again if the row fails."""
+    """Put the networks and then the row in their places; whatever fails takes the networks away again.
+
+    A run that is done here keeps its own. Where an import of it is damaged, its networks are replaced.
+    """
     known = store.runs(data=config.data.fingerprint, limit=1)
     source = known[0].data_source if known else config.data.source
     here = config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
-    if store.runs(ids=[config.key()], status=["done"]):
+    there = store.runs(ids=[config.key()])
+    if there and there[0].status in ("queued", "running"):
+        raise StoreError(UNDER_WAY, got=there[0].status, fix="Cancel it first, or wait until it is done")
+    done = bool(there) and there[0].status == "done"
+    if done and (artifacts.whole("runs", config.key()) or "imported" not in there[0].extra):
         return False
-    had = artifacts.has("runs", config.key())
 
     def copy(place: Path) -> None:
         for left in place.iterdir():  # what an attempt at the same run has left
@@ -181,11 +202,10 @@ def _keep(
         for path in staged.iterdir():
             shutil.copy(path, place / path.name)
 
-    if not had:
-        artifacts.ensure("runs", config.key(), here.model_dump(mode="json"), copy)
+    artifacts.delete("runs", config.key())  # of a run that isn't done here, or damaged
+    artifacts.ensure("runs", config.key(), here.model_dump(mode="json"), copy)
     try:
         return adopt(store, here, row, tables)
-    except FerError:
-        if not had:
-            artifacts.delete("runs", config.key())
+    except BaseException:
+        artifacts.delete("runs", config.key())
         raise

@@ -14,8 +14,8 @@ from fer_core.errors import ConfigError, NotFoundError, StoreError
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.extraction import read_crops
 from fer_core.storage.shared_artifacts import artifacts_of
-from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import Store, StoredRun
+from fer_core.storage.values import defused_table
 
 
 def predictions(store: Store, run_id: str) -> pd.DataFrame:

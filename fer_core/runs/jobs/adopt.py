@@ -14,6 +14,7 @@ from fer_core.storage.store import Store
 
 from .queue import definition, inserting
 
+UNDER_WAY = "A run that is imported must not be under way here"
 STATUS = "SELECT status FROM runs WHERE id = :id"
 #: What a failed or cancelled attempt of the same run has left gives way, with all its epochs and lines.
 FORGET = "DELETE FROM runs WHERE id = :id"
@@ -42,11 +43,7 @@ def adopt(
         if status == "done":
             return False
         if status in ("queued", "running"):
-            raise StoreError(
-                "A run that is imported must not be under way here",
-                got=status,
-                fix="Cancel it first, or wait until it is done",
-            )
+            raise StoreError(UNDER_WAY, got=status, fix="Cancel it first, or wait until it is done")
         connection.execute(text(FORGET), {"id": run_id})
         connection.execute(inserting("runs", new), new)
         for table, name, more in (

@@ -18,6 +18,7 @@ from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import ConfigError, StoreError
 from fer_core.learning.reporting import Report, RunResult
+from fer_core.storage.home import open_store
 from fer_core.storage.store import Store
 
 from . import queue, registry
@@ -79,7 +80,7 @@ class Local(Inline):
         """Start a worker process that outlives this one, unless a worker lives already."""
         log = settings.home / "logs" / "worker.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        store = Store(settings.database)
+        store = open_store(settings)
         try:
             with FileLock(log.with_suffix(".lock")):  # callers at the same instant start one worker
                 if registry.any_lives(store):

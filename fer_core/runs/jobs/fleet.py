@@ -13,6 +13,7 @@ from typing import Any
 
 from fer_core import ROOT
 from fer_core.config.settings import Settings
+from fer_core.storage.home import open_store
 from fer_core.storage.store import Store
 
 from . import registry
@@ -61,7 +62,7 @@ def run_fleet(
     command = [*command, *(["--until-idle"] if until_idle else [])]
     due = dict.fromkeys(devices, 0.0)
     workers: dict[str, subprocess.Popen[bytes]] = {}
-    store = Store(settings.database)
+    store = open_store(settings)
     try:
         with ending_orderly_on_sigterm():
             while (due or workers) and not stop.is_set():

@@ -25,7 +25,7 @@ LEASE_SECONDS = 30.0
 REQUEUE = """
     UPDATE runs SET status = 'queued', queued = :now, started = NULL, finished = NULL, owner = NULL,
         lease_until = NULL, max_attempts = attempts + :max_attempts, cancel_requested = 0, error = ''
-    WHERE id = :id AND status IN ('failed', 'cancelled')
+    WHERE id = :id AND (status IN ('failed', 'cancelled') OR (status = 'done' AND :done = 1))
 """
 FORGET_SWEEP = "DELETE FROM sweeps WHERE name = :name"
 #: A detection takes the name that it was asked for by last; a name is in no key.
@@ -130,7 +130,7 @@ def _put(connection: Connection, row: Mapping[str, Any], now: float) -> bool:
         return True
     # In this order, for a worker may end the run between two statements: it finds the request taken back.
     connection.execute(text(KEEP_RUNNING), new)
-    return connection.execute(text(REQUEUE), {**row, "now": now}).rowcount > 0
+    return connection.execute(text(REQUEUE), {**row, "now": now, "done": 0}).rowcount > 0
 
 
 def definition(config: RunConfig, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,13 +151,16 @@ def definition(config: RunConfig, extra: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def retry(store: Store, run_id: str) -> bool:
+def retry(store: Store, run_id: str, *, done: bool = False) -> bool:
     """Put a failed or cancelled run into the queue again; False when it is in any other state.
+
+    Args:
+        done: put one that is done there too: what it left has been damaged.
 
     Raises:
         NotFoundError: there is no such run.
     """
-    return _changed(store, run_id, REQUEUE)
+    return _changed(store, run_id, REQUEUE, done=int(done))
 
 
 def cancel(store: Store, run_id: str) -> bool:
@@ -169,9 +172,9 @@ def cancel(store: Store, run_id: str) -> bool:
     return _changed(store, run_id, CANCEL)
 
 
-def _changed(store: Store, run_id: str, statement: str) -> bool:
+def _changed(store: Store, run_id: str, statement: str, **more: int) -> bool:
     store.run(run_id)
-    values = {"id": run_id, "now": store.now(), "max_attempts": MAX_ATTEMPTS}
+    values = {**more, "id": run_id, "now": store.now(), "max_attempts": MAX_ATTEMPTS}
     return store.write(lambda connection: connection.execute(text(statement), values).rowcount > 0)
 
 

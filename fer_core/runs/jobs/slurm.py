@@ -22,6 +22,7 @@ from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings, SlurmSettings
 from fer_core.errors import ConfigError
 from fer_core.learning.reporting import Report, RunResult
+from fer_core.storage.home import open_store
 from fer_core.storage.store import Store, StoredRun
 
 from . import held_run, registry
@@ -112,7 +113,7 @@ class Slurm(Inline):
         wanted = self._checked(settings)
         lock = settings.home / "slurm" / ".lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
-        store = Store(settings.database)
+        store = open_store(settings)
         try:
             with FileLock(lock):  # two callers at the same instant submit one job
                 for run in reversed(store.runs(status=["queued", "running"], limit=10_000)):
@@ -165,7 +166,7 @@ class Slurm(Inline):
 
     def work(self, settings: Settings, *, until_idle: bool, only: str | None = None) -> None:
         """Submit jobs as runs come, and again where a job died, until stopped or until nothing is left."""
-        store = Store(settings.database)
+        store = open_store(settings)
         ids = None if only is None else [only]
         try:
             while True:

@@ -19,6 +19,7 @@ from fer_core.errors import AttemptLost, Cancelled, FerError, LeaseLost, WorkerS
 from fer_core.learning.reporting import EpochRecord, Report, RunResult
 from fer_core.storage.database import StoreBusyError
 from fer_core.storage.disk import keep_below_limit
+from fer_core.storage.home import open_store
 from fer_core.storage.store import Store
 
 from . import held_run, registry
@@ -80,7 +81,7 @@ def run_worker(
     """
     stop = stop or threading.Event()
     owner = registry.owner_name()
-    store = Store(settings.database, patience=patience)
+    store = open_store(settings, patience=patience)
     taken, collected = 0, float("-inf")
     orphans = Orphans(store, settings, owner, patience=lease_seconds / 2)
     alone = settings.device if settings.device.startswith("cuda:") and only is None else None

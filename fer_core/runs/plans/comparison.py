@@ -73,7 +73,8 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
     if table is not None:
         require_inside(table, load().data_roots, what="A feature table")
         sheet = read_feature_table(table)
-        return TableConfig(columns=columns, fingerprint=sheet.fingerprint(), file=str(table.absolute()))  # type: ignore[arg-type]
+        given = {"columns": columns, "fingerprint": sheet.fingerprint(), "file": str(table.absolute())}
+        return parse(TableConfig, given)
     known: dict[str, Inputs] = {kind.model_fields["kind"].default: kind() for kind in get_args(ImageInputs)}
     if features not in known:
         raise ConfigError(f"features must be one of {', '.join(known)}, table", got=repr(features))

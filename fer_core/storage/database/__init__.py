@@ -26,6 +26,11 @@ T = TypeVar("T")
 #: By the start of a URL; the two classes have the same attributes and methods.
 BACKENDS: dict[str, type[Sqlite | Postgresql]] = {"sqlite": Sqlite, "postgresql": Postgresql}
 
+DAMAGED = "The database must be whole and writable"
+RESTORE = (
+    "Correct its permissions, or put a copy of it back; `sqlite3 FILE .recover` saves what can still be read"
+)
+
 
 class StoreBusyError(StoreError):
     """The database can't be used at the moment: locked, its disk full, or its server away."""
@@ -95,9 +100,7 @@ class Database:
             with self._backend.reading.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            if not self._backend.passing(error):
-                raise
-            raise self._busy(error, "The database must answer") from error
+            raise self._explained(error, "The database must answer") from error
 
     def write(self, work: Callable[[Connection], T], *, by_row: bool = False) -> T:
         """Run `work(connection)` as one transaction, again from its start while the database is busy.
@@ -137,15 +140,24 @@ class Database:
             try:
                 return work()
             except DBAPIError as error:
-                if not self._backend.passing(error):
-                    raise
-                if time.monotonic() + pause > give_up:
-                    raise self._busy(error, "The database must be writable") from error
+                if not self._backend.passing(error) or time.monotonic() + pause > give_up:
+                    raise self._explained(error, "The database must be writable") from error
             time.sleep(pause * random.uniform(0.5, 1.0))  # so that processes do not retry in step
             pause = min(2 * pause, 1.0)
 
-    def _busy(self, error: DBAPIError, rule: str) -> StoreBusyError:
-        return StoreBusyError(rule, got=str(error.orig).strip(), fix=self._backend.busy_fix)
+    def check(self) -> None:
+        """Read the whole database. Raises StoreError where it is damaged."""
+        with self.read() as connection:
+            if problem := self._backend.problem(connection):
+                raise StoreError(DAMAGED, got=f"{self} ({problem})", fix=RESTORE)
+
+    def _explained(self, error: DBAPIError, rule: str) -> Exception:
+        """Return an error that says what to do, or the error itself where it is none of the surroundings."""
+        if self._backend.passing(error):
+            return StoreBusyError(rule, got=str(error.orig).strip(), fix=self._backend.busy_fix)
+        if self._backend.damaged(error):
+            return StoreError(DAMAGED, got=f"{self} ({str(error.orig).strip()})", fix=RESTORE)
+        return error
 
 
 def _url(where: Path | str) -> URL:

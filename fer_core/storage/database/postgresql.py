@@ -73,6 +73,14 @@ class Postgresql:
             return error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
         return state in PASSING or state.startswith(PASSING_CLASSES)
 
+    def damaged(self, error: DBAPIError) -> bool:
+        """Say whether the server found damaged data (SQLSTATE class XX)."""
+        return str(getattr(error.orig, "sqlstate", "")).startswith("XX")
+
+    def problem(self, connection: Connection) -> str:
+        """Return '': the server's administrator has tools to check it."""
+        return ""
+
     def now(self) -> float:
         """Return the server's time, for hosts' clocks differ: a lease is measured by one clock."""
         return time.time() + self._skew

@@ -16,6 +16,9 @@ from fer_core.errors import StoreError
 #: Primary result codes that may pass by themselves: busy, locked, I/O error, disk full.
 PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 
+#: And of those that don't: the file is damaged, or not to be written.
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY}
+
 
 class Sqlite:
     """A SQLite file; made, with its folder, unless `read_only`.
@@ -67,6 +70,15 @@ class Sqlite:
     def passing(self, error: DBAPIError) -> bool:
         """Say whether the file was locked, or the disk full."""
         return getattr(error.orig, "sqlite_errorcode", -1) & 0xFF in PASSING
+
+    def damaged(self, error: DBAPIError) -> bool:
+        """Say whether the file itself is at fault."""
+        return getattr(error.orig, "sqlite_errorcode", -1) & 0xFF in DAMAGED
+
+    def problem(self, connection: Connection) -> str:
+        """Return the first of what is wrong with the file's pages and indices, '' for nothing."""
+        found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one())
+        return "" if found == "ok" else found
 
     def now(self) -> float:
         """Return this host's time; no other host uses the file."""

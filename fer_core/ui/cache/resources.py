@@ -35,6 +35,7 @@ from fer_core.runs.plans.preparation import drawn, preparation
 from fer_core.runs.plans.requests import require_folds
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
+from fer_core.storage.home import open_store
 from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
@@ -60,7 +61,7 @@ def settings() -> Settings:
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
     """Return the open database; on a hosted demo read-only, with the runs on generated faces alone."""
-    return PublicStore(settings().database, read_only=True) if settings().demo else Store(settings().database)
+    return PublicStore(settings().database, read_only=True) if settings().demo else open_store(settings())
 
 
 @st.cache_resource(show_spinner=False)

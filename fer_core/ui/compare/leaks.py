@@ -82,7 +82,8 @@ def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple
 
     `fingerprint` renews them when the data set changes.
     """
-    runs, dataset = compared.runs, resources.dataset(source)
+    runs = [run for run in compared.runs if run.config.model.kind not in ("recogniser", "vote")]
+    dataset = resources.dataset(source)
     protocols = {
         folds: leak_protocols(dataset, folds) for folds in {run.config.protocol.folds for run in runs}
     }

@@ -16,8 +16,8 @@ from fer_core.config.run import CLASSES
 from fer_core.learning.comparators.fitted import read_folds
 from fer_core.learning.reporting import FoldResult
 from fer_core.results import charts
-from fer_core.storage.spreadsheets import defused_table
 from fer_core.storage.store import StoredRun
+from fer_core.storage.values import defused_table
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import labels
 from fer_core.ui.parts import figure

@@ -16,7 +16,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.results import charts
-from fer_core.storage.spreadsheets import defused_table
+from fer_core.storage.values import defused_table
 from fer_core.ui.cache import figures
 
 MIME = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}

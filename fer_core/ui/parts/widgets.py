@@ -15,7 +15,7 @@ from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.rows import run_table
+from fer_core.results.rows import folds_words, loss_words, run_table
 from fer_core.results.shares import accuracy_interval, interval, percent
 from fer_core.results.trust import trust_rows
 from fer_core.storage.store import StoredRun
@@ -166,19 +166,14 @@ def summary_figures(run: StoredRun) -> None:
     )
     columns[0].caption(f"95 % interval {accuracy_interval(figures)}")
     columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
-    columns[1].caption(f"mean of the folds, {SELECTIONS[chosen]}")
+    if figures["train_accuracy"] is not None:
+        columns[1].caption(f"mean of the folds, {SELECTIONS[chosen]}")
     columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")
-    losses = [figures["val_loss"], figures["train_loss"]]
-    columns[2].caption(
-        "no loss: it is fitted at once"
-        if None in losses
-        else f"validation loss {losses[0]:.3f}, training {losses[1]:.3f}"
-    )
+    columns[2].caption(loss_words(run))
     missing = figures["missing_faces"]
     columns[3].metric("Frames with no face", "not looked for" if missing is None else missing)
     columns[3].caption(
-        f"of {figures['images']} images; {figures['unreadable']} unreadable left out; "
-        f"{figures['folds']} folds, seeds {', '.join(map(str, config.protocol.seeds))}"
+        f"of {figures['images']} images; {figures['unreadable']} unreadable left out; {folds_words(run)}"
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table
-from fer_core.storage.spreadsheets import defused_table
+from fer_core.storage.values import defused_table
 from fer_core.ui.parts.gallery import PAGE_SIZE, encode
 from fer_core.ui.parts.widgets import PERCENT, escaped, percent
 

@@ -138,6 +138,14 @@ def test_an_imported_run_predicts_as_at_home(
         np.testing.assert_array_equal(a, b)
 
 
+def test_an_import_opens_no_folder_of_this_host(exported: bytes, elsewhere: Elsewhere) -> None:
+    parts = edited(parts_of(exported), "run.json", at("config", "data", "source", value="/etc/ssh"))
+    found = elsewhere.take_in(pack(parts))
+    assert found.new
+    assert elsewhere.store.run(found.run_id).data_source == ""
+    assert set(elsewhere.store.sources()) <= {"", "demo"}
+
+
 def test_a_data_set_known_here_is_found_by_its_fingerprint(
     exported: bytes, elsewhere: Elsewhere, shared_home: Path
 ) -> None:
@@ -221,7 +229,7 @@ def test_bombs_are_refused_by_their_directory_alone(
     bomb = pack(parts | {"networks/seed7-fold7.safetensors": bytes(20_000_000)})
     monkeypatch.setattr(zipfile.ZipFile, "open", _opened_only_for_the_manifest)
     refused(elsewhere, bomb, "packed more than 100 times")
-    monkeypatch.setattr("fer_core.results.sharing.archive.MAX_DOCUMENT", 1000)
+    monkeypatch.setattr("fer_core.results.sharing.archive.MAX_MANIFEST", 100)
     refused(elsewhere, exported, "a file may have")
     monkeypatch.setattr("fer_core.results.sharing.archive.MOST_ENTRIES", 3)
     refused(elsewhere, exported, "at most 3 files")
@@ -273,8 +281,9 @@ def test_files_beside_the_manifest_and_missing_ones_are_refused(
     ("about", "match"),
     [
         ({"format": "something else"}, "a manifest of the format"),
-        ({"version": 2}, "version 1 or older"),
-        ({"version": "1"}, "version 1 or older"),
+        ({"version": 3}, "version 2 or older"),
+        ({"version": "2"}, "version 2 or older"),
+        ({"exported": 9e9}, "manifest.json.exported: .*between the year 2000 and tomorrow"),
         ({"run": "feedfeedfeedfeed"}, "key must be that of its definition"),
         ({"data": "feedfeedfeedfeed"}, "data fingerprint must be that"),
     ],
@@ -316,6 +325,40 @@ def at(*path: Any, value: Any) -> Callable[[Any], None]:
         ("predictions.json", at("rows", 0, value=[1]), "predictions.0.1: "),
         ("predictions.json", at("columns", value=["name"]), "must have the columns"),
         ("epochs.json", at("rows", 0, 3, value="<b>"), "epochs.0.3: "),
+        ("epochs.json", at("rows", 0, 2, value=2**40), "epochs.0.2: "),
+        (
+            "epochs.json",
+            lambda table: table["rows"].append(table["rows"][0]),
+            "row of epochs must stand there once",
+        ),
+        (
+            "predictions.json",
+            lambda table: table["rows"].append(table["rows"][0]),
+            "row of predictions must stand",
+        ),
+        (
+            "log.json",
+            lambda table: table["rows"].append(table["rows"][0]),
+            "row of log must stand there once",
+        ),
+        ("log.json", at("rows", 0, 2, value="half a character: \ud800"), "documents that are JSON"),
+        ("log.json", at("rows", 0, 1, value=1e300), "log.0.1: "),
+        ("log.json", lambda table: table["rows"].extend([[9 + n, 1.7e9, ""] for n in range(2001)]), "log: "),
+        ("run.json", at("environment", "commit", value="\udcff"), "documents that are JSON"),
+        ("run.json", at("environment", "packages", value=[[]]), "run.json.environment.packages"),
+        ("run.json", at("summary", "images", value=-5), "run.json.summary.images: "),
+        ("run.json", at("summary", "images", value=3), "images must be at least those held out"),
+        ("run.json", at("summary", "missing_faces", value=0.5), "run.json.summary.missing_faces"),
+        ("run.json", at("summary", "over_epochs", value=[1]), "run.json.summary.over_epochs: "),
+        ("run.json", at("created", value=-1e18), "run.json.created: "),
+        ("run.json", at("finished", value=4e9), "run.json.finished: "),
+        ("run.json", at("seconds", value=-1.0), "run.json.seconds: "),
+        ("probe.json", at("logits", value={}), "whole and this run's"),
+        (
+            "probe.json",
+            at("logits", value={"seed0-fold0.safetensors": [[0.0] * 7] * 8}),
+            "as it did where it was exported",
+        ),
         ("log.json", at("rows", value=7), "log.rows: "),
     ],
 )
@@ -362,6 +405,17 @@ def test_networks_of_another_run_or_shape_are_refused(
     def one_more(tensors: dict[str, np.ndarray], _: dict[str, Any]) -> None:
         tensors["suffix.extra"] = np.zeros(3, np.float32)
 
+    def weights_zeroed(tensors: dict[str, np.ndarray], _: dict[str, Any]) -> None:
+        for name in tensors:
+            if name.startswith("suffix."):
+                tensors[name] = np.zeros_like(tensors[name])
+
+    def without_temperature(_: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        note["training"] = {"temperature": "warm"}
+
+    def a_list(_: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        note["training"] = []
+
     def other_answers(tensors: dict[str, np.ndarray], _: dict[str, Any]) -> None:
         tensors["predictions.probabilities"] = np.roll(tensors["predictions.probabilities"], 1, axis=1)
 
@@ -370,6 +424,9 @@ def test_networks_of_another_run_or_shape_are_refused(
         (other_fold, "whole and this run's"),
         (other_shape, "trained blocks"),
         (one_more, "trained blocks"),
+        (weights_zeroed, "must answer as it did where it was exported"),
+        (without_temperature, "as FER Lab writes them"),
+        (a_list, "as FER Lab writes them"),
         (other_answers, "must be those of the predictions"),
     ):
         refused(elsewhere, pack(network(parts, tmp_path, change)), match)
@@ -377,16 +434,68 @@ def test_networks_of_another_run_or_shape_are_refused(
     refused(elsewhere, pack(parts | {name: b"\x80\x04junk" * 40}), "whole and this run's")
 
 
-def test_a_failed_write_of_the_row_leaves_no_networks(
-    exported: bytes, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+def test_one_answer_to_everything_is_refused_even_where_the_probe_was_answered_anew(
+    exported: bytes, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    def zeroed(tensors: dict[str, np.ndarray], _: dict[str, Any]) -> None:
+        for name in [name for name in tensors if name.endswith("weight")]:
+            tensors[name] = np.zeros_like(tensors[name])
+        biases.append(next(value for name, value in tensors.items() if name.endswith("bias")))
+
+    biases: list[np.ndarray] = []
+    parts = network(parts_of(exported), tmp_path, zeroed)
+    name = next(name for name in parts if name.endswith("safetensors")).removeprefix("networks/")
+    forged = edited(parts, "probe.json", at("logits", name, value=[biases[0].tolist()] * 8))
+    refused(elsewhere, pack(forged), "one answer to every input")
+
+
+def test_an_archive_made_before_there_was_a_probe_is_to_be_exported_again(
+    exported: bytes, elsewhere: Elsewhere
+) -> None:
+    parts = {name: data for name, data in parts_of(exported).items() if name != "probe.json"}
+    refused(elsewhere, pack(parts, about={"version": 1}), "document probe.json.*Export it again")
+
+
+def test_a_directory_or_a_manifest_too_large_is_refused_before_it_is_read(
+    exported: bytes, elsewhere: Elsewhere
+) -> None:
+    packed = io.BytesIO(exported)
+    with zipfile.ZipFile(packed, "a") as archive:
+        for number in range(40_000):
+            archive.writestr(zipfile.ZipInfo(f"networks/{number:0100d}"), b"")
+    refused(elsewhere, packed.getvalue(), "directory has more than 4 MiB")
+    about = {"padding": [str(number) for number in range(500_000)]}
+    refused(elsewhere, pack(parts_of(exported), about=about), "a file may have 4 MB")
+
+
+@pytest.mark.parametrize("error", [FerError("the disk is full"), ValueError("no"), KeyboardInterrupt()])
+def test_whatever_fails_leaves_no_networks(
+    exported: bytes, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     def fails(*_: object) -> bool:
-        raise FerError("the disk is full")
+        raise error
 
-    monkeypatch.setattr("fer_core.results.sharing.runs.adopt", fails)
-    with pytest.raises(FerError, match="disk"):
-        elsewhere.take_in(exported)
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_core.results.sharing.runs.adopt", fails)
+        with pytest.raises(type(error)):
+            elsewhere.take_in(exported)
     assert elsewhere.untouched()
+    assert elsewhere.take_in(exported).new
+
+
+def test_networks_that_another_import_left_give_way_to_those_of_the_archive(
+    exported: bytes, elsewhere: Elsewhere
+) -> None:
+    parts = parts_of(exported)
+    run_id = json.loads(parts["manifest.json"])["run"]
+    name = next(name for name in parts if name.endswith("safetensors"))
+
+    def other(folder: Path) -> None:
+        (folder / name.removeprefix("networks/")).write_bytes(b"someone else's")
+
+    folder = elsewhere.artifacts.ensure("runs", run_id, {}, other)
+    assert elsewhere.take_in(exported).new
+    assert (folder / name.removeprefix("networks/")).read_bytes() == parts[name]
 
 
 def test_a_run_whose_networks_are_gone_is_not_exported(shared_home: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from fer_core.runs.pipeline.engine import LOCAL
 from fer_core.runs.pipeline.run import execute
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
+from fer_core.storage.sums import SUMS
 
 need("ray", "requirements-ray.txt")
 
@@ -70,9 +71,10 @@ class Home:
         run_worker(self.settings, until_idle=True, execute=lambda *given: execute(*given, chosen))
 
     def files(self) -> dict[str, bytes]:
-        """Return every artifact's content by name, less the seconds that folds took."""
+        """Return every artifact's content by name, less the seconds that folds took and the sums over them."""
         root = self.settings.artifacts
-        return {str(path.relative_to(root)): content(path) for path in root.rglob("*") if path.is_file()}
+        paths = [path for path in root.rglob("*") if path.is_file() and path.name != SUMS]
+        return {str(path.relative_to(root)): content(path) for path in paths}
 
 
 def content(path: Path) -> bytes:

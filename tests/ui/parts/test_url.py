@@ -109,7 +109,7 @@ def test_whatever_the_url_holds_is_looked_at_first() -> None:
     root = ROOT
     bound = [
         (path.name, node)
-        for path in [*(root / "fer_core" / "ui").glob("*.py"), *(root / "pages").glob("*.py")]
+        for path in [*(root / "fer_core" / "ui").rglob("*.py"), *(root / "pages").glob("*.py")]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and any(keyword.arg == "bind" for keyword in node.keywords)
     ]
