@@ -56,8 +56,8 @@ class LpqPhogConfig(Config):
 #: What is computed from a crop.
 ImageInputs = PixelsConfig | PhogConfig | LpqConfig | LpqPhogConfig
 
-#: What Dhall et al. (2011) computed: PHOG and LPQ for 46.28 and 43.71 % in random folds, both for SPI's 19.0 %. Their
-#: LPQ neighbourhood of 8 pixels is 7 here, an odd window; their faces came from fiducial points, not MTCNN.
+#: What Dhall et al. (2011) computed: PHOG and LPQ for 46.28 and 43.71 % in random folds, both for SPI's 19.0 %.
+#: Their faces were cut by another detector (MTCNN is of 2016); that their LPQ window was 7, as here, is not known.
 DHALL: dict[str, ImageInputs] = {
     "phog": PhogConfig(levels=3, bins=8),
     "lpq": LpqConfig(blocks=3),
