@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fer_core.config.regular_files import opened
 from fer_core.config.settings import Limits
 from fer_core.datasets.base import Problem, readable
 from fer_core.datasets.bounds import MAX_BYTES, MAX_PIXELS
@@ -158,10 +159,11 @@ def _images(named: list[Path]) -> Iterator[tuple[Upload | Refusal, int]]:
         yield from ((Refusal(readable(str(path / one.name)), one.reason), len(problems)) for one in problems)
     for path in paths:
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 head = file.read(4)
-            if is_zip(head):
-                taken, refused = unfold([(readable(path.name), path.read_bytes())], ZIP_LIMITS)
+                packed = head + file.read() if is_zip(head) else b""
+            if packed:
+                taken, refused = unfold([(readable(path.name), packed)], ZIP_LIMITS)
                 yield from ((one, len(paths)) for one in refused)
                 yield from ((read(one, ZIP_LIMITS), len(paths) - 1 + len(taken)) for one in taken)
             else:

@@ -60,6 +60,7 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
         )
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(port), "--server.address", address]
+    command += ["--server.maxUploadSize", str(context.settings.limits.upload_mb)]
     url = f"http://{address}:{port}"
     note(f"FER Lab is at {url} (stop with Ctrl-C)")
     if settings_module.read(settings_module.Host).screen:

@@ -39,6 +39,7 @@ class Limits(Config):
     Attributes:
         file_mb: megabytes of one uploaded file.
         upload_mb: megabytes of one upload, all its files together.
+        all_upload_mb: megabytes of uploads held at a time, over all visitors.
         files: images of one upload, those inside an archive included.
         megapixels: width x height of one image, in millions; a JPEG's may be larger (`datasets.bounds`).
         images_per_minute: images classified; as many may come at once.
@@ -51,6 +52,7 @@ class Limits(Config):
 
     file_mb: int = Field(20, ge=1)
     upload_mb: int = Field(100, ge=1)
+    all_upload_mb: int = Field(1000, ge=1)
     files: int = Field(50, ge=1)
     megapixels: int = Field(50, ge=1)
     images_per_minute: int = Field(120, ge=1)

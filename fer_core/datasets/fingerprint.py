@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fer_core.config.regular_files import opened
 from fer_core.config.run import DataConfig, digest
+from fer_core.errors import DataError
 
 from .base import Dataset
 from .file_records import file_records
@@ -57,7 +59,7 @@ def _hash(path: Path) -> dict[str, Any]:
     try:
         if part_of(path):
             return {"sha256": hashlib.sha256(stored(path)).hexdigest()}
-        with path.open("rb") as file:
+        with opened(path) as file:
             return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    except OSError:
+    except (OSError, DataError):
         return {"sha256": ""}

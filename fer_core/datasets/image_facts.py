@@ -10,11 +10,10 @@ from pathlib import Path
 from fer_core.errors import DataError
 
 from .base import Sample
-from .bounds import MAX_BYTES
 from .file_records import file_records
 from .images import decode, os_reason
 from .pictures.look_alikes import look
-from .pictures.parts import file_of, part_of, stored
+from .pictures.parts import part_of, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,14 @@ class ImageFacts:
 def inspect(path: Path) -> ImageFacts:
     """Decode a file once and return what is known of it; never raises for a bad file."""
     try:
-        part = part_of(path)
-        if (part.length if part and not part.box else file_of(path).stat().st_size) > MAX_BYTES:
-            return ImageFacts(0, 0, "", f"larger than {MAX_BYTES // 2**20} MB", "")
         data = stored(path)
+    except DataError as error:
+        return ImageFacts(0, 0, "", error.rule, "")
     except OSError as error:
         return ImageFacts(0, 0, "", os_reason(error), "")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        found = decode(path if part else data)
+        found = decode(path if part_of(path) else data)
     except DataError as error:
         return ImageFacts(0, 0, "", error.rule, sha256)
     height, width = found.pixels.shape[:2]

@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 
 from .bounds import MAX_BYTES, MAX_PIXELS, check, is_jpeg, limit
@@ -99,7 +100,7 @@ def decode(
         if part:
             grey = drawn_row(stored(Path(source)))
             return Decoded(np.repeat(grey[:, :, None], 3, axis=2), "L", "CSV", False, 1)
-        with Path(source).open("rb") as file:
+        with opened(source, MAX_BYTES) as file:
             return _decode(file, *bounds, tuple(formats))
     except OSError as error:
         raise DataError(os_reason(error)) from error
@@ -107,7 +108,11 @@ def decode(
 
 def pixels_claimed(path: Path) -> int:
     """Return about how many pixels `load_rgb` will return, by a file's header; 0 where it can't be read."""
-    with suppress(Exception), Image.open(file_of(path), formats=formats_here(FORMATS)) as image:
+    with (
+        suppress(Exception),
+        opened(file_of(path)) as file,
+        Image.open(file, formats=formats_here(FORMATS)) as image,
+    ):
         return min(image.width * image.height, MAX_PIXELS)
     return 0
 

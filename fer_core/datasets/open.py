@@ -10,10 +10,12 @@ from PIL import Image
 
 from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.config.reading import AS_IT_IS, Reading
+from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem, readable
 from .generated.movie_plan import demo_folder
+from .pictures.parts import file_of
 from .readers.csv_table import CSV
 from .readers.generated import GENERATED, marked, read_generated
 from .readers.layout import Layout, Source
@@ -144,10 +146,10 @@ def _drawn(dataset: Dataset) -> bool:
     """Return whether one of a few images, spread over the set, says that this project drew it."""
     for sample in dataset.samples[:: max(1, len(dataset) // 8)]:
         try:
-            with Image.open(sample.path) as image:
+            with opened(file_of(sample.path)) as file, Image.open(file) as image:
                 if image.info.get("Comment") == GENERATED_NOTICE:
                     return True
-        except (OSError, ValueError, Image.DecompressionBombError):
+        except (OSError, DataError, ValueError, Image.DecompressionBombError):
             continue  # the audit says what is wrong with it
     return False
 

@@ -44,6 +44,7 @@ def lab(provider: Provider, shared_home: Path, tmp_path_factory: pytest.TempPath
     )
     # The loopback address has no TLS, which Authlib otherwise insists on.
     environment = {"STREAMLIT_SECRETS_FILES": str(file), "AUTHLIB_INSECURE_TRANSPORT": "1"}
+    environment |= {"FER_DATA_ROOTS": str(folder)}
     server = start(folder, shared_home, environment, port=port)
     yield server
     server.stop()

@@ -67,6 +67,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, shared_home: Path, generated: Path) -> 
     """Return a function that opens a page with sign-in set up, as the given user."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("FER_HOME", str(shared_home))
+    monkeypatch.setenv("FER_DATA_ROOTS", str(generated.parent))
 
     def open_page(name: str, user: dict[str, Any] | None, roles: Any = ROLES, **query: str) -> AppTest:
         st.cache_data.clear()
@@ -117,6 +118,14 @@ def test_sign_in_without_roles_lets_nobody_in(lab: Open) -> None:
     shown = lab("overview.py", {"email": "ada@lab.org"}, roles=None)
     assert r"\[fer.roles\]" in shown.error[0].value
     assert not shown.metric
+
+
+def test_sign_in_needs_folders_that_data_sets_may_lie_in(lab: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FER_DATA_ROOTS")
+    shown = lab("overview.py", {"email": "ada@lab.org"})
+    assert "FER_DATA_ROOTS" in shown.error[0].value.replace("\\", "")
+    assert not shown.metric
+    assert not shown.button
 
 
 def test_secrets_that_can_not_be_read_let_nobody_in(

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_core.config.regular_files import opened, read
+from fer_core.datasets.bounds import MAX_BYTES
 from fer_core.errors import DataError
 
 _PART = re.compile(r"box=(-?\d+),(-?\d+),(-?\d+),(-?\d+)|row=(\d+)\+(\d+)")
@@ -60,13 +62,20 @@ def file_of(path: Path) -> Path:
 
 
 def stored(path: Path) -> bytes:
-    """Return what an image consists of on disk: its file's bytes, with the box's behind them, or its row's."""
+    """Return what an image consists of on disk: its file's bytes, with the box's behind them, or its row's.
+
+    Raises:
+        DataError: no regular file, or too large.
+        OSError: it can't be read.
+    """
     part = part_of(path)
     if part is None:
-        return path.read_bytes()
+        return read(path, MAX_BYTES)
     if part.box:
-        return part.file.read_bytes() + path.name.encode()
-    with part.file.open("rb") as file:
+        return read(part.file, MAX_BYTES) + path.name.encode()
+    if part.length > MAX_BYTES:
+        raise DataError(f"larger than {MAX_BYTES >> 20:,} MB")
+    with opened(part.file) as file:
         file.seek(part.offset)
         return file.read(part.length)
 

@@ -11,9 +11,8 @@ import hashlib
 import io
 import math
 import re
-import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -21,16 +20,15 @@ from typing import Literal
 
 import numpy as np
 
+from fer_core.config.regular_files import read
 from fer_core.config.run import CLASSES, KEY_LENGTH
 from fer_core.datasets.base import Problem, Sample
+from fer_core.datasets.sheets import MAX_BYTES, MAX_ROWS, xlsx_rows
 from fer_core.errors import DataError
 
 from .meanings.labels import is_number, label_map, meaning
 
 COMPONENTS = 5
-#: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
-MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
-UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, csv.Error, zipfile.BadZipFile)
 Columns = Literal["lpq", "phog", "both"]
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 
@@ -89,21 +87,21 @@ def read_feature_table(path: Path) -> FeatureTable:
     Raises:
         DataError: the file can't be read, is of another type, too long or holds no row of figures.
     """
-    readers = {".xlsx": _xlsx_cells, ".csv": _csv_cells}
+    readers = {".xlsx": xlsx_rows, ".csv": _csv_cells}
     if path.suffix.lower() not in readers:
         raise DataError(
             "A feature table must be .xlsx or .csv", got=repr(path.name), fix="Save the sheet as one of them"
         )
     try:
-        cells = readers[path.suffix.lower()](path)
-    except UNREADABLE as error:
+        cells = _bounded(readers[path.suffix.lower()](path))
+    except (OSError, csv.Error) as error:
         raise DataError(
             "A feature table must be readable",
-            got=f"{path.name}: {error}",
+            got=f"{path.name}: {getattr(error, 'strerror', None) or error}",
             fix="Open it in a spreadsheet and save it again",
         ) from error
     first = next((index for index, row in enumerate(cells) if _is_data(row)), None)
-    if first is None or not any(_figures(row) >= COMPONENTS for row in cells[first:]):
+    if first is None or not any(map(_is_sample, cells[first:])):
         raise DataError(
             "A feature table must have rows of name, label 1-7, 5 LPQ and 5 PHOG figures",
             got=f"{path.name}: no such row",
@@ -139,30 +137,15 @@ def stem_of(name: str) -> str:
     return _EXTENSION.sub("", PurePosixPath(name.strip().replace("\\", "/")).name).casefold()
 
 
-def _xlsx_cells(path: Path) -> list[list[str]]:
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = load_workbook(path, read_only=True, data_only=True)
-    except InvalidFileException as error:
-        raise ValueError(str(error)) from error
-    try:
-        rows = book.worksheets[0].iter_rows(max_row=EXCEL_ROWS, max_col=MAX_COLUMNS, values_only=True)
-        return _bounded(["" if value is None else str(value).strip() for value in row] for row in rows)
-    finally:
-        book.close()
-
-
-def _csv_cells(path: Path) -> list[list[str]]:
-    content = path.read_bytes()
+def _csv_cells(path: Path) -> Iterator[list[str]]:
+    content = read(path, MAX_BYTES)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
     delimiter = max(",;\t", key=text.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return _bounded([value.strip() for value in row] for row in rows)
+    return ([value.strip() for value in row] for row in rows)
 
 
 def _bounded(rows: Iterable[list[str]]) -> list[list[str]]:
@@ -194,6 +177,13 @@ def _figures(row: list[str]) -> int:
 
 def _is_data(row: list[str]) -> bool:
     return len(row) >= 2 and bool(row[0]) and (is_number(row[1]) or _figures(row) >= COMPONENTS)
+
+
+def _is_sample(row: list[str]) -> bool:
+    """Return whether a row is whole; a table without one is no such table, and nothing of it is repeated."""
+    return (
+        _is_data(row) and isinstance(meaning(row[1], label_map("sfew")), int) and _figures(row) >= COMPONENTS
+    )
 
 
 def _columns(header: list[list[str]]) -> tuple[int, int]:

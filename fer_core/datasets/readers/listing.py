@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from fer_core.config.regular_files import read
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset, Problem, Sample
 from fer_core.datasets.pictures.parts import Box, in_box
@@ -49,6 +50,10 @@ class Unusable(Exception):
     """Why a row can't become a sample."""
 
 
+class NotThere(Unusable):
+    """Why a row's image can't be found."""
+
+
 def assemble(
     source: Source,
     rows: Iterable[Row | Problem],
@@ -76,6 +81,7 @@ def assemble(
     problems: list[Problem] = []
     usable: dict[str, list[tuple[Row, Sample]]] = {}
     numbers: list[str] = []
+    met = ""
     find = _Finder(root)
     for row in rows:
         if isinstance(row, Problem):
@@ -85,6 +91,8 @@ def assemble(
             sample = _sample(row, find, labels)
             usable.setdefault(sample.name, []).append((row, sample))
         except Unusable as reason:
+            # A row whose image is not there may be a line of any file: nothing of it is repeated.
+            met = met or f" ({'' if isinstance(reason, NotThere) else row.path + ': '}{row.where}: {reason})"
             if labels is None and is_number(row.label):
                 numbers.append(row.label)
             problems.append(Problem(row.path or row.where, f"{row.where}: {reason}".removeprefix(": ")))
@@ -95,7 +103,7 @@ def assemble(
     if not samples:
         raise DataError(
             f"{what} must list at least one image that is there and labelled",
-            got=f"none in {path}" + (f" ({problems[0].name}: {problems[0].reason})" if problems else ""),
+            got=f"none in {path}{met}",
             fix=f"Paths are relative to {root}; --image-root names another folder",
         )
     given = persons([sample.group for sample in samples])
@@ -143,19 +151,19 @@ class _Finder:
 
     def __call__(self, text: str) -> str:
         if not text:
-            raise Unusable("no path")
+            raise NotThere("no path")
         if "\0" in text:
-            raise Unusable("a path with a zero byte")
+            raise NotThere("a path with a zero byte")
         try:
             places = [place for each in (text, text.replace("\\", "/")) if (place := self._below(each))]
             if not places:
-                raise Unusable("outside the CSV's folder")
+                raise NotThere("outside the CSV's folder")
             place = next((place for place in places if place.exists()), None)
             place = place or self._otherwise_composed(places[-1]) or places[-1]
             if not place.is_file():
-                raise Unusable("a folder or special file" if place.exists() else "no such file")
+                raise NotThere("a folder or special file" if place.exists() else "no such file")
         except OSError as error:  # a name too long, a folder that may not be entered
-            raise Unusable(f"can't be found: {error.strerror}") from error
+            raise NotThere(f"can't be found: {error.strerror}") from error
         return place.relative_to(self.root).as_posix()
 
     def _below(self, text: str) -> Path | None:
@@ -210,14 +218,10 @@ def text_lines(path: Path) -> list[str]:
     """Return the lines of a small text file.
 
     Raises:
-        DataError: it is larger than a list may be, or no UTF-8.
+        DataError: it is no regular file, larger than a list may be, or no UTF-8.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise DataError(
-            "A list must be a small text file", got=f"{path}, larger than {MAX_BYTES // 2**20} MB"
-        )
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return read(path, MAX_BYTES).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DataError("A list must be UTF-8 text", got=f"other bytes in {path}") from None
 

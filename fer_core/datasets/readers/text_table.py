@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from fer_core.config.regular_files import read
 from fer_core.errors import DataError
 
 #: Larger files are no list of images.
@@ -90,9 +91,7 @@ def _text(path: Path) -> str:
     rule = "A data set's path must be a folder or a CSV file"
     if not path.is_file():
         raise DataError(rule, got=f"no file {path}", fix="Check its spelling and that it exists")
-    if path.stat().st_size > MAX_BYTES:
-        raise DataError(rule, got=f"{path}, larger than {MAX_BYTES // 2**20} MB")
-    data = path.read_bytes()
+    data = read(path, MAX_BYTES)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)

@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from fer_core.config.base import CLASSES, parse
 from fer_core.config.recognition import OnnxConfig
+from fer_core.config.regular_files import MOST, read
 from fer_core.datasets.readers.meanings.labels import meaning
 from fer_core.errors import ConfigError, NotFoundError, StoreError, WeightsError
 from fer_core.storage.artifacts import Artifacts
@@ -69,7 +70,7 @@ def add(
         ConfigError: a setting is out of range, or onnxruntime is not installed.
     """
     try:
-        data = path.read_bytes()
+        data = read(path, MOST)
     except OSError as error:
         raise WeightsError(f"{path} must be a readable file", got=error.strerror or str(error)) from error
     given = {

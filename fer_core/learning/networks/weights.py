@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fer_core.config.allowed_folders import require_inside
+from fer_core.config.regular_files import opened
 from fer_core.config.run import TransferConfig
 from fer_core.config.settings import load
 from fer_core.errors import WeightsError
@@ -58,15 +59,14 @@ def read_tensors(path: Path, sha256: str = "") -> dict[str, Tensor]:
     Raises:
         WeightsError: another hash, or not a dictionary of tensors.
     """
-    if sha256:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if not found.startswith(sha256):
-            raise WeightsError(
-                f"The SHA-256 of {path} must begin with {sha256}",
-                got=found[: len(sha256)],
-                fix="Delete that file and fetch it again",
-            )
+    with opened(path) as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest() if sha256 else ""
+    if not found.startswith(sha256):
+        raise WeightsError(
+            f"The SHA-256 of {path} must begin with {sha256}",
+            got=found[: len(sha256)],
+            fix="Delete that file and fetch it again",
+        )
     if path.suffix == ".hdf5":
         return read_keras(path)
     try:

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
 from fer_core.storage.zips import BROKEN, MOST_ENTRIES, MOST_RATIO, Guarded, distrusted
 
@@ -73,11 +74,11 @@ class Bundle:
         documents: Mapping[str, int],
         networks: re.Pattern[str],
     ) -> None:
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             try:
-                file = opened.enter_context(source.open("rb")) if isinstance(source, Path) else source
+                file = stack.enter_context(opened(source, MAX_BYTES)) if isinstance(source, Path) else source
                 guarded = Guarded(file)
-                self._archive = opened.enter_context(zipfile.ZipFile(guarded))  # type: ignore[call-overload]
+                self._archive = stack.enter_context(zipfile.ZipFile(guarded))  # type: ignore[call-overload]
                 guarded.most = None
             except (*BROKEN, OSError) as error:
                 raise DataError(
@@ -95,7 +96,7 @@ class Bundle:
             if (total := sum(entry.file_size for entry in entries)) > MAX_BYTES:
                 raise _refused(f"at most {MAX_BYTES >> 30} GiB unpacked", f"{total / 2**30:.1f} GiB")
             self.manifest = self._read_manifest(format_name, version)
-            self._opened = opened.pop_all()
+            self._opened = stack.pop_all()
 
     def _judge(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename

@@ -152,7 +152,7 @@ def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> 
 
 
 def _config(row: Mapping[str, Any], about: About) -> RunConfig:
-    """Return the definition, whose key and data are those that the manifest names."""
+    """Return the definition, whose key and data are those that the manifest names; it names no path here."""
     try:
         config = parse(RunConfig, row["config"])
     except ConfigError as error:
@@ -171,7 +171,7 @@ def _config(row: Mapping[str, Any], about: About) -> RunConfig:
                 got=f"{said!r} beside {found}"[:200],
                 fix="The archive has been changed, or the versions of a step differ: export it again",
             )
-    return config
+    return parse(RunConfig, public_config(config))
 
 
 def _keep(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.config.allowed_folders import require_inside
+from fer_core.config.regular_files import opened
 from fer_core.config.run import (
     Choice,
     DataConfig,
@@ -104,7 +105,7 @@ def weights_values(weights: str) -> dict[str, Any]:
             got=repr(weights),
             fix="Check the path, or leave it at imagenet",
         )
-    with path.open("rb") as file:
+    with opened(path) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     return {"weights": f"sha256:{found}", "weights_file": str(path.absolute())}
 

@@ -20,9 +20,12 @@ from fer_core.ui.cache import resources
 from fer_core.ui.parts.box_editor import box_editor, shown
 from fer_core.ui.parts.widgets import age, escaped
 from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.uploads import held
 
 #: The most frames that opening a page cuts by itself; more are a run with its progress.
 AT_ONCE = 64
+#: Megabytes of a file of boxes: a hundred thousand take ten.
+MOST_MB = 20
 
 SIDES = ("x1", "y1", "x2", "y2")
 
@@ -262,8 +265,13 @@ def files(lab: Lab, config: RunConfig, table: pd.DataFrame) -> None:
             st.caption(f"{lab.closed}: {OFF}")
             return
         turn = st.session_state.setdefault("boxes-turn", 0)
-        file = st.file_uploader(
-            "Bring in boxes (CSV or COCO JSON)", ["csv", "json"], key=f"boxes-file-{turn}"
+        file = held(
+            st.file_uploader(
+                "Bring in boxes (CSV or COCO JSON)",
+                ["csv", "json"],
+                key=f"boxes-file-{turn}",
+                max_upload_size=min(MOST_MB, lab.settings.limits.upload_mb),
+            )
         )
         if file is not None:
             _bring_in(lab, config, read_boxes_file(file.getvalue(), frames), records)

@@ -18,6 +18,7 @@ from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import linked
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.uploads import held
 
 from .models import Model, unsure_below
 
@@ -115,14 +116,16 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
     if chosen == "sample":
         return _sample(lab, model)
     if chosen == "webcam":
-        shot = st.camera_input("Look into the camera", width=640)
+        shot = held(st.camera_input("Look into the camera", width=640))
         return read_all([("webcam.jpg", shot.getvalue())] if shot else [], lab.visitor)
     most = limits.guard().limits
-    files = st.file_uploader(
-        f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
-        type=list(SUFFIXES),
-        accept_multiple_files=True,
-        max_upload_size=most.upload_mb,
+    files = held(
+        st.file_uploader(
+            f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
+            type=list(SUFFIXES),
+            accept_multiple_files=True,
+            max_upload_size=most.upload_mb,
+        )
     )
     st.caption(PRIVATE)
     return read_all([(file.name, file.getvalue()) for file in files], lab.visitor)

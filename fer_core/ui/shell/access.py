@@ -20,6 +20,8 @@ from fer_core.config.settings import Settings
 from fer_core.errors import ConfigError
 from fer_core.ui.parts.widgets import escaped
 
+from .uploads import address
+
 Role = Literal["runner", "viewer", "visitor"]
 
 ROLES: tuple[Role, ...] = ("runner", "viewer")
@@ -57,6 +59,12 @@ def enter(settings: Settings) -> Access:
     auth = _section("auth")
     if not auth:
         return Access("visitor" if settings.demo else "runner")
+    if not settings.data_roots and not settings.demo:
+        raise ConfigError(
+            "With sign-in, FER_DATA_ROOTS must name the folders that data sets may lie in",
+            got="none, which would open every file that this server may read",
+            fix="Set it, such as FER_DATA_ROOTS=/srv/data, and start again",
+        )
     for package in ("authlib", "httpx"):
         if find_spec(package) is None:
             raise ConfigError(
@@ -135,12 +143,11 @@ def visitor(access: Access, settings: Settings) -> str:
     """
     if access.person:
         return access.person
-    if settings.behind_proxy:
-        forwarded = (st.context.headers.get("X-Forwarded-For") or "").rsplit(",", 1)[-1].strip()
-        if forwarded:
-            return forwarded
+    forwarded = st.context.headers.get("X-Forwarded-For") if settings.behind_proxy else None
     context = get_script_run_ctx()
-    return st.context.ip_address or (context.session_id if context else "local")
+    return address(forwarded, st.context.ip_address, settings.behind_proxy) or (
+        context.session_id if context else "local"
+    )
 
 
 def _sign_in(auth: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the web server lets in before Streamlit sees it: the messages of a browser over its WebSocket."""
+"""What the web server lets in before Streamlit sees it: hosts, paths, uploads, and the messages of a browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from google.protobuf.message import DecodeError
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
 from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from .uploads import Uploads
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,8 +31,35 @@ MOST_FILES = 1000
 
 
 def guards() -> list[Middleware]:
-    """Return what every request passes first, the outermost first."""
-    return [Middleware(Messages)]
+    """Return what every request passes first, the outermost first.
+
+    Where `server.allowedHosts` names the hosts of this server, others get nothing; Streamlit heeds it for its
+    WebSocket alone.
+    """
+    hosts = st.get_option("server.allowedHosts")
+    named = [*hosts, "localhost", "127.0.0.1"] if hosts else ["*"]
+    return [
+        Middleware(TrustedHostMiddleware, allowed_hosts=named, www_redirect=False),
+        Middleware(Private),
+        Middleware(Uploads),
+        Middleware(Messages),
+    ]
+
+
+def _developer() -> bool:
+    return st.get_option("client.toolbarMode") == "developer"
+
+
+class Private:
+    """Hides what the server counts of itself: anyone may ask Streamlit for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request; where `client.toolbarMode` is 'developer', nothing is hidden."""
+        hidden = scope["type"] == "http" and "/_stcore/metrics" in scope["path"] and not _developer()
+        await (PlainTextResponse("Not Found", 404) if hidden else self.app)(scope, receive, send)
 
 
 class Messages:
@@ -61,6 +92,6 @@ def refused(data: bytes | None) -> str:
     kind = message.WhichOneof("type")
     if len(message.file_urls_request.file_names) > MOST_FILES:
         return f"it announces more than {MOST_FILES} files"
-    if kind in (None, *MESSAGES) or st.get_option("client.toolbarMode") == "developer":
+    if kind in (None, *MESSAGES) or _developer():
         return ""
     return f"{kind} is a developer's"

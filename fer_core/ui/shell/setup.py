@@ -24,6 +24,7 @@ from fer_core.ui.parts.url import notices
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.server import started
 
+from . import uploads
 from .access import Access, account, enter, visitor
 from .preparing import preparing
 
@@ -88,7 +89,7 @@ def setup(title: str) -> Iterator[Lab]:
         store = resources.reader() if access.role == "viewer" else resources.store()
         lab = Lab(settings, store, _navigation(access), access)
         st.title(title)
-        with notices():
+        with notices(), uploads.of_this_run():
             try:
                 yield lab
             except UndrawnError:

@@ -15,6 +15,7 @@ from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.uploads import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +91,16 @@ def importer(lab: Lab) -> None:
     if lab.demo:
         return
     with st.popover("Import a run", icon=":material/move_to_inbox:"):
-        file = st.file_uploader("A zip that another FER Lab exported", type=["zip"], key="import-file")
-        st.caption("Its hashes, definition, figures and networks are checked before anything is kept.")
+        most = lab.settings.limits.upload_mb
+        file = held(
+            st.file_uploader(
+                "A zip that another FER Lab exported", type=["zip"], key="import-file", max_upload_size=most
+            )
+        )
+        st.caption(
+            "Its hashes, definition, figures and networks are checked before anything is kept. "
+            "A larger one: `python -m fer_core import FILE`."
+        )
         if file and st.button("Import", type="primary", key="import-run"):
             found = import_run(file, lab.store, resources.artifacts())
             words = "Imported" if found.new else "Here already:"

@@ -138,6 +138,14 @@ def test_an_imported_run_predicts_as_at_home(
         np.testing.assert_array_equal(a, b)
 
 
+def test_an_import_opens_no_folder_of_this_host(exported: bytes, elsewhere: Elsewhere) -> None:
+    parts = edited(parts_of(exported), "run.json", at("config", "data", "source", value="/etc/ssh"))
+    found = elsewhere.take_in(pack(parts))
+    assert found.new
+    assert elsewhere.store.run(found.run_id).data_source == ""
+    assert set(elsewhere.store.sources()) <= {"", "demo"}
+
+
 def test_a_data_set_known_here_is_found_by_its_fingerprint(
     exported: bytes, elsewhere: Elsewhere, shared_home: Path
 ) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
@@ -38,11 +42,43 @@ def let_in(*messages: BackMsg | bytes) -> list[bytes]:
     return seen
 
 
+def developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the toolbar's mode to that of developers."""
+    options = {"client.toolbarMode": "developer", "server.allowedHosts": []}
+    monkeypatch.setattr("streamlit.get_option", options.__getitem__)
+
+
+def answer(path: str, host: str) -> int:
+    """Return the status with which a request is answered, 200 where it reaches the server behind the guards."""
+    app = Starlette(routes=[Mount("/", PlainTextResponse("reached"))], middleware=guards())
+    with ThreadPoolExecutor(1) as thread:
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{host}")
+        return thread.submit(lambda: asyncio.run(client.get(path))).result().status_code
+
+
+def test_what_the_server_counts_of_itself_is_not_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer("/", "any.example") == 200
+    assert answer("/_stcore/metrics", "localhost") == 404
+    assert answer("/base/_stcore/metrics/", "localhost") == 404
+    assert answer("/%5Fstcore/metrics?families=a", "localhost") == 404
+    developer(monkeypatch)
+    assert answer("/_stcore/metrics", "localhost") == 200
+
+
+def test_where_hosts_are_named_others_get_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"client.toolbarMode": "minimal", "server.allowedHosts": ["fer.example.org"]}
+    monkeypatch.setattr("streamlit.get_option", options.__getitem__)
+    assert answer("/", "fer.example.org") == 200
+    assert answer("/", "127.0.0.1:8501") == 200  # a health check
+    assert answer("/", "evil.example") == 400
+    assert answer("/_stcore/stream", "fer.example.org.evil.example") == 400
+
+
 def test_a_page_is_heard_and_a_stranger_cannot_empty_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     page, clear, history = BackMsg(), BackMsg(clear_cache=True), BackMsg(load_git_info=True)
     page.rerun_script.page_name = "faces"
     assert let_in(clear, page, history, clear) == [page.SerializeToString()]
-    monkeypatch.setattr("streamlit.get_option", {"client.toolbarMode": "developer"}.__getitem__)
+    developer(monkeypatch)
     assert let_in(clear) == [clear.SerializeToString()]
 
 

@@ -12,7 +12,9 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
+from fer_core.config.patterns import Pattern
 from fer_core.datasets.pictures.image_files import IMAGE_SUFFIXES
 from fer_core.errors import DataError
 
@@ -38,6 +40,9 @@ MISSING = frozenset(
     }
 )
 
+#: Characters of a name that are looked at: no file system has longer ones, but a cell of a table may.
+MOST_NAME = 255
+
 # 8 or 9 digits of time and 7 to 9 of frame: a zero may have got lost at the front of either. Frame numbers stay
 # far below 100 000, which keeps date-and-time names of phone cameras (IMG_20200101_123456789) out.
 _FILM = re.compile(
@@ -52,7 +57,7 @@ def film_name(file_name: str) -> tuple[str, str] | None:
     Args:
         file_name: a path's last part, with extension.
     """
-    stem = PurePosixPath(file_name)
+    stem = PurePosixPath(file_name[:MOST_NAME])
     while stem.suffix.lower() in IMAGE_SUFFIXES:  # 'x.png.png' is met as well
         stem = stem.with_suffix("")
     found = _FILM.fullmatch(stem.name.strip())
@@ -112,7 +117,7 @@ def one_spelling(texts: Sequence[str], key: Callable[[str], str]) -> list[str]:
     return [best[keys[text]] if text else "" for text in texts]
 
 
-def found_by(pattern: re.Pattern[str], names: Sequence[str]) -> list[re.Match[str] | None]:
+def found_by(pattern: Pattern, names: Sequence[str]) -> list[Any]:
     """Return what a pattern finds in each file's own name, or in each path where no file's name has it."""
     found = [pattern.search(name.rpartition("/")[2]) for name in names]
     return found if any(found) else [pattern.search(name) for name in names]
@@ -129,7 +134,7 @@ def _person_key(person: str) -> str:
     )
 
 
-def _by_pattern(pattern: re.Pattern[str], names: Sequence[str]) -> list[tuple[str, str]]:
+def _by_pattern(pattern: Pattern, names: Sequence[str]) -> list[tuple[str, str]]:
     found = found_by(pattern, names)
     if names and not any(found):
         raise DataError(
@@ -148,7 +153,7 @@ def _by_pattern(pattern: re.Pattern[str], names: Sequence[str]) -> list[tuple[st
     ]
 
 
-def compiled(pattern: str, what: tuple[str, str]) -> re.Pattern[str]:
+def compiled(pattern: str, what: tuple[str, str]) -> Pattern:
     """Return a pattern that has a group in brackets.
 
     Raises:
@@ -156,8 +161,8 @@ def compiled(pattern: str, what: tuple[str, str]) -> re.Pattern[str]:
     """
     rule = f"A {what[0]} pattern must be a regular expression with a group in brackets"
     try:
-        found = re.compile(pattern)
-    except re.error as error:
+        found = Pattern(pattern)
+    except ValueError as error:
         raise DataError(rule, got=f"{pattern!r} ({error})", fix=what[1]) from error
     if found.groups == 0:
         raise DataError(rule, got=repr(pattern), fix=what[1])

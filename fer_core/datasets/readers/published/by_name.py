@@ -7,10 +7,11 @@ Any other: `--label-pattern '^(?P<group>S\d+)_(?P<label>[a-z]+)'`; an image that
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
+from fer_core.config.patterns import Pattern
 from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble
@@ -25,14 +26,12 @@ PATTERNS: dict[str, str] = {
 }
 
 
-def _pattern(name: str, source: Source) -> re.Pattern[str]:
+def _pattern(name: str, source: Source) -> Pattern:
     given = source.reading.label_pattern if name == "names" else None
     return compiled(PATTERNS.get((given or name).casefold(), given or "()"), LABEL)
 
 
-def _found(
-    source: Source, pattern: re.Pattern[str]
-) -> tuple[dict[str, re.Match[str]], list[str], tuple[Problem, ...]]:
+def _found(source: Source, pattern: Pattern) -> tuple[dict[str, Any], list[str], tuple[Problem, ...]]:
     files, problems = source.files
     names = [name for name, _ in files]
     matches = dict(zip(names, found_by(pattern, names), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from fer_core.config.regular_files import opened
 from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.pictures.image_files import has_image_suffix, walk
 from fer_core.datasets.pictures.parts import in_row
@@ -21,13 +22,16 @@ from fer_core.errors import DataError
 _PIXELS = ("fer2013.csv", "icml_face_data.csv")
 _VOTES = "fer2013new.csv"
 
+#: Bytes of a table of pixels: FER2013's has a third.
+MOST_BYTES = 1 << 30
+
 
 def _pixels(path: Path) -> Path | None:
     """Return the table of pixels that a path is or a folder holds."""
     table = path if path.is_file() else there(path, *_PIXELS)
     if table is None or table.suffix.lower() != ".csv":
         return None
-    with table.open("rb") as file:
+    with opened(table, MOST_BYTES) as file:
         titles = _cells(file.readline(1000))
     return table if {"emotion", "pixels"} <= set(titles) else None
 
@@ -38,7 +42,7 @@ def _cells(line: bytes) -> list[str]:
 
 def _rows(table: Path) -> Iterator[Row]:
     """Yield each image of a table of pixels; only where its row lies is kept."""
-    with table.open("rb") as file:
+    with opened(table, MOST_BYTES) as file:
         titles = _cells(file.readline())
         label, usage = titles.index("emotion"), titles.index("usage") if "usage" in titles else None
         offset = file.tell()

@@ -1,0 +1,99 @@
+"""The rows of an .xlsx file, read in a process of its own within bounds: `python -m fer_core.datasets.sheets`.
+
+A few kilobytes can unfold to gigabytes of cells, in ways that no look at the file's directory tells.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from fer_core import ROOT
+from fer_core.config.regular_files import read
+from fer_core.errors import DataError
+
+#: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
+MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
+
+#: Bytes of the file and of what it unfolds to.
+MAX_BYTES, UNFOLDED = 64 << 20, 256 << 20
+
+#: Bytes of memory that reading may take beside what the process takes at rest, and seconds of CPU time.
+MEMORY, SECONDS = 512 << 20, 60
+
+
+def xlsx_rows(path: Path) -> list[list[str]]:
+    """Return the cells of the first sheet as text, blanks around removed, `MAX_COLUMNS` a row.
+
+    Rows after the first `MAX_ROWS` are left out where they are blank, and one that isn't is the last.
+
+    Raises:
+        DataError: no regular file, no readable sheet, or one beyond the bounds; it repeats no cell.
+        OSError: the file can't be opened.
+    """
+    rule, fix = "A feature table must be readable", "Open it in a spreadsheet and save it again"
+    data = read(path, MAX_BYTES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            unfolded = sum(entry.file_size for entry in file.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise DataError(rule, got=f"{path.name}: {error}", fix=fix) from error
+    too_much = (
+        f"{path.name}, which takes more than {UNFOLDED >> 20} MB unfolded, or {SECONDS} seconds to read"
+    )
+    if unfolded > UNFOLDED:
+        raise DataError(rule, got=too_much, fix=fix)
+    command = [sys.executable, "-m", __name__, str(MEMORY), str(SECONDS)]
+    try:
+        done = subprocess.run(
+            command,
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            timeout=2 * SECONDS,
+        )
+        answer = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise DataError(rule, got=too_much, fix=fix) from error
+    if isinstance(answer, str):
+        raise DataError(rule, got=f"{path.name}: {answer}", fix=fix)
+    return list(answer)
+
+
+def main() -> None:
+    """Read a file from the input and print its rows, or the kind of error met, as JSON."""
+    from openpyxl import load_workbook
+
+    memory, seconds = map(int, sys.argv[1:])
+    data = sys.stdin.buffer.read()
+    at_rest = Path("/proc/self/statm")  # of Linux
+    if at_rest.exists():
+        most = int(at_rest.read_text(encoding="ascii").split()[0]) * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    found: list[list[str]] = []
+    try:
+        sheet = load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets[0]
+        for row in sheet.iter_rows(max_row=EXCEL_ROWS, max_col=MAX_COLUMNS, values_only=True):
+            cells = ["" if value is None else str(value).strip() for value in row]
+            if len(found) < MAX_ROWS or any(cells):
+                found.append(cells)
+            if len(found) > MAX_ROWS:
+                break
+    except MemoryError:
+        sys.exit(1)
+    except Exception as error:
+        print(json.dumps(type(error).__name__))
+    else:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
