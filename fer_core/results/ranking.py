@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.evaluation.metrics import mcnemar, paired, same_images
+from fer_core.evaluation.metrics import first_seed_p, paired
 from fer_core.storage.store import StoredRun
 
 from .rows import run_row, title
@@ -69,19 +69,7 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
         gap, _ = paired(other, best)
         low, high = gap.interval
         apart = low > 0 or high < 0
-        places.append(Place(number, run, gap.value, (low, high), gap.over, _p(other, best), not apart))
+        places.append(
+            Place(number, run, gap.value, (low, high), gap.over, first_seed_p(other, best), not apart)
+        )
     return places
-
-
-def _p(a: pd.DataFrame, b: pd.DataFrame) -> float:
-    """Return McNemar's exact p-value of two runs on the images of each one's first seed."""
-    first = (side[side["seed"] == side["seed"].min()] for side in (a, b))
-    both = same_images(*first)
-    return mcnemar(both["a"], both["b"])
-
-
-def lead(best: StoredRun, before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
-    """Return how far predictions lead on those of a run on the same images, JSON-able: the other's id and name, lead
-    (-1..1) with its interval and what that is over, and McNemar's p on each one's first seed."""
-    gain, _ = paired(before, after)
-    return {"run": best.id, "name": title(best), **gain.named("lead"), "p": _p(before, after)}

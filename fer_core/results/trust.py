@@ -78,7 +78,7 @@ def calibration_words(run: StoredRun) -> str:
 
 
 def against(what: str, lead: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a row on a lead over a named other on the same images (`ranking.lead`), and whether it is noise."""
+    """Return a row on a lead over a named other on the same images (`metrics.lead`), and whether it is noise."""
     low, high = lead["lead_interval"]
     words = lead["lead_interval_over"]
     if low is not None and low == low:

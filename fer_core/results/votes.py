@@ -17,7 +17,7 @@ import pandas as pd
 from fer_core.config.recognition import VoteConfig
 from fer_core.config.run import ProtocolConfig, RunConfig, parse
 from fer_core.errors import ConfigError, DataError
-from fer_core.evaluation.metrics import apply_temperature, fit_temperature, summary
+from fer_core.evaluation.metrics import apply_temperature, fit_temperature, lead, summary
 from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, probabilities_of
 from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.learning.comparators.fitted import write_folds
@@ -28,7 +28,6 @@ from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
 
-from .ranking import lead
 from .rows import title
 
 ROW = ["seed", "fold", "name"]
@@ -188,7 +187,8 @@ def _against_best(
     Which member is best is told by the same frames, so the lead is a little pessimistic.
     """
     place = max(range(len(members)), key=lambda index: members[index].summary["val_accuracy"])
-    return lead(members[place], tables[place], predictions)
+    best = members[place]
+    return {"run": best.id, "name": title(best), **lead(tables[place], predictions)}
 
 
 def _folds(predictions: pd.DataFrame) -> tuple[list[FoldResult], list[str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from .calibration import apply_temperature, by_seed, ece, fit_temperature, reliability
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals
-from .paired import disagreements, mcnemar, paired, same_images
+from .paired import disagreements, first_seed_p, lead, mcnemar, paired, same_images
 from .run_summary import summary
 from .two_sets import two_sets
 
@@ -28,7 +28,9 @@ __all__ = [
     "difference",
     "disagreements",
     "ece",
+    "first_seed_p",
     "fit_temperature",
+    "lead",
     "macro_f1",
     "mcnemar",
     "paired",

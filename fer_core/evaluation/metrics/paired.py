@@ -69,6 +69,20 @@ def same_images(
     return pd.concat(sides, axis=1, keys=["a", "b"]).dropna()
 
 
+def first_seed_p(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    """Return McNemar's exact p-value of two systems' predictions, on the images of each one's first seed."""
+    first = (side[side["seed"] == side["seed"].min()] for side in (a, b))
+    both = same_images(*first)
+    return mcnemar(both["a"], both["b"])
+
+
+def lead(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
+    """Return how far predictions lead on others of the same images: lead (-1..1), its interval and what that is over,
+    and McNemar's `p` on the first seeds; JSON-able.
+    """
+    return {**paired(before, after)[0].named("lead"), "p": first_seed_p(before, after)}
+
+
 def _pair(a_correct: ArrayLike, b_correct: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     a, b = np.asarray(a_correct, bool), np.asarray(b_correct, bool)
     if a.shape != b.shape or a.ndim != 1 or not len(a):

@@ -11,11 +11,11 @@ import numpy as np
 
 from fer_core.config.base import CLASSES
 from fer_core.config.recognition import RecogniserConfig
-from fer_core.config.run import RunConfig
+from fer_core.config.run import ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.evaluation.metrics.probabilities import log_losses
 from fer_core.evaluation.protocols import Fold
-from fer_core.learning.networks.recognisers import Recogniser
+from fer_core.learning.networks.recognisers import SQUARE, Recogniser
 from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 from fer_core.storage.artifacts import Artifacts
 
@@ -82,6 +82,19 @@ def recognise(
         images=0,
     )
     return FoldResult(fold.seed, fold.fold, fold.validation, answers, (record,))
+
+
+def untrained(config: RunConfig) -> RunConfig | None:
+    """Return the recogniser's run that a transfer run started from, its faces found alike; None for other weights."""
+    if not config.trains_backbone or config.transfer.weights != "fer2013":
+        return None
+    cut = SQUARE.model_dump(include={"square", "margin", "size", "align"}) if config.faces.extract else {}
+    return RunConfig(
+        data=config.data,
+        faces=config.faces.model_copy(update=cut),
+        model=RecogniserConfig(),
+        protocol=ProtocolConfig(name="unseen"),
+    )
 
 
 def loaded(model: object, settings: Settings, artifacts: Artifacts, device: str) -> Recogniser:

@@ -18,6 +18,7 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.movie_plan import planned
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
+from fer_core.evaluation.metrics import lead
 from fer_core.evaluation.metrics import summary as summarise
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import Fold, draw, leakage
@@ -33,6 +34,7 @@ from fer_core.faces.extraction import (
 )
 from fer_core.faces.finetuning.finetuned import trained_on
 from fer_core.faces.finetuning.known_faces import group_of
+from fer_core.learning.networks.naming import system
 from fer_core.learning.reporting import Report, RunResult
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.shared_artifacts import artifacts_of
@@ -40,6 +42,7 @@ from fer_core.storage.shared_artifacts import artifacts_of
 from .engine import LOCAL, Engine
 from .fitting import FITTERS, Work, fit
 from .model_inputs import Source, require_images
+from .recognition import untrained
 from .summary import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
 
 
@@ -115,6 +118,14 @@ def run(
     report.log(f"{len(used)} images, {parts}, on {device}{together}")
     results = fit(work, engine.fit)
     predictions = held_out(used, results)
+
+    def against_untrained() -> dict[str, object]:
+        start = untrained(config)
+        if start is None:
+            return {}
+        before = run(start, dataset, artifacts, report, settings, engine).predictions
+        return {"untrained": {"name": system(start.model), **lead(before, predictions)}}
+
     figures = summarise(
         predictions["label"],
         probabilities_of(predictions),
@@ -130,6 +141,7 @@ def run(
         **summarise_folds(results, trained=config.protocol.name != "unseen"),
         **summarise_sets(config, predictions),
         **summarise_recipe(config, results, predictions),
+        **against_untrained(),
         "trainable": fitter.trained(work),
         **measure_leaks(config, used, folds, artifacts),
         "seconds": time.perf_counter() - started,

@@ -45,8 +45,13 @@ def form(lab: Lab) -> list[RunConfig]:
             help="Several make a sweep. Blocks and weights are below.",
         )
         weights = second.selectbox(
-            "Weights", **one_of("weights", WEIGHTS), help="imagenet: pretrained; none: random, explicitly"
+            "Weights",
+            **one_of("weights", WEIGHTS),
+            help="imagenet: the backbone's own pretrained ones; none: random, explicitly",
         )
+        if weights != "none" and backbones:
+            knows = (f"{BACKBONES[name].title.split(' (')[0]} {BACKBONES[name].knows}" for name in backbones)
+            st.caption(f"Pretrained to tell apart: {', '.join(knows)}.")
         if usual != papers and backbones == [usual]:
             title = BACKBONES[papers].title.split(" (")[0]
             st.caption(

@@ -72,3 +72,15 @@ def test_every_frame_is_judged_and_a_cut_off_run_continues(
     assert {summary["leakage"][what] for what in ("image", "clip", "group")} == {0.0}
     low, high = summary["val_accuracy_interval"]
     assert low <= summary["val_accuracy"] <= high
+
+
+def test_a_transfer_run_says_what_training_added(generated: Path, tmp_path: Path) -> None:
+    settings = load(home=tmp_path, device="cpu", threads=1)
+    model = TransferConfig(backbone="mini_xception", weights="fer2013")
+    result = execute(definition(generated, model=model), Recorder(), settings)
+    plain = execute(definition(generated, **UNSEEN), Recorder(), settings)
+    told = result.summary["untrained"]
+    gain = result.summary["val_accuracy"] - plain.summary["val_accuracy"]
+    assert told["lead"] == pytest.approx(gain)
+    assert told["lead_interval"][0] <= gain <= told["lead_interval"][1]
+    assert told["name"] == "mini-Xception, as it is"
