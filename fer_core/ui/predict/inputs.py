@@ -31,7 +31,7 @@ SOURCES = {
 PRIVATE = "Images stay in the server's memory while you look at them: they are never written to disk and never logged."
 
 #: Bytes of decoded uploads that are kept until the page is drawn; of more, the rest is decoded again when needed.
-DECODED_BYTES = 96 << 20
+DECODED_BYTES = 48 << 20
 
 
 @dataclass(frozen=True)
