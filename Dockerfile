@@ -1,7 +1,9 @@
 # syntax=docker/dockerfile:1
 # FER Lab in a container. CPU by default; for a GPU: docker build --build-arg TORCH=cuda .
 # Build argument DEMO=1 (the default) makes the finished runs that a hosted demo shows while the image is built.
-FROM python:3.11-slim-bookworm
+# BASE by its digest gives the same base for ever: docs/deploy.md says how to look it up.
+ARG BASE=python:3.11.11-slim-bookworm
+FROM ${BASE}
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -27,7 +27,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.load import PATIENCE, Measured, Visitor, finished_run, small_home
-from benchmarks.parts import hostile
+from benchmarks.parts import endpoint, hostile, sources
 from benchmarks.parts.forged import forgeries
 from benchmarks.parts.process import answers, free_port, launch
 from fer_core.cli.serve import LEAN
@@ -204,11 +204,11 @@ def p95(seconds: list[float]) -> float:
 
 
 @contextmanager
-def server(case: Case, limits: str) -> Iterator[tuple[int, int]]:
-    """Start a demo server, have it load what it loads once, and yield its port and process."""
+def server(case: Case, limits: str, **more: str) -> Iterator[tuple[int, int]]:
+    """Start a demo server with `more` variables, have it load what it loads once, and yield its port and process."""
     port = free_port()
     environment = {"FER_HOME": str(case.home), "FER_DEMO": "1", "FER_BEHIND_PROXY": "1", "FER_LIMITS": limits}
-    process = launch(case.folder / "server.log", LEAN | os.environ | environment, port)
+    process = launch(case.folder / "server.log", LEAN | os.environ | environment | more, port)
     try:
         if not answers(process, port, PATIENCE):
             raise SystemExit("the server did not answer")
@@ -399,6 +399,27 @@ def imports(case: Case) -> list[Attack]:
     return [*forged, Attack("the honest one after all of them", honest_still)]
 
 
+def sourced(case: Case) -> list[Attack]:
+    """Data sets that are none (`parts.sources`)."""
+    return [Attack(*one) for one in sources.attacks(case.folder)]
+
+
+def put_past_pages(case: Case) -> list[Attack]:
+    """Files put where uploads go, and hosts and paths that are nobody's (`parts.endpoint`)."""
+    hosts = {"STREAMLIT_SERVER_ALLOWED_HOSTS": "fer.example.org 127.0.0.1"}
+    with server(case, endpoint.LIMITS, **hosts) as (port, pid), ExitStack() as stack, watched(pid) as seen:
+
+        def visit(page: str, address: str) -> str:
+            client = Client(port, case.run, address)
+            stack.enter_context(client.within()).run(client.open(page))
+            return client.session
+
+        found = endpoint.attacks(port, visit, stack.close)
+    case.figures["endpoint: most MB over rest"] = max(seen) - seen[0]
+    found["memory"] = max(seen) - seen[0] < MOST_MB
+    return done(Attack(name, lambda ok=ok: ok) for name, ok in found.items())  # type: ignore[misc]
+
+
 def done(attacks: Iterator[Attack]) -> list[Attack]:
     """Carry out attacks at once, as those must that share a server, and return them with what they found."""
 
@@ -416,6 +437,8 @@ SECTIONS: dict[str, Callable[[Case], list[Attack]]] = {
     "messages": messages,
     "links": links,
     "imports": imports,
+    "endpoint": put_past_pages,
+    "sources": sourced,
 }
 
 
