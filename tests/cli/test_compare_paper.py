@@ -135,7 +135,7 @@ def test_one_protocol_alone_is_run_where_asked_for(
     arguments = ("compare", "--paper", "--data", path, "--folds", "3", "--protocol")
     found = document(capsys, *arguments, "group")
     assert {run["protocol"] for run in found["runs"]} == {"group"}
-    assert len(found["systems"]) == len(found["runs"]) == 5
+    assert len(found["systems"]) == len(found["runs"]) == 7
     assert main([*arguments, "spi"]) == 2
     assert "set1 and set2" in capsys.readouterr().err
 
@@ -144,6 +144,7 @@ def test_one_protocol_alone_is_run_where_asked_for(
     ("options", "system"),
     [
         (("--model", "bdnn", "--epochs", "3"), "BDNN (pixels)"),
+        (("--model", "bdnn", "--raw", "--alternate", "1", "--epochs", "3"), "BDNN (raw pixels, in turns)"),
         (("--model", "mlp", "--features", "phog", "--epochs", "3"), "MLP (PHOG)"),
         (("--model", "svm"), "PHOG + SVM"),
     ],

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig
 from fer_core.errors import Cancelled, DataError, TrainingError
+from fer_core.evaluation.protocols import Fold
 from fer_core.learning.comparators import bdnn_training
 from fer_core.learning.comparators.bdnn_training import fit_folds
 from fer_core.learning.reporting import BdnnEpoch, FoldResult
@@ -244,3 +245,21 @@ def test_bad_features_and_losses_are_refused(drawn: tuple) -> None:
         fit(BdnnConfig(**SMALL), missing, labels, folds)
     with pytest.raises(TrainingError, match="finite"):
         fit(BdnnConfig(**SMALL), features * 1e37, labels, folds)
+
+
+def test_raw_inputs_go_in_as_they_are() -> None:
+    """Rows in standard units already are the same to both; others are not."""
+    rng = np.random.default_rng(4)
+    features = rng.normal(3.0, 5.0, (40, 6)).astype(np.float32)
+    labels = np.arange(40) % 7
+    fold = Fold(0, 0, np.arange(28), np.arange(28, 40))
+    inside = features[:28]
+    standard = ((features - inside.mean(0)) / inside.std(0)).astype(np.float32)
+
+    def fitted(values: np.ndarray, *, standardise: bool) -> np.ndarray:
+        (one,) = fit_folds(BdnnConfig(epochs=5, standardise=standardise), values, labels, [fold], Recorder())
+        return one.probabilities
+
+    raw = fitted(standard, standardise=False)
+    np.testing.assert_allclose(raw, fitted(features, standardise=True), atol=1e-4)
+    assert np.abs(raw - fitted(features, standardise=False)).max() > 0.01

@@ -62,8 +62,11 @@ def full_forward(chain: Chain, images: torch.Tensor, config: RunConfig) -> torch
 
 def usual_loop(
     config: RunConfig, fold: PlainFold, through: Forward = full_forward, side: int = SIDE
-) -> tuple[list[tuple[float, ...]], np.ndarray]:
-    """Train with the whole network run on every batch, frozen blocks in eval mode; nothing is kept."""
+) -> tuple[list[tuple[float, ...]], np.ndarray, float]:
+    """Train with the whole network run on every batch, frozen blocks in eval mode; nothing is kept.
+
+    Returns each epoch's figures, the held-out probabilities, and the last network's accuracy on its training images.
+    """
     crops, labels = crops_and_labels(side=side)
     chain = small_chain(config, side)
     reset_head(chain, seed=fold.seed, fold=fold.fold)
@@ -91,7 +94,9 @@ def usual_loop(
         val_loss = float(torch.nn.functional.cross_entropy(logits, targets[held_out]))
         hits = int((logits.argmax(1) == targets[held_out]).sum())
         figures.append((loss_sum / seen, correct / seen, val_loss, hits / len(held_out)))
-    return figures, logits.softmax(1).numpy()
+    inside = fold.split(config.training.epochs)[0]
+    exact = float((forward(chain.eval(), images[inside]).argmax(1) == targets[inside]).double().mean())
+    return figures, logits.softmax(1).numpy(), exact
 
 
 def figures_of(result: FoldResult) -> list[tuple[float, ...]]:
@@ -103,8 +108,9 @@ def require_equal_bits(
 ) -> None:
     fold = two_folds()[0]
     (result,) = fit(config, folder, folds=[fold], side=side)
-    expected, probabilities = usual_loop(config, fold, through, side)
+    expected, probabilities, exact = usual_loop(config, fold, through, side)
     found = figures_of(result)
+    assert result.note["train_accuracy"] == exact
     assert [row[0] for row in found] == [row[0] for row in expected]
     assert [row[2] for row in found] == [row[2] for row in expected]
     assert np.allclose(found, expected, rtol=1e-12)
