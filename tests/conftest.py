@@ -67,6 +67,14 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _main_stays() -> Iterator[None]:
+    """Put back the main module: a page that ran in a test took its place, and processes that start would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
+@pytest.fixture(autouse=True)
 def _signals_stay_here() -> Iterator[None]:
     """Fail a test that signalled, itself or through what it started, a process that this test run did not start."""
     since = Path(os.environ[signal_guard.LOG]).stat().st_size

@@ -117,11 +117,16 @@ def detect(folder: Path, home: Path) -> RunConfig:
     )
     found = artifacts.open("detections", config.detections_key())
     ensure_crops(config, dataset.samples, artifacts, lambda: read_detections(found))
-    store = Store(home / "fer.sqlite")  # artifacts without the run that made them are another database's
+    keep_run(home, config)
+    return config
+
+
+def keep_run(home: Path, config: RunConfig) -> None:
+    """Keep a finished detection in a state folder's database, which would seem another's without one."""
+    store = Store(home / "fer.sqlite")
     row = {"created": 1.0, "finished": 2.0, "seconds": 1.0, "extra": {}, "summary": {}, "environment": {}}
     adopt(store, shown_publicly(config), row, {"epochs": [], "predictions": [], "log": []})
     store.close()
-    return config
 
 
 def shown_publicly(config: RunConfig) -> RunConfig:

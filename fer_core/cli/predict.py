@@ -124,8 +124,8 @@ def keeping(
     finally:
         if csv and rows:
             with replacing(csv) as file:
-                table = defused_table(pd.concat(tables[1:] or tables))
-                file.write_text(table.to_csv(index=False), encoding="utf-8")
+                text = defused_table(pd.concat(tables[1:] or tables)).to_csv(index=False)
+                file.write_text(text, encoding="utf-8")
         if ended or (rows and not json):
             answer(json, rows, _print)
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from dashboards import Server
+from faces_case import keep_run
 from playwright.sync_api import Page, expect
 
 from fer_core.config.run import FacesConfig, RunConfig
@@ -49,6 +50,7 @@ def home(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     )
     ensure_crops(config, samples, artifacts, lambda: read_detections(found))
+    keep_run(folder, config)
     return folder
 
 

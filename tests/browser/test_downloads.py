@@ -75,7 +75,7 @@ def test_a_button_pressed_before_the_figure_is_drawn_waits_for_it(
 
 def test_a_table_gives_no_csv_of_its_own(page: Page, lab: Server, generated: Path) -> None:
     page.goto(lab.at(data=str(generated)), wait_until="commit")
-    table = page.get_by_test_id("stDataFrame").first
+    table = page.get_by_test_id("stDataFrame").filter(visible=True).first  # others are folded away
     expect(table).to_be_visible()
     table.hover()
     expect(page.get_by_role("button", name=re.compile("^Search")).first).to_be_visible()

@@ -49,7 +49,7 @@ def test_a_deep_link_shows_the_sign_in_alone(
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "secrets.toml").write_text(SECRETS)
     run = Store(shared_home / "fer.sqlite").runs(status=["done"])[0]
-    lab = server(shared_home, HOME=str(tmp_path))
+    lab = server(shared_home, HOME=str(tmp_path), FER_DATA_ROOTS=str(Path(run.data_source).parent))
     page.goto(lab.at("train", data=run.data_source, run=run.id), wait_until="commit")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     main = page.locator("[data-testid=stMain]")

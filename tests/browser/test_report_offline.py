@@ -15,8 +15,9 @@ def test_a_report_draws_its_figures_with_the_network_off(
     visitor: Callable[..., BrowserContext], shared_home: Path, tmp_path: Path
 ) -> None:
     store = Store(shared_home / "fer.sqlite", read_only=True)
-    run = store.runs(status=["done"])[0]
-    path = write_report(store, run.id, tmp_path / "run.html")
+    run = store.runs(status=["done"], goal="train")[0]
+    path = tmp_path / "run.html"
+    write_report(store, run.id, path)
     for scheme in ("light", "dark"):
         context = visitor(color_scheme=scheme, viewport={"width": 390, "height": 800})
         context.set_offline(True)

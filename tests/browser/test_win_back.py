@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from dashboards import Server
+from faces_case import keep_run
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from report_case import Recorder
@@ -48,6 +49,7 @@ def crops_of(frames: Path, home: Path, faces: FacesConfig) -> Crops:
     torch.set_num_threads(1)
     dataset, here = open_dataset(str(frames)), load(home=home, device="cpu", threads=1)
     config = RunConfig(goal="faces", data=data_config(dataset, cache=here.cache), faces=faces)
+    keep_run(home, config)
     return extract_faces(config, dataset, Artifacts(here.artifacts), Recorder(), here)
 
 

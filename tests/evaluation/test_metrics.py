@@ -174,6 +174,10 @@ def test_too_few_groups_give_the_reason_instead_of_an_interval(groups: list[str]
 def test_no_interval_is_empty_or_impossible() -> None:
     low, high = metrics.share([True] * N, GROUPS).interval  # every group right: 20 answers, as it were
     assert (low, high) == metrics.wilson(20, 20)
+    few = [f"g{i % 6}" for i in range(12)]
+    gains = [1.0, -1, 1, -1, 1, 1] * 2
+    assert metrics.difference(gains, few).interval[1] > 1
+    assert metrics.difference(gains, few, most=1.0).interval[1] == 1
     for seeds in ([0.1, 0.34], [0.3] * 6, [0.2, 0.3, 0.4, 0.5]):
         assert all(math.isnan(end) for end in metrics.seed_interval(seeds)), seeds
     low, high = metrics.seed_interval([0.01, 0.9, 0.02, 0.03, 0.01])

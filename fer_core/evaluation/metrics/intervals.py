@@ -57,12 +57,18 @@ def share(figures: ArrayLike, groups: Sequence[str], names: Sequence[str] | None
     return _estimate(figures, groups, names, of_shares=True)
 
 
-def difference(gains: ArrayLike, groups: Sequence[str], names: Sequence[str] | None = None) -> Estimate:
+def difference(
+    gains: ArrayLike, groups: Sequence[str], names: Sequence[str] | None = None, *, most: float = float("inf")
+) -> Estimate:
     """Return the mean of figures on any scale, such as paired gains, with the interval over groups or images.
 
-    As `share`, but Student's t on the mean itself.
+    As `share`, but Student's t on the mean itself, cut at -`most` and `most`: 1 for gains of shares.
     """
-    return _estimate(gains, groups, names, of_shares=False)
+    found = _estimate(gains, groups, names, of_shares=False)
+    low, high = found.interval
+    return Estimate(
+        found.value, found.interval if low != low else (max(low, -most), min(high, most)), found.over
+    )
 
 
 def _estimate(

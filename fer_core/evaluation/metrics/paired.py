@@ -50,7 +50,8 @@ def paired(
     both = same_images(a, b, figure)
     gains = (both["b"] - both["a"]).to_numpy()
     names, groups = (list(both.index.get_level_values(level)) for level in ("name", "group"))
-    return difference(gains, groups, names), len(gains)
+    most = 1.0 if figure is right else float("inf")
+    return difference(gains, groups, names, most=most), len(gains)
 
 
 def same_images(

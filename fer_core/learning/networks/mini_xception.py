@@ -33,7 +33,7 @@ class Gray(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the weighted mean of the channels."""
-        return (x * x.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+        return (x * torch.tensor(LUMA, dtype=x.dtype).to(x.device).view(3, 1, 1)).sum(1, keepdim=True)
 
 
 class SamePool(nn.Module):

@@ -154,8 +154,8 @@ def _words(done: list[StoredRun], table: pd.DataFrame) -> None:
         else:
             draw = st.warning
             text = (
-                f"**{more}** (95 % from {100 * low:.1f} to {100 * high:.1f}, over {gap.over}). Images, model and "
-                "recipe are the same: the difference is what is gained from having trained on other frames of the "
-                "movies or images held out."
+                f"**{more}** (95 % from {100 * low:.1f} to {100 * high:.1f}, over {gap.over}). Model, recipe and "
+                "images are the same; which movies, shots and images were trained on differs. That movies are recognised "
+                "is the likely reason; it is not shown here."
             )
     draw(text, icon=":material/water_drop:")

@@ -124,7 +124,8 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for index in sorted(both["label"].unique()):
         part = both[both["label"] == index]
-        found = metrics.difference(part["right_b"] - part["right_a"], list(part["group"]), list(part["name"]))
+        images = list(part["group"]), list(part["name"])
+        found = metrics.difference(part["right_b"] - part["right_a"], *images, most=1.0)
         low, high = found.interval
         rows.append(
             {
