@@ -155,7 +155,7 @@ def _words(done: list[StoredRun], table: pd.DataFrame) -> None:
             draw = st.warning
             text = (
                 f"**{more}** (95 % from {100 * low:.1f} to {100 * high:.1f}, over {gap.over}). Model, recipe and "
-                "images are the same; which movies, shots and images were trained on differs. That movies are recognised "
-                "is the likely reason; it is not shown here."
+                "images are the same; which movies, shots and images were trained on differs. That movies are "
+                "recognised is the likely reason; it is not shown here."
             )
     draw(text, icon=":material/water_drop:")
