@@ -1,7 +1,57 @@
-"""The web server: `streamlit run app.py`. Its first page is overview.py, the others lie in pages/."""
+"""`streamlit run app.py`: the first page, and the server that stands before all pages.
+
+The server imports this file for `app`; a visit runs it, and draws Overview: the data set, what is wrong with it, what
+has been run, and where to go first.
+"""
 
 import streamlit as st
 
+from fer_core.ui import overview
+from fer_core.ui.cache import resources
+from fer_core.ui.parts.widgets import empty, escaped, generated_note, listed, runs_dataframe
 from fer_core.ui.shell.door import guards
+from fer_core.ui.shell.setup import setup
 
-app = st.App("overview.py", middleware=guards())
+if __name__ != "__main__":
+    app = st.App(__file__, middleware=guards())
+else:
+    with setup("Overview") as lab:
+        st.write(
+            "Facial-expression recognition by transfer learning, measured honestly: faces cut out by MTCNN, an "
+            "ImageNet network fine-tuned block by block, and every figure shown with how it was obtained."
+        )
+        overview.tour(lab.closed)
+
+        dataset, data = lab.dataset, resources.data_config(lab.source)
+        st.header(escaped(dataset.name), divider="gray")
+        generated_note(dataset)
+        if dataset.layout == "table":
+            overview.sheet(dataset)
+        else:
+            report = resources.audit(lab.source, data.fingerprint)
+            overview.figures(report)
+            left, right = st.columns([3, 2], gap="large")
+            with left:
+                overview.classes(dataset)
+                samples = resources.class_samples(lab.source, data.fingerprint)
+                overview.how_it_was_read(report.understood, samples)
+            with right:
+                overview.findings(report)
+
+        st.header("What has been run", divider="gray")
+        runs = lab.store.runs(data=data.fingerprint, goal="train", limit=20)
+        if runs:
+            columns = ("link", "title", "protocol", "leaks", "val", "interval", "missing_faces", "status")
+            runs_dataframe(listed(runs), columns=columns, key="runs")
+        else:
+            empty(
+                "Nothing has been trained on this data set yet",
+                f"{lab.closed}: choose another data set in the sidebar."
+                if lab.closed
+                else "The three settings of the paper are one click away.",
+                "pages/train.py",
+                "Runs" if lab.closed else "Train",
+            )
+
+        if not lab.settings.demo:
+            overview.disk(*resources.disk_use(), lab.settings.disk_limit)

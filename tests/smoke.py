@@ -38,7 +38,9 @@ def pages(data: Path) -> None:
         shown.run()
         if shown.exception or shown.error:
             raise SystemExit(f"{name}: {[one.value for one in (*shown.exception, *shown.error)]}")
-        print(f"{name}: {len(shown.main)} elements")
+        if not shown.title:
+            raise SystemExit(f"{name}: nothing was drawn")
+        print(f"{name}: {shown.title[0].value}, {len(shown.main)} elements")
 
 
 def main() -> None:

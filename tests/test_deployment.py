@@ -30,7 +30,7 @@ def test_what_the_image_is_made_of_is_there_and_let_through() -> None:
     copied = re.search(r"^COPY (requirements.*) \./$", text("Dockerfile"), re.MULTILINE)
     assert copied
     assert set(copied[1].split()) <= let_through
-    assert {"app.py", "overview.py", "pages", "fer_core", ".streamlit/config.toml"} <= let_through
+    assert {"app.py", "pages", "fer_core", ".streamlit/config.toml"} <= let_through
     assert not any("secrets.toml" in name for name in let_through)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fer_core import ROOT
 
-PAGES = [ROOT / "overview.py", *sorted((ROOT / "pages").glob("*.py"))]
+PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
 FILES = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in (ROOT / "fer_core").rglob("*.py")}
 MODULES = {name.removesuffix(".__init__"): path for name, path in FILES.items()}
 TEXT = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}

@@ -13,7 +13,6 @@ from fer_core import ROOT
 SOURCES = sorted(
     [
         ROOT / "app.py",
-        ROOT / "overview.py",
         *(ROOT / "pages").glob("*.py"),
         *(ROOT / "fer_core").rglob("*.py"),
     ]

@@ -17,13 +17,13 @@ import pandas as pd
 from fer_core.config.recognition import VoteConfig
 from fer_core.config.run import ProtocolConfig, RunConfig, parse
 from fer_core.errors import ConfigError, DataError
-from fer_core.evaluation.metrics import apply_temperature, fit_temperature, lead, summary
+from fer_core.evaluation.metrics import apply_temperature, fit_temperature, lead
 from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, probabilities_of
-from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.learning.comparators.fitted import write_folds
 from fer_core.learning.reporting import FoldResult
 from fer_core.runs.jobs.adopt import adopt
 from fer_core.runs.pipeline.environment import describe_environment
+from fer_core.runs.pipeline.summary import figures_of
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable
@@ -153,14 +153,7 @@ def _cross_fitted(table: pd.DataFrame, values: np.ndarray) -> np.ndarray:
 
 
 def _figures(members: Sequence[StoredRun], predictions: pd.DataFrame, config: RunConfig) -> dict[str, Any]:
-    figures = summary(
-        predictions["label"],
-        probabilities_of(predictions),
-        list(predictions["group"]),
-        list(predictions["face_status"].replace(NOT_DETECTED, "")),
-        predictions["seed"],
-        names=list(predictions["name"]),
-    )
+    figures = figures_of(predictions)
     of_frames = {name: value for name, value in members[0].summary.items() if name in FRAMES}
     leaks = [run.summary["leakage"] for run in members]
     shares = {

@@ -28,8 +28,8 @@ def page(
         monkeypatch.setenv("FER_HOME", str(home))
         st.cache_data.clear()
         st.cache_resource.clear()
-        test = AppTest.from_file(str(ROOT / "overview.py"), default_timeout=60)
-        if name != "overview.py":
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        if name != "app.py":
             test.switch_page(name)
         test.query_params["data"] = str(generated)
         for key, value in query.items():

@@ -22,7 +22,7 @@ from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.shell.access import Access, role_of
 
-PAGES = ("overview.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
+PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
 ROLES = {"runner": ["Ada@Lab.org"], "viewer": "@anu.edu.au"}
 AUTH = {
     "client_id": "x",
@@ -78,10 +78,10 @@ def lab(monkeypatch: pytest.MonkeyPatch, shared_home: Path, generated: Path) -> 
             else {"is_logged_in": True, "email_verified": True, **user}
         )
         monkeypatch.setattr("streamlit.user_info._get_user_info", lambda: dict(known))
-        test = AppTest.from_file(str(ROOT / "overview.py"), default_timeout=60)
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         test.secrets["auth"] = AUTH
         test.secrets["fer"] = {"roles": roles} if roles else {}
-        if name != "overview.py":
+        if name != "app.py":
             test.switch_page(name)
         for key, value in ({"data": str(generated)} | query).items():
             test.query_params[key] = value
@@ -108,21 +108,21 @@ def test_no_page_draws_anything_before_the_sign_in(name: str, lab: Open) -> None
 
 
 def test_someone_without_a_role_gets_in_nowhere(lab: Open) -> None:
-    shown = lab("overview.py", {"email": "eve@evil.org"})
+    shown = lab("app.py", {"email": "eve@evil.org"})
     assert "eve@evil.org" in shown.error[0].value
     assert [button.label for button in shown.button] == ["Sign in as someone else"]
     assert not shown.metric
 
 
 def test_sign_in_without_roles_lets_nobody_in(lab: Open) -> None:
-    shown = lab("overview.py", {"email": "ada@lab.org"}, roles=None)
+    shown = lab("app.py", {"email": "ada@lab.org"}, roles=None)
     assert r"\[fer.roles\]" in shown.error[0].value
     assert not shown.metric
 
 
 def test_sign_in_needs_folders_that_data_sets_may_lie_in(lab: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FER_DATA_ROOTS")
-    shown = lab("overview.py", {"email": "ada@lab.org"})
+    shown = lab("app.py", {"email": "ada@lab.org"})
     assert "FER_DATA_ROOTS" in shown.error[0].value.replace("\\", "")
     assert not shown.metric
     assert not shown.button
@@ -139,7 +139,7 @@ def test_secrets_that_can_not_be_read_let_nobody_in(
         lambda name: [str(broken)] if name == "secrets.files" else options(name),
     )
     monkeypatch.setattr(st, "secrets", Secrets())
-    shown = page("overview.py", shared_home)
+    shown = page("app.py", shared_home)
     assert not shown.exception
     assert "must be readable before anyone gets in" in shown.error[0].value
     assert not shown.metric
@@ -160,7 +160,7 @@ def test_a_runner_starts_things_and_a_viewer_looks(lab: Open) -> None:
 
 
 def test_a_viewer_opens_listed_sets_only(lab: Open, awkward: Path) -> None:
-    shown = lab("overview.py", {"email": "x@anu.edu.au"}, data=str(awkward))
+    shown = lab("app.py", {"email": "x@anu.edu.au"}, data=str(awkward))
     assert "data sets in the list" in shown.error[0].value
 
 

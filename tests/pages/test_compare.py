@@ -177,7 +177,7 @@ def test_the_leak_meter_s_missing_protocols_are_run_by_its_button(
 
 
 def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..., AppTest]) -> None:
-    app = page("overview.py", home / "home", data=str(home / "sheet.xlsx"))
+    app = page("app.py", home / "home", data=str(home / "sheet.xlsx"))
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}["Rows"] == "84"
     assert "NaN" in words(app, "warning")
@@ -191,7 +191,7 @@ def test_a_generated_sheet_is_labelled_where_its_figures_are(
     run = next(run.id for run in store.runs() if run.data_source == sheet)
     store.close()
     for name, query in (
-        ("overview.py", {}),
+        ("app.py", {}),
         ("pages/compare.py", {}),
         ("pages/train.py", {}),
         ("pages/train.py", {"run": run}),

@@ -18,7 +18,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store
 
-PAGES = ("overview.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
+PAGES = ("app.py", "pages/faces.py", "pages/train.py", "pages/compare.py", "pages/predict.py")
 Open = Callable[..., AppTest]
 
 
@@ -44,16 +44,16 @@ def test_pages_show_finished_runs_without_error(name: str, page: Open, trained: 
 
 
 def test_the_data_set_is_the_one_in_the_url(page: Open, trained: Path) -> None:
-    shown = page("overview.py", trained)
+    shown = page("app.py", trained)
     assert {metric.label: metric.value for metric in shown.metric}["Images"] == "48"
 
 
 def test_a_data_set_is_read_as_its_latest_run_declared_and_shown_so(page: Open, tmp_path: Path) -> None:
     folder, home = plant(tmp_path / "set", ["1/a.png", "4/b.png"]), tmp_path / "home"
-    assert "need a label map" in page("overview.py", home, data=str(folder)).error[0].value
+    assert "need a label map" in page("app.py", home, data=str(folder)).error[0].value
     dataset = open_dataset(folder, reading=Reading(label_map="rafdb"))
     submit(Store(home / "fer.sqlite"), RunConfig(data=data_config(dataset)))
-    shown = page("overview.py", home, data=str(folder))
+    shown = page("app.py", home, data=str(folder))
     assert not shown.exception
     (labels,) = [one.value for one in shown.dataframe if "as written" in one.value.columns]
     assert labels.to_numpy().tolist() == [["4", "happy", 1, "4/b.png"], ["1", "surprise", 1, "1/a.png"]]
@@ -68,16 +68,16 @@ def test_the_overview_says_what_artifacts_take(
         kind: naturalsize(sum(path.stat().st_size for path in (kept / kind).rglob("*") if path.is_file()))
         for kind in ("runs", "crops", "activations")
     }
-    said = text(page("overview.py", trained)).lower()
+    said = text(page("app.py", trained)).lower()
     for words in (f"networks {size['runs']}", f"crops {size['crops']}", f"activations {size['activations']}"):
         assert words.lower() in said
     assert "of 3.0 gb that they may take" in said
     monkeypatch.setenv("FER_DEMO", "1")
-    assert "artifacts take" not in text(page("overview.py", trained)).lower()
+    assert "artifacts take" not in text(page("app.py", trained)).lower()
 
 
 def test_a_data_set_that_is_not_there_is_an_error_with_the_fix(page: Open, trained: Path) -> None:
-    shown = page("overview.py", trained, data="/no/such/folder")
+    shown = page("app.py", trained, data="/no/such/folder")
     assert not shown.exception
     assert "/no/such/folder" in shown.error[0].value
 
@@ -122,7 +122,7 @@ def test_a_hosted_demo_opens_no_other_folder(
     page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch, awkward: Path
 ) -> None:
     monkeypatch.setenv("FER_DEMO", "1")
-    shown = page("overview.py", trained, data=str(awkward))
+    shown = page("app.py", trained, data=str(awkward))
     assert "only the data sets it lists" in shown.error[0].value
     assert not shown.metric
 

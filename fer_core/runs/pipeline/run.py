@@ -19,8 +19,6 @@ from fer_core.datasets.generated.movie_plan import planned
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import DataError
 from fer_core.evaluation.metrics import lead
-from fer_core.evaluation.metrics import summary as summarise
-from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import Fold, draw, leakage
 from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import (
@@ -43,7 +41,7 @@ from .engine import LOCAL, Engine
 from .fitting import FITTERS, Work, fit
 from .model_inputs import Source, require_images
 from .recognition import untrained
-from .summary import arithmetic_of, held_out, summarise_folds, summarise_recipe, summarise_sets
+from .summary import arithmetic_of, figures_of, held_out, summarise_folds, summarise_recipe, summarise_sets
 
 
 def execute(config: RunConfig, report: Report, settings: Settings, engine: Engine = LOCAL) -> RunResult:
@@ -126,14 +124,7 @@ def run(
         before = run(start, dataset, artifacts, report, settings, engine).predictions
         return {"untrained": {"name": system(start.model), **lead(before, predictions)}}
 
-    figures = summarise(
-        predictions["label"],
-        probabilities_of(predictions),
-        list(predictions["group"]),
-        list(predictions["face_status"].replace(NOT_DETECTED, "")),
-        predictions["seed"],
-        names=list(predictions["name"]),
-    )
+    figures = figures_of(predictions)
     summary = {
         **figures,
         "validated": figures["images"],

@@ -10,10 +10,23 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import RunConfig
-from fer_core.evaluation.metrics import apply_temperature, by_seed, ece, two_sets
-from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses
+from fer_core.evaluation.metrics import apply_temperature, by_seed, ece, summary, two_sets
+from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses, probabilities_of
 from fer_core.faces.crops import RESCUED
+from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.learning.reporting import FoldResult
+
+
+def figures_of(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Return the figures of held-out predictions (`metrics.summary`); `predictions` as `RunResult` holds them."""
+    return summary(
+        predictions["label"],
+        probabilities_of(predictions),
+        list(predictions["group"]),
+        list(predictions["face_status"].replace(NOT_DETECTED, "")),
+        predictions["seed"],
+        names=list(predictions["name"]),
+    )
 
 
 def held_out(used: pd.DataFrame, results: Sequence[FoldResult]) -> pd.DataFrame:

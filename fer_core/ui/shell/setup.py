@@ -31,7 +31,7 @@ from .preparing import preparing
 log = logging.getLogger("fer_core.ui")
 
 PAGES: tuple[tuple[str, str, str], ...] = (
-    ("overview.py", "Overview", ":material/home:"),
+    ("app.py", "Overview", ":material/home:"),
     ("pages/faces.py", "Faces", ":material/frame_person:"),
     ("pages/train.py", "Train", ":material/model_training:"),
     ("pages/compare.py", "Compare", ":material/compare_arrows:"),
