@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.parts.process import ROOT, answers, free_port, launch
 
-__all__ = ["PATIENCE", "ROOT", "Server", "free_port", "start"]
+__all__ = ["PATIENCE", "ROOT", "Server", "button", "free_port", "quiet", "start"]
 
 #: Milliseconds that anything may take on a busy machine.
 PATIENCE = 90_000
@@ -56,3 +57,15 @@ def start(folder: Path, home: Path, environment: dict[str, str], *, port: int = 
         server.stop()
         pytest.fail(f"the dashboard did not answer:\n{log.read_text(errors='replace')[-4000:]}")
     return server
+
+
+def quiet(page: Page) -> None:
+    """Wait until the page's script has ended and what it no longer draws is gone."""
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    expect(app.locator("[data-stale=true]")).to_have_count(0)
+
+
+def button(page: Page, name: str) -> Locator:
+    """Return the button of this name, not the one that it replaces and that is still leaving."""
+    return page.locator("[data-stale=false]").get_by_role("button", name=name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from dashboards import Server
+from dashboards import Server, quiet
 from faces_case import keep_run
 from playwright.sync_api import Page, expect
 
@@ -92,6 +92,7 @@ def test_failed_frames_are_tried_and_counted_before_anything_is_kept(
     expect(
         page.get_by_text(re.compile("With these settings: (found|several|low-confidence)"))
     ).to_be_visible()
+    quiet(page)
     trial.click()
 
     def metric(title: str) -> object:
@@ -103,6 +104,7 @@ def test_failed_frames_are_tried_and_counted_before_anything_is_kept(
     assert page.get_by_text(re.compile(rf"^{len(changes)} frames:")).inner_text() == was
     assert {kind: artifacts.keys(kind) for kind in kinds} == there
 
+    quiet(page)
     page.get_by_role("button", name="Keep these settings").click()
     expect(page.get_by_text("Faces have not been looked for with these settings")).to_be_visible()
     expect(page).to_have_url(re.compile("[?&]onet=0.9(&|$)"))

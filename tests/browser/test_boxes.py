@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboards import Server
+from dashboards import Server, button, quiet
 from faces_case import FRAMES, detect, frame_name, make_frames
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
@@ -36,6 +36,7 @@ def open_frame(page: Page, lab: Server, frames: Path, index: int) -> Locator:
     stage = page.locator(".stage")
     expect(stage).to_be_visible()
     page.wait_for_function(IMAGE_THERE)
+    quiet(page)
     return stage
 
 
@@ -53,6 +54,12 @@ def settled(page: Page, stage: Locator) -> dict[str, float]:
         before = area
         page.wait_for_timeout(200)
     return dict(area)
+
+
+def press(page: Page, name: str) -> None:
+    """Press the button of this name once the one that it replaces has left."""
+    quiet(page)
+    page.get_by_role("button", name=name).click()
 
 
 def drag(page: Page, stage: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -77,7 +84,7 @@ def test_a_drawn_box_turns_a_failed_frame_manual_and_is_kept(page: Page, lab: Se
     stage = open_frame(page, lab, frames, 0)
     counts = page.get_by_text(re.compile(r"^7 frames:"))
     expect(counts).to_contain_text(f"none {none}")
-    save = page.get_by_role("button", name="Save box").first  # the one before may still be leaving
+    save = button(page, "Save box")
     expect(save).to_be_disabled()
 
     drag(page, stage, (0.6, 0.2), (0.85, 0.65))
@@ -98,24 +105,24 @@ def test_a_drawn_box_turns_a_failed_frame_manual_and_is_kept(page: Page, lab: Se
     expect(counts).to_contain_text("manual 1")
     expect(page.locator(".said")).to_contain_text("Box from (19")
 
-    page.get_by_role("button", name="Remove").click()
+    press(page, "Remove")
     expect(counts).to_contain_text(f"none {none}")
-    page.get_by_role("button", name="Undo").click()
+    press(page, "Undo")
     expect(counts).to_contain_text("manual 1")
-    page.get_by_role("button", name="Undo").click()
+    press(page, "Undo")
     expect(counts).to_contain_text(f"none {none}")
     expect(counts).not_to_contain_text("manual")
-    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
-    page.get_by_role("button", name="Redo").click()
+    expect(button(page, "Undo")).to_be_disabled()
+    press(page, "Redo")
     expect(counts).to_contain_text("manual 1")
     again = stored(lab, frames)[frame_name(0)]
     assert {name: again[name] for name in entry} == entry  # author and time as they were
-    page.get_by_role("button", name="History").click()
+    press(page, "History")
     expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Redo").click()
+    press(page, "Redo")
     expect(counts).to_contain_text(f"none {none}")
-    expect(page.get_by_role("button", name="Redo")).to_be_disabled()
+    expect(button(page, "Redo")).to_be_disabled()
 
 
 def test_the_keyboard_alone_draws_moves_and_resizes(page: Page, lab: Server, frames: Path) -> None:
@@ -133,10 +140,10 @@ def test_the_keyboard_alone_draws_moves_and_resizes(page: Page, lab: Server, fra
     page.get_by_role("button", name="Top left corner").focus()
     page.keyboard.press("Control+ArrowLeft")
     expect(said).to_have_text("Box from (111, 70) to (211, 151): 100 × 81 pixels.")
-    expect(page.get_by_role("button", name="Save box")).to_be_enabled()
+    expect(button(page, "Save box")).to_be_enabled()
     page.keyboard.press("Escape")
     expect(said).to_have_text("No box on this frame yet.")
-    expect(page.get_by_role("button", name="Save box")).to_be_disabled()
+    expect(button(page, "Save box")).to_be_disabled()
 
 
 def test_a_face_is_chosen_by_a_click_and_stays_inside_the_frame(

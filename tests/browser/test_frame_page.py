@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dashboards import Server
+from dashboards import Server, quiet
 from faces_case import detect, frame_name, make_frames
 from playwright.sync_api import Page, expect
 
@@ -23,15 +23,19 @@ def test_a_frame_fits_one_screen_and_keys_lead_on_and_back(
     expect(page.get_by_text("What the network sees")).to_be_visible()
     expect(page.get_by_text("Try other settings")).to_be_visible()
     expect(page.get_by_text("No face can be made out")).to_be_visible()
+    quiet(page)
     main = page.get_by_test_id("stMain")
     page.wait_for_function(
         "document.querySelector('[data-testid=stMain]').scrollHeight <= window.innerHeight"
     )
     assert main.evaluate("area => area.scrollHeight <= area.clientHeight")
 
+    quiet(page)
     page.keyboard.press("j")
     expect(page.get_by_text(NAMES[1], exact=True)).to_be_visible()
+    quiet(page)
     page.keyboard.press("k")
     expect(page.get_by_text(NAMES[0], exact=True)).to_be_visible()
+    quiet(page)
     page.keyboard.press("n")
     expect(page.get_by_text(NAMES[2], exact=True)).to_be_visible()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dashboards import PATIENCE, Server
+from dashboards import PATIENCE, Server, quiet
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -34,6 +34,7 @@ def test_an_upload_is_boxed_explained_and_can_be_downloaded(page: Page, lab: Ser
     expect(page.get_by_role("img", name="Training face near face 1").first).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
     expect(page.get_by_text("not calibrated", exact=True).first).to_be_visible()
+    quiet(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     assert "confidence" in download.value.path().read_text().splitlines()[0]
@@ -47,6 +48,7 @@ def test_a_batch_has_a_table_a_gallery_and_a_zip(page: Page, lab: Server, genera
     name = sorted(generated.glob("*/*.png"))[1].name
     page.get_by_role("button", name=name, exact=True).click()
     expect(page.get_by_role("img", name=f"{name} with").first).to_be_visible()
+    quiet(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Annotated images").click()
     assert download.value.path().read_bytes().startswith(b"PK")
@@ -87,6 +89,7 @@ def test_where_no_face_is_found_a_drawn_box_is_classified(
     page.mouse.down()
     page.mouse.move(edges["x"] + edges["width"] * 0.6, edges["y"] + edges["height"] * 0.7, steps=4)
     page.mouse.up()
+    quiet(page)
     page.get_by_role("button", name="Classify this box").click()
     expect(page.get_by_text("drawn by hand").first).to_be_visible()
 

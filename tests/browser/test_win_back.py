@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dashboards import Server
+from dashboards import Server, quiet
 from faces_case import keep_run
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
@@ -66,6 +66,7 @@ def test_lost_faces_are_won_back_and_kept_under_a_name_in_two_clicks_and_one_no(
 
     def click(what: Locator) -> None:
         nonlocal clicks
+        quiet(page)
         what.click()
         clicks += 1
 

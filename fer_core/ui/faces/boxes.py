@@ -103,7 +103,7 @@ def editor(lab: Lab, config: RunConfig, row: Mapping, left: DeltaGenerator, righ
         with right:
             _buttons(lab, config, name, saved, box, steps(history))
     with right:
-        _history(history)
+        _history(history, name)
 
 
 def _buttons(
@@ -174,7 +174,7 @@ def steps(history: pd.DataFrame) -> tuple[bool, bool]:
     return bool(counts.any()), bool((history["version"] > newest).any())
 
 
-def _history(history: pd.DataFrame) -> None:
+def _history(history: pd.DataFrame, name: str) -> None:
     """Say who drew what counts now, and list every entry where there are more."""
     entry = _newest(history)
     if entry:
@@ -184,7 +184,10 @@ def _history(history: pd.DataFrame) -> None:
         )
     if len(history) < 2 and history["undone"].isna().all():
         return
-    with st.popover("History", icon=":material/history:"), st.container(width=480):
+    panel = st.popover("History", icon=":material/history:", key=f"history-{name}", on_change="rerun")
+    if not panel.open:
+        return
+    with panel, st.container(width=480):
         rows = [
             {
                 "Entry": row["version"],
