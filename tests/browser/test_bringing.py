@@ -37,7 +37,7 @@ def test_a_folder_of_numbers_is_declared_seen_opened_and_stands_on_train(
     page.goto(lab.at(data=numbered), wait_until="commit")
     page.get_by_role("link", name="Say how it is read").click()
     expect(page.get_by_role("heading", name="Bring data")).to_be_visible()
-    expect(page.get_by_label("Where it lies")).to_have_value(str(numbered))
+    expect(page.get_by_role("textbox", name="Where it lies")).to_have_value(str(numbered))
     choose(page, "Label map", "rafdb")
     expect(page.get_by_role("img", name="Images of 4 = happy")).to_be_visible()
     expect(page).to_have_url(re.compile("label_map=rafdb"))

@@ -57,7 +57,7 @@ def class_samples(_dataset: Dataset, *key: str) -> dict[tuple[str, str], list[np
 
 def spread(paths: Sequence[Path]) -> Sequence[Path]:
     """Return a few of many, from all over."""
-    return paths[:: -(-len(paths) // SAMPLES)]
+    return paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]
 
 
 def thumbnail(path: Path) -> np.ndarray | None:

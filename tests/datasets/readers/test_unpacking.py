@@ -13,7 +13,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.unpacking import unpack
 from fer_core.errors import DataError
 
-MOST = 1 << 20
+MOST = 8 << 20
 
 
 def packed(*entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
