@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from page_case import press, words
@@ -73,13 +74,19 @@ def test_all_that_the_command_line_declares_is_a_field(page: Open, home: Path, t
     plant(tmp_path / "images", ["S1_a.png", "S2_b.png"])
     table = tmp_path / "list.csv"
     table.write_text("img;emo\nS1_a.png;happy\nS2_b.png;sad\nS3_c.png;sad\n", encoding="utf-8")
-    fields = {"columns": "path=img,label=emo", "image_root": str(tmp_path / "images")}
+    fields = {"list_columns": "path=img,label=emo", "image_root": str(tmp_path / "images")}
     app = page(PAGE, home, path=str(table), group_pattern=r"^(S\d)", **fields)
     assert [row[1] for row in spellings(app)] == ["happy", "sad"]
     assert "**2** movies or persons" in words(app)
     assert "**1** left out" in words(app)
     keys = {one.key for kind in (app.selectbox, app.text_input) for one in kind}
-    assert set(Reading.model_fields) | {"layout", "path", "called"} <= keys
+    assert set(Reading.model_fields) - {"columns"} | {"list_columns", "layout", "path", "called"} <= keys
+    press(app, "Open data set")
+    (change,) = [one.value["Change"][0] for one in page(PAGE, home).dataframe if "Change" in one.value]
+    query = dict(parse_qsl(change.partition("?")[2]))
+    assert (
+        query == {"path": str(table), "layout": "auto", "called": "list", "group_pattern": r"^(S\d)"} | fields
+    )
 
 
 def test_a_name_that_another_data_set_has_is_said_before_it_is_replaced(

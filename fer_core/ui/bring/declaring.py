@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from fer_core.datasets.open import LAYOUTS
 from fer_core.datasets.readers.meanings.labels import LABEL_MAPS
 from fer_core.datasets.readers.unpacking import unpack
+from fer_core.storage.store import NamedData
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -21,6 +24,9 @@ TITLES = {
     "columns": "Columns",
     "image_root": "Folder of the images",
 }
+
+#: What a field is called in the URL, where another page has a key of its name.
+KEYS = {"columns": "list_columns"}
 
 VARIANTS = ("whole", "aligned")
 
@@ -108,12 +114,12 @@ def declared() -> tuple[str, dict[str, str]]:
             TITLES["variant"], index=None, placeholder="what there is", **one_of("variant", VARIANTS)
         ),
     }
-    given = any(st.query_params.get(name) for name in _TEXTS)
+    given = any(st.query_params.get(KEYS.get(name, name)) for name in _TEXTS)
     with st.expander("Patterns, columns, folder of the images", expanded=given):
         columns = st.columns(2)
         for number, (name, (example, text)) in enumerate(_TEXTS.items()):
             found[name] = columns[number % 2].text_input(
-                TITLES[name], key=name, bind="query-params", placeholder=example, help=text
+                TITLES[name], key=KEYS.get(name, name), bind="query-params", placeholder=example, help=text
             )
     return str(layout), {name: value.strip() for name, value in found.items() if value and value.strip()}
 
@@ -125,3 +131,9 @@ def in_words(error: Exception) -> str:
         option = escaped("--" + name.replace("_", "-"))
         text = text.replace(f"{option} NAME", f"*{title}*").replace(option, f"*{title}*")
     return text
+
+
+def link(one: NamedData) -> str:
+    """Return the address of the page with what a data set is read by."""
+    given = {KEYS.get(name, name): value for name, value in one.reading.declared().items()}
+    return "./bring?" + urlencode({"path": one.source, "layout": one.layout, "called": one.name} | given)

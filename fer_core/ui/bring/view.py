@@ -135,10 +135,7 @@ def before(lab: Lab) -> None:
             "Name": one.name,
             "Lies at": one.source,
             "Read by": _words(one),
-            "Change": "./bring?"
-            + urlencode(
-                {"path": one.source, "layout": one.layout, "called": one.name} | one.reading.declared()
-            ),
+            "Change": declaring.link(one),
         }
         for one in known.values()
     ]
