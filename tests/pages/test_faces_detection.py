@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote_plus
 
 import pytest
@@ -12,6 +14,7 @@ from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
 from worker_case import take
 
+from fer_core.config.run import RunConfig
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim
 from fer_core.storage.store import Store
@@ -73,3 +76,11 @@ def test_a_detection_whose_worker_is_gone_can_be_continued(opened: Open, store: 
     press(app, "Continue")
     take(store, "another")
     assert "Continue" not in labels(opened())
+
+
+def test_the_audit_says_how_many_faces_frames_have_once_they_were_looked_for(
+    page: Open, frames: Path, home: Path, config: RunConfig
+) -> None:
+    counts = Counter(found for *_, found in FRAMES)
+    said = "\n".join(one.value for one in page("app.py", home, data=str(frames)).code)
+    assert f"faces per frame: none in {counts[0]}, 1 in {counts[1]}, 2 in {counts[2]}" in said

@@ -30,6 +30,7 @@ from fer_core.datasets.base import Dataset, known_clips
 from fer_core.errors import ConfigError, WeightsError
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.drawn_boxes import freeze_boxes
+from fer_core.faces.extraction import read_detections
 from fer_core.faces.finetuning.finetuned import weights_of
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.backbones import backbone as row_of
@@ -68,6 +69,19 @@ def named_detections(store: Store, fingerprint: str) -> dict[str, FacesConfig]:
         if name := run.config.faces.name:
             found.setdefault(name, run.config.faces)
     return found
+
+
+def faces_per_frame(artifacts: Artifacts, key: str) -> dict[str, int]:
+    """Return how many faces the detection of a key found in each frame that can be read, by name."""
+    found = read_detections(artifacts.open("detections", key)) if key else {}
+    return {name: len(faces) for name, faces in found.items() if faces.reason is None}
+
+
+def newest_detection(store: Store, artifacts: Artifacts, fingerprint: str) -> str:
+    """Return the key of the newest finished detection of a data set that is on this host, '' where there is none."""
+    runs = store.runs(data=fingerprint, status=["done"])
+    keys = (run.config.detections_key() for run in runs if run.config.faces.extract)
+    return next((key for key in keys if artifacts.has("detections", key)), "")
 
 
 def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
