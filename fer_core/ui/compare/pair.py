@@ -169,8 +169,11 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     low, high = gain.interval
     seeds = "" if found["seeds"] == 1 else "mean of the seeds, image by image"
     columns = st.columns(4)
-    columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
-    columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
+    names = {a.id: title(a), b.id: title(b)}
+    if title(a) == title(b):
+        names = {a.id: f"{title(a)} (first)", b.id: f"{title(b)} (second)"}
+    columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
+    columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
         column.caption(seeds)
     columns[2].metric("Second minus first", f"{100 * gain.value:+.1f} points")
@@ -188,7 +191,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         least = min(abs(low), abs(high))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{escaped(title(winner))} is better than {escaped(title(loser))}** on {found['images']} images held out "
+            f"**{escaped(names[winner.id])} is better than {escaped(names[loser.id])}** on {found['images']} images held out "
             f"in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
