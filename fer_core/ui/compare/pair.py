@@ -191,8 +191,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         least = min(abs(low), abs(high))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{escaped(names[winner.id])} is better than {escaped(names[loser.id])}** on {found['images']} images held out "
-            f"in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
+            f"**{escaped(names[winner.id])} is better than {escaped(names[loser.id])}** on {found['images']} images "
+            f"held out in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
     else:
