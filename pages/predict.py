@@ -12,13 +12,14 @@ with setup("Predict") as lab:
         "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
     )
     source = inputs.source()
-    place = st.container()
-    answering, below = models.choose(lab, inputs.fingerprint(lab, source))
-    with place:
+    left, right = st.columns([3, 2], gap="medium")
+    with right:
+        answering, below = models.choose(lab, inputs.fingerprint(lab, source))
+    with left:
         items = inputs.take(lab, source)
     if not items:
-        with place:
-            inputs.nothing_yet(lab)
+        inputs.nothing_yet(lab)
+        models.about(answering)
         st.caption(MEANING)
         stop()
     with results.drawn_afresh(answering, items):
@@ -28,4 +29,5 @@ with setup("Predict") as lab:
         said = [(model, answers[index][1]) for model, answers in zip(answering, found, strict=True)]
         detail.draw(lab, shown, said, below)
         batch.downloads(answering, found, below)
+    models.about(answering)
     st.caption(MEANING)

@@ -94,7 +94,7 @@ def _answer(
         for index in chosen:
             cam = None if maps is None else maps[index]
             _face(
-                index + 1,
+                (index + 1, len(faces)),
                 faces[index],
                 cam,
                 near if isinstance(near, str) else near[index],
@@ -122,7 +122,7 @@ def _said(face: Prediction, below: float) -> str:
 
 
 def _face(
-    number: int,
+    place: tuple[int, int],
     face: Prediction,
     cam: np.ndarray | None,
     near: list[Neighbour] | str,
@@ -134,7 +134,8 @@ def _face(
     """Draw one face: the answer in words, the crop with and without its map, probabilities, nearest training faces."""
     from fer_core.prediction.grad_cam import overlay
 
-    what = f"{number} · " if face.box is not None else "Whole image · "
+    number, of = place
+    what = f"{number} · " * (of > 1) if face.box is not None else "Whole image · "
     with st.container(border=True, key=f"answer-{key}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             unsure = face.unsure(below)
@@ -196,7 +197,7 @@ def _how_often(face: Prediction, model: Model, below: float) -> str:
     if not images:
         return f"How often such an answer is right is not known: it gave no {such} in its test."
     return (
-        f"Of its {images} {such} on held-out images of {escaped(model.run.data_name)}, {percent(found.value, 0)} were "
+        f"Of its {images} {such} on images of {escaped(model.run.data_name)}, {percent(found.value, 0)} were "
         f"right ({interval_over(found.interval, found.over)})."
     )
 

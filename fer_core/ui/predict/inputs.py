@@ -107,8 +107,9 @@ def take(lab: Lab, chosen: str) -> list[Item]:
         shot = held(st.camera_input("Look into the camera", width=640))
         return read_all([("webcam.jpg", shot.getvalue())] if shot else [], lab.visitor)
     most = limits.guard().limits
+    area = st.container(key="bring")
     files = held(
-        st.file_uploader(
+        area.file_uploader(
             f"A photo with a face: {FORMAT_NAMES}, up to {most.files}, or a zip of them",
             type=list(SUFFIXES),
             accept_multiple_files=True,
@@ -128,7 +129,7 @@ def nothing_yet(lab: Lab) -> None:
     ):  # a generated set that has yet to be drawn, or a data set that is gone: there is none to try
         offered = []
     if offered:
-        note = " They are **drawn**, not photographed." if lab.dataset.generated else ""
+        note = " These are drawn faces, not photographs." if lab.dataset.generated else ""
         st.markdown(f"**Or try one of these:**{note}")
         with st.container(horizontal=True, gap="small"):
             for place, name in enumerate(offered):

@@ -152,20 +152,12 @@ def choose(lab: Lab, fingerprint: str = "") -> tuple[list[Model], float]:
             st.session_state[BY_ITSELF] = (
                 model.id if wanted is None and model.id == next(iter(by_id)) else None
             )
-        left, middle, right = st.columns([2, 4, 3])
-        with left:
-            model = replace(model, member=_member(model))
-        with middle:
-            others = [NONE, *(key for key in by_id if key != model.id)]
-            wanted = st.query_params.get("against")
-            against = _bound(
-                "Compare with", "against", others, titles.__getitem__, asked=wanted, default=NONE
-            )
-        with right:
-            below = _unsure_below()
+        model = replace(model, member=_member(model))
+        others = [NONE, *(key for key in by_id if key != model.id)]
+        wanted = st.query_params.get("against")
+        against = _bound("Compare with", "against", others, titles.__getitem__, asked=wanted, default=NONE)
+        below = _unsure_below()
     models = [model] if against == NONE else [model, by_id[against]]
-    for each in models:
-        _about(each)
     if any(each.drawn for each in models):
         st.warning(
             "Trained on drawn faces only: on photographs the answers mean little.", icon=":material/draw:"
@@ -237,6 +229,12 @@ def members(run: StoredRun) -> list[tuple[int, int]]:
         seed, fold = path.stem.removeprefix("seed").split("-fold")
         found.append((int(seed), int(fold)))
     return sorted(found)
+
+
+def about(models: Sequence[Model]) -> None:
+    """Say of what answers which pictures it learned from, how often it was right, and where to read on."""
+    for model in models:
+        _about(model)
 
 
 def _about(model: Model) -> None:
