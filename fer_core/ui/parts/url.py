@@ -98,13 +98,11 @@ def carried(**query: str) -> dict[str, str]:
     return ({"data": data} if data else {}) | query
 
 
-def page(count: int, size: int) -> slice:
+def page(count: int, size: int, key: str = "page") -> slice:
     """Draw the choice among pages of so many things, where there is more than one; return those on the chosen page."""
     pages = max(1, -(-count // size))
     chosen = (
-        1
-        if pages == 1
-        else st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params")
+        1 if pages == 1 else st.pagination(pages, key=linked(key, range(1, pages + 1)), bind="query-params")
     )
     return slice((chosen - 1) * size, min(chosen * size, count))
 
