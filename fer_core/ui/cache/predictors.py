@@ -35,6 +35,7 @@ def predictor(run: StoredRun) -> Answerer:
     Raises:
         NotFoundError, WeightsError, ConfigError: as `loading.answerer`.
     """
+    resources.libraries()
     from fer_core.prediction.loading import answerer
 
     return answerer(run, resources.settings())
@@ -43,6 +44,7 @@ def predictor(run: StoredRun) -> Answerer:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def as_it_is(name: str) -> Answerer:
     """Return a recogniser without a run, loaded once for the server. Raises as `Recognition.named`."""
+    resources.libraries()
     from fer_core.prediction.recognition import Recognition
 
     return Recognition.named(name, resources.settings())

@@ -210,6 +210,12 @@ def frame_array(source: str, name: str) -> np.ndarray:
     return load_rgb(path)
 
 
+@st.cache_resource(show_spinner=False)
+def libraries() -> None:
+    """Import what networks need, in one thread while others wait: torchvision breaks where two begin it at once."""
+    import torchvision  # noqa: F401
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
@@ -217,7 +223,8 @@ def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float,
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
-    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch at its first use."""
+    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch."""
+    libraries()
     return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
 
 
