@@ -71,13 +71,34 @@ def waits(cuda: ModuleType) -> int:
     )
 
 
-def test_detection_finds_the_cpus_faces(generated: Path, cuda: ModuleType) -> None:
-    frames = [load_rgb(path) for path in sorted(generated.rglob("*.png"))[:4]]
-    there = MTCNN("cuda:0").detect(frames)
-    print(waits(cuda), sum(cuda.OPS.values()))
+#: Operations that make a tensor of what is there already: the device has nothing to do.
+VIEWS = "view _unsafe_view select slice permute t expand unsqueeze split_with_sizes".split()
+
+
+def launches(cuda: ModuleType) -> int:
+    """Return how many operations the device was given."""
+    return sum(count for name, count in cuda.OPS.items() if name.removeprefix("aten::") not in VIEWS)
+
+
+@pytest.mark.parametrize("sizes", [1, 16])
+def test_detection_finds_the_cpus_faces_and_hardly_waits(
+    sizes: int, generated: Path, cuda: ModuleType
+) -> None:
+    frames = [load_rgb(path) for path in sorted(generated.rglob("*.png"))[:16]]
+    frames = [frame[k % sizes :, (k % sizes) * 3 :] for k, frame in enumerate(frames)]
+    detector = MTCNN("cuda:0")
+    cuda.clear()
+    there = detector.detect(frames)
+    assert waits(cuda) <= 5  # for candidates, twice; for the answers of P-, R- and O-Net
+    assert launches(cuda) < 40 * len(frames)
     here = MTCNN("cpu").detect(frames)
+    assert sum(map(len, here)) > 8
     for one, other in zip(there, here, strict=True):
         np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+        for stage in ("pnet", "rnet", "onet"):
+            assert len(getattr(one.trace, stage).boxes) == len(getattr(other.trace, stage).boxes)
+        np.testing.assert_allclose(one.trace.best, other.trace.best, atol=1e-5)
+        np.testing.assert_array_equal(one.trace.best_boxes, other.trace.best_boxes)
 
 
 @pytest.mark.parametrize(

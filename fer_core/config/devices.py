@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 from fer_core.errors import ConfigError
 
 from .settings import Settings
+
+if TYPE_CHECKING:  # loading it takes seconds, which pages need not wait for
+    from torch import Tensor
+    from torch import device as Device
 
 
 def resolve(settings: Settings) -> str:
@@ -57,6 +62,13 @@ def release(device: object) -> None:
         gc.collect()  # networks and their gradients hold each other
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(torch.device(str(device)))
+
+
+def to_device(values: Tensor, device: Device) -> Tensor:
+    """Copy a tensor to a device; to a GPU from pinned memory, so that the copy waits for nothing."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def keep_freed_memory() -> None:
