@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 from fer_core.errors import ConfigError
@@ -84,7 +87,37 @@ def keep_freed_memory() -> None:
 
 
 def present() -> list[str]:
-    """Return every GPU that torch sees as 'cuda:<index>', or 'cpu' alone where it sees none."""
+    """Return every GPU that torch sees as 'cuda:<index>', or 'cpu' alone where it sees none.
+
+    Where a GPU is split into MIG instances, of which CUDA shows a process one alone, it is their UUIDs and those of
+    the whole GPUs: what CUDA_VISIBLE_DEVICES of a process takes. Where that is set already, it holds.
+    """
     import torch
 
-    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return (found and _instances()) or found or ["cpu"]
+
+
+def _instances() -> list[str]:
+    if "CUDA_VISIBLE_DEVICES" in os.environ or not shutil.which("nvidia-smi"):
+        return []
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=30)
+    gpus: dict[str, list[str]] = {}
+    for uuid in re.findall(r"UUID: ((?:GPU|MIG)-[^)]+)", listed.stdout):
+        if uuid.startswith("GPU"):
+            gpus[uuid] = []
+        else:
+            gpus[[*gpus][-1]].append(uuid)  # under the GPU that it is a part of
+    if not any(gpus.values()):
+        return []
+    return [one for gpu, instances in gpus.items() for one in instances or [gpu]]
+
+
+def name_on_host(device: str) -> str:
+    """Return a device's name for all processes of a host: what CUDA_VISIBLE_DEVICES shows this one as `device`."""
+    shown = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    index = device.removeprefix("cuda:")
+    if device == index or not index.isdigit() or int(index) >= len(shown):
+        return device
+    own = shown[int(index)]
+    return f"cuda:{own}"

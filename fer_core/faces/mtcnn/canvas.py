@@ -53,7 +53,7 @@ class CanvasImages(IntegralImages):
         plan, tables = [], []
         for index in range(max(map(len, scales), default=0)):
             sizes = {
-                k: level_size(*map(int, self.sizes[k]), own[index])
+                k: level_size(int(self.sizes[k, 0]), int(self.sizes[k, 1]), own[index])
                 for k, own in enumerate(scales)
                 if len(own) > index
             }

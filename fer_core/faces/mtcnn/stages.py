@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from .pnet import PooledPNet, heads_of, parameters
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
 _CPU_PASS, _ACCELERATOR_PASS = 160_000, 1 << 21
+Side = TypeVar("Side", int, np.ndarray)
+
 _RNET_WORTH, _ONET_WORTH = 7, 2  # crops that take as long as a pass does besides them
 
 
@@ -140,7 +143,7 @@ def passes(first: int, last: int, most: int) -> Iterator[tuple[int, int]]:
         first += length
 
 
-def map_side(side: np.ndarray | int) -> np.ndarray | int:
+def map_side(side: Side) -> Side:
     """Cells along a side of P-Net's maps for a level's side in px."""
     return -(-(side - 2) // 2) - 4
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from fer_core.config.devices import release
 from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.storage.store import Store, StoredRun
@@ -25,7 +26,12 @@ log = logging.getLogger("fer_core.ui")
 MOST_OFFERED = 200
 
 
-@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES)  # two runs to compare and one more
+def _let_go(predictor: Predictor) -> None:
+    release(predictor.device)
+
+
+# Two runs to compare and one more; the memory of one that makes room goes back to the device.
+@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES, on_release=_let_go)
 def predictor(run: StoredRun) -> Predictor:
     """Return a finished run's predictor, loaded once for the server.
 
