@@ -203,6 +203,11 @@ class RunConfig(Config):
         return self.goal == "train" and isinstance(self.model, TransferConfig)
 
     @property
+    def answers(self) -> bool:
+        """Whether this run's model may answer on new images; a vote's members have their say."""
+        return self.trains_backbone or isinstance(self.model, RecogniserConfig | VoteConfig)
+
+    @property
     def transfer(self) -> TransferConfig:
         """The model of a transfer run. Raises ConfigError for any other."""
         if not isinstance(self.model, TransferConfig):
