@@ -158,5 +158,3 @@ def test_of_selected_frames_only_those_are_won_back(opened: Open, frames: Path) 
     app.run()
     assert "**2 selected**" in words(app)
     assert {"Win back lost faces (1)", "Win back 1", "Clear"} <= {*labels(app)}
-    app.session_state["frames-picked"] = ("elsewhere", chosen)
-    assert "selected" not in words(app.run(), "markdown")
