@@ -44,7 +44,7 @@ with setup("Faces") as lab:
             label_visibility="collapsed",
         )
         failed = view == "failed"
-        faces_view.gallery(filters(facts.failed if failed else crops.table, facts), facts)
+        faces_view.gallery(lab, filters(facts.failed if failed else crops.table, facts), facts)
         if failed:
             faces_view.failure_shares(facts)
             found_accuracy(lab)
