@@ -16,33 +16,26 @@ if __name__ != "__main__":
     app = st.App(__file__, middleware=guards())
 else:
     with setup("Overview") as lab:
-        st.write(
-            "Facial-expression recognition by transfer learning, measured honestly: faces cut out by MTCNN, an "
-            "ImageNet network fine-tuned block by block, and every figure shown with how it was obtained."
-        )
-        overview.tour(lab.closed)
-
         dataset, data = lab.dataset, resources.data_config(lab.source)
+        runs = lab.store.runs(data=data.fingerprint, goal="train", archived=False, limit=20)
         st.header(escaped(dataset.name), divider="gray")
         generated_note(dataset)
         if dataset.layout == "table":
             overview.sheet(dataset)
         else:
             report = resources.audit(lab.source, data.fingerprint)
+            samples = resources.class_samples(lab.source, data.fingerprint)
+            overview.faces(lab, data, samples)
+            overview.next_step(lab, data, runs)
             overview.figures(report)
-            left, right = st.columns([3, 2], gap="large")
-            with left:
-                overview.classes(dataset)
-                samples = resources.class_samples(lab.source, data.fingerprint)
-                overview.how_it_was_read(report.understood, samples)
-            with right:
-                overview.findings(report)
+            overview.findings(report)
+            overview.classes(dataset)
+            overview.how_it_was_read(report.understood, samples)
 
         st.header("What has been run", divider="gray")
-        runs = lab.store.runs(data=data.fingerprint, goal="train", limit=20)
         if runs:
             columns = ("link", "title", "protocol", "leaks", "val", "interval", "missing_faces", "status")
-            runs_dataframe(listed(runs), columns=columns, key="runs")
+            runs_dataframe(listed(runs, apart=True), columns=columns, key="runs")
         else:
             empty(
                 "Nothing has been trained on this data set yet",
@@ -53,5 +46,6 @@ else:
                 "Runs" if lab.closed else "Train",
             )
 
+        overview.tour(lab.closed)
         if not lab.settings.demo:
             overview.disk(*resources.disk_use(), lab.settings.disk_limit)

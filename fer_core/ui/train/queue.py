@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.config.sizes import size_text
 from fer_core.errors import ConfigError
-from fer_core.results.pace import pace
+from fer_core.results.pace import duration, pace
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.storage.store import StoredRun
@@ -162,11 +162,3 @@ def figures(run: StoredRun, epochs: pd.DataFrame, *, curve: bool = False) -> Non
                 ),
                 border=True,
             )
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: 40 s, 12 min, 3 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
