@@ -79,7 +79,7 @@ PLACES = """
     WHERE mine.status = 'queued' AND mine.id IN :ids
     GROUP BY mine.id
 """
-SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
+SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE sweeps.name = :name ORDER BY place"
 SWEEPS_OF = """
     SELECT name, COUNT(*) AS runs FROM sweeps
     WHERE name IN (SELECT name FROM sweeps WHERE run_id = :id)

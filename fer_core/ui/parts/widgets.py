@@ -129,7 +129,7 @@ def follow(link: str) -> None:
 
 
 def follow_clicked() -> None:
-    """Follow the tile or card that was clicked, if one was: in HTML of our own a browser would load the page anew."""
+    """Follow the tile, card or row of a table that was chosen, if one was: a browser would load the page anew."""
     if link := _soft_links()(key="soft-links", on_link_change=lambda: None).link:
         follow(str(link))
 
