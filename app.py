@@ -7,7 +7,8 @@ has been run, and where to go first.
 import streamlit as st
 
 from fer_core.ui import overview
-from fer_core.ui.cache import resources
+from fer_core.ui.cache import resources, samples
+from fer_core.ui.panels import reading
 from fer_core.ui.parts.widgets import empty, escaped, generated_note, listed, runs_dataframe
 from fer_core.ui.shell.door import guards
 from fer_core.ui.shell.setup import setup
@@ -24,13 +25,14 @@ else:
             overview.sheet(dataset)
         else:
             report = resources.audit(lab.source, data.fingerprint)
-            samples = resources.class_samples(lab.source, data.fingerprint)
-            overview.faces(lab, data, samples)
+            shown = samples.class_samples(dataset, data.fingerprint, dataset.label_map or "")
+            overview.faces(lab, data, shown)
             overview.next_step(lab, data, runs)
             overview.figures(report)
             overview.findings(report)
-            overview.classes(dataset)
-            overview.how_it_was_read(report.understood, samples)
+            with st.expander("Images per class", icon=":material/bar_chart:"):
+                reading.classes(dataset)
+            overview.how_it_was_read(report.understood, shown)
 
         st.header("What has been run", divider="gray")
         if runs:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping, Text, TextClause, bindparam, text
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import RunConfig, parse
 from fer_core.errors import NotFoundError, StoreError
 
@@ -79,12 +80,29 @@ PLACES = """
     WHERE mine.status = 'queued' AND mine.id IN :ids
     GROUP BY mine.id
 """
-SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE sweeps.name = :name ORDER BY place"
+SWEEP = (
+    "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE sweeps.name = :name ORDER BY place"
+)
 SWEEPS_OF = """
-    SELECT name, COUNT(*) AS runs FROM sweeps
-    WHERE name IN (SELECT name FROM sweeps WHERE run_id = :id)
-    GROUP BY name ORDER BY name
+    SELECT name, COUNT(*) AS runs FROM sweeps WHERE name IN (SELECT name FROM sweeps WHERE run_id = :id) GROUP BY name
 """
+DATA_SETS = "SELECT name, source, layout, reading FROM data_sets ORDER BY created DESC, name"
+NAME_DATA = """
+    INSERT INTO data_sets (name, source, layout, reading, created)
+    VALUES (:name, :source, :layout, :reading, :created)
+    ON CONFLICT (name) DO UPDATE SET
+        source = excluded.source, layout = excluded.layout, reading = excluded.reading, created = excluded.created
+"""
+
+
+@dataclass(frozen=True)
+class NamedData:
+    """A data set that was brought: what it is called, the path where it lies, and how it is read."""
+
+    name: str
+    source: str
+    layout: str
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -222,17 +240,13 @@ class Store(DrawnBoxes):
             return {row.name: row.runs for row in connection.execute(text(SWEEPS_OF), {"id": run_id})}
 
     def describe(self, run_id: str, **words: str | bool) -> None:
-        """Keep what people say of a run: `name`, `note`, `tags` or `archived`, as `StoredRun` has them.
-
-        Raises:
-            StoreError: a name or the tags are no short line, or the store is read only.
-        """
+        """Keep `name`, `note`, `tags` or `archived` of a run. Raises StoreError: a name or tags are no short line."""
         for field in words.keys() & {"name", "tags"}:
             if problem := line_problem(str(words[field])):
                 raise StoreError(f"A run's {field} must be {problem}", got=f"{words[field]!r:.80}")
         if "tags" in words:
             words["tags"] = " ".join(dict.fromkeys(str(words["tags"]).replace(",", " ").split()))
-        values = {field: int(value) if field == "archived" else value for field, value in words.items()}
+        values = {field: int(value) if isinstance(value, bool) else value for field, value in words.items()}
         query = text(f"UPDATE runs SET {', '.join(f'{field} = :{field}' for field in values)} WHERE id = :id")
         self.write(lambda connection: connection.execute(query, values | {"id": run_id}))
 
@@ -240,6 +254,32 @@ class Store(DrawnBoxes):
         """Return the sources of all data sets that runs were on, sorted."""
         with self.read() as connection:
             return list(connection.execute(text(SOURCES)).scalars())
+
+    def data_sets(self) -> dict[str, NamedData]:
+        """Return the data sets that were brought, by name, the newest first."""
+        with self.read() as connection:
+            rows = connection.execute(text(DATA_SETS)).all()
+        found = (
+            NamedData(row.name, row.source, row.layout, parse(Reading, json.loads(row.reading)))
+            for row in rows
+        )
+        return {one.name: one for one in found}
+
+    def name_data(self, one: NamedData) -> None:
+        """Keep a data set under its name; what had the name before no longer has it.
+
+        Raises:
+            StoreError: the name is none that can be.
+        """
+        if problem := line_problem(one.name) or ("more than blanks" if not one.name.strip() else ""):
+            raise StoreError(f"A data set's name must be {problem}", got=f"{one.name!r:.80}")
+        row = vars(one) | {"reading": one.reading.model_dump_json(exclude_none=True), "created": self.now()}
+        self.write(lambda connection: connection.execute(text(NAME_DATA), row))
+
+    def forget_data(self, name: str) -> None:
+        """Forget a data set's name; its files and runs stay."""
+        query = text("DELETE FROM data_sets WHERE name = :name")
+        self.write(lambda connection: connection.execute(query, {"name": name}))
 
     def definitions(self) -> list[tuple[str, str, str]]:
         """Return id, status and definition (JSON) of every run."""
