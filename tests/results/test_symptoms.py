@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_core.results.symptoms import symptoms
+from fer_core.results.trust import symptoms
 
 
 def epochs(train: list[float], val: list[float], folds: int = 2, cut: int = 0) -> pd.DataFrame:

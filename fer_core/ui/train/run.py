@@ -13,8 +13,7 @@ from fer_core.evaluation.metrics.two_sets import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.shares import part_words
-from fer_core.results.symptoms import symptoms
-from fer_core.results.trust import calibration_words, reliability_tables
+from fer_core.results.trust import calibration_words, reliability_tables, symptoms
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import retry
 from fer_core.storage.store import StoredRun
