@@ -3,11 +3,12 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
-from fer_core.ui.faces import boxes, win_back
+from fer_core.ui.faces import before, boxes, retrain, win_back
 from fer_core.ui.faces import view as faces_view
 from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
 from fer_core.ui.faces.settings import settings_form
+from fer_core.ui.panels import detections
 from fer_core.ui.parts.url import one_of, stop
 from fer_core.ui.parts.widgets import generated_note
 from fer_core.ui.shell.setup import setup
@@ -20,8 +21,12 @@ with setup("Faces") as lab:
     crops = boxes.crops(lab, config)
     if crops is None:
         faces_view.detection(lab, config)
+        before.browse(lab)
         stop()
+    detections.use(config)
     name = st.query_params.get("frame")
+    with bar:
+        retrain.offer(lab, config, name)
     facts = resources.crop_facts(config.crops_key())
     faces_view.counts(facts, brief=bool(name))
     if name:
@@ -39,7 +44,7 @@ with setup("Faces") as lab:
             label_visibility="collapsed",
         )
         failed = view == "failed"
-        faces_view.gallery(filters(facts.failed if failed else crops.table, facts), facts)
+        faces_view.gallery(lab, filters(facts.failed if failed else crops.table, facts), facts)
         if failed:
             faces_view.failure_shares(facts)
             found_accuracy(lab)

@@ -38,6 +38,11 @@ class Answerer(ABC):
         self.faces, self.title, self.settings = faces, title, settings
         self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
 
+    @property
+    def voters(self) -> tuple[int, str]:
+        """How many agree or differ on a face, and what they are."""
+        return 1, "networks"
+
     @abstractmethod
     def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
         """Return what is said of each of (N, size, size, 3) uint8 RGB crops, cut as `faces` says.
@@ -119,13 +124,28 @@ class Answerer(ABC):
                 strict=True,
             )
         ]
-        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
-            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
-        if nearest:
-            near = self.nearest(stacked, nearest)
-            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
         rest = iter(faces)
-        return [[next(rest) for _ in found] for found in chosen]
+        return self.reasoned(
+            [[next(rest) for _ in found] for found in chosen], explain=explain, nearest=nearest
+        )
+
+    def reasoned(
+        self, found: Sequence[Sequence[Prediction]], *, explain: bool, nearest: int
+    ) -> list[list[Prediction]]:
+        """Return answers with maps and nearest training faces, where they are asked for: see `predict`."""
+        faces = [face for of_image in found for face in of_image]
+        if faces and (explain or nearest):
+            crops = np.stack([face.crop for face in faces])
+            maps = self.explain(crops, [face.label for face in faces]) if explain else None
+            if maps is not None:
+                faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
+            near = self.nearest(crops, nearest) if nearest else [None] * len(faces)
+            faces = [
+                face if one is None else replace(face, neighbours=tuple(one))
+                for face, one in zip(faces, near, strict=True)
+            ]
+        rest = iter(faces)
+        return [[next(rest) for _ in of_image] for of_image in found]
 
     def warm(self) -> None:
         """Make a prediction, so that no visitor waits for what only the first one costs."""

@@ -114,6 +114,11 @@ class Predictor(Answerer):
         quick = for_answers(suffix, self._example)[0] if used == "float32" else suffix
         return Network(int(seed), int(fold), suffix, quick, Precision(used, "as trained"), temperature)
 
+    @property
+    def voters(self) -> tuple[int, str]:
+        """The networks of the folds."""
+        return len(self.networks), "networks"
+
     def only(self, seed: int, fold: int) -> Predictor:
         """Return a predictor of one network; it shares what is loaded.
 

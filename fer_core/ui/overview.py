@@ -21,6 +21,7 @@ from fer_core.ui.parts.widgets import escaped
 from .cache import resources
 from .panels import reading
 from .parts.gallery import Tile, grid
+from .parts.url import carried
 from .shell.setup import Lab
 
 #: Lost or doubtful faces in the strip.
@@ -89,14 +90,13 @@ def faces(lab: Lab, data: DataConfig, samples: Mapping[tuple[str, str], Sequence
     rest = found.crops.used().drop_duplicates(["label", "group"]).sample(frac=1, random_state=0)
     rest = rest[~rest["name"].isin(found.failed_names)].drop_duplicates("label")
     shown = [*rest.to_dict("records"), *lost.to_dict("records")]
-    query = {} if lab.source == "demo" else {"data": lab.source}
     tiles = [
         Tile(
             found.jpeg(row["row"]),
             CLASSES[row["label"]],
             row["status"],
             f"{CLASSES[row['label']]}: {row['name']} ({row['status']})",
-            "./faces?" + urlencode(query | {"frame": row["name"]}),
+            "./faces?" + urlencode(carried(frame=row["name"])),
         )
         for row in shown
     ]
@@ -109,7 +109,7 @@ def next_step(lab: Lab, data: DataConfig, runs: Sequence[StoredRun]) -> None:
     """Draw the one thing to do next, by what is there."""
     done = [run for run in runs if run.status == "done"]
     waiting = sum(not run.ended for run in runs)
-    query = {} if lab.source == "demo" else {"data": lab.source}
+    query = carried()
     if waiting:
         label, to = f"Watch {waiting} run{'s' * (waiting > 1)} at work", "train"
     elif done:

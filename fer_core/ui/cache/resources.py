@@ -31,7 +31,7 @@ from fer_core.learning.networks.backbones import can_download
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
 from fer_core.runs.plans.preparation import drawn, preparation
-from fer_core.runs.plans.requests import require_folds
+from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
 from fer_core.storage.home import open_store
@@ -94,7 +94,7 @@ def bring(one: NamedData | None, *, forget: str = "") -> None:
         store().name_data(one)
     else:
         store().forget_data(forget)
-    for kept in (brought, sources, dataset, data_config, audit):
+    for kept in (brought, sources, dataset, data_config, _audit):
         kept.clear()
 
 
@@ -164,9 +164,14 @@ def data_config(source: str) -> DataConfig:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Auditing every image ...")
+def _audit(source: str, fingerprint: str, detection: str) -> AuditReport:
+    faces = faces_per_frame(artifacts(), detection)
+    return audit_dataset(dataset(source), faces=faces, cache=settings().cache)
+
+
 def audit(source: str, fingerprint: str) -> AuditReport:
     """Return the audit of a data set; `fingerprint` renews it when a file changes."""
-    return audit_dataset(dataset(source), cache=settings().cache)
+    return _audit(source, fingerprint, newest_detection(store(), artifacts(), fingerprint))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -218,6 +223,12 @@ def frame_array(source: str, name: str) -> np.ndarray:
     return load_rgb(path)
 
 
+@st.cache_resource(show_spinner=False)
+def libraries() -> None:
+    """Import what networks need, in one thread while others wait: torchvision breaks where two begin it at once."""
+    import torchvision  # noqa: F401
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
@@ -225,7 +236,8 @@ def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float,
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
-    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch at its first use."""
+    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch."""
+    libraries()
     return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
 
 

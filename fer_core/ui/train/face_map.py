@@ -68,7 +68,7 @@ def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.
     """Return name, x, y and picture (a data URL) of some of a run's faces, and the share of the spread in x and y."""
     from sklearn.decomposition import PCA
 
-    whole = predictor(run)
+    whole: Any = predictor(run)
     bank = whole.bank()
     number = [(one.seed, one.fold) for one in whole.trained].index((seed, fold))
     pca = PCA(2, random_state=0)

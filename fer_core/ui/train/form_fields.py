@@ -19,6 +19,7 @@ from fer_core.results.pace import duration, estimate
 from fer_core.runs.plans.comparison import fair_protocol
 from fer_core.runs.plans.requests import faces_config, seeds
 from fer_core.ui.cache import resources
+from fer_core.ui.panels import detections
 from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import RUN_COLUMNS, protocol_note, run_link
 from fer_core.ui.shell.setup import Lab
@@ -55,24 +56,50 @@ def protocol(name: str, folds: int, place: DeltaGenerator) -> ProtocolConfig:
     return parse(ProtocolConfig, {"name": name, "folds": folds, "seeds": seeds(typed)})
 
 
+def weights_file() -> tuple[str, dict[str, str]]:
+    """Draw which file of weights, and how its network was fed; return both, '' for no file."""
+    path = st.text_input(
+        "File of weights",
+        key="weights_file",
+        bind="query-params",
+        placeholder="/data/networks/resnet18_affectnet.pth",
+        help="On the machine that runs FER Lab: tensors saved by torch.save, or safetensors, of the backbone chosen; "
+        "checked here. Its head is drawn anew, whatever its classes.",
+    )
+    columns = st.columns(3)
+    text = (
+        "Of pixel values in 0..1 that it was trained with, one number or three. Empty: the backbone's usual."
+    )
+    pixels = {
+        name: place.text_input(name.capitalize(), key=f"weights_{name}", bind="query-params", help=text)
+        for name, place in zip(("mean", "std"), columns, strict=False)
+    }
+    order = columns[2].selectbox(
+        "Channel order", **one_of("channels", ("rgb", "bgr")), help="OpenCV reads images as BGR."
+    )
+    return path.strip(), {**pixels, "channels": str(order)}
+
+
 def faces(lab: Lab, inputs: Sequence[str], place: DeltaGenerator) -> list[FacesConfig]:
-    """Draw what is trained on where a frame has no face, and return the settings of each kind of input.
+    """Draw which detection is trained on and what a frame with no face becomes; return each kind of input's settings.
 
     Args:
         inputs: values of `EXTRACTION`.
     """
+    if EXTRACTION[True] not in inputs:
+        return [FacesConfig(extract=False) for _ in inputs]
+    detection = detections.choice(lab, place)
     policy = place.selectbox(
         "A frame with no face",
+        index=NO_FACE.index(detection.no_face),
         **one_of("no_face", NO_FACE),
         help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
         "drop: left out",
     )
     data = resources.data_config(lab.source)
-    values: list[dict[str, Any]] = [
-        {"extract": True, "no_face": policy} if title == EXTRACTION[True] else {"extract": False}
-        for title in inputs
-    ]
-    return [faces_config(lab.store, resources.artifacts(), data, one) for one in values]
+    values = detection.model_dump(exclude={"manual_boxes"}) | {"no_face": policy}
+    cut = faces_config(lab.store, resources.artifacts(), data, values)
+    return [cut if title == EXTRACTION[True] else FacesConfig(extract=False) for title in inputs]
 
 
 def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:

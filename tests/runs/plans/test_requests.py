@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, parse
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError, DataError, WeightsError
-from fer_core.runs.jobs.queue import submit
+from fer_core.learning.networks.mini_xception import MiniXception
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
-    named_detections,
     prefix_cost,
     require_folds,
     seeds,
@@ -52,6 +52,26 @@ def test_a_weights_file_is_known_by_its_content(tmp_path: Path) -> None:
         weights_values("nowhere.pth")
 
 
+def test_a_weights_file_is_judged_when_it_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "one.pth"
+    file.write_bytes(b"weights")
+    with pytest.raises(WeightsError, match="readable file of tensors"):
+        transfer_configs("mini_xception", str(file), [1])
+    torch.save({"conv1.weight": torch.zeros(1)}, file)
+    with pytest.raises(WeightsError, match="fit mini-Xception in every name and shape"):
+        transfer_configs("mini_xception", str(file), [1])
+    torch.save(MiniXception().state_dict(), file)
+    (found,) = transfer_configs("mini_xception", str(file), [1], mean="0.5", std="0.2, 0.3,0.4")
+    assert (found.mean, found.std, found.weights_file) == ((0.5,) * 3, (0.2, 0.3, 0.4), str(file))
+    (usual,) = transfer_configs("mini_xception", str(file), [1])
+    keys = {RunConfig(data=DATA, model=one).activations_key("fc") for one in (found, usual)}
+    assert len(keys) == 2
+    with pytest.raises(ConfigError, match="1 or 3 numbers"):
+        transfer_configs("mini_xception", str(file), [1], mean="1,2")
+    with pytest.raises(ConfigError, match="declared of a file of weights"):
+        transfer_configs("mini_xception", "none", [1], channels="bgr")
+
+
 def test_every_model_meets_every_input_and_most_blocks_come_first() -> None:
     models = transfer_configs("resnet18", "imagenet", (1, 2, 3))
     faces = [FacesConfig(), FacesConfig(extract=False)]
@@ -76,18 +96,6 @@ def test_new_runs_take_the_best_face_and_the_definition_s_own_default_stays_the_
     paper = faces_config(store, artifacts, DATA, {"no_face": "resize", "choice": "largest"})
     assert paper == FacesConfig()
     assert faces_config(store, artifacts, DATA, {"extract": False}) == FacesConfig(extract=False)
-
-
-def test_a_detection_is_known_by_the_name_it_was_asked_for_by_last(tmp_path: Path) -> None:
-    store = Store(tmp_path / "fer.sqlite")
-    faces = FacesConfig(rescue=("stretch",))
-    for name in ("", "first", "second"):
-        submit(store, RunConfig(goal="faces", data=DATA, faces=faces.model_copy(update={"name": name})))
-    submit(store, RunConfig(goal="faces", data=DATA, faces=faces))
-    assert named_detections(store, DATA.fingerprint) == {
-        "second": faces.model_copy(update={"name": "second"})
-    }
-    assert named_detections(store, "f" * 16) == {}
 
 
 def test_views_cost_disk_and_live_changes_cost_passes() -> None:
