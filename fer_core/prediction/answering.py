@@ -32,11 +32,15 @@ class Answerer(ABC):
     Attributes:
         faces: how they are found and cut.
         title: what people call the network.
+        most_faces: of an image, the largest; 0 for all.
     """
 
-    def __init__(self, faces: FacesConfig, title: str, settings: Settings) -> None:
-        self.faces, self.title, self.settings = faces, title, settings
-        self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
+    def __init__(self, faces: FacesConfig, title: str, settings: Settings, most_faces: int = 0) -> None:
+        self.faces, self.title, self.settings, self.most_faces = faces, title, settings, most_faces
+        artifacts = artifacts_of(settings)
+        self.detector_of = (
+            detectors(faces, artifacts, settings, most_faces=most_faces) if faces.extract else None
+        )
 
     @abstractmethod
     def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
@@ -88,12 +92,16 @@ class Answerer(ABC):
         Raises:
             NotFoundError: `nearest` is asked for and there are no training faces on this host.
         """
-        drawn = boxes or [None] * len(images)
-        chosen = [
+        return self.judge(images, self.look(images, boxes), explain=explain, nearest=nearest)
+
+    def look(
+        self, images: Sequence[np.ndarray], boxes: Sequence[Box | None] | None = None
+    ) -> list[list[Chosen]]:
+        """Find the faces of images, see `predict`; where there are none in one, its whole is chosen."""
+        return [
             self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
-            for image, box in zip(images, drawn, strict=True)
+            for image, box in zip(images, boxes or [None] * len(images), strict=True)
         ]
-        return self.judge(images, chosen, explain=explain, nearest=nearest)
 
     def judge(
         self,
@@ -111,7 +119,7 @@ class Answerer(ABC):
             return []
         stacked = np.stack(crops)
         faces = [
-            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score)
+            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score, trace=one.trace)
             for one, crop, score in zip(
                 (one for found in chosen for one in found),
                 crops,
@@ -136,4 +144,4 @@ class Answerer(ABC):
         if self.detector_of is None:
             return [Chosen(NOT_DETECTED)]
         [faces] = find_faces([image], self.faces, self.detector_of)
-        return choose_each(faces, self.faces)
+        return choose_each(faces, self.faces)[: self.most_faces or None]

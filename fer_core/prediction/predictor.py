@@ -68,10 +68,11 @@ class Predictor(Answerer):
         config: the run's definition: its crops are cut the same way here.
         folder: the run's artifact: one file of trained blocks a fold and seed.
         settings: where weights lie and which device is used.
+        most_faces: of an image, the largest; 0 for all.
     """
 
-    def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
-        super().__init__(config.faces, BACKBONES[config.transfer.backbone].title, settings)
+    def __init__(self, config: RunConfig, folder: Path, settings: Settings, most_faces: int = 0) -> None:
+        super().__init__(config.faces, BACKBONES[config.transfer.backbone].title, settings, most_faces)
         self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
         chain = build(config.transfer, settings.weights_dir)
@@ -86,7 +87,7 @@ class Predictor(Answerer):
         self.bank = cache(self._open_bank)  # `only` shares it
 
     @classmethod
-    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
+    def load(cls, run_id: str, config: RunConfig, settings: Settings, *, most_faces: int = 0) -> Predictor:
         """Load a run's networks.
 
         Raises:
@@ -100,7 +101,7 @@ class Predictor(Answerer):
                 got=f"none for {run_id}",
                 fix="Choose a finished run, or train it here",
             )
-        return cls(config, artifacts.open("runs", run_id), settings)
+        return cls(config, artifacts.open("runs", run_id), settings, most_faces)
 
     def _network(self, chain: Chain, boundary: str, path: Path) -> Network:
         suffix = copy.deepcopy(chain.suffix(boundary))

@@ -24,6 +24,9 @@ log = logging.getLogger("fer_core.ui")
 #: Runs offered: a list that a person still reads.
 MOST_OFFERED = 200
 
+#: Faces that are answered of an image: what one visitor sends must not hold the device for minutes.
+MOST_FACES = 64
+
 
 @st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES)  # two runs to compare and one more
 def predictor(run: StoredRun) -> Predictor:
@@ -34,7 +37,7 @@ def predictor(run: StoredRun) -> Predictor:
     """
     from fer_core.prediction.predictor import Predictor
 
-    return Predictor.load(run.id, run.config, resources.settings())
+    return Predictor.load(run.id, run.config, resources.settings(), most_faces=MOST_FACES)
 
 
 def offered(store: Store, asked: Sequence[str] = ()) -> list[StoredRun]:

@@ -14,6 +14,7 @@ from fer_core.prediction.answers import annotated
 from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.predictors import MOST_FACES
 from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.box_editor import box_editor, shown
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-
-#: Faces whose reasons are drawn at once; of more, one is chosen.
-MOST_FACES = 3
 
 #: Pixels across of a crop: two stand side by side on a phone, one above the other in a column.
 CROP = 112
@@ -74,6 +72,7 @@ def _answer(
         st.caption(
             f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
+            + (", the largest: no more are answered" if boxed == MOST_FACES else "")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
         learnt = model.run.config.data.fingerprint
@@ -85,17 +84,15 @@ def _answer(
         if not boxed:
             _whole_image(model)
     with right:
-        chosen = list(range(len(faces)))
-        if len(faces) > MOST_FACES:
-            chosen = [_which(faces, below, key)]
-        maps, near, votes = results.explained(lab, model, item, faces)
-        for index in chosen:
-            cam = None if maps is None else maps[index]
+        which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
+        maps, near, votes = results.explained(lab, model, item, faces, which)
+        for place, index in enumerate(range(len(faces)) if which is None else [which]):
+            cam = None if maps is None else maps[place]
             _face(
                 index + 1,
                 faces[index],
                 cam,
-                near if isinstance(near, str) else near[index],
+                near if isinstance(near, str) else near[place],
                 model,
                 votes,
                 below,
@@ -202,13 +199,12 @@ def _way_out(lab: Lab, item: Item, image: np.ndarray, model: Model, faces: list[
     if panel.open:
         with panel:
             _editor(item, image, box)
-    if lost and box is None:
+    if lost and faces[0].trace:
         with st.expander(
             "Why: what each stage kept and removed", expanded=True, icon=":material/account_tree:"
         ):
             row = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
-            trace = results.trace(lab, model, item)
-            trace_view.draw(item.name, trace, image, model.run.config.faces, row, None)
+            trace_view.draw(item.name, faces[0].trace, image, model.run.config.faces, row, None)
 
 
 def _editor(item: Item, image: np.ndarray, box: Box | None) -> None:
