@@ -67,7 +67,9 @@ def test_thresholds_of_the_url_are_those_of_the_detection(opened: Open) -> None:
     assert app.multiselect(key="rescue").value == ["rotate", "light"]
 
 
-def test_the_bench_compares_and_keeps(opened: Open) -> None:
+def test_the_bench_compares_and_keeps_under_a_name(
+    opened: Open, store: Store, launched: list[object]
+) -> None:
     app = opened(frame=NONE, try_pnet="0.9", try_margin="16")
     assert "**Now**: none" in words(app)
     assert "**With these settings**: none" in words(app)
@@ -75,7 +77,10 @@ def test_the_bench_compares_and_keeps(opened: Open) -> None:
     app = press(app, "Keep these settings")
     assert app.slider(key="pnet").value == 0.9
     assert app.slider(key="margin").value == 16
-    assert "not been looked for" in words(app)
+    assert "being looked for" in words(app)
+    [run] = store.runs(status=["queued"])
+    assert (run.config.faces.name, run.config.faces.margin) == ("thresholds 0.9, 0.7, 0.7 · margin 16", 16)
+    assert len(launched) == 1
 
 
 def test_nothing_moved_on_the_bench_offers_nothing(opened: Open) -> None:
@@ -97,7 +102,9 @@ def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
     assert app.query_params["tried"]
 
 
-def test_a_press_counts_for_the_slider_that_moved_just_before_it(opened: Open) -> None:
+def test_a_press_counts_for_the_slider_that_moved_just_before_it(
+    opened: Open, launched: list[object]
+) -> None:
     app = opened(frame=NONE, try_pnet="0.9")
     app.slider(key="try_pnet").set_value(0.95)
     app = press(app, "Try on all 4 failed")
@@ -111,7 +118,7 @@ def test_a_press_counts_for_the_slider_that_moved_just_before_it(opened: Open) -
 def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     opened: Open, config: RunConfig, store: Store
 ) -> None:
-    assert "Train on this data set" in words(opened(view="Failed detections"))
+    assert "Train on this data set" in words(opened(frames="Failed detections"))
     run_id, _ = submit(store, config.model_copy(update={"goal": "train"}))
     held = take(store, "here")
     share = {"images": 4, "accuracy": 0.75, "interval": [0.3006, 0.9544]}
@@ -120,7 +127,7 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     summary = {"val_accuracy": 0.75, "missing_faces": 3, **shares}
     held_run.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
     table = next(
-        element.value for element in opened(view="Failed detections").dataframe if "Run" in element.value
+        element.value for element in opened(frames="Failed detections").dataframe if "Run" in element.value
     )
     over = "over images, taken as independent (figures of an older version)"
     assert table.to_dict("records") == [

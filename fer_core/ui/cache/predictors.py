@@ -35,6 +35,7 @@ def predictor(run: StoredRun) -> Predictor:
     Raises:
         NotFoundError, WeightsError: as `Predictor.load`.
     """
+    resources.libraries()
     from fer_core.prediction.predictor import Predictor
 
     return Predictor.load(run.id, run.config, resources.settings(), most_faces=MOST_FACES)

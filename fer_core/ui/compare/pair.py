@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES, ProtocolConfig
-from fer_core.errors import FerError
 from fer_core.evaluation import metrics
 from fer_core.evaluation.metrics.probabilities import guesses
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -26,6 +25,9 @@ from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import escaped, frame_link, percent
+from fer_core.ui.shell.setup import Lab
+
+from .one_frame import crop_rows, one_frame, waited_for
 
 MOST_IMAGES = 24
 
@@ -39,18 +41,19 @@ class Pair:
     classes: pd.DataFrame
 
 
-def view(compared: Compared, runs: list[StoredRun]) -> None:
-    """Draw the choice of two runs and everything that tells them apart."""
+def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
+    """Draw the choice of two runs and everything that tells them apart; one that a link names is waited for."""
+    if waited_for(lab):
+        return
     if len(runs) < 2:
         st.info("Two runs are needed; loosen the filters or train another.", icon=":material/compare:")
         return
-    known = compared.named(runs)
-    names = list(known)
-    one, other = first_choice(list(known.values()))
+    names = {run.id: name for name, run in compared.named(runs).items()}
+    one, other = first_choice(runs)
     left, right = st.columns(2)
-    first = left.selectbox("First", index=one, **one_of("a", names))
-    second = right.selectbox("Second", index=other, **one_of("b", names))
-    a, b = known[first], known[second]
+    first = left.selectbox("First", index=one, **one_of("a", list(names), names.__getitem__))
+    second = right.selectbox("Second", index=other, **one_of("b", list(names), names.__getitem__))
+    a, b = compared.by_id[first], compared.by_id[second]
     if a.id == b.id:
         st.info("Choose two different runs.", icon=":material/compare:")
         return
@@ -60,6 +63,8 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
         return
     if words := fold_difference(a.config.protocol, b.config.protocol):
         st.warning(words, icon=":material/rule:")
+    if name := st.query_params.get("frame"):
+        one_frame(a, b, name)
     _test(a, b, pair)
     st.subheader("Class by class")
     figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
@@ -164,8 +169,11 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     low, high = gain.interval
     seeds = "" if found["seeds"] == 1 else "mean of the seeds, image by image"
     columns = st.columns(4)
-    columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
-    columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
+    names = {a.id: title(a), b.id: title(b)}
+    if title(a) == title(b):
+        names = {a.id: f"{title(a)} (first)", b.id: f"{title(b)} (second)"}
+    columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
+    columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
         column.caption(seeds)
     columns[2].metric("Second minus first", f"{100 * gain.value:+.1f} points")
@@ -183,8 +191,8 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         least = min(abs(low), abs(high))
         winner, loser = (b, a) if low > 0 else (a, b)
         st.success(
-            f"**{escaped(title(winner))} is better than {escaped(title(loser))}** on {found['images']} images held out "
-            f"in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
+            f"**{escaped(names[winner.id])} is better than {escaped(names[loser.id])}** on {found['images']} images "
+            f"held out in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
     else:
@@ -225,7 +233,7 @@ def crop_grid(
         rows: a row an image, `name` among its columns.
         words: what stands under an image and its text for screen readers, from its row.
     """
-    places = _crop_rows(run, list(rows["name"]))
+    places = crop_rows(run, list(rows["name"]))
     if not places:
         return False
     jpeg = resources.crop_facts(run.config.crops_key()).jpeg
@@ -235,16 +243,3 @@ def crop_grid(
         tiles.append(Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, frame_link(run, name)))
     grid(tiles, width=96)
     return True
-
-
-def _crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
-    """Return where the crops of images lie under a run's settings; empty where there are none on this host."""
-    try:
-        crops = resources.crops(run.config)
-    except FerError:
-        return {}
-    if crops is None:
-        return {}
-    rows = crops.table.set_index("name")["row"]
-    known = rows[rows.index.isin(names) & (rows >= 0)]
-    return dict(zip(known.index, known.to_numpy(np.int64).tolist(), strict=True))
