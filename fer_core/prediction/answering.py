@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -32,15 +32,27 @@ class Answerer(ABC):
     Attributes:
         faces: how they are found and cut.
         title: what people call the network.
-        most_faces: of an image, the largest; 0 for all.
+        most_faces: that are answered of an image, the largest; 0 for all.
     """
 
-    def __init__(self, faces: FacesConfig, title: str, settings: Settings, most_faces: int = 0) -> None:
-        self.faces, self.title, self.settings, self.most_faces = faces, title, settings, most_faces
-        artifacts = artifacts_of(settings)
+    def __init__(self, faces: FacesConfig, title: str, settings: Settings) -> None:
+        self.faces, self.title, self.settings = faces, title, settings
+        self.bounded(0)
+
+    def bounded(self, most_faces: int) -> Self:
+        """Return this, which answers so many faces of an image at most, and looks no longer than they need."""
+        artifacts, self.most_faces = artifacts_of(self.settings), most_faces
         self.detector_of = (
-            detectors(faces, artifacts, settings, most_faces=most_faces) if faces.extract else None
+            detectors(self.faces, artifacts, self.settings, most_faces=most_faces)
+            if self.faces.extract
+            else None
         )
+        return self
+
+    @property
+    def voters(self) -> tuple[int, str]:
+        """How many agree or differ on a face, and what they are."""
+        return 1, "networks"
 
     @abstractmethod
     def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
@@ -127,13 +139,28 @@ class Answerer(ABC):
                 strict=True,
             )
         ]
-        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
-            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
-        if nearest:
-            near = self.nearest(stacked, nearest)
-            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
         rest = iter(faces)
-        return [[next(rest) for _ in found] for found in chosen]
+        return self.reasoned(
+            [[next(rest) for _ in found] for found in chosen], explain=explain, nearest=nearest
+        )
+
+    def reasoned(
+        self, found: Sequence[Sequence[Prediction]], *, explain: bool, nearest: int
+    ) -> list[list[Prediction]]:
+        """Return answers with maps and nearest training faces, where they are asked for: see `predict`."""
+        faces = [face for of_image in found for face in of_image]
+        if faces and (explain or nearest):
+            crops = np.stack([face.crop for face in faces])
+            maps = self.explain(crops, [face.label for face in faces]) if explain else None
+            if maps is not None:
+                faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
+            near = self.nearest(crops, nearest) if nearest else [None] * len(faces)
+            faces = [
+                face if one is None else replace(face, neighbours=tuple(one))
+                for face, one in zip(faces, near, strict=True)
+            ]
+        rest = iter(faces)
+        return [[next(rest) for _ in of_image] for of_image in found]
 
     def warm(self) -> None:
         """Make a prediction, so that no visitor waits for what only the first one costs."""

@@ -68,11 +68,10 @@ class Predictor(Answerer):
         config: the run's definition: its crops are cut the same way here.
         folder: the run's artifact: one file of trained blocks a fold and seed.
         settings: where weights lie and which device is used.
-        most_faces: of an image, the largest; 0 for all.
     """
 
-    def __init__(self, config: RunConfig, folder: Path, settings: Settings, most_faces: int = 0) -> None:
-        super().__init__(config.faces, BACKBONES[config.transfer.backbone].title, settings, most_faces)
+    def __init__(self, config: RunConfig, folder: Path, settings: Settings) -> None:
+        super().__init__(config.faces, BACKBONES[config.transfer.backbone].title, settings)
         self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
         chain = build(config.transfer, settings.weights_dir)
@@ -87,7 +86,7 @@ class Predictor(Answerer):
         self.bank = cache(self._open_bank)  # `only` shares it
 
     @classmethod
-    def load(cls, run_id: str, config: RunConfig, settings: Settings, *, most_faces: int = 0) -> Predictor:
+    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
         """Load a run's networks.
 
         Raises:
@@ -101,7 +100,7 @@ class Predictor(Answerer):
                 got=f"none for {run_id}",
                 fix="Choose a finished run, or train it here",
             )
-        return cls(config, artifacts.open("runs", run_id), settings, most_faces)
+        return cls(config, artifacts.open("runs", run_id), settings)
 
     def _network(self, chain: Chain, boundary: str, path: Path) -> Network:
         suffix = copy.deepcopy(chain.suffix(boundary))
@@ -114,6 +113,11 @@ class Predictor(Answerer):
         seed, fold = path.stem.removeprefix("seed").split("-fold")
         quick = for_answers(suffix, self._example)[0] if used == "float32" else suffix
         return Network(int(seed), int(fold), suffix, quick, Precision(used, "as trained"), temperature)
+
+    @property
+    def voters(self) -> tuple[int, str]:
+        """The networks of the folds."""
+        return len(self.networks), "networks"
 
     def only(self, seed: int, fold: int) -> Predictor:
         """Return a predictor of one network; it shares what is loaded.

@@ -100,7 +100,7 @@ def test_of_a_crowd_the_largest_faces_are_answered_and_a_frame_without_one_says_
     crowd = np.zeros((frame.shape[0], 2 * frame.shape[1], 3), np.uint8)
     crowd[:, : frame.shape[1]] = frame
     crowd[: small.shape[0], frame.shape[1] : frame.shape[1] + small.shape[1]] = small
-    bounded = Predictor.load(predictor.config.key(), predictor.config, settings, most_faces=1)
+    bounded = Predictor.load(predictor.config.key(), predictor.config, settings).bounded(1)
     ((*every,), (*few,)) = predictor.look([crowd])[0], bounded.look([crowd])[0]
     assert len(few) == 1 < len(every)
     assert few[0].box == pytest.approx(every[0].box, abs=1e-3)

@@ -18,10 +18,12 @@ from .inputs import Item, forget, known
 from .models import Model
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from fer_core.faces.crops import Chosen
+    from fer_core.prediction.answering import Answerer
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-    from fer_core.prediction.predictor import Predictor
 
 #: Images taken through the networks in a turn, and bytes of them: one of a phone's has a turn of its own.
 AT_ONCE, TOGETHER = 4, 4 << 20
@@ -37,8 +39,14 @@ NEAREST = 5
 
 Found = list[tuple[Item, list["Prediction"]]]
 
-#: Grad-CAM maps of faces or None, their nearest training faces or why there are none, and how many networks vote.
-Reasons = tuple[np.ndarray | None, "list[list[Neighbour]] | str", int]
+#: Maps of faces or None, their nearest training faces or why there are none, and who votes (`Answerer.voters`).
+Reasons = tuple[np.ndarray | None, "list[list[Neighbour]] | str", tuple[int, str]]
+
+
+def drawn_afresh(models: Sequence[Model], items: Sequence[Item]) -> DeltaGenerator:
+    """Return the place of the answers; what others have left there goes at once if there is work to do."""
+    todo = any(_key(model, item) not in known() for model in models for item in items)
+    return st.empty().container() if todo else st.container()
 
 
 def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[Found]:
@@ -83,7 +91,7 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
         faces = _judged(predictor, todo[:JUDGED])
         if explain and len(todo) <= MOST_EXPLAINED:
             [(item, _)] = part
-            known()[_key(model, item, "why")] = _reasons(predictor, item, faces)
+            known()[_key(model, item, "why")] = _reasons(model, item, faces)
     for start in range(JUDGED, len(todo), JUDGED):
         with computing(lab, 0):
             faces += _judged(predictor, todo[start : start + JUDGED])
@@ -94,7 +102,7 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
     )
 
 
-def _judged(predictor: Predictor, faces: Sequence[tuple[np.ndarray, Chosen]]) -> list[Prediction]:
+def _judged(predictor: Answerer, faces: Sequence[tuple[np.ndarray, Chosen]]) -> list[Prediction]:
     judged = predictor.judge([image for image, _ in faces], [[one] for _, one in faces])
     return [face for [face] in judged]
 
@@ -109,19 +117,21 @@ def explained(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], w
     key = _key(model, item, "why" if which is None else f"why {which}")
     if key not in known():
         with computing(lab), st.spinner("Looking for the reasons ..."):
-            known()[key] = _reasons(model.load(), item, faces if which is None else [faces[which]])
+            known()[key] = _reasons(model, item, faces if which is None else [faces[which]])
     return known()[key]
 
 
-def _reasons(predictor: Predictor, item: Item, faces: Sequence[Prediction]) -> Reasons:
+def _reasons(model: Model, item: Item, faces: Sequence[Prediction]) -> Reasons:
     crops = np.stack([face.crop for face in faces])
     names = {item.name} if item.sent is None else set()
+    predictor = model.load()
     maps = predictor.explain(crops, [face.label for face in faces])
+    near: list[list[Neighbour]] | str = ""
     try:
-        near: list[list[Neighbour]] | str = predictor.nearest(crops, NEAREST, exclude=[names] * len(faces))
+        near = predictor.nearest(crops, NEAREST, exclude=[names] * len(faces))
     except NotFoundError as error:
-        near = str(error)
-    return maps, near, len(predictor.networks)
+        near = str(error) if model.run is not None and model.run.unfreeze else ""
+    return maps, near, predictor.voters
 
 
 def drawn(item: Item) -> Box | None:
