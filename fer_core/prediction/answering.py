@@ -110,10 +110,9 @@ class Answerer(ABC):
         self, images: Sequence[np.ndarray], boxes: Sequence[Box | None] | None = None
     ) -> list[list[Chosen]]:
         """Find the faces of images, see `predict`; where there are none in one, its whole is chosen."""
-        return [
-            self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
-            for image, box in zip(images, boxes or [None] * len(images), strict=True)
-        ]
+        drawn = boxes or [None] * len(images)
+        looked = iter(self._choose([image for image, box in zip(images, drawn, strict=True) if box is None]))
+        return [next(looked) if box is None else [Chosen("manual", box, faces=1)] for box in drawn]
 
     def judge(
         self,
@@ -167,8 +166,9 @@ class Answerer(ABC):
         size = self.faces.size
         self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
 
-    def _choose(self, image: np.ndarray) -> list[Chosen]:
+    def _choose(self, images: Sequence[np.ndarray]) -> list[list[Chosen]]:
+        """Return the faces of each image, all looked for together."""
         if self.detector_of is None:
-            return [Chosen(NOT_DETECTED)]
-        [faces] = find_faces([image], self.faces, self.detector_of)
-        return choose_each(faces, self.faces)[: self.most_faces or None]
+            return [[Chosen(NOT_DETECTED)] for _ in images]
+        found, most = find_faces(images, self.faces, self.detector_of), self.most_faces or None
+        return [choose_each(faces, self.faces)[:most] for faces in found]
