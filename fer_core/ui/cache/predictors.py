@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from fer_core.config.devices import release, resolve
 from fer_core.config.recognition import VoteConfig
 from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -27,8 +28,16 @@ log = logging.getLogger("fer_core.ui")
 #: Runs offered: a list that a person still reads.
 MOST_OFFERED = 200
 
+#: Faces that are answered of an image: what one visitor sends must not hold the device for minutes.
+MOST_FACES = 64
 
-@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES)  # two to compare and one more
+
+def _let_go(_: Answerer) -> None:
+    release(resolve(resources.settings()))
+
+
+# Two to compare and one more; the memory of one that makes room goes back to the device.
+@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES, on_release=_let_go)
 def predictor(run: StoredRun) -> Answerer:
     """Return what a finished run answers with, loaded once for the server.
 
@@ -38,7 +47,7 @@ def predictor(run: StoredRun) -> Answerer:
     resources.libraries()
     from fer_core.prediction.loading import answerer
 
-    return answerer(run, resources.settings())
+    return answerer(run, resources.settings()).bounded(MOST_FACES)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -47,7 +56,7 @@ def as_it_is(name: str) -> Answerer:
     resources.libraries()
     from fer_core.prediction.recognition import Recognition
 
-    return Recognition.named(name, resources.settings())
+    return Recognition.named(name, resources.settings()).bounded(MOST_FACES)
 
 
 def recognisers() -> list[str]:
