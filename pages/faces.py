@@ -33,7 +33,7 @@ with setup("Faces") as lab:
         win_back.offer(lab, config, facts)
         view = st.segmented_control(
             "View",
-            **one_of("view", list(faces_view.VIEWS), faces_view.VIEWS.__getitem__),
+            **one_of("frames", list(faces_view.VIEWS), faces_view.VIEWS.__getitem__),
             default="all",
             required=True,
             label_visibility="collapsed",

@@ -31,7 +31,7 @@ def main() -> None:
     views = {
         "overview": "",
         "faces": "faces",
-        "failed": "faces?view=Failed+detections",
+        "failed": "faces?frames=Failed+detections",
         "train": "train?backbone=efficientnet_lite0",
         "compare": "compare",
         "predict": "predict?from=sample",

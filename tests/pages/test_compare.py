@@ -91,7 +91,7 @@ def test_every_view_draws_without_an_error(
 
 
 def test_filters_come_from_the_url(compare: Open) -> None:
-    app = compare(protocol="group", system="pixels + SVM")
+    app = compare(protocols="group", system="pixels + SVM")
     table = app.dataframe[0].value
     assert table["title"].tolist() == ["pixels + SVM, whole frames"]
     assert table["protocol"].tolist() == ["group"]
@@ -99,7 +99,7 @@ def test_filters_come_from_the_url(compare: Open) -> None:
 
 
 def test_two_runs_are_compared_on_the_same_images(compare: Open, home: Path) -> None:
-    app = compare(view="Two runs", protocol="group")
+    app = compare(view="Two runs", protocols="group")
     assert {"Second minus first", "McNemar's p"} <= {metric.label for metric in app.metric}
     assert "on these 42 images" in words(app)
     drawn = "".join(one.proto.body for one in app.get("html"))
@@ -240,7 +240,7 @@ def test_many_runs_are_drawn_page_by_page_and_only_so_many_are_read(
     store = Store(tmp_path / "home" / "fer.sqlite")
     add_runs(store, home / "frames", [f"{number:016x}" for number in range(MOST_RUNS)])
     store.close()
-    app = compare(tmp_path / "home", page="2", order="newest first")
+    app = compare(tmp_path / "home", runs_page="2", sort="newest first")
     assert not app.error, app.error[0].value
     assert f"the newest {MOST_RUNS:,} are compared" in words(app)
     first, last = PER_PAGE + 1, 2 * PER_PAGE

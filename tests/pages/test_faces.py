@@ -35,9 +35,9 @@ def test_a_frame_that_is_not_there_is_named_as_text(opened: Open) -> None:
 
 
 def test_a_link_names_its_view_and_filters_however_they_are_written(opened: Open) -> None:
-    app = opened(view="failed", status="NONE", **{"class": ["Happy", "nobody"]})
+    app = opened(frames="failed", status="NONE", **{"class": ["Happy", "nobody"]})
     assert not app.exception
-    assert app.session_state["view"] == "failed"
+    assert app.session_state["frames"] == "failed"
     assert app.session_state["status"] == ["none"]
     assert app.session_state["class"] == ["happy"]
     assert ["nobody" in toast.value for toast in app.toast] == [True]
@@ -65,7 +65,7 @@ def test_counts_are_those_of_the_detection(opened: Open) -> None:
         ({"size": ["70", "80"]}, 4),
         ({"size": ["0", "60"]}, 0),
         ({"class": "happy", "status": "several"}, 1),
-        ({"view": "Failed detections"}, 4),
+        ({"frames": "Failed detections"}, 4),
     ],
 )
 def test_filters_come_from_the_url(opened: Open, query: dict[str, object], passed: int) -> None:

@@ -111,7 +111,7 @@ def test_a_press_counts_for_the_slider_that_moved_just_before_it(opened: Open) -
 def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     opened: Open, config: RunConfig, store: Store
 ) -> None:
-    assert "Train on this data set" in words(opened(view="Failed detections"))
+    assert "Train on this data set" in words(opened(frames="Failed detections"))
     run_id, _ = submit(store, config.model_copy(update={"goal": "train"}))
     held = take(store, "here")
     share = {"images": 4, "accuracy": 0.75, "interval": [0.3006, 0.9544]}
@@ -120,7 +120,7 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     summary = {"val_accuracy": 0.75, "missing_faces": 3, **shares}
     held_run.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
     table = next(
-        element.value for element in opened(view="Failed detections").dataframe if "Run" in element.value
+        element.value for element in opened(frames="Failed detections").dataframe if "Run" in element.value
     )
     over = "over images, taken as independent (figures of an older version)"
     assert table.to_dict("records") == [

@@ -46,7 +46,7 @@ def view(runs: list[StoredRun]) -> None:
     run = known[left.selectbox("BDNN", **one_of("prototypes", list(known)))]
     folds, names = read_folds(stored.open("runs", run.id))
     single = {f"seed {one.seed}, fold {one.fold + 1}": one for one in folds}
-    which = right.selectbox("Fold", **one_of("fold", ["mean", *single]))
+    which = right.selectbox("Fold", **one_of("prototype_fold", ["mean", *single]))
     chosen = [single[which]] if which in single else folds
     prototypes = np.mean([one.prototypes for one in chosen if one.prototypes is not None], axis=0)
     st.subheader("Prototypes")
@@ -125,7 +125,7 @@ def _png(gray: np.ndarray) -> bytes:
 
 
 def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
-    name = st.pills("Images of", default=CLASSES[0], required=True, **one_of("class", CLASSES))
+    name = st.pills("Images of", default=CLASSES[0], required=True, **one_of("prototype", CLASSES))
     images = table[table["label"] == CLASSES.index(name or CLASSES[0])]
     if images.empty:
         st.info("No image of this class was held out.", icon=":material/image_not_supported:")

@@ -36,8 +36,8 @@ def filters(known: Compared) -> list[StoredRun]:
     systems = left.multiselect("System", **one_of("system", sorted(set(known.families.values()))))
     names = sorted({run.protocol for run in known.runs})
     meanings = (f"{name}: {one.title}{' (leaks)' if one.leaks else ''}" for name, one in PROTOCOLS.items())
-    protocols = middle.multiselect("Protocol", **one_of("protocol", names), help="; ".join(meanings))
-    order = right.selectbox("Order", **one_of("order", ORDERS))
+    protocols = middle.multiselect("Protocol", **one_of("protocols", names), help="; ".join(meanings))
+    order = right.selectbox("Order", **one_of("sort", ORDERS))
     runs = [run for run in known.runs if not protocols or run.protocol in protocols]
     runs = [run for run in runs if not systems or known.families[run.id] in systems]
     if order == ORDERS[0]:
@@ -53,7 +53,7 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     listed = known.rows(runs)
     runs_dataframe(listed, columns=COLUMNS, key="runs")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        drawn_below = page(len(runs), PER_PAGE)
+        drawn_below = page(len(runs), PER_PAGE, "runs_page")
         rows = listed.iloc[drawn_below]
         if len(rows) < len(runs):
             first = drawn_below.start + 1

@@ -92,13 +92,11 @@ def switch(key: str) -> dict[str, Any]:
     return {"key": linked(key, SWITCH), "bind": "query-params"}
 
 
-def page(count: int, size: int) -> slice:
+def page(count: int, size: int, key: str = "page") -> slice:
     """Draw the choice among pages of so many things, where there is more than one; return those on the chosen page."""
     pages = max(1, -(-count // size))
     chosen = (
-        1
-        if pages == 1
-        else st.pagination(pages, key=linked("page", range(1, pages + 1)), bind="query-params")
+        1 if pages == 1 else st.pagination(pages, key=linked(key, range(1, pages + 1)), bind="query-params")
     )
     return slice((chosen - 1) * size, min(chosen * size, count))
 
