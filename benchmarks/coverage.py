@@ -6,7 +6,8 @@ Each data set has 675 images, as SFEW, in groups of unequal size (spread 0: equa
 the largest of 20 about 2.5 times the mean). A group's accuracy is drawn from a beta distribution around the true
 one, so that right answers within a group correlate; an image's from one around the group's, so that seeds agree on it.
 A row gives the least and the most coverage over the true accuracies .15, .3, .5 and .9, for the interval of this
-project, the paired one (two systems, of that accuracy both, and 10 points apart), Wilson over images, and a bootstrap over groups.
+project, the paired one (two systems, of that accuracy both, and 10 points apart), Wilson over images, and a bootstrap
+over groups.
 """
 
 from __future__ import annotations

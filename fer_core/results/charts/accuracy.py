@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from .systems import system_mark
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Pixels per row of one mark and of several, each under its label: beside the marks, labels would leave a phone none.
-ROW, WIDE_ROW = 42, 68
+#: Pixels per row of one mark and of several, and letters in a line of their labels: more would leave a phone no marks.
+ROW, WIDE_ROW, LABEL = 46, 68, 24
 
 
-def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
+def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figure:
     """Draw a row per run, in the table's order from the top: accuracy and its interval, chance dashed.
 
     Colour and shape are the system's; open marks are protocols that leak.
@@ -28,6 +29,7 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
     Args:
         runs: columns label (the row's text), system, leaks (bool), accuracy, low, high (0..1; NaN: no interval), and
             folds, seeds, images where known.
+        upto: where the axis ends, for figures that are compared.
     """
     import plotly.graph_objects as go
 
@@ -54,10 +56,12 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
                 showlegend=False,
             )
     _chance(figure)
-    _rows(figure, list(table["label"]), ROW)
+    _rows(figure, list(table["label"]))
     figure.update_xaxes(
         title_text="Validation accuracy (%)", showgrid=True, tickformat=".0%", rangemode="tozero"
     )
+    if upto is not None:
+        figure.update_xaxes(range=[0, upto])
     words = "; ".join(
         f"{row['label']} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
         for row in table.to_dict("records")
@@ -119,7 +123,7 @@ def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
         hovertemplate="<b>%{customdata[0]}</b><br>paper: %{x:.1%}<extra></extra>",
     )
     _chance(figure)
-    _rows(figure, systems, WIDE_ROW)
+    _rows(figure, systems)
     title = "Accuracy (%)" + (f"; here {stand_in} for ResNet18" if stand_in else "")
     figure.update_xaxes(title_text=title, showgrid=True, tickformat=".0%", rangemode="tozero")
     rows = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in words.items())
@@ -136,23 +140,17 @@ def _chance(figure: go.Figure) -> None:
     )
 
 
-def _rows(figure: go.Figure, labels: list[str], height: int) -> None:
-    """Write each row's label over its marks. Not as the axis's own: Plotly hides grid lines under inner labels."""
-    count = max(1, len(labels))
+def _rows(figure: go.Figure, labels: list[str]) -> None:
+    """Write each row's label beside the plot, in lines."""
     figure.update_yaxes(
-        showticklabels=False, range=[count - 0.55, -0.65], showgrid=False, zeroline=False, fixedrange=True
+        range=[max(1, len(labels)) - 0.5, -0.5],
+        tickvals=list(range(len(labels))),
+        ticktext=["<br>".join(wrap(label, LABEL)) for label in labels],
+        tickfont_size=12,
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
     )
-    for index, label in enumerate(labels):
-        figure.add_annotation(
-            text=label,
-            x=0,
-            xref="x domain",
-            xanchor="left",
-            y=index,
-            yshift=round(0.38 * height),
-            showarrow=False,
-            font_size=12,
-        )
 
 
 def _interval_text(row: Mapping[Hashable, Any]) -> str:

@@ -83,7 +83,7 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw how much better the second system recognises each class than the first, with 95 % intervals.
+    """Draw how much better the first system recognises each class than the second, with 95 % intervals.
 
     Args:
         table: a row a class: class, difference, low, high (shares), images.
@@ -97,7 +97,7 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q")
     x = alt.X(
         "difference:Q",
-        title="Second minus first: share of the class recognised (points)",
+        title="First minus second: share of the class recognised (points)",
         axis=alt.Axis(labelExpr="datum.value ? format(datum.value, '+~g') : '0'", tickCount=7),
     )
     tips = [alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides]
@@ -107,7 +107,7 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     words = ", ".join(f"{row['class']} {100 * row['difference']:+.0f}" for row in table.to_dict("records"))
     chart = alt.layer(zero, bars, dots).properties(height=36 * len(order), width="container")
-    return finish_altair(chart, f"Difference per class in points, second minus first: {words}.")
+    return finish_altair(chart, f"Difference per class in points, first minus second: {words}.")
 
 
 def faces_svg(faces: np.ndarray) -> str:

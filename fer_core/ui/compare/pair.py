@@ -32,8 +32,10 @@ MOST_IMAGES = 24
 
 @dataclass(frozen=True)
 class Pair:
-    """What tells two runs apart: `side_by_side`, a test over all images (`paired`), `by_class`."""
+    """What tells two runs apart, the better one first (a): `side_by_side`, a test over all images, `by_class`."""
 
+    better: str
+    other: str
     both: pd.DataFrame
     test: dict[str, Any]
     classes: pd.DataFrame
@@ -50,14 +52,14 @@ def view(compared: Compared, runs: list[StoredRun]) -> None:
     left, right = st.columns(2)
     first = left.selectbox("First", index=one, **one_of("a", names))
     second = right.selectbox("Second", index=other, **one_of("b", names))
-    a, b = known[first], known[second]
-    if a.id == b.id:
+    if first == second:
         st.info("Choose two different runs.", icon=":material/compare:")
         return
-    pair = resources.of_trained(paired, compared, a.id, b.id)
+    pair = resources.of_trained(paired, compared, known[first].id, known[second].id)
     if pair is None:
         st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
         return
+    a, b = compared.by_id[pair.better], compared.by_id[pair.other]
     if words := fold_difference(a.config.protocol, b.config.protocol):
         st.warning(words, icon=":material/rule:")
     _test(a, b, pair)
@@ -94,12 +96,14 @@ def paired(compared: Compared, one: str, other: str) -> Pair | None:
     both = side_by_side(a, b)
     if both.empty:
         return None
-    gain, images = metrics.paired(a, b)
+    gain, images = metrics.paired(b, a)
+    if gain.value < 0:
+        return paired(compared, other, one)
     first = metrics.same_images(*(side[side["seed"] == side["seed"].min()] for side in (a, b)))
     test: dict[str, Any] = {"images": images, "gain": gain, "p": None, "seeds": a["seed"].nunique()}
     if len(first):
         test |= metrics.disagreements(first["a"], first["b"])
-    return Pair(both, test, by_class(both))
+    return Pair(one, other, both, test, by_class(both))
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +129,7 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     for index in sorted(both["label"].unique()):
         part = both[both["label"] == index]
         images = list(part["group"]), list(part["name"])
-        found = metrics.difference(part["right_b"] - part["right_a"], *images, most=1.0)
+        found = metrics.difference(part["right_a"] - part["right_b"], *images, most=1.0)
         low, high = found.interval
         rows.append(
             {
@@ -168,7 +172,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
     for column in columns[:2]:
         column.caption(seeds)
-    columns[2].metric("Second minus first", f"{100 * gain.value:+.1f} points")
+    columns[2].metric("First minus second", f"{100 * gain.value:+.1f} points")
     columns[2].caption(
         gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
     )
@@ -179,12 +183,10 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         )
     if low != low:
         st.info(f"**Not to be told**: there is {gain.over}.", icon=":material/balance:")
-    elif low > 0 or high < 0:
-        least = min(abs(low), abs(high))
-        winner, loser = (b, a) if low > 0 else (a, b)
+    elif low > 0:
         st.success(
-            f"**{escaped(title(winner))} is better than {escaped(title(loser))}** on {found['images']} images held out "
-            f"in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
+            f"**{escaped(title(a))} is better than {escaped(title(b))}** on {found['images']} images held out "
+            f"in both, by at least {100 * low:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
     else:

@@ -200,9 +200,11 @@ def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
             assert np.isnan(trace.error_x.array[0])
             assert "to" not in trace.hovertemplate.split("<br>")[1]
     assert figure.layout.shapes[0].x0 == CHANCE
-    written = {note.text: note.y for note in figure.layout.annotations}
+    axis = figure.layout.yaxis
+    written = {text.replace("<br>", " "): y for text, y in zip(axis.ticktext, axis.tickvals, strict=True)}
     assert written["ResNet18, n = 2 · reshuffle"] == 0
     assert written["BDNN · group"] == 2
+    assert [note.text for note in figure.layout.annotations] == ["chance"]
     assert "reshuffle 60.0 % (55.0 % to 65.0 %) (leaks)" in describe(figure)
 
 
