@@ -35,26 +35,17 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figu
 
     table = runs.reset_index(drop=True)
     figure = go.Figure()
-    for leaks, name in ((False, "filled: no known leak"), (True, "open: protocol leaks, optimistic")):
-        part = table[table["leaks"].astype(bool) == leaks]
-        if part.empty:
-            continue
-        # The legend's entry is a grey mark, as the runs' colours and shapes belong to their systems.
+    for index, row in enumerate(table.to_dict("records")):
+        color, shape = system_mark(str(row["system"]))
+        value, low, high = (np.array([row[name]]) for name in ("accuracy", "low", "high"))
         figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=name, marker=mark("circle", GREY, hollow=leaks)
+            x=value,
+            y=[index],
+            mode="markers",
+            marker=mark(shape, color, hollow=bool(row["leaks"]), size=11),
+            error_x=interval_bar(value, low, high, color=color, thickness=2, width=5),
+            hovertemplate=f"<b>{row['label']}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
         )
-        for index, row in zip(part.index.to_list(), part.to_dict("records"), strict=True):
-            color, shape = system_mark(str(row["system"]))
-            value, low, high = (np.array([row[name]]) for name in ("accuracy", "low", "high"))
-            figure.add_scatter(
-                x=value,
-                y=[index],
-                mode="markers",
-                marker=mark(shape, color, hollow=leaks, size=11),
-                error_x=interval_bar(value, low, high, color=color, thickness=2, width=5),
-                hovertemplate=f"<b>{row['label']}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
-                showlegend=False,
-            )
     _chance(figure)
     _rows(figure, list(table["label"]))
     figure.update_xaxes(
@@ -67,7 +58,7 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figu
         for row in table.to_dict("records")
     )
     alt = f"Validation accuracy with its 95 % interval, chance at {percent(CHANCE)}. {words}."
-    return finish(figure, alt, height=108 + ROW * max(1, len(table)), legend=True, top=54)
+    return finish(figure, alt, height=78 + ROW * max(1, len(table)), top=24)
 
 
 def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:

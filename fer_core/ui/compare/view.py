@@ -58,7 +58,7 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     bounds = [
         end for run in runs for end in (run.summary["val_accuracy"], *run.summary["val_accuracy_interval"])
     ]
-    upto = min(1.0, 1.05 * max(end for end in bounds if end is not None and end == end))
+    upto = 1.05 * max(end for end in bounds if end is not None and end == end)
     if fair:
         _section(known, fair, "runs", upto)
     if leaking:
@@ -89,7 +89,7 @@ def _section(known: Compared, runs: list[StoredRun], key: str, upto: float) -> N
                 f"Drawn below: {first} to {first + len(rows) - 1} of {len(runs):,} runs", width="content"
             )
     named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
-    folds = (", k = " + rows["folds"].astype(int).astype(str)).to_numpy()
+    folds = (", k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}" + rows["folds"].astype(int).astype(str)).to_numpy()
     fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"]).to_numpy()
     drawn = pd.DataFrame(
         {
