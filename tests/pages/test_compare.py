@@ -100,7 +100,7 @@ def test_filters_come_from_the_url(compare: Open) -> None:
 
 def test_two_runs_are_compared_on_the_same_images(compare: Open, home: Path) -> None:
     app = compare(view="Two runs", protocols="group")
-    assert {"First minus second", "McNemar's p"} <= {metric.label for metric in app.metric}
+    assert {"Lead of the better", "McNemar's p"} <= {metric.label for metric in app.metric}
     assert "on these 42 images" in words(app)
     drawn = "".join(one.proto.body for one in app.get("html"))
     links = [parse_qs(unescape(query)) for query in re.findall(r'href="\./faces\?([^"]*)"', drawn)]

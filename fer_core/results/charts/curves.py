@@ -54,8 +54,8 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
                 figure.add_hline(
                     CHANCE,
                     line={"dash": "dot", "width": 1, "color": GREY},
-                    annotation={"text": "chance", "font_size": 11},
-                    annotation_position="bottom right",
+                    annotation={"text": "chance" if column == len(systems) else "", "font_size": 11},
+                    annotation_position="right",
                     row=row,
                     col=column,
                 )
@@ -73,7 +73,8 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
         figure.update_annotations(font_size=12)  # panels stand close: their headings must not meet
     figure.update_layout(hovermode="x unified")
     top = 45 + 17 * max(map(len, headings), default=0) if len(systems) > 1 else 38
-    return finish(figure, _sentence(table, systems), height=70 + 200 * len(MEASURES), legend=True, top=top)
+    finish(figure, _sentence(table, systems), height=70 + 200 * len(MEASURES), legend=True, top=top)
+    return figure.update_layout(margin_r=52)  # for the word beside the last panel
 
 
 def _step(last: int) -> int:

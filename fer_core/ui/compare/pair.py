@@ -172,7 +172,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
     for column in columns[:2]:
         column.caption(seeds)
-    columns[2].metric("First minus second", f"{100 * gain.value:+.1f} points")
+    columns[2].metric("Lead of the better", f"{100 * gain.value:+.1f} points")
     columns[2].caption(
         gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
     )

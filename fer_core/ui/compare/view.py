@@ -115,8 +115,8 @@ def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
     first = _alike([each[:longest] for each in words])
     last = _alike([each[::-1][: longest - first] for each in words])
     ends = " ".join(words[0][:first]), " ".join(words[0][len(words[0]) - last :])
-    shared = ", ".join(end.strip(" ,") for end in ends if end)
-    return shared, [" ".join(each[first : len(each) - last]).strip(" ,") for each in words]
+    shared = ", ".join(end.strip(" ,·") for end in ends if end)
+    return shared, [" ".join(each[first : len(each) - last]).strip(" ,·") for each in words]
 
 
 def _alike(words: Sequence[Sequence[str]]) -> int:
