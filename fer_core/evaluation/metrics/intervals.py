@@ -96,6 +96,8 @@ def _estimate(
     error, df = _standard_error(values, members)
     if df < MIN_DF:
         return Estimate(mean, UNKNOWN, f"no interval: {over}, but most images are of one or two")
+    if not of_shares and error == 0:
+        return Estimate(mean, UNKNOWN, f"no interval: {over} that don't differ")
     if not of_shares and count <= FEW:
         return Estimate(mean, _typical(values, members), over)
     return Estimate(mean, _interval(mean, error, df, count, of_shares=of_shares), over)

@@ -95,7 +95,7 @@ def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
             x=part["measured"],
             y=[place[system] + offset for system in part["system"]],
             mode="markers",
-            name=f"here, {protocol}{' (leaks)' if leaks else ''}",
+            name=f"{protocol}{' (leaks)' if leaks else ''}",
             marker=mark("diamond" if leaks else "circle", color, hollow=leaks),
             error_x=interval_bar(
                 part["measured"], part["low"], part["high"], color=color, thickness=1.8, width=4
@@ -115,11 +115,12 @@ def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
     )
     _chance(figure)
     _rows(figure, systems)
-    title = "Accuracy (%)" + (f"; here {stand_in} for ResNet18" if stand_in else "")
+    title = "Accuracy (%)" + (f"<br>here {stand_in} for ResNet18" if stand_in else "")
     figure.update_xaxes(title_text=title, showgrid=True, tickformat=".0%", rangemode="tozero")
     rows = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in words.items())
     alt = f"Published and measured figures. {rows}."
-    return finish(figure, alt, height=112 + WIDE_ROW * max(1, len(systems)), legend=True, top=54)
+    figure.update_layout(legend={"entrywidth": 0.5, "entrywidthmode": "fraction"})  # two rows on a phone too
+    return finish(figure, alt, height=124 + WIDE_ROW * max(1, len(systems)), legend=True, top=66)
 
 
 def _chance(figure: go.Figure) -> None:

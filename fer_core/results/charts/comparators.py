@@ -97,7 +97,7 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q")
     x = alt.X(
         "difference:Q",
-        title="Better run minus the other: share of the class recognised (points)",
+        title="Better minus other: share recognised (points)",
         axis=alt.Axis(labelExpr="datum.value ? format(datum.value, '+~g') : '0'", tickCount=7),
     )
     tips = [alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides]

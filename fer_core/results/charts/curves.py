@@ -51,13 +51,17 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
                 for trace in _lines(epochs, part, measure, legend=row == column == 1):
                     figure.add_trace(trace, row=row, col=column)
             if measure == "accuracy":
+                named = {
+                    "annotation_text": "chance",
+                    "annotation_position": "right",
+                    "annotation_font_size": 11,
+                }
                 figure.add_hline(
                     CHANCE,
                     line={"dash": "dot", "width": 1, "color": GREY},
-                    annotation={"text": "chance" if column == len(systems) else "", "font_size": 11},
-                    annotation_position="right",
                     row=row,
                     col=column,
+                    **(named if column == len(systems) else {}),
                 )
     last = int(table["epoch"].max()) if len(table) else 1
     # Whole epochs alone are marked, at most about six of them.

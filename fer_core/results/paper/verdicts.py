@@ -232,7 +232,7 @@ def _overfits(slot: str) -> Judge:
         summary = _the_run(runs, slot, protocol).summary
         train, (_, high) = summary["train_accuracy"], _known(summary["val_accuracy_interval"])
         words = f"Training {percent(train)}, validation {percent(summary['val_accuracy'])}."
-        if train > high:
+        if train > high + 1e-9:
             return HOLDS, words
         if PROTOCOLS[protocol].leaks:
             return LEAKS, f"{words} Held-out images are like those trained on, so overfitting would not show."

@@ -211,10 +211,10 @@ def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
 def test_the_paper_stands_beside_what_was_measured() -> None:
     figure = accuracy.paper_vs_here(PAPER)
     named = {trace.name: trace for trace in figure.data}
-    assert list(named) == ["here, reshuffle (leaks)", "here, group", "paper"]
+    assert list(named) == ["reshuffle (leaks)", "group", "paper"]
     assert list(named["paper"].x) == [0.4324, 0.19]
-    assert named["here, group"].x[0] - named["here, group"].error_x.arrayminus[0] == pytest.approx(0.26)
-    assert named["here, group"].y[0] != named["here, reshuffle (leaks)"].y[0]
+    assert named["group"].x[0] - named["group"].error_x.arrayminus[0] == pytest.approx(0.26)
+    assert named["group"].y[0] != named["reshuffle (leaks)"].y[0]
     assert "n = 2: paper 43.2 %, here under reshuffle 50.0 %, here under group 30.0 %" in describe(figure)
 
 
