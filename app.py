@@ -7,7 +7,8 @@ has been run, and where to go first.
 import streamlit as st
 
 from fer_core.ui import overview
-from fer_core.ui.cache import resources
+from fer_core.ui.cache import resources, samples
+from fer_core.ui.panels import reading
 from fer_core.ui.parts.widgets import empty, escaped, generated_note, listed, runs_dataframe
 from fer_core.ui.shell.door import guards
 from fer_core.ui.shell.setup import setup
@@ -32,9 +33,9 @@ else:
             overview.figures(report)
             left, right = st.columns([3, 2], gap="large")
             with left:
-                overview.classes(dataset)
-                samples = resources.class_samples(lab.source, data.fingerprint)
-                overview.how_it_was_read(report.understood, samples)
+                reading.classes(dataset)
+                shown = samples.class_samples(dataset, data.fingerprint, dataset.label_map or "")
+                overview.how_it_was_read(report.understood, shown)
             with right:
                 overview.findings(report)
 

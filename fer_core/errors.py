@@ -32,6 +32,10 @@ class UndrawnError(DataError):
     """The generated data set isn't there yet; a page says how far it is."""
 
 
+class UnopenedError(DataError):
+    """A data set can't be opened as it is declared; a page leads to where that is said otherwise."""
+
+
 class WeightsError(FerError):
     """Pretrained weights are missing, damaged or of another architecture."""
 

@@ -44,7 +44,7 @@ with setup("Compare") as lab:
     elif view == "Learning curves":
         compare_view.curves(known, runs)
     elif view == "Two runs":
-        pair.view(known, runs)
+        pair.view(lab, known, runs)
     elif view == "Leak meter":
         leaks.view(lab, known)
     elif view == "Prototypes":

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
-from fer_core.ui.faces import boxes, win_back
+from fer_core.ui.faces import boxes, retrain, win_back
 from fer_core.ui.faces import view as faces_view
 from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
 from fer_core.ui.faces.settings import settings_form
+from fer_core.ui.panels import detections
 from fer_core.ui.parts.url import one_of, stop
 from fer_core.ui.parts.widgets import generated_note
 from fer_core.ui.shell.setup import setup
@@ -21,7 +22,10 @@ with setup("Faces") as lab:
     if crops is None:
         faces_view.detection(lab, config)
         stop()
+    detections.use(config)
     name = st.query_params.get("frame")
+    with bar:
+        retrain.offer(lab, config, name)
     facts = resources.crop_facts(config.crops_key())
     faces_view.counts(facts, brief=bool(name))
     if name:

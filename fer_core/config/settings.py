@@ -162,6 +162,11 @@ class Settings(Variables):
         """Where the generated data set lies."""
         return self.home / "data"
 
+    @property
+    def uploads(self) -> Path:
+        """Where data sets lie that were sent as a zip, a folder each."""
+        return self.home / "uploads"
+
     def environment(self) -> dict[str, str]:
         """Return the variables that give a process started elsewhere these settings."""
         url = self.database_url

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping, Text, TextClause, bindparam, text
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import RunConfig, parse
-from fer_core.errors import NotFoundError
+from fer_core.errors import NotFoundError, StoreError
 
 from .drawn_boxes import DrawnBoxes
+from .values import line_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +79,24 @@ PLACES = """
     WHERE mine.status = 'queued' AND mine.id IN :ids
     GROUP BY mine.id
 """
+DATA_SETS = "SELECT name, source, layout, reading FROM data_sets ORDER BY created DESC, name"
+NAME_DATA = """
+    INSERT INTO data_sets (name, source, layout, reading, created)
+    VALUES (:name, :source, :layout, :reading, :created)
+    ON CONFLICT (name) DO UPDATE SET
+        source = excluded.source, layout = excluded.layout, reading = excluded.reading, created = excluded.created
+"""
 SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
+
+
+@dataclass(frozen=True)
+class NamedData:
+    """A data set that was brought: what it is called, the path where it lies, and how it is read."""
+
+    name: str
+    source: str
+    layout: str
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -205,6 +224,32 @@ class Store(DrawnBoxes):
         """Return the sources of all data sets that runs were on, sorted."""
         with self.read() as connection:
             return list(connection.execute(text(SOURCES)).scalars())
+
+    def data_sets(self) -> dict[str, NamedData]:
+        """Return the data sets that were brought, by name, the newest first."""
+        with self.read() as connection:
+            rows = connection.execute(text(DATA_SETS)).all()
+        found = (
+            NamedData(row.name, row.source, row.layout, parse(Reading, json.loads(row.reading)))
+            for row in rows
+        )
+        return {one.name: one for one in found}
+
+    def name_data(self, one: NamedData) -> None:
+        """Keep a data set under its name; what had the name before no longer has it.
+
+        Raises:
+            StoreError: the name is none that can be.
+        """
+        if problem := line_problem(one.name) or ("more than blanks" if not one.name.strip() else ""):
+            raise StoreError(f"A data set's name must be {problem}", got=f"{one.name!r:.80}")
+        row = vars(one) | {"reading": one.reading.model_dump_json(exclude_none=True), "created": self.now()}
+        self.write(lambda connection: connection.execute(text(NAME_DATA), row))
+
+    def forget_data(self, name: str) -> None:
+        """Forget a data set's name; its files and runs stay."""
+        query = text("DELETE FROM data_sets WHERE name = :name")
+        self.write(lambda connection: connection.execute(query, {"name": name}))
 
     def definitions(self) -> list[tuple[str, str, str]]:
         """Return id, status and definition (JSON) of every run."""

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from humanize import naturalsize
 
-from fer_core.config.run import CLASSES
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.understood import Understood
-from fer_core.results import charts
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.ui.parts.widgets import escaped
 
-from .cache import resources
-from .parts import figure
+from .panels import reading
 
 TRAIN = (
     "pages/train.py",
@@ -77,9 +71,8 @@ def tour(closed: str) -> None:
             st.page_link(page, label=f"**{label}**", icon=icon)
             st.caption(text)
     if not closed:
-        st.caption(
-            "Other images? Type their place into **Data set** in the sidebar: SFEW as it comes, a folder with one "
-            "sub-folder a class, or a CSV file."
+        st.page_link(
+            "pages/bring.py", label="Your own images? Bring them: any usual layout", icon=":material/upload:"
         )
 
 
@@ -102,28 +95,13 @@ def figures(report: AuditReport) -> None:
             st.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text, width=128)
 
 
-def classes(dataset: Dataset) -> None:
-    """Draw the images per class, by split where the data set has one, else by movie."""
-    splits = {split for _, split, _ in dataset.tally} - {None}
-    counts: Counter[tuple[str, str]] = Counter()
-    for (label, split, group), images in dataset.tally.items():
-        counts[CLASSES[label], (split or "no split") if splits else (group or "unknown")] += images
-    table = pd.DataFrame(
-        [{"class": name, "part": part, "images": images} for (name, part), images in counts.items()]
-    )
-    groups = any(group for _, _, group in dataset.tally)
-    by = " and split" if splits else " and movie or person" if groups else ""
-    st.markdown(f"**Images per class{by}**")
-    figure.figure(resources.chart(charts.class_bars, table), table, "images-per-class")
-
-
 def sheet(dataset: Dataset) -> None:
     """Draw a feature table: its rows by class, and what is odd in it."""
     first, second, third = st.columns(3)
     first.metric("Rows", f"{len(dataset):,}", help="figures instead of images")
     second.metric("Movies", len({group for _, _, group in dataset.tally} - {""}) or "–")
     third.metric("Odd rows", len(dataset.problems))
-    classes(dataset)
+    reading.classes(dataset)
     st.caption(
         "No images belong to it: an SVM, a BDNN or an MLP can be trained on its figures, a network can't."
     )
@@ -144,18 +122,12 @@ def findings(report: AuditReport) -> None:
                 st.code("\n".join(finding.names), language=None)
 
 
-def how_it_was_read(found: Understood, samples: Mapping[str, np.ndarray]) -> None:
-    """Draw what each label was taken for, with a sample a class, so that a wrong map is seen at a glance."""
+def how_it_was_read(found: Understood, samples: Mapping[tuple[str, str], Sequence[np.ndarray]]) -> None:
+    """Draw what each label was taken for, with pictures, and what else was understood."""
     with st.expander("How it was read", icon=":material/rule:", expanded=bool(found.label_map)):
-        with st.container(horizontal=True, gap="small"):
-            for name in CLASSES:
-                if name in samples:
-                    st.image(samples[name], caption=name, width=60)
-        table = pd.DataFrame([asdict(one) for one in found.labels])
-        titles = {"written": "as written", "meaning": "class", "images": "images", "sample": "for example"}
-        st.dataframe(table.rename(columns=titles), hide_index=True)
-        said = [line for line in found.lines() if not line.startswith("  ")]
-        st.code("\n".join(said), language=None, wrap_lines=True)
+        reading.pictures(found, samples)
+        reading.table(found)
+        reading.words(found)
 
 
 def disk(uses: list[KindUse], free: int, limit: int) -> None:

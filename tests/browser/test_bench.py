@@ -106,5 +106,6 @@ def test_failed_frames_are_tried_and_counted_before_anything_is_kept(
 
     quiet(page)
     page.get_by_role("button", name="Keep these settings").click()
-    expect(page.get_by_text("Faces have not been looked for with these settings")).to_be_visible()
+    expect(page.get_by_text("thresholds 0.6, 0.7, 0.9")).to_be_visible()
     expect(page).to_have_url(re.compile("[?&]onet=0.9(&|$)"))
+    expect(page.get_by_text("What the network sees").first).to_be_visible()

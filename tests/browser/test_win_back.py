@@ -24,7 +24,8 @@ from fer_core.faces.crops import failed
 from fer_core.faces.drawn_boxes import read_names
 from fer_core.faces.extraction import Crops
 from fer_core.runs.pipeline.run import extract_faces
-from fer_core.runs.plans.requests import CHOICE, named_detections
+from fer_core.runs.plans.detections import named_detections
+from fer_core.runs.plans.requests import CHOICE
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 from fer_core.ui.faces.win_back import TRIED

@@ -67,7 +67,9 @@ def test_thresholds_of_the_url_are_those_of_the_detection(opened: Open) -> None:
     assert app.multiselect(key="rescue").value == ["rotate", "light"]
 
 
-def test_the_bench_compares_and_keeps(opened: Open) -> None:
+def test_the_bench_compares_and_keeps_under_a_name(
+    opened: Open, store: Store, launched: list[object]
+) -> None:
     app = opened(frame=NONE, try_pnet="0.9", try_margin="16")
     assert "**Now**: none" in words(app)
     assert "**With these settings**: none" in words(app)
@@ -75,7 +77,10 @@ def test_the_bench_compares_and_keeps(opened: Open) -> None:
     app = press(app, "Keep these settings")
     assert app.slider(key="pnet").value == 0.9
     assert app.slider(key="margin").value == 16
-    assert "not been looked for" in words(app)
+    assert "being looked for" in words(app)
+    [run] = store.runs(status=["queued"])
+    assert (run.config.faces.name, run.config.faces.margin) == ("thresholds 0.9, 0.7, 0.7 · margin 16", 16)
+    assert len(launched) == 1
 
 
 def test_nothing_moved_on_the_bench_offers_nothing(opened: Open) -> None:
@@ -97,7 +102,9 @@ def test_a_trial_counts_what_would_be_lost(opened: Open) -> None:
     assert app.query_params["tried"]
 
 
-def test_a_press_counts_for_the_slider_that_moved_just_before_it(opened: Open) -> None:
+def test_a_press_counts_for_the_slider_that_moved_just_before_it(
+    opened: Open, launched: list[object]
+) -> None:
     app = opened(frame=NONE, try_pnet="0.9")
     app.slider(key="try_pnet").set_value(0.95)
     app = press(app, "Try on all 4 failed")

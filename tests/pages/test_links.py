@@ -31,6 +31,7 @@ STATE = {
         "lr": "0.01",
     },
     "compare": {"view": "Learning curves", "protocols": "group", "sort": "newest first", "runs_page": "1"},
+    "bring": {"layout": "csv", "label_map": "rafdb", "group_pattern": "(a)"},
     "predict": {"from": "sample", "unsure": "0.5"},
 }
 #: What a detection is, wherever one is chosen.

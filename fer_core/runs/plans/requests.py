@@ -57,18 +57,6 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
     return config
 
 
-def named_detections(store: Store, fingerprint: str) -> dict[str, FacesConfig]:
-    """Return the detections of a data set that people have named, by name, the newest first.
-
-    Each is a run with the goal 'faces' whose settings carry the name; asked for again under another, it takes that.
-    """
-    found: dict[str, FacesConfig] = {}
-    for run in store.runs(goal="faces", data=fingerprint):
-        if name := run.config.faces.name:
-            found.setdefault(name, run.config.faces)
-    return found
-
-
 def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
     """Draw the folds of a protocol on all samples, so that one that can't be drawn is reported before faces are cut.
 

@@ -32,6 +32,7 @@ def predictor(run: StoredRun) -> Predictor:
     Raises:
         NotFoundError, WeightsError: as `Predictor.load`.
     """
+    resources.libraries()
     from fer_core.prediction.predictor import Predictor
 
     return Predictor.load(run.id, run.config, resources.settings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config import settings as settings_module
-from fer_core.config.reading import AS_IT_IS
+from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.audit import AuditReport
@@ -20,8 +19,8 @@ from fer_core.datasets.audit import audit as audit_dataset
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config as describe
 from fer_core.datasets.images import load_rgb
-from fer_core.datasets.open import open_dataset
-from fer_core.errors import DataError, NotFoundError, StoreError, UndrawnError
+from fer_core.datasets.open import DEMO, open_dataset
+from fer_core.errors import DataError, NotFoundError, StoreError, UndrawnError, UnopenedError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
 from fer_core.faces.finding import detectors, find_faces
@@ -38,7 +37,7 @@ from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
 from fer_core.storage.home import open_store
 from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of
-from fer_core.storage.store import Store, StoredRun
+from fer_core.storage.store import NamedData, Store, StoredRun
 
 from .computed import Turn, computed
 from .crop_facts import CropFacts
@@ -83,20 +82,49 @@ def disk_use() -> tuple[list[KindUse], int]:
     return by_kind(stored(artifacts())), free_bytes(settings().home)
 
 
+@st.cache_resource(ttl=10, show_spinner=False)
+def brought() -> dict[str, NamedData]:
+    """Return the data sets that people have brought, by name, the newest first."""
+    return store().data_sets()
+
+
+def bring(one: NamedData | None, *, forget: str = "") -> None:
+    """Keep a data set under its name, or forget one; every page finds it so from then on."""
+    if one:
+        store().name_data(one)
+    else:
+        store().forget_data(forget)
+    for kept in (brought, sources, dataset, data_config, audit):
+        kept.clear()
+
+
+def called(source: str) -> str:
+    """Return the newest name that a path was brought under, or the source itself."""
+    names = brought()
+    if source in names:
+        return source
+    return next((name for name, one in names.items() if one.source == source), source)
+
+
 @st.cache_data(ttl=10, show_spinner=False)
 def sources() -> list[str]:
-    """Return the data sets to choose from: the demo and whatever has been run; an import's may be unknown here."""
-    return ["demo", *(source for source in store().sources() if source not in ("demo", ""))]
+    """Return the data sets to choose from: the demo, what was brought, and whatever has been run.
+
+    An import's may be unknown here.
+    """
+    run = (source for source in store().sources() if source not in (DEMO, ""))
+    return list(dict.fromkeys([DEMO, *brought(), *map(called, run)]))
 
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Opening the data set ...")
 def dataset(source: str) -> Dataset:
-    """Open a data set by its source, read as its latest run declared.
+    """Open a data set by its name or path, read as it was brought, or as its latest run declared.
 
     Raises:
         UndrawnError: the generated one is being made, or has yet to be.
+        UnopenedError: it can't be opened so.
     """
-    if source == "demo":
+    if source == DEMO:
         ready = drawn(settings())
         if settings().demo and not ready:
             raise StoreError(
@@ -107,12 +135,25 @@ def dataset(source: str) -> Dataset:
         run = preparation(store())
         if not ready or (run is not None and not run.ended):
             raise UndrawnError("The generated faces must be drawn and looked at first")
-    layout, reading = "auto", AS_IT_IS
-    for run in store().runs(source=source, limit=1):
-        reading = run.config.data.reading
-        layout = run.config.data.layout if reading.declared() else "auto"
+    layout, reading, named = "auto", AS_IT_IS, brought().get(source)
+    if named:
+        layout, reading = named.layout, named.reading
+    else:
+        for run in store().runs(source=source, limit=1):
+            reading = run.config.data.reading
+            layout = run.config.data.layout if reading.declared() else "auto"
+    try:
+        found = as_declared(named.source if named else source, layout, reading)
+    except DataError as error:
+        raise UnopenedError(error.rule, got=error.got, fix=error.fix) from error
+    return replace(found, name=source) if named else found
+
+
+def as_declared(source: str, layout: str, reading: Reading) -> Dataset:
+    """Open a data set as it is declared. Raises DataError."""
+    here = settings()
     return open_dataset(
-        source, layout=layout, reading=reading, demo_root=settings().demo_data, roots=settings().data_roots
+        source, layout=layout, reading=reading, demo_root=here.demo_data, roots=here.data_roots
     )
 
 
@@ -126,18 +167,6 @@ def data_config(source: str) -> DataConfig:
 def audit(source: str, fingerprint: str) -> AuditReport:
     """Return the audit of a data set; `fingerprint` renews it when a file changes."""
     return audit_dataset(dataset(source), cache=settings().cache)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def class_samples(source: str, fingerprint: str) -> dict[str, np.ndarray]:
-    """Return a small picture of a sample of each class, (H, W, 3) uint8; none where it can't be read."""
-    found: dict[str, np.ndarray] = {}
-    for label, name in audit(source, fingerprint).understood.samples.items():
-        with suppress(DataError):
-            pixels = frame_array(source, name)
-            step = max(1, min(pixels.shape[:2]) // 96)
-            found[label] = pixels[::step, ::step]
-    return found
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -181,6 +210,12 @@ def frame_array(source: str, name: str) -> np.ndarray:
     return load_rgb(path)
 
 
+@st.cache_resource(show_spinner=False)
+def libraries() -> None:
+    """Import what networks need, in one thread while others wait: torchvision breaks where two begin it at once."""
+    import torchvision  # noqa: F401
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
@@ -188,7 +223,8 @@ def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float,
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
-    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch at its first use."""
+    """Return MTCNN with these settings, as `faces.finding.detectors` does; loads torch."""
+    libraries()
     return _detectors(faces.thresholds, faces.min_face_size, faces.factor, faces.detector)
 
 

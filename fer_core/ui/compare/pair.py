@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES, ProtocolConfig
-from fer_core.errors import FerError
 from fer_core.evaluation import metrics
 from fer_core.evaluation.metrics.probabilities import guesses
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -26,6 +25,9 @@ from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import escaped, frame_link, percent
+from fer_core.ui.shell.setup import Lab
+
+from .one_frame import crop_rows, one_frame, waited_for
 
 MOST_IMAGES = 24
 
@@ -41,28 +43,31 @@ class Pair:
     classes: pd.DataFrame
 
 
-def view(compared: Compared, runs: list[StoredRun]) -> None:
-    """Draw the choice of two runs and everything that tells them apart."""
+def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
+    """Draw the choice of two runs and everything that tells them apart; one that a link names is waited for."""
+    if waited_for(lab):
+        return
     if len(runs) < 2:
         st.info("Two runs are needed; loosen the filters or train another.", icon=":material/compare:")
         return
-    known = compared.named(runs)
-    names = list(known)
-    one, other = first_choice(list(known.values()))
+    names = {run.id: name for name, run in compared.named(runs).items()}
+    one, other = first_choice(runs)
     left, right = st.columns(2)
-    first = left.selectbox("First", index=one, **one_of("a", names))
-    second = right.selectbox("Second", index=other, **one_of("b", names))
+    first = left.selectbox("First", index=one, **one_of("a", list(names), names.__getitem__))
+    second = right.selectbox("Second", index=other, **one_of("b", list(names), names.__getitem__))
     if first == second:
         st.info("Choose two different runs.", icon=":material/compare:")
         return
-    pair = resources.of_trained(paired, compared, known[first].id, known[second].id)
+    pair = resources.of_trained(paired, compared, first, second)
     if pair is None:
         st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
         return
     a, b = compared.by_id[pair.better], compared.by_id[pair.other]
     if words := fold_difference(a.config.protocol, b.config.protocol):
         st.warning(words, icon=":material/rule:")
-    _test(a, b, pair)
+    if name := st.query_params.get("frame"):
+        one_frame(compared.by_id[first], compared.by_id[second], name)
+    _test(a, b, pair, first)
     st.subheader("Class by class")
     figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption(
@@ -162,14 +167,17 @@ def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
     return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
 
 
-def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
+def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
     both, found = pair.both, pair.test
     gain = found["gain"]
     low, high = gain.interval
     seeds = "" if found["seeds"] == 1 else "mean of the seeds, image by image"
     columns = st.columns(4)
-    columns[0].metric(escaped(title(a)), percent(both["right_a"].mean()))
-    columns[1].metric(escaped(title(b)), percent(both["right_b"].mean()))
+    names = {a.id: title(a), b.id: title(b)}
+    if title(a) == title(b):
+        names = {run.id: f"{title(run)} ({'first' if run.id == first else 'second'})" for run in (a, b)}
+    columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
+    columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
         column.caption(seeds)
     columns[2].metric("Lead of the better", f"{100 * gain.value:+.1f} points")
@@ -185,14 +193,14 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         st.info(f"**Not to be told**: there is {gain.over}.", icon=":material/balance:")
     elif low > 0:
         st.success(
-            f"**{escaped(title(a))} is better than {escaped(title(b))}** on {found['images']} images held out "
+            f"**{escaped(names[a.id])} is better than {escaped(names[b.id])}** on {found['images']} images held out "
             f"in both, by at least {100 * low:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
     else:
         counts = (
-            f" Both right on {found['both']}, both wrong on {found['neither']}, only the first right on "
-            f"{found['only_a']}, only the second on {found['only_b']}" + (" (first seed)." if seeds else ".")
+            f" Both right on {found['both']}, both wrong on {found['neither']}, only the better right on "
+            f"{found['only_a']}, only the other on {found['only_b']}" + (" (first seed)." if seeds else ".")
         )
         st.info(
             f"**Within noise**: on these {found['images']} images the difference could be zero."
@@ -227,7 +235,7 @@ def crop_grid(
         rows: a row an image, `name` among its columns.
         words: what stands under an image and its text for screen readers, from its row.
     """
-    places = _crop_rows(run, list(rows["name"]))
+    places = crop_rows(run, list(rows["name"]))
     if not places:
         return False
     jpeg = resources.crop_facts(run.config.crops_key()).jpeg
@@ -237,16 +245,3 @@ def crop_grid(
         tiles.append(Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, frame_link(run, name)))
     grid(tiles, width=96)
     return True
-
-
-def _crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
-    """Return where the crops of images lie under a run's settings; empty where there are none on this host."""
-    try:
-        crops = resources.crops(run.config)
-    except FerError:
-        return {}
-    if crops is None:
-        return {}
-    rows = crops.table.set_index("name")["row"]
-    known = rows[rows.index.isin(names) & (rows >= 0)]
-    return dict(zip(known.index, known.to_numpy(np.int64).tolist(), strict=True))

@@ -10,15 +10,15 @@ import streamlit as st
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
 from fer_core.faces.rescue import POLICIES
-from fer_core.runs.plans.requests import CHOICE, faces_config, named_detections
+from fer_core.runs.jobs import executors
+from fer_core.runs.jobs.queue import submit
+from fer_core.runs.plans.detections import STANDARD, detection_key, free_name, named_detections
+from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
+from fer_core.ui.panels import detections
 from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
-
-DEFAULT = FacesConfig(choice=CHOICE)
-#: What the page begins with.
-START = DEFAULT.model_copy(update={"no_face": "manual"})
 
 CHOICES = get_args(Choice)
 
@@ -35,6 +35,7 @@ TRY = "try_"
 def settings_form(lab: Lab) -> RunConfig:
     """Draw the detection settings and return the definition they make; every value is in the URL."""
     data = resources.data_config(lab.source)
+    _begin(lab, data.fingerprint)
     with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
         known = _named(lab, data.fingerprint)
         values: dict[str, Any] = {
@@ -46,7 +47,9 @@ def settings_form(lab: Lab) -> RunConfig:
         }
         trusted = st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0))
         values["doubtful_below"] = round(trusted, 2)
-        values["align"] = st.toggle("Align eyes and mouth", **switch("align"))
+        left, right = st.columns(2)
+        values["align"] = left.toggle("Align eyes and mouth", **switch("align"))
+        values["square"] = right.toggle("Square boxes", **switch("square"), help="Faces keep their shape")
         st.markdown("**Detector**")
         tuned, damaged = available(resources.artifacts())
         if tuned:
@@ -60,10 +63,19 @@ def settings_form(lab: Lab) -> RunConfig:
     values["turned_down"] = st.query_params.get("turned_down", "")
     faces = faces_config(lab.store, resources.artifacts(), data, values)
     name = st.query_params.get("detection", "")
-    if name in known and _alike(faces, known[name]):  # not once a setting has been changed
+    if name in known and detection_key(faces) == detection_key(known[name]):  # not once a setting has changed
         faces = faces.model_copy(update={"name": name})
         st.badge(escaped(name), icon=":material/bookmark:")
     return RunConfig(goal="faces", data=data, faces=faces)
+
+
+def _begin(lab: Lab, fingerprint: str) -> None:
+    """Take the detection that a link names by its key (`?faces=`), else at a return the one looked at before."""
+    named = st.query_params.pop("faces", None)
+    if named:
+        take(detections.known(lab, fingerprint).get(named, STANDARD))
+    elif "choice" not in st.session_state and not _page_state(STANDARD).keys() & set(st.query_params):
+        take(detections.used(fingerprint) or STANDARD)
 
 
 def _named(lab: Lab, fingerprint: str) -> dict[str, FacesConfig]:
@@ -77,30 +89,14 @@ def _named(lab: Lab, fingerprint: str) -> dict[str, FacesConfig]:
             index=list(known).index(here) if here in known else None,
             placeholder="Choose one",
             key="named-detection",
-            on_change=lambda: take(known.get(st.session_state["named-detection"], START)),
+            on_change=lambda: take(known.get(st.session_state["named-detection"], STANDARD)),
         )
     return known
 
 
-def _alike(one: FacesConfig, other: FacesConfig) -> bool:
-    """Return whether two settings differ in hand-drawn boxes at most."""
-    return (
-        one.model_copy(update={"manual_boxes": ""}).hashed()
-        == other.model_copy(update={"manual_boxes": ""}).hashed()
-    )
-
-
 def take(faces: FacesConfig) -> None:
-    """Make settings the page's: the form's widgets take them at the next run. For callbacks alone."""
-    st.session_state.update(
-        as_state(faces)
-        | {
-            "no_face": faces.no_face,
-            "trusted": faces.doubtful_below,
-            "align": faces.align,
-            "detector": faces.detector,
-        }
-    )
+    """Make settings the page's: the form's widgets take them at the next run. Not once those are drawn."""
+    st.session_state.update(_page_state(faces))
     for name, value in (("detection", faces.name), ("turned_down", faces.turned_down)):
         if value:
             st.query_params[name] = value
@@ -108,9 +104,31 @@ def take(faces: FacesConfig) -> None:
             st.query_params.pop(name, None)
 
 
+def keep(lab: Lab, config: RunConfig, faces: FacesConfig) -> None:
+    """Ask for a named detection on a data set and make it the page's; no other loses its name. For callbacks."""
+    others = named_detections(lab.store, config.data.fingerprint)
+    name = free_name(faces.name, others)
+    if faces.name in others and detection_key(others[faces.name]) == detection_key(faces):
+        name = faces.name
+    kept = faces.model_copy(update={"name": name})
+    submit(lab.store, config.model_copy(update={"faces": kept}))
+    executors.launch(lab.settings)
+    take(kept)
+
+
+def _page_state(faces: FacesConfig) -> dict[str, Any]:
+    return as_state(faces) | {
+        "no_face": faces.no_face,
+        "trusted": faces.doubtful_below,
+        "align": faces.align,
+        "square": faces.square,
+        "detector": faces.detector,
+    }
+
+
 def detector(tuned: Sequence[FineTuned]) -> str:
     """Draw which R- and O-Net look, and return the key."""
-    labels = {DEFAULT.detector: "MTCNN as pretrained", **{one.key: one.label for one in tuned}}
+    labels = {STANDARD.detector: "MTCNN as pretrained", **{one.key: one.label for one in tuned}}
     return st.selectbox(
         "R- and O-Net",
         **one_of("detector", list(labels), labels.__getitem__),
@@ -119,7 +137,7 @@ def detector(tuned: Sequence[FineTuned]) -> str:
     )
 
 
-def choice(prefix: str = "", start: FacesConfig = DEFAULT) -> str:
+def choice(prefix: str = "", start: FacesConfig = STANDARD) -> str:
     """Draw which of several faces is taken."""
     return st.selectbox(
         "Which face, when there are several",
@@ -128,15 +146,15 @@ def choice(prefix: str = "", start: FacesConfig = DEFAULT) -> str:
     )
 
 
-def margin(prefix: str = "", start: FacesConfig = DEFAULT) -> int:
+def margin(prefix: str = "", start: FacesConfig = STANDARD) -> int:
     """Draw the margin of the crop."""
     label = "Margin around the face (pixels of the crop)"
     return st.slider(label, value=start.margin, step=4, **in_range(f"{prefix}margin", 0, 64))
 
 
-def thresholds(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[float, ...]:
+def thresholds(prefix: str = "", start: FacesConfig = STANDARD) -> tuple[float, ...]:
     """Draw the three nets' thresholds side by side."""
-    nets = zip(st.columns(3), ("P-Net", "R-Net", "O-Net"), start.thresholds, DEFAULT.thresholds, strict=True)
+    nets = zip(st.columns(3), ("P-Net", "R-Net", "O-Net"), start.thresholds, STANDARD.thresholds, strict=True)
     return tuple(
         round(
             column.slider(
@@ -152,7 +170,7 @@ def thresholds(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[float, .
     )
 
 
-def pyramid(prefix: str = "", start: FacesConfig = DEFAULT) -> dict[str, Any]:
+def pyramid(prefix: str = "", start: FacesConfig = STANDARD) -> dict[str, Any]:
     """Draw the smallest face and the pyramid's factor."""
     left, right = st.columns(2)
     least = left.slider(
@@ -173,7 +191,7 @@ def pyramid(prefix: str = "", start: FacesConfig = DEFAULT) -> dict[str, Any]:
     return {"min_face_size": least, "factor": round(factor, 3)}
 
 
-def rescues(prefix: str = "", start: FacesConfig = DEFAULT) -> tuple[str, ...]:
+def rescues(prefix: str = "", start: FacesConfig = STANDARD) -> tuple[str, ...]:
     """Draw the second looks, tried in the order they are chosen."""
     titles = " ".join(f"**{name}**: {policy.title}; {policy.why}." for name, policy in POLICIES.items())
     chosen = st.multiselect(
@@ -199,3 +217,11 @@ def as_state(faces: FacesConfig) -> dict[str, Any]:
         "factor": faces.factor,
         "rescue": list(faces.rescue),
     }
+
+
+def from_state(faces: FacesConfig, state: dict[str, Any]) -> FacesConfig:
+    """Return settings with what `as_state` names of them replaced."""
+    given = {"choice": state["choice"], "margin": state["margin"], "min_face_size": state["min_face"]}
+    given |= {"factor": round(state["factor"], 3), "rescue": tuple(state["rescue"])}
+    given["thresholds"] = tuple(round(state[net], 2) for net in ("pnet", "rnet", "onet"))
+    return faces.model_copy(update=given)

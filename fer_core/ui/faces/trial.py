@@ -18,6 +18,7 @@ from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
 from fer_core.faces.trial import OUTCOMES
 from fer_core.prediction import limits
+from fer_core.runs.plans.detections import described
 from fer_core.ui.cache import resources
 from fer_core.ui.panels.trace import first_look, outlined
 from fer_core.ui.parts.gallery import Tile, encode, grid
@@ -73,7 +74,16 @@ def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
             icon=":material/check:",
             disabled=not changed,
             on_click=_keep,
-            help="Makes them the detection settings of this page; faces are then looked for in all frames",
+            args=(lab, config),
+            help="Makes them the detection settings of this page, under this name, and looks for faces in all frames",
+        )
+        st.text_input(
+            "Name",
+            key="bench-name",
+            max_chars=50,
+            placeholder=f"Name: {described(faces)}",
+            label_visibility="collapsed",
+            width=220,
         )
         st.button(
             "Back to the page's settings",
@@ -103,14 +113,15 @@ def _form(current: FacesConfig) -> FacesConfig:
     return current.model_copy(update=values)
 
 
-def _keep() -> None:
-    """Make the bench's settings the page's: the widgets of the settings form take them at the next run.
+def _keep(lab: Lab, config: RunConfig) -> None:
+    """Ask for the bench's settings as a named detection and make them the page's.
 
     They are read where the widgets keep them: a slider may have moved since the button was drawn.
     """
-    st.session_state.update(
-        {name: st.session_state[f"{TRY}{name}"] for name in settings.as_state(settings.DEFAULT)}
-    )
+    values = {name: st.session_state[f"{TRY}{name}"] for name in settings.as_state(settings.STANDARD)}
+    faces = settings.from_state(config.faces, values)
+    name = st.session_state["bench-name"].strip() or described(faces)[:50]
+    settings.keep(lab, config, faces.model_copy(update={"name": name}))
     st.query_params.pop("tried", None)
 
 

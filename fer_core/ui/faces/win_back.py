@@ -11,8 +11,6 @@ from fer_core.faces.crops import Faces, choose, cut
 from fer_core.faces.drawn_boxes import freeze_names
 from fer_core.faces.explanation import shown
 from fer_core.faces.rescue import POLICIES, stretched
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels.trace import outlined
@@ -20,7 +18,7 @@ from fer_core.ui.parts.gallery import encode
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
-from .settings import take
+from .settings import keep
 
 #: Tried in this order: what won most of a film's lost frames and got the fewest wrong comes first.
 TRIED = ("stretch", "light", "rotate")
@@ -148,8 +146,5 @@ def _picture(lab: Lab, config: FacesConfig, name: str, faces: Faces, label: str)
 def _keep(lab: Lab, config: RunConfig, faces: FacesConfig, down: list[str]) -> None:
     """Ask for the detection under its name and make it this page's: the form takes it at the next run."""
     key = freeze_names(resources.artifacts(), down)
-    kept = faces.model_copy(update={"turned_down": key})
-    submit(lab.store, config.model_copy(update={"faces": kept}))
-    executors.launch(lab.settings)
-    take(kept)
+    keep(lab, config, faces.model_copy(update={"turned_down": key}))
     del st.query_params["win_back"]

@@ -17,7 +17,7 @@ import streamlit as st
 
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
-from fer_core.errors import ConfigError, FerError, UndrawnError
+from fer_core.errors import ConfigError, FerError, UndrawnError, UnopenedError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import notices
@@ -37,6 +37,10 @@ PAGES: tuple[tuple[str, str, str], ...] = (
     ("pages/compare.py", "Compare", ":material/compare_arrows:"),
     ("pages/predict.py", "Predict", ":material/add_photo_alternate:"),
 )
+BRING = ("pages/bring.py", "Bring data", ":material/upload:")
+
+#: What the session keeps: the name of a data set that was just brought, to be chosen on the page after.
+BROUGHT = "brought"
 
 HERE = Path(__file__).parent
 #: A file, for Streamlit fetches a Material icon for the browser's tab from another host.
@@ -94,8 +98,19 @@ def setup(title: str) -> Iterator[Lab]:
                 yield lab
             except UndrawnError:
                 preparing(access.closed)
+            except UnopenedError as error:
+                _unopened(error, lab)
         return
     st.stop()  # the page's body must not run without a lab
+
+
+def _unopened(error: UnopenedError, lab: Lab) -> None:
+    """Draw why the data set can't be opened, and the way to say how it is read."""
+    st.error(escaped(error), icon=":material/error:")
+    if not lab.closed:
+        path, _, icon = BRING
+        place = {"path": lab.source}
+        st.page_link(path, label="Say how it is read, and open it", icon=icon, query_params=place)
 
 
 @contextmanager
@@ -121,7 +136,9 @@ def _navigation(access: Access) -> str:
         st.markdown("### FER Lab")
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page. Set in every run: a
         # choice that a link made, not a click, would be the widget's first option again on the next page.
-        chosen = st.session_state.get("source") or st.query_params.get("data") or "demo"
+        brought = st.session_state.pop(BROUGHT, None)
+        chosen = brought or st.session_state.get("source") or st.query_params.get("data") or "demo"
+        chosen = resources.called(chosen)
         st.session_state["source"] = chosen
         if access.closed and chosen not in resources.sources():
             raise ConfigError(
@@ -140,13 +157,13 @@ def _navigation(access: Access) -> str:
             format_func=lambda value: "Generated faces (demo)" if value == "demo" else value,
             help=None
             if access.closed
-            else "Pick one, or type the path of a folder (SFEW 1, SFEW 2.0, one folder a class) or of a CSV "
-            "file on the machine that runs FER Lab.",
+            else "Pick one, or type the path of a folder or list on the machine that runs FER Lab. *Bring data* "
+            "shows how it is read, and lets you correct it.",
         )
         source = source or "demo"
         if source != st.query_params.get("data", "demo"):
             st.query_params["data"] = source
-        for path, label, icon in PAGES:
+        for path, label, icon in PAGES if access.closed else (*PAGES, BRING):
             st.page_link(
                 path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
             )

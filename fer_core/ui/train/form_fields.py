@@ -18,6 +18,7 @@ from fer_core.learning.networks.naming import family, system
 from fer_core.runs.plans.comparison import fair_protocol
 from fer_core.runs.plans.requests import faces_config, seeds
 from fer_core.ui.cache import resources
+from fer_core.ui.panels import detections
 from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import RUN_COLUMNS, protocol_note, run_link
 from fer_core.ui.shell.setup import Lab
@@ -53,23 +54,25 @@ def protocol(name: str, folds: int, place: DeltaGenerator) -> ProtocolConfig:
 
 
 def faces(lab: Lab, inputs: Sequence[str], place: DeltaGenerator) -> list[FacesConfig]:
-    """Draw what is trained on where a frame has no face, and return the settings of each kind of input.
+    """Draw which detection is trained on and what a frame with no face becomes; return each kind of input's settings.
 
     Args:
         inputs: values of `EXTRACTION`.
     """
+    if EXTRACTION[True] not in inputs:
+        return [FacesConfig(extract=False) for _ in inputs]
+    detection = detections.choice(lab, place)
     policy = place.selectbox(
         "A frame with no face",
+        index=NO_FACE.index(detection.no_face),
         **one_of("no_face", NO_FACE),
         help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
         "drop: left out",
     )
     data = resources.data_config(lab.source)
-    values: list[dict[str, Any]] = [
-        {"extract": True, "no_face": policy} if title == EXTRACTION[True] else {"extract": False}
-        for title in inputs
-    ]
-    return [faces_config(lab.store, resources.artifacts(), data, one) for one in values]
+    values = detection.model_dump(exclude={"manual_boxes"}) | {"no_face": policy}
+    cut = faces_config(lab.store, resources.artifacts(), data, values)
+    return [cut if title == EXTRACTION[True] else FacesConfig(extract=False) for title in inputs]
 
 
 def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:

@@ -10,11 +10,9 @@ from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConf
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError, DataError, WeightsError
-from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
-    named_detections,
     prefix_cost,
     require_folds,
     seeds,
@@ -76,18 +74,6 @@ def test_new_runs_take_the_best_face_and_the_definition_s_own_default_stays_the_
     paper = faces_config(store, artifacts, DATA, {"no_face": "resize", "choice": "largest"})
     assert paper == FacesConfig()
     assert faces_config(store, artifacts, DATA, {"extract": False}) == FacesConfig(extract=False)
-
-
-def test_a_detection_is_known_by_the_name_it_was_asked_for_by_last(tmp_path: Path) -> None:
-    store = Store(tmp_path / "fer.sqlite")
-    faces = FacesConfig(rescue=("stretch",))
-    for name in ("", "first", "second"):
-        submit(store, RunConfig(goal="faces", data=DATA, faces=faces.model_copy(update={"name": name})))
-    submit(store, RunConfig(goal="faces", data=DATA, faces=faces))
-    assert named_detections(store, DATA.fingerprint) == {
-        "second": faces.model_copy(update={"name": "second"})
-    }
-    assert named_detections(store, "f" * 16) == {}
 
 
 def test_views_cost_disk_and_live_changes_cost_passes() -> None:

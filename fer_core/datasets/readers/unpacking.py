@@ -1,0 +1,94 @@
+"""A data set that was sent as a zip, unpacked into a folder of its own: images and lists, nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from fer_core.datasets.pictures.image_files import has_image_suffix, is_image, of_the_system
+from fer_core.errors import DataError
+from fer_core.storage.zips import BROKEN, MOST_ENTRIES, Guarded, distrusted
+
+from .meanings.labels import is_number, meaning
+from .meanings.splits import parse_split
+
+#: What readers open besides images.
+LISTS = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".npy", ".xlsx")
+
+CHUNK = 1 << 20
+
+_RULE = "A data set's zip must be one that can be unpacked safely"
+_FIX = "Unpack it on the machine that runs FER Lab, and give the folder's path"
+
+
+def unpack(file: BinaryIO, folder: Path, most: int) -> tuple[Path, int]:
+    """Unpack a zip below a folder, under a name that its content decides; the same zip again is what is there.
+
+    Args:
+        folder: made where it isn't there.
+        most: bytes that all its files together may have.
+
+    Returns:
+        The folder that holds the data set, and how many files were left out: neither images nor lists.
+
+    Raises:
+        DataError: a damaged zip, too many files or bytes, or one that leads elsewhere; nothing stays of it.
+    """
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]
+    target = folder / digest.hexdigest()[:16]
+    left = target / ".left-out"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+        try:
+            (partial / left.name).write_text(str(_unpacked(file, partial, most)), encoding="ascii")
+            partial.rename(target)
+        except (*BROKEN, OSError) as error:
+            raise DataError(_RULE, got=str(error) or type(error).__name__, fix=_FIX) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    place = target
+    while len(inside := [one for one in place.iterdir() if one != left]) == 1 and _wraps(inside[0]):
+        place = inside[0]
+    return place, int(left.read_text(encoding="ascii"))
+
+
+def _wraps(path: Path) -> bool:
+    """Return whether a folder that lies alone is one around the data set, not its only class or split."""
+    name = path.name
+    return path.is_dir() and not (isinstance(meaning(name), int) or is_number(name) or parse_split(name))
+
+
+def _unpacked(file: BinaryIO, folder: Path, most: int) -> int:
+    file.seek(0)
+    guarded, left, room = Guarded(file), 0, most
+    with zipfile.ZipFile(guarded) as archive:  # type: ignore[call-overload]
+        guarded.most = None
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        if len(entries) > MOST_ENTRIES:
+            raise DataError(
+                _RULE, got=f"{len(entries):,} files; {MOST_ENTRIES:,} is the limit here", fix=_FIX
+            )
+        for entry in entries:
+            parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+            if reason := distrusted(entry, most):
+                raise DataError(_RULE, got=f"{entry.filename[:200]!r}: {reason}", fix=_FIX)
+            if not parts or any(map(of_the_system, parts)):
+                continue
+            path = folder.joinpath(*parts)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as packed, path.open("xb") as written:
+                while chunk := packed.read(CHUNK):
+                    room -= len(chunk)
+                    if room < 0:
+                        raise DataError(_RULE, got="one that unfolds to more than may be sent", fix=_FIX)
+                    written.write(chunk)
+            if not (has_image_suffix(path.name) or path.suffix.lower() in LISTS or is_image(path)):
+                path.unlink()
+                left += 1
+    return left

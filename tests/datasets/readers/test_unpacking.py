@@ -1,0 +1,81 @@
+"""Data sets sent as zips: what is unpacked, what is left out, and what is refused as a whole."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from trees import png
+
+from fer_core.datasets.open import open_dataset
+from fer_core.datasets.readers.unpacking import unpack
+from fer_core.errors import DataError
+
+MOST = 8 << 20
+
+
+def packed(*entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return file
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = 0o120777 << 16
+    return entry
+
+
+def test_images_and_lists_are_unpacked_once_and_the_rest_is_counted(tmp_path: Path) -> None:
+    names = ("set/happy/a.png", "set/sad/b", "__MACOSX/set/happy/._a.png", "set/.DS_Store")
+    file = packed(
+        *((name, png(number)) for number, name in enumerate(names)),
+        ("set/run.sh", b"echo"),
+        ("set/inner.zip", packed(("x.png", png(9))).getvalue()),
+        ("set/notes.txt", b"of the set"),
+    )
+    place, out = unpack(file, tmp_path / "uploads", MOST)
+    assert (place.name, out) == ("set", 2)
+    found = sorted(one.relative_to(place).as_posix() for one in place.rglob("*") if one.is_file())
+    assert found == ["happy/a.png", "notes.txt", "sad/b"]
+    assert [one.name for one in open_dataset(place).samples] == ["happy/a.png", "sad/b"]
+    assert unpack(file, tmp_path / "uploads", MOST) == (place, out)
+    assert len(list((tmp_path / "uploads").iterdir())) == 1
+
+
+@pytest.mark.parametrize("folder", ["happy", "3", "train"])
+def test_a_folder_alone_that_is_a_class_or_a_split_is_kept(tmp_path: Path, folder: str) -> None:
+    place, _ = unpack(packed((f"set/{folder}/a.png", png(0))), tmp_path, MOST)
+    assert place.name == "set"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (packed(("../a.png", png(0))), "leads out of the zip"),
+        (packed(("/etc/a.png", png(0))), "leads out of the zip"),
+        (packed((link("happy/a.png"), b"/etc/passwd")), "a link or a device"),
+        (packed(("happy/a.png", b"\0" * MOST)), "zip bombs"),
+        (packed(("a.csv", b"x" * (MOST + 1)), method=zipfile.ZIP_STORED), "may have"),
+        (
+            packed(*((f"{n}.csv", b"x" * MOST) for n in range(2)), method=zipfile.ZIP_STORED),
+            "unfolds to more",
+        ),
+        (packed(("happy/a.png", png(0)), ("happy\\a.png", png(1))), "File exists"),
+        (packed(("happy", png(1)), ("happy/a.png", png(0))), "File exists"),
+        (io.BytesIO(b"PK\x03\x04 broken"), "not a zip"),
+    ],
+    ids=["above", "absolute", "link", "bomb", "large", "large in all", "twice", "file and folder", "broken"],
+)
+def test_a_zip_that_is_not_safe_is_refused_and_nothing_stays(
+    tmp_path: Path, file: io.BytesIO, said: str
+) -> None:
+    folder = tmp_path / "uploads"
+    with pytest.raises(DataError, match=said) as caught:
+        unpack(file, folder, MOST)
+    assert "give the folder's path" in str(caught.value)
+    assert list(folder.iterdir()) == []
