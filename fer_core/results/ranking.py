@@ -97,7 +97,8 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
         if honest(run) and (known is None or _weight(run) > _weight(known)):
             settings[title(run)] = run
     said = []
-    places = rank(list(settings.values()), predictions)[:COMPARED] if settings else []
+    best_first = sorted(settings.values(), key=lambda run: -run.summary["val_accuracy"])
+    places = rank(best_first[:COMPARED], predictions)
     if places:
         best = places[0].run
         said.append(
