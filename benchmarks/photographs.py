@@ -71,7 +71,7 @@ def trained(arguments: list[str], epochs: int, settings: Settings) -> Answerer:
             raise SystemExit(f"training failed: {' '.join(arguments)}")
     (told,) = json.loads(printed.getvalue())
     run = Store(settings.database).run(told["run_id"])
-    return answerer(run.id, run.config, settings)
+    return answerer(run, settings)
 
 
 def row(name: str, found: np.ndarray, labels: np.ndarray, persons: list[str]) -> dict[str, object]:

@@ -1,33 +1,33 @@
-"""Predict: bring images, see the faces found, what finished runs make of them, and why."""
+"""Predict: bring images, see the faces found, what a network makes of them, how far to trust it, and why."""
 
-from fer_core.ui.cache.predictors import offered
+import streamlit as st
+
+from fer_core.prediction.answers import MEANING
 from fer_core.ui.parts.url import stop
-from fer_core.ui.parts.widgets import empty
-from fer_core.ui.predict import batch, detail, inputs, results
-from fer_core.ui.predict import models as predict_view
+from fer_core.ui.predict import batch, detail, inputs, models, results
 from fer_core.ui.shell.setup import setup
 
 with setup("Predict") as lab:
-    runs = offered(lab.store, predict_view.asked())
-    if not runs:
-        empty(
-            "No finished run to predict with",
-            f"{lab.closed}: someone who may train has to finish one first."
-            if lab.closed
-            else "Train one first: EfficientNet-Lite0 needs no download.",
-            "pages/train.py",
-            "Runs" if lab.closed else "Train",
-        )
-        stop()
-    models = predict_view.choose(runs)
-    items, below = inputs.take(lab, models[0])
-    if not items:
-        inputs.nothing_yet()
-        stop()
-    found = results.classify(lab, models, items)
-    shown = batch.overview(models, found, below) if len(items) > 1 else items[0]
-    index = items.index(shown)
-    detail.draw(
-        lab, shown, [(model, answers[index][1]) for model, answers in zip(models, found, strict=True)], below
+    st.write(
+        "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
     )
-    batch.downloads(models, found, below)
+    source = inputs.source()
+    left, right = st.columns([3, 2], gap="medium")
+    with right:
+        answering, below = models.choose(lab, inputs.fingerprint(lab, source))
+    with left:
+        items = inputs.take(lab, source)
+    if not items:
+        inputs.nothing_yet(lab)
+        models.about(answering)
+        st.caption(MEANING)
+        stop()
+    with results.drawn_afresh(answering, items):
+        found = results.classify(lab, answering, items)
+        shown = batch.overview(answering, found, below)
+        index = items.index(shown)
+        said = [(model, answers[index][1]) for model, answers in zip(answering, found, strict=True)]
+        detail.draw(lab, shown, said, below)
+        batch.downloads(answering, found, below)
+    models.about(answering)
+    st.caption(MEANING)

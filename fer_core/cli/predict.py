@@ -75,7 +75,7 @@ def predict(
         predictor = Recognition.named(recogniser, context.settings)
     else:
         run = _run(context, run_id)
-        predictor = answerer(run.id, run.config, context.settings)
+        predictor = answerer(run, context.settings)
     if fold:
         seed, _, number = fold.partition(".")
         if not (seed.isdecimal() and number.isdecimal()):
@@ -136,11 +136,9 @@ def _run(context: Context, given: str) -> StoredRun:
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"
         )
-    from fer_core.prediction.loading import can_answer
-
-    if not can_answer(run.config):
+    if not run.config.answers:
         raise StoreError(
-            "only a transferred network or a recogniser can predict",
+            "only a transferred network, a recogniser or a vote can predict",
             got=system(run.config.model),
             fix="Choose such a run from: compare --json",
         )

@@ -153,7 +153,9 @@ def add(
 
 def listing(*, json: Json = False) -> int:
     """Carry out `recogniser list`."""
-    rows = [{"name": name, "file": "", "about": row.trained} for name, row in RECOGNISERS.items()]
+    rows = [
+        {"name": name, "file": "", "about": f"trained on {row.trained}"} for name, row in RECOGNISERS.items()
+    ]
     rows += [
         {"name": one.name, "file": one.sha256[:16], "about": f"{one.size} px {one.channels}, {_meant(one)}"}
         for one in onnx_files.listed(Context.open().artifacts)

@@ -38,6 +38,11 @@ class Answerer(ABC):
         self.faces, self.title, self.settings = faces, title, settings
         self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
 
+    @property
+    def voters(self) -> tuple[int, str]:
+        """How many agree or differ on a face, and what they are."""
+        return 1, "networks"
+
     @abstractmethod
     def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
         """Return what is said of each of (N, size, size, 3) uint8 RGB crops, cut as `faces` says.
@@ -89,10 +94,8 @@ class Answerer(ABC):
             NotFoundError: `nearest` is asked for and there are no training faces on this host.
         """
         drawn = boxes or [None] * len(images)
-        chosen = [
-            self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
-            for image, box in zip(images, drawn, strict=True)
-        ]
+        looked = iter(self._choose([image for image, box in zip(images, drawn, strict=True) if box is None]))
+        chosen = [next(looked) if box is None else [Chosen("manual", box, faces=1)] for box in drawn]
         return self.judge(images, chosen, explain=explain, nearest=nearest)
 
     def judge(
@@ -119,21 +122,36 @@ class Answerer(ABC):
                 strict=True,
             )
         ]
-        if explain and (maps := self.explain(stacked, [face.label for face in faces])) is not None:
-            faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
-        if nearest:
-            near = self.nearest(stacked, nearest)
-            faces = [replace(face, neighbours=tuple(found)) for face, found in zip(faces, near, strict=True)]
         rest = iter(faces)
-        return [[next(rest) for _ in found] for found in chosen]
+        return self.reasoned(
+            [[next(rest) for _ in found] for found in chosen], explain=explain, nearest=nearest
+        )
+
+    def reasoned(
+        self, found: Sequence[Sequence[Prediction]], *, explain: bool, nearest: int
+    ) -> list[list[Prediction]]:
+        """Return answers with maps and nearest training faces, where they are asked for: see `predict`."""
+        faces = [face for of_image in found for face in of_image]
+        if faces and (explain or nearest):
+            crops = np.stack([face.crop for face in faces])
+            maps = self.explain(crops, [face.label for face in faces]) if explain else None
+            if maps is not None:
+                faces = [replace(face, cam=cam) for face, cam in zip(faces, maps, strict=True)]
+            near = self.nearest(crops, nearest) if nearest else [None] * len(faces)
+            faces = [
+                face if one is None else replace(face, neighbours=tuple(one))
+                for face, one in zip(faces, near, strict=True)
+            ]
+        rest = iter(faces)
+        return [[next(rest) for _ in of_image] for of_image in found]
 
     def warm(self) -> None:
         """Make a prediction, so that no visitor waits for what only the first one costs."""
         size = self.faces.size
         self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
 
-    def _choose(self, image: np.ndarray) -> list[Chosen]:
+    def _choose(self, images: Sequence[np.ndarray]) -> list[list[Chosen]]:
+        """Return the faces of each image, all looked for together."""
         if self.detector_of is None:
-            return [Chosen(NOT_DETECTED)]
-        [faces] = find_faces([image], self.faces, self.detector_of)
-        return choose_each(faces, self.faces)
+            return [[Chosen(NOT_DETECTED)] for _ in images]
+        return [choose_each(faces, self.faces) for faces in find_faces(images, self.faces, self.detector_of)]

@@ -19,6 +19,13 @@ from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 if TYPE_CHECKING:
     from .neighbours import Neighbour
 
+#: What an answer is and where it must not be used.
+MEANING = (
+    "An answer is a guess about a picture: which of seven expressions a face shows. It says nothing about what the "
+    "person feels, and is no ground for a decision about anyone. The EU's AI Act bans inferring people's emotions at "
+    "work and in education, but for medical or safety reasons (article 5(1)(f))."
+)
+
 #: JPEG quality of annotated images.
 QUALITY = 92
 

@@ -114,6 +114,11 @@ class Predictor(Answerer):
         quick = for_answers(suffix, self._example)[0] if used == "float32" else suffix
         return Network(int(seed), int(fold), suffix, quick, Precision(used, "as trained"), temperature)
 
+    @property
+    def voters(self) -> tuple[int, str]:
+        """The networks of the folds."""
+        return len(self.networks), "networks"
+
     def only(self, seed: int, fold: int) -> Predictor:
         """Return a predictor of one network; it shares what is loaded.
 
@@ -185,7 +190,7 @@ class Predictor(Answerer):
         ]
         if parts:
             scaled = list(np.mean(parts, axis=0))
-        return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
+        return list(zip(mean.cpu().numpy(), agreement.tolist(), scaled, strict=True))
 
     def _votes(self, crops: np.ndarray, *, filled: bool) -> torch.Tensor:
         """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""

@@ -16,6 +16,7 @@ from fer_core.config.devices import resolve
 from fer_core.config.recognition import RecogniserConfig
 from fer_core.config.run import CLASSES, FacesConfig
 from fer_core.config.settings import Settings
+from fer_core.evaluation.metrics import apply_temperature
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.naming import recogniser_name
 from fer_core.learning.networks.recognisers import Recogniser, named, whole
@@ -29,12 +30,23 @@ from .grad_cam import grad_cam
 class Recognition(Answerer):
     """A recogniser that answers as its run does.
 
+    Args:
+        temperature: that of its probabilities, fitted on the frames of its run; None where nothing was measured.
+
     Raises:
         WeightsError, NotFoundError, ConfigError: as `Recogniser.load`.
     """
 
-    def __init__(self, model: RecogniserConfig, faces: FacesConfig, settings: Settings) -> None:
+    def __init__(
+        self,
+        model: RecogniserConfig,
+        faces: FacesConfig,
+        settings: Settings,
+        *,
+        temperature: float | None = None,
+    ) -> None:
         super().__init__(faces, recogniser_name(model), settings)
+        self.temperature = temperature
         self.device = resolve(settings)
         self.network = Recogniser.load(model, settings.weights_dir, artifacts_of(settings), self.device)
 
@@ -43,12 +55,21 @@ class Recognition(Answerer):
         """Load a recogniser by its name, its faces cut as it wants them."""
         return cls(*named(name, artifacts_of(settings)), settings)
 
+    @property
+    def voters(self) -> tuple[int, str]:
+        """The zooms and mirror images of a face."""
+        model = self.network.model
+        return len(model.zooms) * (1 + model.mirror), "zooms and mirror images"
+
     def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
-        """Return (probabilities, agreement, None): how many of the zooms and mirror images agree."""
+        """Return (probabilities, agreement, calibrated): how many of the zooms and mirror images agree."""
         views = self.network.views(crops, self.faces)
         mean = views.mean(0)
         agreement = (views.argmax(2) == mean.argmax(1)).mean(0)
-        return [(one, float(share), None) for one, share in zip(mean, agreement, strict=True)]
+        scaled: list[np.ndarray | None] = [None] * len(mean)
+        if self.temperature is not None:
+            scaled = list(apply_temperature(mean, self.temperature))
+        return [(p, float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
 
     def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
         """Return Grad-CAM maps of whole crops, margin included; None for a file's network."""

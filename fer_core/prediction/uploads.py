@@ -24,6 +24,9 @@ from fer_core.storage.zips import BROKEN, MOST_ENTRIES, distrusted, is_zip
 #: Pillow's names of the formats taken from visitors: what cameras, phones and browsers write.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 
+#: What people call them.
+FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or GIF"
+
 #: What a file chooser offers; not trusted afterwards.
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
 

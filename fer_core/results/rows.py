@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig, TableConfig
 from fer_core.config.recipes import described
-from fer_core.config.run import Model, TrainingConfig, TransferConfig
+from fer_core.config.recognition import RecogniserConfig, VoteConfig
+from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import system
+from fer_core.learning.networks.recognisers import RECOGNISERS
 from fer_core.storage.store import StoredRun
 
 from .shares import over
@@ -115,6 +117,28 @@ def loss_words(run: StoredRun) -> str:
     named = {"validation": run.summary["val_loss"], "training": run.summary["train_loss"]}
     known = [f"{name} loss {value:.3f}" for name, value in named.items() if value is not None]
     return ", ".join(known) or "no loss: it is fitted at once"
+
+
+def pictures(config: RunConfig) -> str:
+    """Return which pictures a model was trained on, in words."""
+    model, data = config.model, config.data
+    own = f"{data.images:,} {'generated faces' if data.generated else f'images of {data.name}'}"
+    if isinstance(model, RecogniserConfig):
+        return recogniser_pictures(model)
+    if isinstance(model, VoteConfig):
+        return f"those of its members, {' and '.join(model.names)}: {own} where they were trained here"
+    if isinstance(model, TransferConfig) and model.weights != "none":
+        row = BACKBONES[model.backbone]
+        start = "a file of weights" if model.weights_file else row.weights and row.weights.title
+        return f"{start}, then {own}"
+    return own
+
+
+def recogniser_pictures(model: RecogniserConfig) -> str:
+    """Return which pictures a recogniser was trained on, in words."""
+    if isinstance(model.network, str):
+        return RECOGNISERS[model.network].trained
+    return "what its file's source says; FER Lab does not know it"
 
 
 def title(run: StoredRun) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from fer_core.config.base import CLASSES
 from fer_core.config.comparators import SvmConfig
 from fer_core.evaluation.metrics import apply_temperature, reliability
 from fer_core.evaluation.metrics.calibration import TEMPERATURES
-from fer_core.evaluation.metrics.intervals import MIN_SEEDS
-from fer_core.evaluation.metrics.probabilities import probabilities_of
+from fer_core.evaluation.metrics.intervals import MIN_SEEDS, Estimate, share
+from fer_core.evaluation.metrics.probabilities import guesses, probabilities_of, right
 from fer_core.storage.store import StoredRun
 
 from .face_shares import at_most, face_shares
@@ -77,6 +78,20 @@ def calibration_words(run: StoredRun) -> str:
     )
 
 
+def how_often(predictions: pd.DataFrame, label: str, below: float | None) -> tuple[Estimate, int]:
+    """Return how often answers of one kind were right on held-out images, and how many there were.
+
+    Args:
+        predictions: a run's, as the store keeps them.
+        label: the class that was answered.
+        below: for an answer that is unsure: those of any class less probable than this count instead.
+    """
+    values = probabilities_of(predictions)
+    alike = guesses(predictions) == CLASSES.index(label) if below is None else values.max(1) < below
+    part = predictions[alike]
+    return share(right(part), list(part["group"]), list(part["name"])), part["name"].nunique()
+
+
 def against(what: str, lead: Mapping[str, Any]) -> tuple[str, str]:
     """Return a row on a lead over a named other on the same images (`metrics.lead`), and whether it is noise."""
     low, high = lead["lead_interval"]
@@ -109,8 +124,8 @@ def trust_rows(run: StoredRun) -> list[tuple[str, str]]:
         rows.append(against("The vote's lead on its best member", figures["vote"]))
     if "untrained" in figures:
         rows.append(against("What training added", figures["untrained"]))
-    for kind, share in face_shares(figures).items():
-        rows.append((f"Accuracy on frames whose face was {kind}", str(share)))
+    for kind, part in face_shares(figures).items():
+        rows.append((f"Accuracy on frames whose face was {kind}", str(part)))
     gain = at_most(figures)
     if gain is not None:
         rows.append(("A perfect face detector could add at most", f"{gain:.1f} points"))

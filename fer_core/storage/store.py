@@ -38,7 +38,7 @@ ASKED = {
     "goal": "goal = :goal",
     "data": "data = :data",
     "source": "data_source = :source",
-    "transferred": "unfreeze > 0",
+    "answers": "(unfreeze > 0 OR backbone = 'vote' OR backbone LIKE 'recogniser:%')",
     "generated": "config LIKE :generated",
     "boxes": "config LIKE :boxes",
     "before": "(created, id) < (:before, :before_id)",
@@ -175,7 +175,7 @@ class Store(DrawnBoxes):
         goal: str | None = None,
         data: str | None = None,
         source: str | None = None,
-        transferred: bool = False,
+        answers: bool = False,
         generated: bool = False,
         boxes: str | None = None,
         limit: int | None = None,
@@ -185,7 +185,7 @@ class Store(DrawnBoxes):
 
         Args:
             limit: at most so many; None: all that `ids` names, else 200.
-            transferred: only those of a transferred backbone.
+            answers: only those of what may answer on new images: transferred backbones, recognisers, votes.
             generated: only those on data that this project drew.
             boxes: only those cut with this set of hand-drawn boxes, as `FacesConfig.manual_boxes` names it.
             before: continues after the last run of the page before.
@@ -197,7 +197,7 @@ class Store(DrawnBoxes):
             "goal": goal,
             "data": data,
             "source": source,
-            "transferred": transferred or None,
+            "answers": answers or None,
             "generated": GENERATED if generated else None,
             "boxes": boxes and f'%"manual_boxes":"{boxes}"%',
             "before": before and before.created,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.storage.store import Store
@@ -36,3 +37,55 @@ def test_what_a_link_cannot_mean_is_reported_where_the_page_ends_early(page: Ope
     said = "\n".join(toast.value for toast in shown.toast)
     assert "“2” is not a number from 0 to 1." in said
     assert "9.9” is not one of" in said
+
+
+def said(shown: AppTest) -> str:
+    assert not shown.exception
+    kinds = (shown.markdown, shown.caption, shown.warning, shown.info)
+    return "\n".join(str(one.value) for kind in kinds for one in kind)
+
+
+def test_without_a_run_the_recogniser_answers_and_says_what_it_learned_from(page: Open, home: Path) -> None:
+    words = said(page("pages/predict.py", home, **{"from": "sample"}))
+    assert "Most likely **" in words or "No class reaches" in words
+    for part in ("FER2013", "about two thirds", "not measured here", "8 zooms and mirror images", "5(1)(f)"):
+        assert part in words
+
+
+def test_what_was_trained_on_a_data_set_answers_to_its_samples_and_recognisers_to_other_photos(
+    page: Open, trained: Path
+) -> None:
+    def answered_by(shown: AppTest) -> str:
+        return str(next(box.value for box in shown.selectbox if box.label == "Answered by"))
+
+    runs = {run.id for run in Store(trained / "fer.sqlite").runs(status=["done"], goal="train")}
+    shown = page("pages/predict.py", trained, **{"from": "sample"})
+    assert answered_by(shown) in runs
+    assert "answers “" in said(shown) or "unsure answers" in said(shown)
+    assert answered_by(page("pages/predict.py", trained)) == "mini_xception"
+    asked = min(runs)
+    assert answered_by(page("pages/predict.py", trained, run=asked)) == asked
+
+
+def test_what_stands_behind_an_answer_is_a_page(page: Open, trained: Path) -> None:
+    run = Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0]
+    shown = page("pages/made.py", trained, run=run.id)
+    words = said(shown)
+    assert "Generated faces" in words
+    assert f"{100 * run.summary['val_accuracy']:.1f} %" in [one.value for one in shown.metric]
+    tables = "\n".join(one.value.to_string() for one in shown.table)
+    for part in ("MTCNN", "learning rate", "none", "shot is in training too"):
+        assert part in tables
+    assert "FER2013" in said(page("pages/made.py", trained, run="mini_xception"))
+
+
+def test_a_demo_leads_to_predict_and_offers_no_training(
+    page: Open, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_DEMO", "1")
+    shown = page("app.py", trained)
+    assert not shown.exception
+    assert shown.title[0].value == "Predict"
+    links = [link.proto.label for link in shown.sidebar.get("page_link")]
+    assert links == ["Predict", "How it was made", "Compare", "Faces"]
+    assert [button.label for button in shown.button if button.label.startswith("Try ")]

@@ -41,7 +41,7 @@ def test_where_nothing_can_be_started_the_page_only_says_what_is_missing(
     page: Open, home: Path, store: Store, launched: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FER_DEMO", "1")
-    shown = page("app.py", home, data="demo")
+    shown = page("pages/faces.py", home, data="demo")
     assert "must have been prepared" in shown.error[0].value
     assert not store.runs()
     assert not launched

@@ -80,9 +80,9 @@ def test_runs_with_networks_and_those_on_drawn_data_are_asked_for_before_the_lim
         store, RunConfig(data=on('"generated":true', generated=False), model=TransferConfig(unfreeze=2))
     )
     assert [run.id for run in store.runs()] == [named, svm, drawn]
-    assert [run.id for run in store.runs(transferred=True)] == [named, drawn]
+    assert [run.id for run in store.runs(answers=True)] == [named, drawn]
     assert [run.id for run in store.runs(generated=True, limit=1)] == [drawn]
-    assert [run.id for run in store.runs(transferred=True, ids=[svm, named])] == [named]
+    assert [run.id for run in store.runs(answers=True, ids=[svm, named])] == [named]
 
 
 def test_all_runs_that_are_named_come(store: Store) -> None:

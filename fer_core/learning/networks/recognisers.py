@@ -42,7 +42,7 @@ class Row:
 
     Attributes:
         title: what people call it.
-        trained: on what, and what that says of its answers.
+        trained: on which pictures, and what that says of its answers.
         faces: how its faces are cut unless asked otherwise.
     """
 
@@ -54,7 +54,7 @@ class Row:
 RECOGNISERS: dict[str, Row] = {
     "mini_xception": Row(
         BACKBONES["mini_xception"].title,
-        "trained on FER2013, 28,709 gray pictures from the web; right on about two thirds of such pictures",
+        "FER2013, 28,709 gray pictures from the web; right on about two thirds of such pictures",
         SQUARE,
     ),
 }

@@ -21,7 +21,8 @@ from fer_core.errors import ConfigError, StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import Backbone
 from fer_core.learning.networks.naming import family
-from fer_core.results.rows import title
+from fer_core.prediction.answers import MEANING
+from fer_core.results.rows import pictures, title
 from fer_core.results.trust import trust_rows
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
@@ -210,6 +211,8 @@ def _card(run: StoredRun, row: Backbone, networks: int, onnx: Sequence[OnnxFile]
     return environment.get_template("model_card.md.j2").render(
         run=run,
         title=title(run),
+        meaning=MEANING,
+        pictures=pictures(config),
         generated=config.data.generated,
         classes=CLASSES,
         networks=networks,

@@ -19,9 +19,10 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.datasets.base import generated_words
 from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.prediction.answers import MEANING
 from fer_core.results import charts
 from fer_core.results.charts.style import INK
-from fer_core.results.rows import folds_words, loss_words, title
+from fer_core.results.rows import folds_words, loss_words, pictures, title
 from fer_core.results.shares import accuracy_interval, interval_over, percent
 from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
@@ -84,6 +85,8 @@ def render(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame, log:
     return template.render(
         run=run,
         title=title(run),
+        meaning=MEANING,
+        pictures=pictures(config),
         generated=generated_words(config.data.layout) if config.data.generated else None,
         optimistic=config.trains_backbone and config.training.optimistic,
         selection=SELECTIONS[selection],

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import RunConfig
-from fer_core.evaluation.metrics import apply_temperature, by_seed, ece, summary, two_sets
+from fer_core.evaluation.metrics import apply_temperature, by_seed, ece, fit_temperature, summary, two_sets
 from fer_core.evaluation.metrics.probabilities import as_columns, guesses, log_losses, probabilities_of
 from fer_core.faces.crops import RESCUED
 from fer_core.faces.extraction import NOT_DETECTED
@@ -84,13 +84,16 @@ def summarise_folds(results: Sequence[FoldResult], *, trained: bool = True) -> d
 def summarise_recipe(
     config: RunConfig, results: Sequence[FoldResult], predictions: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return what a transfer run's recipe chose, by seed and fold in their order; nothing for other models.
+    """Return what a transfer run's recipe chose, by seed and fold in their order; nothing for a comparator.
 
     `selection` and `optimistic` name how the reported epoch was chosen, `selected_epochs` which it was.
     `micro_batch` is the least number of images a pass. With a temperature, `temperatures` has each
     network's and `calibrated` the ECE and log loss (nats) of the held-out images after it, means over seeds; each
-    fold's comes from its own inner split, which neither trained it nor is reported.
+    fold's comes from its own inner split, which neither trained it nor is reported. A recogniser's `temperature` is
+    fitted on all its answers: it softens what it says of new images, and no figure of this run.
     """
+    if config.model.kind == "recogniser":
+        return {"temperature": fit_temperature(probabilities_of(predictions), predictions["label"])}
     notes = [result.note for result in results]
     if "selected_epoch" not in notes[0]:
         return {}

@@ -12,6 +12,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from .widgets import escaped
+
 PAGE_SIZE = 48
 
 
@@ -31,6 +33,18 @@ def encode(image: np.ndarray, *, quality: int = 85) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
+
+
+def pick(jpeg: bytes, name: str, key: str, *, caption: str = "", alt: str = "") -> bool:
+    """Draw a picture that is a button, and return whether it was pressed; without a mouse it is one as well.
+
+    Args:
+        name: of the button, for those who hear the page.
+        key: of the button, letters, digits and dashes.
+    """
+    with st.container(key=f"pick-{key}", width=132):
+        st.image(jpeg, caption=escaped(caption) or None, alt=alt or name, width="stretch")
+        return st.button(name, key=f"press-{key}", width="stretch")
 
 
 def grid(tiles: Iterable[Tile], *, width: int = 112) -> None:

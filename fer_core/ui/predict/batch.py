@@ -14,8 +14,8 @@ from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table
 from fer_core.storage.values import defused_table
-from fer_core.ui.parts.gallery import PAGE_SIZE, encode
-from fer_core.ui.parts.widgets import PERCENT, escaped, percent
+from fer_core.ui.parts.gallery import PAGE_SIZE, encode, pick
+from fer_core.ui.parts.widgets import PERCENT, percent
 
 from .inputs import Item, known
 from .models import Model
@@ -26,10 +26,15 @@ THUMB = 220
 
 
 def overview(models: Sequence[Model], found: Sequence[Found], below: float) -> Item:
-    """Draw the table and the gallery of a batch, and return the image to show close up."""
+    """Draw the table and the gallery of several images, and return the image to show close up."""
     items = [item for item, _ in found[0]]
-    names = [item.name for item in items]
-    chosen = st.session_state.get("shown_image")
+    digests = [item.digest for item in items]
+    seen, chosen = st.session_state.get("seen_images", []), st.session_state.get("shown_image")
+    if seen and (new := [digest for digest in digests if digest not in seen]):
+        chosen = new[-1]  # what was added last is what the visitor wants to see
+    st.session_state["seen_images"] = digests
+    if len(items) == 1:
+        return items[0]
     view = st.segmented_control(
         "Show as", ["Table", "Gallery"], default="Table", required=True, label_visibility="collapsed"
     )
@@ -37,14 +42,14 @@ def overview(models: Sequence[Model], found: Sequence[Found], below: float) -> I
         chosen = _table(models, found, below, chosen)
     else:
         chosen = _gallery(found[0], below, chosen)
-    if chosen not in names:
-        chosen = names[0]
+    if chosen not in digests:
+        chosen = digests[0]
     st.session_state["shown_image"] = chosen
-    return items[names.index(chosen)]
+    return items[digests.index(chosen)]
 
 
 def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen: str | None) -> str | None:
-    table = whole_table(models, found, below)
+    table, items = whole_table(models, found, below), found[0]
     first = ["run"] * (len(models) > 1) + [
         "image",
         "label",
@@ -61,7 +66,7 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key="faces-table",
+        key=f"faces-table-{len(items)}",  # a row that was picked among others is none of these
         height=min(38 + 35 * len(table), 420),
         column_config={
             "image": st.column_config.TextColumn(width=160),  # on a phone the answer stands beside it
@@ -73,7 +78,8 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
     )
     st.caption("Click a heading to sort, and the box before a row to see it close up.")
     rows = event.selection.rows  # type: ignore[attr-defined]
-    return str(table["image"].iloc[rows[0]]) if rows else chosen
+    names = {item.name: item.digest for item, _ in items}
+    return names[table["image"].iloc[rows[0]]] if rows else chosen
 
 
 def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
@@ -81,16 +87,10 @@ def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
     page = st.pagination(pages, key="batch-page") if pages > 1 else 1
     with st.container(horizontal=True, gap="small"):
         for item, faces in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
-            with st.container(width=150):
-                said = ", ".join("unsure" if face.unsure(below) else face.label for face in faces[:3])
-                st.image(
-                    _thumb(item, faces, below),
-                    alt=f"{item.name}: {said}",
-                    caption=escaped(said),
-                    width="stretch",
-                )
-                if st.button(escaped(item.name), key=f"show-{item.digest}-{item.name}", width="stretch"):
-                    chosen = item.name
+            said = ", ".join("unsure" if face.unsure(below) else face.label for face in faces[:3])
+            small, alt = _thumb(item, faces, below), f"{item.name}: {said}"
+            if pick(small, item.name, item.digest[:16], caption=said, alt=alt):
+                chosen = item.digest
     return chosen
 
 
@@ -108,7 +108,7 @@ def whole_table(models: Sequence[Model], found: Sequence[Found], below: float) -
     """Return all faces as a table, with the run where two are compared."""
     parts = []
     for model, faces_of in zip(models, found, strict=True):
-        named = {"run": model.run.id} if len(models) > 1 else {}
+        named = {"run": model.id} if len(models) > 1 else {}
         parts.append(face_table([(item.name, faces) for item, faces in faces_of], below=below, **named))
     return pd.concat(parts, ignore_index=True)
 
@@ -119,8 +119,8 @@ def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> 
     def as_json() -> str:
         rows = [
             {
-                "run": model.run.id,
-                "system": system(model.run.config.model),
+                "run": model.id,
+                "system": system(model.definition),
                 "fold": model.member,
                 "unsure_below": below,
                 "images": [

@@ -12,7 +12,8 @@ from fer_core.config.run import CLASSES
 from fer_core.faces.crops import FAILED, Box
 from fer_core.prediction.answers import annotated
 from fer_core.results import charts
-from fer_core.results.rows import title
+from fer_core.results.shares import interval_over
+from fer_core.results.trust import how_often
 from fer_core.ui.cache import resources
 from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
@@ -45,10 +46,11 @@ def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]]
     for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
         with column:
             if len(answers) > 1:
-                st.markdown(f"**{escaped(title(model.run))}**, run {model.run.id[:8]}")
+                named = f", run {model.run.id[:8]}" if model.run else ""
+                st.markdown(f"**{escaped(model.title)}**{named}")
             _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
     model, faces = answers[0]
-    if model.run.config.faces.extract:
+    if model.faces.extract:
         _way_out(lab, item, image, model, faces)
 
 
@@ -76,7 +78,7 @@ def _answer(
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
-        learnt = model.run.config.data.fingerprint
+        learnt = model.run.data if model.run and model.learnt else ""
         if item.source and resources.data_config(item.source).fingerprint == learnt:
             st.caption(
                 ":material/school: From the run's own data: the networks of all folds that did not hold it out were "
@@ -88,16 +90,16 @@ def _answer(
         chosen = list(range(len(faces)))
         if len(faces) > MOST_FACES:
             chosen = [_which(faces, below, key)]
-        maps, near, votes = results.explained(lab, model, item, faces)
+        maps, near, voters = results.explained(lab, model, item, faces)
         for index in chosen:
             cam = None if maps is None else maps[index]
             _face(
-                index + 1,
+                (index + 1, len(faces)),
                 faces[index],
                 cam,
                 near if isinstance(near, str) else near[index],
                 model,
-                votes,
+                voters,
                 below,
                 f"{key}-{index}",
             )
@@ -120,28 +122,32 @@ def _said(face: Prediction, below: float) -> str:
 
 
 def _face(
-    number: int,
+    place: tuple[int, int],
     face: Prediction,
     cam: np.ndarray | None,
     near: list[Neighbour] | str,
     model: Model,
-    votes: int,
+    voters: tuple[int, str],
     below: float,
     key: str,
 ) -> None:
-    """Draw one face: the answer, the crop with and without its map, probabilities, nearest training faces."""
+    """Draw one face: the answer in words, the crop with and without its map, probabilities, nearest training faces."""
     from fer_core.prediction.grad_cam import overlay
 
-    what = f"{number} · " if face.box is not None else "Whole image · "
+    number, of = place
+    what = f"{number} · " * (of > 1) if face.box is not None else "Whole image · "
     with st.container(border=True, key=f"answer-{key}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"#### {what}{'Unsure' if face.unsure(below) else face.label}", width="content")
-            if face.unsure(below):
+            unsure = face.unsure(below)
+            st.markdown(f"## {what}{'Unsure' if unsure else face.label.capitalize()}", width="content")
+            if unsure:
                 st.badge(f"perhaps {face.label}", icon=":material/help:", color="orange")
             if face.calibrated is None:
                 st.badge("not calibrated", icon=":material/warning:", color="gray")
             if face.status in ("low-confidence", "manual"):
                 st.badge("drawn by hand" if face.status == "manual" else "doubtful face", color="violet")
+        st.markdown(in_words(face, below))
+        st.caption(_how_often(face, model, below))
         small, large = st.columns([2, 5], vertical_alignment="center")
         with small.container(horizontal=True, horizontal_alignment="center", gap="small"):
             st.image(encode(face.crop), caption="What it sees", alt=f"Crop of face {number}", width=CROP)
@@ -156,16 +162,51 @@ def _face(
             figure = charts.probabilities(face.best, CLASSES)
             shares = pd.DataFrame({"class": CLASSES, "probability": face.best})
             downloads.figure(figure, shares, "probabilities", key=f"bars-{key}")
-            if votes > 1:
-                st.caption(f"{percent(face.agreement, 0)} of {votes} networks put the same class first.")
-        _nearest(near, model, number)
+            count, voting = voters
+            if count > 1:
+                agree = round(face.agreement * count)
+                st.caption(f"{agree} of {count} {voting} put the same class first.")
+            if cam is None:
+                st.caption(
+                    "Where it looks can't be shown: this network gives no maps (Grad-CAM) to look into."
+                )
+        if near:
+            _nearest(near, model, number)
+
+
+def in_words(face: Prediction, below: float) -> str:
+    """Return an answer and its runner-up as a sentence."""
+    first, second = face.best.argsort()[::-1][:2]
+    shares = [f"**{CLASSES[place]}** ({percent(face.best[place], 0)})" for place in (first, second)]
+    if face.unsure(below):
+        return f"No class reaches {percent(below, 0)}: perhaps {shares[0]}, perhaps {shares[1]}."
+    return f"Most likely {shares[0]}; what else it could be: {shares[1]}."
+
+
+def _how_often(face: Prediction, model: Model, below: float) -> str:
+    """Return how often such an answer is right, as far as this was measured here."""
+    if model.run is None:
+        return (
+            f"How often such an answer is right was not measured here. Trained on {escaped(model.pictures)}."
+        )
+    unsure = face.unsure(below)
+    found, images = how_often(
+        resources.finished_predictions(model.run), face.label, below if unsure else None
+    )
+    such = "unsure answers" if unsure else f"answers “{face.label}”"
+    if not images:
+        return f"How often such an answer is right is not known: it gave no {such} in its test."
+    return (
+        f"Of its {images} {such} on images of {escaped(model.run.data_name)}, {percent(found.value, 0)} were "
+        f"right ({interval_over(found.interval, found.over)})."
+    )
 
 
 def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
     if isinstance(near, str):
         st.caption(near)
         return
-    trained = "generated faces" if model.run.config.data.generated else model.run.data_name
+    trained = "generated faces" if model.drawn else model.run and model.run.data_name
     st.caption(f"**Nearest training faces** ({escaped(trained)}; cosine of what enters the head)")
     with st.container(horizontal=True, gap="small"):
         for one in near:
@@ -178,7 +219,7 @@ def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
 
 
 def _whole_image(model: Model) -> None:
-    if model.run.config.faces.extract:
+    if model.faces.extract:
         st.info(
             "No face was found, so the whole image was classified, as the paper does. Below: where the face was "
             "lost, and a way to draw its box.",
@@ -208,7 +249,7 @@ def _way_out(lab: Lab, item: Item, image: np.ndarray, model: Model, faces: list[
         ):
             row = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
             trace = results.trace(lab, model, item)
-            trace_view.draw(item.name, trace, image, model.run.config.faces, row, None)
+            trace_view.draw(item.name, trace, image, model.faces, row, None)
 
 
 def _editor(item: Item, image: np.ndarray, box: Box | None) -> None:

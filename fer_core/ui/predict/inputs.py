@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from PIL import Image, ImageOps
 
 from fer_core.config.run import CLASSES
-from fer_core.errors import DataError
+from fer_core.errors import DataError, FerError
 from fer_core.prediction import limits
-from fer_core.prediction.uploads import SUFFIXES, Refusal, Sent, Upload, unfold
+from fer_core.prediction.uploads import FORMAT_NAMES, SUFFIXES, Refusal, Sent, Upload, unfold
 from fer_core.ui.cache import resources
+from fer_core.ui.parts.gallery import encode, pick
 from fer_core.ui.parts.url import linked
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 from fer_core.ui.shell.uploads import held
-
-from .models import Model, unsure_below
 
 SOURCES = {
     "upload": ":material/upload: Upload",
@@ -29,6 +30,9 @@ SOURCES = {
 }
 
 PRIVATE = "Images stay in the server's memory while you look at them: they are never written to disk and never logged."
+
+#: Pixels of a side of a sample to try, shown at half of it.
+THUMB = 264
 
 #: Bytes of decoded uploads that are kept until the page is drawn; of more, the rest is decoded again when needed.
 DECODED_BYTES = 48 << 20
@@ -76,25 +80,8 @@ def forget(unwanted: Callable[[tuple[Any, ...]], bool]) -> None:
         del known()[key]
 
 
-def take(lab: Lab, model: Model) -> tuple[list[Item], float]:
-    """Draw the ways to bring images, and below which probability an answer is unsure.
-
-    Args:
-        model: who will be asked; the first sample offered is a frame in which its run found a face.
-
-    Returns:
-        The readable images, and that probability; files that can't be read are named with the reason.
-    """
-    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
-    with left:
-        chosen = _source()
-    with right:
-        below = unsure_below()
-    return _taken(lab, chosen, model), below
-
-
-def _source() -> str:
-    """Draw the choice of where images come from; the URL holds it."""
+def source() -> str:
+    """Draw the choice of where images come from, and return it; the URL holds it."""
     asked = st.query_params.get(linked("from", list(SOURCES)))
     if asked is None and ("image" in st.query_params or st.query_params.get("sample") == "true"):
         asked = "sample"
@@ -112,16 +99,18 @@ def _source() -> str:
     return str(chosen)
 
 
-def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
+def take(lab: Lab, chosen: str) -> list[Item]:
+    """Draw a way to bring images; return those that can be read, and name the others with the reason."""
     if chosen == "sample":
-        return _sample(lab, model)
+        return _sample(lab)
     if chosen == "webcam":
         shot = held(st.camera_input("Look into the camera", width=640))
         return read_all([("webcam.jpg", shot.getvalue())] if shot else [], lab.visitor)
     most = limits.guard().limits
+    area = st.container(key="bring")
     files = held(
-        st.file_uploader(
-            f"JPEG, PNG, WebP, TIFF or HEIC, one or up to {most.files}, or a zip of them",
+        area.file_uploader(
+            f"A photo with a face: {FORMAT_NAMES}, up to {most.files}, or a zip of them",
             type=list(SUFFIXES),
             accept_multiple_files=True,
             max_upload_size=most.upload_mb,
@@ -131,31 +120,65 @@ def _taken(lab: Lab, chosen: str, model: Model) -> list[Item]:
     return read_all([(file.name, file.getvalue()) for file in files], lab.visitor)
 
 
-def nothing_yet() -> None:
-    """Say what to do while there is no image."""
+def nothing_yet(lab: Lab) -> None:
+    """Show faces to try, and say what will be seen, while there is no image."""
+    try:
+        offered = _a_class_each(lab)
+    except (
+        FerError
+    ):  # a generated set that has yet to be drawn, or a data set that is gone: there is none to try
+        offered = []
+    if offered:
+        note = " These are drawn faces, not photographs." if lab.dataset.generated else ""
+        st.markdown(f"**Or try one of these:**{note}")
+        with st.container(horizontal=True, gap="small"):
+            for place, name in enumerate(offered):
+                small = resources.picture(partial(_small, lab.source, name), "sample", lab.source, name)
+                if pick(small, f"Try {name}", f"try-{place}"):
+                    st.query_params.update({"from": "sample", "image": name})
+                    st.rerun()
     with st.container(border=True):
-        st.markdown("#### See what a network makes of a face")
         st.markdown(
-            "1. **Bring an image**: drop files above, take a sample of the data set, or use the webcam.\n"
-            "2. Every face found is **boxed and numbered**, cut as in training, and gets seven probabilities.\n"
-            "3. See **where** the network looked (Grad-CAM) and **which training faces** it finds most alike.\n"
-            "4. Where no face is found, see at which stage it was lost, and **draw the box yourself**."
+            "1. Every face is **boxed and numbered** and gets seven probabilities, the likeliest in words.\n"
+            "2. See **where** the network looked (Grad-CAM), how often such an answer is right, and which "
+            "training faces it finds most alike.\n"
+            "3. Where no face is found, see at which stage it was lost, and **draw the box yourself**."
         )
 
 
-def _sample(lab: Lab, model: Model) -> list[Item]:
+def fingerprint(lab: Lab, chosen: str) -> str:
+    """Return that of the data set whose samples are looked at, '' for images of the visitor's own."""
+    return resources.data_config(lab.source).fingerprint if chosen == "sample" else ""
+
+
+def _sample(lab: Lab) -> list[Item]:
     samples = {sample.name: sample for sample in lab.dataset.samples}
     names = list(samples)
     asked = st.query_params.get("image")
     if asked not in samples:
-        crops = resources.crops(model.run.config)
-        found = set() if crops is None else set(crops.table.loc[crops.table["status"] == "found", "name"])
-        asked = next((name for name in names if name in found), names[0])
+        asked = next(iter(_a_class_each(lab)), names[0])
     name = str(st.selectbox("Sample", names, index=names.index(asked)))
     st.query_params["image"] = name
     image = resources.frame_array(lab.source, name)
     label = CLASSES[samples[name].label]
     return [Item(name, f"{lab.source}:{name}", None, lab.source, label, image=image)]
+
+
+def _a_class_each(lab: Lab) -> list[str]:
+    """Return the name of the first frame of each class in which the data set's newest run found one face."""
+    runs = resources.trained(resources.data_config(lab.source).fingerprint).runs
+    found = next((crops for run in runs if (crops := resources.crops(run.config)) is not None), None)
+    alone = None if found is None else set(found.table.loc[found.table["status"] == "found", "name"])
+    first: dict[int, str] = {}
+    for sample in lab.dataset.samples:
+        if alone is None or sample.name in alone:
+            first.setdefault(sample.label, sample.name)
+    return [first[label] for label in sorted(first)]
+
+
+def _small(source: str, name: str) -> bytes:
+    picture = Image.fromarray(resources.frame_array(source, name))
+    return encode(np.asarray(ImageOps.fit(picture, (THUMB, THUMB))))
 
 
 def read_all(files: list[tuple[str, bytes]], visitor: str) -> list[Item]:

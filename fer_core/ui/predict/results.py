@@ -19,6 +19,8 @@ from .inputs import Item, forget, known
 from .models import Model
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from fer_core.faces.mtcnn.trace import Trace
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
@@ -33,6 +35,12 @@ TOGETHER = 8 << 20
 NEAREST = 5
 
 Found = list[tuple[Item, list["Prediction"]]]
+
+
+def drawn_afresh(models: Sequence[Model], items: Sequence[Item]) -> DeltaGenerator:
+    """Return the place of the answers; what others have left there goes at once if there is work to do."""
+    todo = any(_key(model, item) not in known() for model in models for item in items)
+    return st.empty().container() if todo else st.container()
 
 
 def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[Found]:
@@ -67,9 +75,9 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
 
 def explained(
     lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]
-) -> tuple[np.ndarray | None, list[list[Neighbour]] | str, int]:
-    """Return Grad-CAM maps of an image's faces or None, their nearest training faces or why there are none, and how
-    many networks vote.
+) -> tuple[np.ndarray | None, list[list[Neighbour]] | str, tuple[int, str]]:
+    """Return Grad-CAM maps of an image's faces or None, their nearest training faces or why there are none, and who
+    votes (`Answerer.voters`).
     """
     key = _key(model, item, "why")
     if key not in known():
@@ -78,13 +86,12 @@ def explained(
         with computing(lab), st.spinner("Looking for the reasons ..."):
             predictor = model.load()
             maps = predictor.explain(crops, [face.label for face in faces])
+            near: list[list[Neighbour]] | str = ""
             try:
-                near: list[list[Neighbour]] | str = predictor.nearest(
-                    crops, NEAREST, exclude=[names] * len(faces)
-                )
+                near = predictor.nearest(crops, NEAREST, exclude=[names] * len(faces))
             except NotFoundError as error:
-                near = str(error)
-        known()[key] = (maps, near, len(predictor.networks))
+                near = str(error) if model.run is not None and model.run.unfreeze else ""
+        known()[key] = (maps, near, predictor.voters)
     return known()[key]
 
 
@@ -93,7 +100,7 @@ def trace(lab: Lab, model: Model, item: Item) -> Trace:
     key = _key(model, item, "trace")
     if key not in known():
         with computing(lab):
-            detector: Any = resources.detector_of(model.run.config.faces)(0.0)
+            detector: Any = resources.detector_of(model.faces)(0.0)
             known()[key] = detector.detect([item.pixels()])[0].trace
     return known()[key]
 

@@ -20,7 +20,7 @@ from fer_core.datasets.base import Dataset
 from fer_core.errors import ConfigError, FerError, UndrawnError, UnopenedError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import notices
+from fer_core.ui.parts.url import carried, notices
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.server import started
 
@@ -41,6 +41,14 @@ BRING = ("pages/bring.py", "Bring data", ":material/upload:")
 
 #: What the session keeps: the name of a data set that was just brought, to be chosen on the page after.
 BROUGHT = "brought"
+
+#: What a demo shows, its front door first.
+DEMO_PAGES = (
+    PAGES[4],
+    ("pages/made.py", "How it was made", ":material/fact_check:"),
+    PAGES[3],
+    PAGES[1],
+)
 
 HERE = Path(__file__).parent
 #: A file, for Streamlit fetches a Material icon for the browser's tab from another host.
@@ -81,17 +89,19 @@ class Lab:
 def setup(title: str) -> Iterator[Lab]:
     """Configure the page, draw the navigation and hand out the `Lab`.
 
-    A `FerError` raised inside is shown with its rule, value and fix; any other error is logged with an id
-    that the visitor sees. Streamlit's stop and rerun pass through.
+    A demo's first page leads to its front door, Predict. A `FerError` raised inside is shown with its rule, value and
+    fix; any other error is logged with an id that the visitor sees. Streamlit's stop and rerun pass through.
     """
     st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
     st.html(STYLE)
     with errors_shown(title):
         settings = resources.settings()
+        if settings.demo and title == PAGES[0][1]:
+            st.switch_page(DEMO_PAGES[0][0], query_params=carried())
         access = enter(settings)
         started()
         store = resources.reader() if access.role == "viewer" else resources.store()
-        lab = Lab(settings, store, _navigation(access), access)
+        lab = Lab(settings, store, _navigation(access, settings.demo), access)
         st.title(title)
         with notices(), uploads.of_this_run():
             try:
@@ -129,7 +139,7 @@ def errors_shown(title: str) -> Iterator[None]:
         )
 
 
-def _navigation(access: Access) -> str:
+def _navigation(access: Access, demo: bool) -> str:
     """Draw the sidebar and return the source of the data set that is looked at."""
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
@@ -163,7 +173,8 @@ def _navigation(access: Access) -> str:
         source = source or "demo"
         if source != st.query_params.get("data", "demo"):
             st.query_params["data"] = source
-        for path, label, icon in PAGES if access.closed else (*PAGES, BRING):
+        pages = DEMO_PAGES if demo else PAGES if access.closed else (*PAGES, BRING)
+        for path, label, icon in pages:
             st.page_link(
                 path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
             )

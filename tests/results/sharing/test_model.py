@@ -100,7 +100,7 @@ def test_the_card_says_what_it_rests_on(lab: tuple[Store, Artifacts, Settings, s
         "2 folds, seeds 0",
         "leak",
         "opset 18",
-        "Not meant for decisions about\npeople",
+        "article 5(1)(f)",
         run.data,
         run.environment["commit"],
     ):

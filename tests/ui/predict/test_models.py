@@ -30,4 +30,4 @@ def test_folds_come_in_order_and_from_where_hosts_share_them(
         (Artifacts(tmp_path / "alone"), []),
     ):
         monkeypatch.setattr(models.resources, "artifacts", lambda found=artifacts: found)
-        assert models._members(SimpleNamespace(id="a" * 16)) == members  # type: ignore[arg-type]
+        assert models.members(SimpleNamespace(id="a" * 16, unfreeze=1)) == members  # type: ignore[arg-type]

@@ -1,0 +1,124 @@
+"""The page behind an answer: pictures, settings, accuracy with its interval, leaks, and frames without a face."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.recipes import described
+from fer_core.config.run import FacesConfig
+from fer_core.faces.crops import STATUSES
+from fer_core.results.shares import part_words
+from fer_core.storage.store import StoredRun
+from fer_core.ui.parts.url import carried
+from fer_core.ui.parts.widgets import (
+    escaped,
+    generated_note,
+    honesty,
+    listed,
+    protocol_note,
+    runs_dataframe,
+    summary_figures,
+)
+from fer_core.ui.shell.setup import Lab
+
+from .models import Model, known
+
+
+def choose(lab: Lab) -> Model:
+    """Draw the choice of what is looked into; the URL holds it."""
+    by_id = known(lab)
+    asked = st.query_params.get("run")
+    index = list(by_id).index(asked) if asked in by_id else 0
+    chosen = st.selectbox("What answers", list(by_id), index=index, format_func=lambda key: by_id[key].title)
+    st.query_params["run"] = str(chosen)
+    return by_id[str(chosen)]
+
+
+def draw(lab: Lab, model: Model) -> None:
+    """Draw what stands behind a model's answers."""
+    st.header("Pictures and settings", divider="gray")
+    st.markdown(f"**{escaped(model.title)}** was trained on {escaped(model.pictures)}.")
+    st.table(pd.DataFrame(_settings(model), columns=["What", "How"]).set_index("What"))
+    if model.run is None:
+        st.header("How often it is right", divider="gray")
+        st.write(
+            "Nothing was measured with these settings here; runs that judge a data set with it would say."
+        )
+        _runs_of(lab, model)
+        return
+    run = model.run
+    generated_note(run.config.data)
+    st.header("How often it is right", divider="gray")
+    summary_figures(run)
+    protocol_note(run.protocol)
+    honesty(run)
+    st.header("Faces that were not found", divider="gray")
+    _lost(run)
+    data = {} if run.data_source in ("demo", "") else {"data": run.data_source}
+    with st.container(horizontal=True):
+        st.link_button("The run, epoch by epoch", f"./train?{urlencode({'run': run.id} | data)}")
+        st.link_button("Leak meter", f"./compare?{urlencode({'view': 'Leak meter'} | data)}")
+        st.link_button("All faces, the lost ones too", f"./faces?{urlencode(data)}")
+    st.page_link("pages/predict.py", label="Try it", icon=":material/arrow_forward:", query_params=carried())
+
+
+def _settings(model: Model) -> list[tuple[str, str]]:
+    rows = [("Faces", _faces(model.faces))]
+    if model.run is None:
+        return rows
+    run = model.run
+    rows.insert(0, ("Data set", f"{run.data_name}, {run.summary['images']:,} images judged"))
+    if run.config.trains_backbone:
+        training = run.config.training
+        rows.append(
+            (
+                "Training",
+                f"{described(training) or 'the paper’s recipe'}: {training.epochs} epochs, batches of "
+                f"{training.batch_size}, learning rate {training.lr:g}",
+            )
+        )
+    return rows
+
+
+def _faces(config: FacesConfig) -> str:
+    if not config.extract:
+        return "not looked for: whole frames"
+    detector = "MTCNN, fine-tuned" if config.detector else "MTCNN as facenet-pytorch has it"
+    thresholds = ", ".join(f"{value:g}" for value in config.thresholds)
+    shape = "turned to five points" if config.align else "made square" if config.square else "stretched"
+    again = f", second looks: {', '.join(config.rescue)}" if config.rescue else ""
+    return f"{detector}, thresholds {thresholds}{again}; boxes {shape}, {config.size} pixels wide"
+
+
+def _lost(run: StoredRun) -> None:
+    """Draw how often each thing became of a frame, and how often it was right then."""
+    counts, parts = run.summary.get("statuses") or {}, run.summary.get("by_status") or {}
+    rows = [
+        (status, counts[status], part_words(parts[status]) if status in parts else "–")
+        for status in STATUSES
+        if counts.get(status)
+    ]
+    if rows:
+        st.table(
+            pd.DataFrame(rows, columns=["What became of a frame", "Frames", "Right"]).set_index(
+                "What became of a frame"
+            )
+        )
+    else:
+        st.caption("No faces were looked for.")
+
+
+def _runs_of(lab: Lab, model: Model) -> None:
+    same = [
+        run
+        for run in lab.store.runs(status=["done"], goal="train", answers=True)
+        if run.config.model == model.definition
+    ]
+    if same:
+        columns = ("link", "title", "data", "protocol", "val", "interval", "over", "missing_faces")
+        runs_dataframe(listed(same), columns=columns, key="of-this")
+    else:
+        st.code("python -m fer_core recognise --data FOLDER", language=None)
