@@ -109,6 +109,7 @@ class Chosen:
         landmarks: (5, 2) float32 or None.
         faces: how many faces were found.
         rescued_by: the policy that found the box on a second look, or None.
+        trace: where no face was found, what the detector saw; None once stored.
     """
 
     status: str
@@ -117,6 +118,7 @@ class Chosen:
     landmarks: np.ndarray | None = None
     faces: int = 0
     rescued_by: str | None = None
+    trace: Trace | None = None
 
 
 def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chosen:
@@ -135,7 +137,8 @@ def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chose
 
 def choose_each(faces: Faces, config: FacesConfig) -> list[Chosen]:
     """Return every face of a frame as if it were the chosen one, in the detector's order; 'none' if there is none."""
-    return [_chosen(faces, index, config) for index in range(len(faces))] or [choose(faces, config)]
+    found = [_chosen(faces, index, config) for index in range(len(faces))]
+    return found or [replace(choose(faces, config), trace=faces.trace)]
 
 
 def _chosen(faces: Faces, index: int, config: FacesConfig) -> Chosen:

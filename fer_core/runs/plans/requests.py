@@ -30,7 +30,6 @@ from fer_core.datasets.base import Dataset, known_clips
 from fer_core.errors import ConfigError, WeightsError
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.drawn_boxes import freeze_boxes
-from fer_core.faces.extraction import read_detections
 from fer_core.faces.finetuning.finetuned import weights_of
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.backbones import backbone as row_of
@@ -61,7 +60,11 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
 
 def faces_per_frame(artifacts: Artifacts, key: str) -> dict[str, int]:
     """Return how many faces the detection of a key found in each frame that can be read, by name."""
-    found = read_detections(artifacts.open("detections", key)) if key else {}
+    if not key:
+        return {}
+    from fer_core.faces.extraction import read_detections  # with pandas, which an audit does without
+
+    found = read_detections(artifacts.open("detections", key))
     return {name: len(faces) for name, faces in found.items() if faces.reason is None}
 
 
@@ -211,10 +214,8 @@ def prefix_cost(config: RunConfig, images: int) -> Cost:
     passes = images * views
     whole = recipe.batch_norm == "batch"  # nothing is stored; every epoch runs the network
     if whole or (recipe.augmentation.active and not recipe.augmentation.views):
-        # The reshuffle trains one network a seed; the two sets of SPI half the images, twice.
-        networks = {"reshuffle": 1, "fixed": 1, "spi": 2}.get(protocol.name, protocol.folds)
         share = 1 / 2 if protocol.name == "spi" else (protocol.folds - 1) / protocol.folds
-        passes += round(images * share) * networks * len(protocol.seeds) * recipe.epochs
+        passes += round(images * share) * protocol.networks * recipe.epochs
     return Cost(0 if whole else images * views * width, passes)
 
 

@@ -15,6 +15,7 @@ from fer_core.results import charts
 from fer_core.results.shares import interval_over
 from fer_core.results.trust import how_often
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.predictors import MOST_FACES
 from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.box_editor import box_editor, shown
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-
-#: Faces whose reasons are drawn at once; of more, one is chosen.
-MOST_FACES = 3
 
 #: Pixels across of a crop: two stand side by side on a phone, one above the other in a column.
 CROP = 112
@@ -76,6 +74,7 @@ def _answer(
         st.caption(
             f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
+            + (", the largest: no more are answered" if boxed == MOST_FACES else "")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
         learnt = model.run.data if model.run and model.learnt else ""
@@ -87,17 +86,15 @@ def _answer(
         if not boxed:
             _whole_image(model)
     with right:
-        chosen = list(range(len(faces)))
-        if len(faces) > MOST_FACES:
-            chosen = [_which(faces, below, key)]
-        maps, near, voters = results.explained(lab, model, item, faces)
-        for index in chosen:
-            cam = None if maps is None else maps[index]
+        which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
+        maps, near, voters = results.explained(lab, model, item, faces, which)
+        for place, index in enumerate(range(len(faces)) if which is None else [which]):
+            cam = None if maps is None else maps[place]
             _face(
                 (index + 1, len(faces)),
                 faces[index],
                 cam,
-                near if isinstance(near, str) else near[index],
+                near if isinstance(near, str) else near[place],
                 model,
                 voters,
                 below,
@@ -243,13 +240,12 @@ def _way_out(lab: Lab, item: Item, image: np.ndarray, model: Model, faces: list[
     if panel.open:
         with panel:
             _editor(item, image, box)
-    if lost and box is None:
+    if lost and faces[0].trace:
         with st.expander(
             "Why: what each stage kept and removed", expanded=True, icon=":material/account_tree:"
         ):
             row = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
-            trace = results.trace(lab, model, item)
-            trace_view.draw(item.name, trace, image, model.faces, row, None)
+            trace_view.draw(item.name, faces[0].trace, image, model.faces, row, None)
 
 
 def _editor(item: Item, image: np.ndarray, box: Box | None) -> None:
