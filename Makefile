@@ -39,8 +39,8 @@ lint: install-dev  ## style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install-dev  ## print the benchmark tables
-	@for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: install-dev  ## run every benchmark, small, and write docs/benchmarks.md (under 25 minutes on 2 cores)
+	$(BIN)/python benchmarks/report.py
 
 gpu-check: install-dev  ## on a GPU host: are faces, activations and answers the CPU's, do bits repeat, how fast
 	$(BIN)/python benchmarks/gpu_check.py

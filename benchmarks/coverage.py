@@ -13,8 +13,12 @@ over groups.
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_core.evaluation.metrics.intervals import difference, seed_interval, share, wilson
 
