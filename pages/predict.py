@@ -12,7 +12,7 @@ with setup("Predict") as lab:
         "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
     )
     source = inputs.source()
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([3, 1] if lab.settings.demo else [3, 2], gap="medium")
     with right:
         answering, below = models.choose(lab, inputs.fingerprint(lab, source))
     with left:

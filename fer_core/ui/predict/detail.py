@@ -28,6 +28,7 @@ from .models import Model
 
 if TYPE_CHECKING:
     import numpy as np
+    from streamlit.delta_generator import DeltaGenerator
 
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
@@ -90,19 +91,17 @@ def _answer(
         chosen = list(range(len(faces)))
         if len(faces) > MOST_FACES:
             chosen = [_which(faces, below, key)]
-        maps, near, voters = results.explained(lab, model, item, faces)
+        maps, voters = results.explained(lab, model, item, faces)
+        below_each = {}
         for index in chosen:
             cam = None if maps is None else maps[index]
-            _face(
-                (index + 1, len(faces)),
-                faces[index],
-                cam,
-                near if isinstance(near, str) else near[index],
-                model,
-                voters,
-                below,
-                f"{key}-{index}",
-            )
+            place, name = (index + 1, len(faces)), f"{key}-{index}"
+            below_each[index] = _face(place, faces[index], cam, model, voters, below, name)
+        near = results.nearest(lab, model, item, faces)
+        for index, room in below_each.items():
+            if near:
+                with room:
+                    _nearest(near if isinstance(near, str) else near[index], model, index + 1)
 
 
 def _which(faces: Sequence[Prediction], below: float, key: str) -> int:
@@ -125,13 +124,12 @@ def _face(
     place: tuple[int, int],
     face: Prediction,
     cam: np.ndarray | None,
-    near: list[Neighbour] | str,
     model: Model,
     voters: tuple[int, str],
     below: float,
     key: str,
-) -> None:
-    """Draw one face: the answer in words, the crop with and without its map, probabilities, nearest training faces."""
+) -> DeltaGenerator:
+    """Draw one face: the answer in words, the crop with and without its map, probabilities; return room for more."""
     from fer_core.prediction.grad_cam import overlay
 
     number, of = place
@@ -170,8 +168,7 @@ def _face(
                 st.caption(
                     "Where it looks can't be shown: this network gives no maps (Grad-CAM) to look into."
                 )
-        if near:
-            _nearest(near, model, number)
+        return st.container()
 
 
 def in_words(face: Prediction, below: float) -> str:

@@ -75,23 +75,31 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
 
 def explained(
     lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]
-) -> tuple[np.ndarray | None, list[list[Neighbour]] | str, tuple[int, str]]:
-    """Return Grad-CAM maps of an image's faces or None, their nearest training faces or why there are none, and who
-    votes (`Answerer.voters`).
-    """
+) -> tuple[np.ndarray | None, tuple[int, str]]:
+    """Return Grad-CAM maps of an image's faces or None, and who votes (`Answerer.voters`)."""
     key = _key(model, item, "why")
     if key not in known():
-        crops = np.stack([face.crop for face in faces])
-        names = {item.name} if item.sent is None else set()
         with computing(lab), st.spinner("Looking for the reasons ..."):
-            predictor = model.load()
-            maps = predictor.explain(crops, [face.label for face in faces])
-            near: list[list[Neighbour]] | str = ""
+            answerer = model.load()
+            maps = answerer.explain(np.stack([face.crop for face in faces]), [face.label for face in faces])
+        known()[key] = (maps, answerer.voters)
+    return known()[key]
+
+
+def nearest(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]) -> list[list[Neighbour]] | str:
+    """Return the nearest training faces of an image's faces, or why there are none; '' for what trained elsewhere.
+
+    For the first image of a run all its training faces are looked at, which may take a while.
+    """
+    key = _key(model, item, "near")
+    if key not in known():
+        names = {item.name} if item.sent is None else set()
+        with computing(lab), st.spinner("Looking for training faces alike ..."):
+            crops = np.stack([face.crop for face in faces])
             try:
-                near = predictor.nearest(crops, NEAREST, exclude=[names] * len(faces))
+                known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(faces))
             except NotFoundError as error:
-                near = str(error) if model.run is not None and model.run.unfreeze else ""
-        known()[key] = (maps, near, predictor.voters)
+                known()[key] = str(error) if model.run is not None and model.run.unfreeze else ""
     return known()[key]
 
 
