@@ -18,7 +18,8 @@ with setup("Predict") as lab:
     with left:
         items = inputs.take(lab, source)
     if not items:
-        inputs.nothing_yet(lab)
+        with st.container():  # in the answers' place: they replace it at once
+            inputs.nothing_yet(lab)
         models.about(answering)
         st.caption(MEANING)
         stop()

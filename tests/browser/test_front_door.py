@@ -1,4 +1,4 @@
-"""Predict for someone who has nothing yet: an answer without any run, and a demo's way from its link to the evidence."""
+"""Predict for those who have nothing yet: an answer without any run, and a demo's way from its link to the evidence."""
 
 from __future__ import annotations
 
