@@ -32,6 +32,7 @@ from PIL import Image, ImageOps
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.parts.devices import add_device, waiting  # noqa: E402
 from benchmarks.parts.long_detection import Memory, watch  # noqa: E402
 from fer_core.faces.crops import Faces, overlaps  # noqa: E402
 from fer_core.faces.mtcnn.detector import MTCNN  # noqa: E402
@@ -98,7 +99,7 @@ def compare(reference: Sequence[Faces], found: Sequence[Faces]) -> tuple[int, fl
 
 def measure(args: argparse.Namespace) -> list[Row]:
     """One row for each size and batch."""
-    clock = CLOCKS[args.clock]
+    clock = waiting(CLOCKS[args.clock], args.device)
     reference, own = (
         Reference(keep_all=True, device=torch.device(args.device)),
         MTCNN(device=args.device),
@@ -176,7 +177,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--batch", default="1,16", help="frames a call, comma-separated")
     parser.add_argument("--threads", type=int, default=1, help="torch's CPU threads")
-    parser.add_argument("--device", default="cpu")
+    add_device(parser)
     parser.add_argument("--frames", type=int, default=16, help="frames at each size")
     parser.add_argument("--repeats", type=int, default=5, help="turns each detector takes")
     parser.add_argument(

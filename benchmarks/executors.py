@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from postgresql import server  # noqa: E402
 
+from benchmarks.parts.devices import add_device  # noqa: E402
 from fer_core.config.run import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig  # noqa: E402
 from fer_core.config.settings import Settings, load  # noqa: E402
 from fer_core.datasets.fingerprint import data_config  # noqa: E402
@@ -61,10 +62,10 @@ def outcome(settings: Settings) -> dict[str, Any]:
 
 
 def carry_out(
-    executor: str, home: Path, configs: list[RunConfig], database: str
+    executor: str, home: Path, configs: list[RunConfig], database: str, device: str
 ) -> tuple[Settings, dict[str, Any]]:
     """Carry the runs out and return what it took; `database` is a PostgreSQL URL, '' for SQLite."""
-    settings = load(home=home, device="cpu", threads=1, executor=executor, database_url=database or None)
+    settings = load(home=home, device=device, threads=1, executor=executor, database_url=database or None)
     store = Store(settings.database)
     started = time.perf_counter()
     if executor == "ray":
@@ -95,6 +96,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=70)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--executors", default="inline,local,local+postgresql,ray,ray+postgresql,slurm")
+    add_device(parser)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.environ["FER_SLURM_CLUSTER"] = "local"
@@ -117,7 +119,7 @@ def main() -> None:
             executor, _, database = name.partition("+")
             with server() if database else nullcontext() as running:
                 url = running.make().render_as_string(hide_password=False) if running else ""
-                settings, row = carry_out(executor, place / name, configs, url)
+                settings, row = carry_out(executor, place / name, configs, url, options.device)
                 found = outcome(settings)
             expected = expected or found
             names = {*expected, *found}

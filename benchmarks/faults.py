@@ -40,6 +40,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.parts import surroundings  # noqa: E402
 from benchmarks.parts.dashboard import Dashboard  # noqa: E402
+from benchmarks.parts.devices import add_device, hand_on  # noqa: E402
 from fer_core.config.run import (  # noqa: E402
     DataConfig,
     FacesConfig,
@@ -89,7 +90,7 @@ class Lab:
 
     def worker(self, before: str = "") -> subprocess.Popen[bytes]:
         """Start a worker process; `before` is what it carries out first."""
-        environment = os.environ | {"FER_HOME": str(self.home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
+        environment = os.environ | {"FER_HOME": str(self.home), "FER_THREADS": "1"}
         with (self.home / "worker.log").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-c", before + WORKER.format(lease=self.lease)],
@@ -364,7 +365,9 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which a sweep is given up")
     parser.add_argument("--only-surroundings", action="store_true", help="no kills: the other faults alone")
     parser.add_argument("--json", action="store_true")
+    add_device(parser)
     options = parser.parse_args()
+    hand_on(options.device)
     random.seed(0)
     with tempfile.TemporaryDirectory(prefix="fer-faults-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)

@@ -41,6 +41,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.parts.devices import add_device, hand_on
 from benchmarks.parts.process import ROOT, answers, free_port, launch
 from fer_core.cli.serve import LEAN
 from fer_core.config import settings
@@ -280,7 +281,9 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--json", action="store_true")
+    add_device(parser)
     options = parser.parse_args()
+    hand_on(options.device)
     with tempfile.TemporaryDirectory() as folder:
         home = settings.load().home
         run = finished_run(home)

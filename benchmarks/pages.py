@@ -35,6 +35,7 @@ from PIL import Image  # noqa: E402
 from postgresql import installed, server  # noqa: E402
 from sqlalchemy import URL, Connection, text  # noqa: E402
 
+from benchmarks.parts.devices import add_device  # noqa: E402
 from benchmarks.parts.server import Server  # noqa: E402
 from fer_core.cli.main import main as fer  # noqa: E402
 from fer_core.config import settings  # noqa: E402
@@ -262,6 +263,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("SQLite", "PostgreSQL"), help="one of them alone")
     parser.add_argument("--pages", default=".", help="a regular expression that a page's name holds")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_device(parser)
     options = parser.parse_args()
     os.chdir(ROOT)
     for name in [name for name in os.environ if name.startswith("FER_")]:
@@ -271,7 +273,7 @@ def main() -> None:
         home = (options.home or Path(folder)).absolute()
         os.environ |= {
             "FER_HOME": str(home),
-            "FER_DEVICE": "cpu",
+            "FER_DEVICE": options.device,
             "FER_THREADS": "1",
             "FER_EXECUTOR": "inline",
         }

@@ -1,6 +1,6 @@
 """One image from pixels to seven probabilities: this project beside facenet-pytorch and torchvision used plainly.
 
-    python benchmarks/predict.py [--images DIR] [--json] [--size 720x576] [--batch 1,8] [--clock cpu]
+    python benchmarks/predict.py [--images DIR] [--json] [--size 720x576] [--batch 1,8] [--clock cpu] [--device cuda:0]
 
 Plainly: `facenet_pytorch.MTCNN(keep_all=True)` cuts the faces, torchvision's ResNet-18 in eval mode classifies them,
 image by image; once at 160 pixels, as the crops are, and once at the 224 that its transforms make. Here: a
@@ -30,6 +30,7 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.parts.devices import add_device, waiting  # noqa: E402
 from fer_core.config.run import CLASSES, DataConfig, FacesConfig, RunConfig, TransferConfig  # noqa: E402
 from fer_core.config.settings import load  # noqa: E402
 from fer_core.learning.networks.transfer import build, reset_head  # noqa: E402
@@ -52,14 +53,15 @@ class Row:
     share: float
 
 
-def plain_networks() -> tuple[Reference, nn.Module]:
+def plain_networks(device: str) -> tuple[Reference, torchvision.models.ResNet]:
     """Return facenet-pytorch's detector and torchvision's ResNet-18 with seven outputs."""
     network = torchvision.models.resnet18(weights=None)
     network.fc = nn.Linear(512, len(CLASSES))
-    return Reference(keep_all=True, post_process=False), network.eval()
+    detector = Reference(keep_all=True, post_process=False, device=torch.device(device))
+    return detector, network.eval().to(device)
 
 
-def plain(detector: Reference, network: nn.Module, image: Image.Image, pixels: int) -> int:
+def plain(detector: Reference, network: torchvision.models.ResNet, image: Image.Image, pixels: int) -> int:
     """Classify an image's faces, or the whole image where there is none; return how many were classified."""
     faces = detector(image)
     if faces is None:
@@ -69,11 +71,11 @@ def plain(detector: Reference, network: nn.Module, image: Image.Image, pixels: i
         if pixels != 160:
             faces = nn.functional.interpolate(faces, size=(pixels, pixels), mode="bilinear", antialias=True)
         x = (faces / 255 - MEAN[:, None, None]) / STD[:, None, None]
-        network(x).softmax(1)
+        network(x.to(network.fc.weight.device)).softmax(1).cpu()
     return len(faces)
 
 
-def own_predictor(home: Path, unfreeze: int, folds: int) -> Predictor:
+def own_predictor(home: Path, unfreeze: int, folds: int, device: str) -> Predictor:
     """Return a predictor of a run as training leaves it, its heads drawn at random."""
     config = RunConfig(
         data=DataConfig(fingerprint="0" * 16),
@@ -88,17 +90,19 @@ def own_predictor(home: Path, unfreeze: int, folds: int) -> Predictor:
         reset_head(suffix, seed=0, fold=fold)
         tensors = {f"suffix.{name}": value for name, value in suffix.state_dict().items()}
         checkpoints.write(folder / f"seed0-fold{fold}.safetensors", tensors, {"run": config.key()})
-    return Predictor(config, folder, load(home=home, device="cpu"))
+    return Predictor(config, folder, load(home=home, device=device))
 
 
 def measure(options: argparse.Namespace, home: Path) -> list[Row]:
     """Return a row for each setting and batch."""
-    clock = CLOCKS[options.clock]
+    clock = waiting(CLOCKS[options.clock], options.device)
     frames = load_frames(options.images, options.size, options.frames)
     pictures = [Image.fromarray(frame) for frame in frames]
-    detector, network = plain_networks()
+    detector, network = plain_networks(options.device)
     predictors = {
-        f"n = {unfreeze}, {folds} fold{'s' * (folds > 1)}": own_predictor(home, unfreeze, folds)
+        f"n = {unfreeze}, {folds} fold{'s' * (folds > 1)}": own_predictor(
+            home, unfreeze, folds, options.device
+        )
         for unfreeze, folds in ((1, 1), (1, 10), (2, 1), (2, 5))
     }
     seconds: dict[object, list[float]] = {}
@@ -140,6 +144,7 @@ def main() -> None:
     parser.add_argument(
         "--clock", choices=CLOCKS, default="cpu", help="cpu: right on a machine busy with other work too"
     )
+    add_device(parser)
     options = parser.parse_args()
     options.size = tuple(map(int, options.size.split("x")))
     options.batch = [int(batch) for batch in options.batch.split(",")]
@@ -155,6 +160,7 @@ def main() -> None:
             "repeats": options.repeats,
             "threads": options.threads,
             "clock": options.clock,
+            "device": options.device,
             "processor": platform.processor() or platform.machine(),
             "torch": torch.__version__,
         }

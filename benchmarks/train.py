@@ -10,7 +10,8 @@ which the engine partly leaves out. Weights are random: speed doesn't depend on 
 Recipes beyond the paper's are timed with n = 2 on fewer frames, each beside the usual loop with the same recipe:
 augmentation as views through the cache (their frozen prefix computed once) and on the fly.
 
-    python benchmarks/train.py [--images N] [--recipe-images N] [--repeats R] [--threads T] [--cpu-time] [--json]
+    python benchmarks/train.py [--images N] [--recipe-images N] [--repeats R] [--threads T] [--device cuda:0]
+        [--cpu-time] [--json]
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from baselines.usual_loop import Clock, draw_frames, load, usual_epoch
+from baselines.usual_loop import draw_frames, load, usual_epoch
 
+from benchmarks.parts.devices import Clock, add_device, waiting
+from fer_core.config import devices
 from fer_core.config.recipes import RECIPES
 from fer_core.config.run import RunConfig, parse
 from fer_core.evaluation.protocols import Fold
@@ -45,7 +48,7 @@ from fer_core.learning.training.loop import train
 from fer_core.learning.training.precision import native_bf16
 from fer_core.storage.artifacts import Artifacts
 
-CPU, FOLDS, EPOCHS = torch.device("cpu"), 5, 20
+FOLDS, EPOCHS = 5, 20
 NO_BF16 = "not measured: this CPU has neither AMX nor AVX512-BF16, and would only imitate it"
 
 
@@ -89,17 +92,18 @@ def engine_epoch(
     folds: list[Fold],
     folder: Path,
     clock: Clock,
+    device: torch.device,
 ) -> float:
     """Return the seconds of one fold's epoch in this engine: the median over epochs after the first."""
     report = Quiet(clock)
     chain = build(config.transfer, None)
-    train(config, chain, inputs, labels, folds, device=CPU, report=report, checkpoints_dir=folder)
+    train(config, chain, inputs, labels, folds, device=device, report=report, checkpoints_dir=folder)
     return statistics.median(report.epochs()[1:]) / len(folds)
 
 
-def gemm_gflops(dtype: torch.dtype, clock: Clock) -> float:
+def gemm_gflops(dtype: torch.dtype, clock: Clock, device: torch.device) -> float:
     """Return the best of several 1024-cubed matrix products, in GFLOP/s."""
-    a, b = torch.randn(1024, 1024).to(dtype), torch.randn(1024, 1024).to(dtype)
+    a, b = (torch.randn(1024, 1024).to(device, dtype) for _ in range(2))
     times = []
     for _ in range(12):
         started = clock()
@@ -112,7 +116,7 @@ def suffix_gflop(n: int, inputs: torch.Tensor, fold: Fold) -> float:
     """Count the multiplications and additions of one epoch of the suffix, in GFLOP."""
     chain = build(configuration(n).transfer, None)
     suffix = chain.suffix(chain.row.boundary(n)).train()
-    x = take(inputs, torch.arange(4))
+    x = take(inputs, torch.arange(4)).cpu()
     with FlopCounterMode(display=False) as both:
         suffix(x).sum().backward()
     with FlopCounterMode(display=False) as forward, torch.no_grad():
@@ -131,16 +135,16 @@ class Case:
     folds: list[Fold]
     folder: Path
     clock: Clock
+    device: torch.device
 
     @classmethod
-    def draw(cls, paths: list[Path], folder: Path, clock: Clock) -> Case:
+    def draw(cls, paths: list[Path], folder: Path, clock: Clock, device: torch.device) -> Case:
         """Deal frames into folds."""
         count = len(paths)
         parts = np.array_split(np.random.default_rng(0).permutation(count), FOLDS)
         folds = [Fold(0, i, np.setdiff1d(np.arange(count), part), part) for i, part in enumerate(parts)]
-        return cls(
-            paths, np.stack([load(path) for path in paths]), np.arange(count) % 7, folds, folder, clock
-        )
+        crops = np.stack([load(path) for path in paths])
+        return cls(paths, crops, np.arange(count) % 7, folds, folder, clock, device)
 
     def prepare(self, config: RunConfig) -> tuple[Inputs, float]:
         """Return what the suffix reads, and the seconds it took to compute."""
@@ -151,14 +155,15 @@ class Case:
             config=config,
             artifacts=Artifacts(self.folder / "artifacts"),
             report=Quiet(self.clock),
-            device=CPU,
+            device=self.device,
         )
         return inputs, self.clock() - started
 
     def usual(self, config: RunConfig, repeats: int) -> float:
         """Return the median seconds of the usual loop's epoch."""
         return statistics.median(
-            usual_epoch(config, self.paths, self.labels, self.folds[0], self.clock) for _ in range(repeats)
+            usual_epoch(config, self.paths, self.labels, self.folds[0], self.clock, self.device)
+            for _ in range(repeats)
         )
 
     def engine(self, config: RunConfig, inputs: Inputs, repeats: int) -> float:
@@ -167,7 +172,9 @@ class Case:
         times = []
         for _ in range(repeats):
             with tempfile.TemporaryDirectory(dir=self.folder) as place:
-                times.append(engine_epoch(config, inputs, self.labels, own, Path(place), self.clock))
+                times.append(
+                    engine_epoch(config, inputs, self.labels, own, Path(place), self.clock, self.device)
+                )
         return statistics.median(times)
 
 
@@ -220,14 +227,16 @@ def recipes() -> dict[str, dict[str, Any]]:
     return {name: {k: v for k, v in own.items() if k != "warmup_epochs"} for name, own in named.items()}
 
 
-def measure(images: int, recipe_images: int, repeats: int, folder: Path, clock: Clock) -> dict[str, Any]:
+def measure(
+    images: int, recipe_images: int, repeats: int, folder: Path, clock: Clock, device: torch.device
+) -> dict[str, Any]:
     """Time every setting and recipe."""
-    gflops = {"float32": gemm_gflops(torch.float32, clock)}
+    gflops = {"float32": gemm_gflops(torch.float32, clock, device)}
     if native_bf16():
-        gflops["bf16"] = gemm_gflops(torch.bfloat16, clock)
+        gflops["bf16"] = gemm_gflops(torch.bfloat16, clock, device)
     paths = draw_frames(folder, max(images, recipe_images))
-    case = Case.draw(paths[:images], folder / "settings", clock)
-    small = Case.draw(paths[:recipe_images], folder / "recipes", clock)
+    case = Case.draw(paths[:images], folder / "settings", clock, device)
+    small = Case.draw(paths[:recipe_images], folder / "recipes", clock, device)
     for one in (case, small):
         one.folder.mkdir()
     settings = [measure_setting(case, n, repeats, gflops["float32"]) for n in (3, 2, 1)]
@@ -236,7 +245,7 @@ def measure(images: int, recipe_images: int, repeats: int, folder: Path, clock: 
         "recipe_images": recipe_images,
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
-        "clock": "CPU" if clock is time.process_time else "wall",
+        "device": str(device),
         "gemm_gflops": gflops,
         "bf16": "measured" if native_bf16() else NO_BF16,
         "settings": sorted(settings, key=lambda row: row["unfreeze"]),
@@ -259,12 +268,22 @@ def main() -> None:
     parser.add_argument(
         "--cpu-time", action="store_true", help="count CPU seconds instead of wall time, on a busy machine"
     )
+    add_device(parser)
     options = parser.parse_args()
-    clock: Clock = time.process_time if options.cpu_time else time.perf_counter
+    clock = waiting(time.process_time if options.cpu_time else time.perf_counter, options.device)
+    devices.prepare(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(options.images, options.recipe_images, options.repeats, Path(folder), clock)
+        found = measure(
+            options.images,
+            options.recipe_images,
+            options.repeats,
+            Path(folder),
+            clock,
+            torch.device(options.device),
+        )
+    found["clock"] = "CPU" if options.cpu_time else "wall"
     if options.json:
         print(json.dumps(found, indent=2))
     else:

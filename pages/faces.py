@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
-from fer_core.ui.faces import boxes, retrain, win_back
+from fer_core.ui.faces import before, boxes, retrain, win_back
 from fer_core.ui.faces import view as faces_view
 from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
@@ -21,6 +21,7 @@ with setup("Faces") as lab:
     crops = boxes.crops(lab, config)
     if crops is None:
         faces_view.detection(lab, config)
+        before.browse(lab)
         stop()
     detections.use(config)
     name = st.query_params.get("frame")
@@ -43,7 +44,7 @@ with setup("Faces") as lab:
             label_visibility="collapsed",
         )
         failed = view == "failed"
-        faces_view.gallery(filters(facts.failed if failed else crops.table, facts), facts)
+        faces_view.gallery(lab, filters(facts.failed if failed else crops.table, facts), facts)
         if failed:
             faces_view.failure_shares(facts)
             found_accuracy(lab)

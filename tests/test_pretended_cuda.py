@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from facenet_pytorch.models.mtcnn import ONet, RNet
 from pipeline_case import definition
 from report_case import Recorder
 
@@ -24,6 +25,9 @@ from fer_core.config import settings as settings_module
 from fer_core.config.comparators import BdnnConfig
 from fer_core.config.run import CLASSES, FacesConfig, ProtocolConfig, TrainingConfig, TransferConfig
 from fer_core.datasets.images import load_rgb
+from fer_core.faces.finetuning.finetuned import FineTuneConfig
+from fer_core.faces.finetuning.samples import NEGATIVE, PART, POSITIVE, Refiner, StageSamples
+from fer_core.faces.finetuning.train import train_stage
 from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.learning.inputs import prefix
 from fer_core.learning.inputs.transforms import to_input
@@ -71,13 +75,34 @@ def waits(cuda: ModuleType) -> int:
     )
 
 
-def test_detection_finds_the_cpus_faces(generated: Path, cuda: ModuleType) -> None:
-    frames = [load_rgb(path) for path in sorted(generated.rglob("*.png"))[:4]]
-    there = MTCNN("cuda:0").detect(frames)
-    print(waits(cuda), sum(cuda.OPS.values()))
+#: Operations that make a tensor of what is there already: the device has nothing to do.
+VIEWS = ["view", "_unsafe_view", "select", "slice", "permute", "t", "expand", "unsqueeze", "split_with_sizes"]
+
+
+def launches(cuda: ModuleType) -> int:
+    """Return how many operations the device was given."""
+    return sum(count for name, count in cuda.OPS.items() if name.removeprefix("aten::") not in VIEWS)
+
+
+@pytest.mark.parametrize("sizes", [1, 16])
+def test_detection_finds_the_cpus_faces_and_hardly_waits(
+    sizes: int, generated: Path, cuda: ModuleType
+) -> None:
+    frames = [load_rgb(path) for path in sorted(generated.rglob("*.png"))[:16]]
+    frames = [frame[k % sizes :, (k % sizes) * 3 :] for k, frame in enumerate(frames)]
+    detector = MTCNN("cuda:0")
+    cuda.clear()
+    there = detector.detect(frames)
+    assert waits(cuda) <= 5  # for candidates, twice; for the answers of P-, R- and O-Net
+    assert launches(cuda) < 40 * len(frames)
     here = MTCNN("cpu").detect(frames)
+    assert sum(map(len, here)) > 8
     for one, other in zip(there, here, strict=True):
         np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+        for stage in ("pnet", "rnet", "onet"):
+            assert len(getattr(one.trace, stage).boxes) == len(getattr(other.trace, stage).boxes)
+        np.testing.assert_allclose(one.trace.best, other.trace.best, atol=1e-5)
+        np.testing.assert_array_equal(one.trace.best_boxes, other.trace.best_boxes)
 
 
 @pytest.mark.parametrize(
@@ -119,24 +144,42 @@ def test_a_run_trains_and_its_networks_answer_as_on_a_cpu(
     )
     on = {device: settings_module.load(home=tmp_path, device=device) for device in ("cuda", "cpu")}
     assert execute(config, Recorder(), on["cuda"]).environment["gpu"] == "Pretended"
+    frames = [load_rgb(path) for path in sorted(few.rglob("*.png"))[:4]]
+    predictors = {device: Predictor.load(config.key(), config, settings) for device, settings in on.items()}
+    predictors["cuda"].predict(frames[:1], explain=True, nearest=2)
     cuda.clear()
-    frame = load_rgb(sorted(few.rglob("*.png"))[0])
-    found = {
-        device: Predictor.load(config.key(), config, settings).predict([frame], explain=True, nearest=2)[0]
-        for device, settings in on.items()
-    }
-    assert found["cuda"]
-    for there, here in zip(found["cuda"], found["cpu"], strict=True):
-        np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-3)
-    print(waits(cuda), sum(cuda.OPS.values()))
+    found = predictors["cuda"].predict(frames, explain=True, nearest=2)
+    assert waits(cuda) <= 12  # five of them in detection, whose four frames are looked at together
+    for there, here in zip(found, predictors["cpu"].predict(frames), strict=True):
+        assert there
+        for face, same in zip(there, here, strict=True):
+            np.testing.assert_allclose(face.probabilities, same.probabilities, atol=1e-3)
 
 
-def test_a_bdnn_trains(few: Path, tmp_path: Path, cuda: ModuleType) -> None:
-    config = definition(
-        few,
-        model=BdnnConfig(epochs=3),
-        faces=FacesConfig(extract=False),
-        protocol=ProtocolConfig(name="stratified", folds=2),
-    )
-    settings = settings_module.load(home=tmp_path, device="cuda")
-    assert len(execute(config, Recorder(), settings).predictions) == 14
+def test_a_bdnn_trains_and_waits_once_an_epoch(few: Path, tmp_path: Path, cuda: ModuleType) -> None:
+    settings, waited = settings_module.load(home=tmp_path, device="cuda"), {}
+    for epochs in (3, 8):
+        config = definition(
+            few,
+            model=BdnnConfig(epochs=epochs),
+            faces=FacesConfig(extract=False),
+            protocol=ProtocolConfig(name="stratified", folds=2),
+        )
+        cuda.clear()
+        assert len(execute(config, Recorder(), settings).predictions) == 14
+        waited[epochs] = waits(cuda)
+    assert waited[8] - waited[3] <= 8 - 3
+
+
+@pytest.mark.parametrize(("stage", "side"), [("rnet", 24), ("onet", 48)])
+def test_a_detector_is_fine_tuned(stage: Refiner, side: int, cuda: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    crops = torch.from_numpy(rng.integers(0, 256, (8, 3, side, side)).astype(np.uint8))
+    kinds = torch.tensor([NEGATIVE, PART, POSITIVE, POSITIVE] * 2)
+    samples = StageSamples(crops, kinds, torch.rand(8, 4), torch.rand(8, 10))
+    curves = []
+    for device in ("cpu", "cuda:0"):
+        nets = torch.nn.ModuleDict({"rnet": RNet(), "onet": ONet()}).to(device)
+        config = FineTuneConfig(epochs=2, batch_size=8)
+        curves.append(train_stage(nets, stage, samples.to(device), config, np.random.default_rng(0)))
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-4)

@@ -19,8 +19,6 @@ from fer_core.learning.training.sampling import cut_batches, draw_order
 
 FRAME = (720, 576)
 
-Clock = Callable[[], float]
-
 
 def draw_frames(folder: Path, count: int) -> list[Path]:
     """Write smooth random frames of 720 x 576 as JPEG: what decoding costs, not what faces look like."""
@@ -38,23 +36,30 @@ def load(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB").resize((160, 160), Image.Resampling.BILINEAR))
 
 
-def usual_epoch(config: RunConfig, paths: list[Path], labels: np.ndarray, fold: Fold, clock: Clock) -> float:
+def usual_epoch(
+    config: RunConfig,
+    paths: list[Path],
+    labels: np.ndarray,
+    fold: Fold,
+    clock: Callable[[], float],
+    device: torch.device,
+) -> float:
     """Return the seconds of one epoch of the usual loop, training and validation."""
     recipe, row = config.training, BACKBONES["resnet18"]
-    net = torchvision.models.resnet18(num_classes=len(CLASSES)).requires_grad_(False)
+    net = torchvision.models.resnet18(num_classes=len(CLASSES)).requires_grad_(False).to(device)
     learning = [net.get_submodule(name) for name in row.unfreeze[config.transfer.unfreeze]]
     own = [value for block in learning for value in block.requires_grad_(True).parameters()]
     decay = recipe.weight_decay
     optimizer = (
         torch.optim.AdamW(own, lr=1e-3, weight_decay=decay) if decay else torch.optim.Adam(own, lr=1e-3)
     )
-    targets, rng = torch.from_numpy(labels), np.random.default_rng(0)
+    targets, rng = torch.from_numpy(labels).to(device), np.random.default_rng(0)
 
     def images(rows: np.ndarray, changed: bool = False) -> torch.Tensor:
         crops = np.stack([load(paths[row]) for row in rows])
         if changed and recipe.augmentation.active:
             crops = augment(crops, recipe.augmentation, rng.integers(0, 2**62, len(rows)).tolist())
-        return to_input(crops, row).contiguous()
+        return to_input(crops, row, device).contiguous()
 
     def loss_of(batch: np.ndarray) -> torch.Tensor:
         x, y = images(batch, changed=True), targets[batch]

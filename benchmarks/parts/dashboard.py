@@ -35,7 +35,7 @@ class Dashboard:
         self._visitor.start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"FER_HOME": str(self._home), "FER_DEVICE": "cpu"}
+        environment = os.environ | {"FER_HOME": str(self._home)}
         return launch(self._home / "server.log", environment, self._port)
 
     def restart(self) -> None:

@@ -31,7 +31,7 @@ def command(
     home: Path, *words: str, before: Sequence[str] = (), limit: float = 900.0
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of the project on a home; AssertionError where it ends in a traceback."""
-    environment = os.environ | {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
+    environment = os.environ | {"FER_HOME": str(home), "FER_THREADS": "1"}
     done = subprocess.run(
         [*before, sys.executable, "-m", "fer_core", *words],
         cwd=ROOT,

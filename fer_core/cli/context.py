@@ -21,6 +21,7 @@ from fer_core.errors import FerError
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
+from fer_core.runs.plans.requests import faces_per_frame, newest_detection
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.home import open_store
 from fer_core.storage.shared_artifacts import artifacts_of
@@ -60,10 +61,12 @@ class Context:
         with progress("hashing files") as show:
             return dataset, data_config(dataset, cache=self.settings.cache, progress=show)
 
-    def audit(self, dataset: Dataset) -> AuditReport:
+    def audit(self, dataset: Dataset, config: DataConfig) -> AuditReport:
         """Look into every image of a data set, or recall what was found."""
+        found = newest_detection(self.store, self.artifacts, config.fingerprint)
+        faces = faces_per_frame(self.artifacts, found)
         with progress("reading images") as show:
-            return audit(dataset, cache=self.settings.cache, progress=show)
+            return audit(dataset, faces=faces, cache=self.settings.cache, progress=show)
 
     def finish(self, run_id: str) -> StoredRun:
         """Carry a run out in this process, or wait for the worker that holds it; show its progress."""

@@ -26,7 +26,7 @@ def audit(*, source: Source = DEMO, json: Json = False) -> int:
     dataset, config = context.dataset(source, shown=False)
     if dataset.layout == LAYOUT:
         return _audit_sheet(dataset, config, json=json)
-    report = context.audit(dataset)
+    report = context.audit(dataset, config)
     if json:
         print_json({"fingerprint": config.fingerprint, **report.to_dict()})
         return 0

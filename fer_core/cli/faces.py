@@ -58,13 +58,22 @@ def train_detector(
     json: Json = False,
 ) -> int:
     """Carry out `detector train`."""
+    from fer_core.config.devices import resolve
     from fer_core.faces.finetuning.train import fine_tune
 
     context = Context.open()
     dataset, data = context.dataset(source)
     drawn = context.store.drawn_boxes(data.fingerprint)
     with progress() as show:
-        key = fine_tune(dataset, data, drawn, config, context.artifacts, progress=_stepwise(show))
+        key = fine_tune(
+            dataset,
+            data,
+            drawn,
+            config,
+            context.artifacts,
+            device=resolve(context.settings),
+            progress=_stepwise(show),
+        )
     about = context.artifacts.read_config(KIND, key)
     return answer(json, {"key": key, **about}, _print)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from pydantic import BeforeValidator, model_validator
@@ -68,16 +68,23 @@ class Networks:
         unfreeze: how many of the last blocks train, a run each, such as 1,2,3.
         backbone: its name; several with commas.
         weights: imagenet (the backbone's own pretrained ones), none (random, explicit) or a weights file.
+        mean, std: of a weights file: of pixel values scaled to 0..1, one number or three (default: the backbone's).
+        channels: of a weights file: the order of the colours, and of mean and std.
     """
 
     unfreeze: str = "1,2,3"
     backbone: str = "resnet18"
     weights: str = "imagenet"
+    mean: str = ""
+    std: str = ""
+    channels: Literal["rgb", "bgr"] = "rgb"
 
     def configs(self) -> list[TransferConfig]:
         """Return a definition per backbone and unfreeze setting."""
         numbers = whole_numbers(self.unfreeze, "unfreeze")
-        return [one for name in names(self.backbone) for one in transfer_configs(name, self.weights, numbers)]
+        given = {"mean": self.mean, "std": self.std, "channels": self.channels}
+        backbones = names(self.backbone)
+        return [one for name in backbones for one in transfer_configs(name, self.weights, numbers, **given)]
 
 
 @Parameter(name="*")

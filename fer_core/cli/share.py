@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from .context import Context
 from .options import Json, Out, RunId
 from .output import answer, note, replacing, writable
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def report(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
@@ -86,11 +83,7 @@ def predictions(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     Args:
         out: a .csv or .parquet (default: fer-<run>-predictions.csv).
     """
-    from fer_core.results.sharing import tables
-
-    out = out and writable(out)
-    context = Context.open()
-    return _written(tables.predictions(context.store, run_id), "predictions", out, json=json)
+    return _table("predictions", run_id, out, json=json)
 
 
 def splits(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
@@ -99,11 +92,7 @@ def splits(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     Args:
         out: a .csv or .parquet (default: fer-<run>-splits.csv).
     """
-    from fer_core.results.sharing import tables
-
-    out = out and writable(out)
-    context = Context.open()
-    return _written(tables.splits(context.store, context.settings, run_id), "splits", out, json=json)
+    return _table("splits", run_id, out, json=json)
 
 
 def features(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
@@ -112,16 +101,15 @@ def features(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
     Args:
         out: a .csv or .parquet (default: fer-<run>-features.csv).
     """
+    return _table("features", run_id, out, json=json)
+
+
+def _table(what: str, run_id: str, out: Out, *, json: bool) -> int:
     from fer_core.results.sharing import tables
 
     out = out and writable(out)
     context = Context.open()
-    return _written(tables.features(context.store, context.settings, run_id), "features", out, json=json)
-
-
-def _written(table: pd.DataFrame, what: str, out: Out, *, json: bool) -> int:
-    from fer_core.results.sharing import tables
-
+    table = tables.TABLES[what](context.store, context.settings, run_id)
     run = str(table["run"].iloc[0])
     path = tables.write(table, out or Path(f"fer-{run}-{what}.csv"))
     found = {"run": run, "file": str(path), "rows": len(table)}

@@ -172,7 +172,7 @@ def demo(
     worst = max(train(**request, json=json) for request in demo_requests(prepare, epochs))
     if prepare:  # so that the first visitor need not wait for the audit
         context = Context.open()
-        context.audit(context.dataset(DEMO)[0])
+        context.audit(*context.dataset(DEMO))
     return worst
 
 

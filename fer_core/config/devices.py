@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
 
 from fer_core.errors import ConfigError
 
 from .settings import Settings
+
+if TYPE_CHECKING:  # loading it takes seconds, which pages need not wait for
+    from torch import Tensor
+    from torch import device as Device
 
 
 def resolve(settings: Settings) -> str:
@@ -59,6 +67,13 @@ def release(device: object) -> None:
         torch.cuda.reset_peak_memory_stats(torch.device(str(device)))
 
 
+def to_device(values: Tensor, device: Device) -> Tensor:
+    """Copy a tensor to a device; to a GPU from pinned memory, so that the copy waits for nothing."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep up to 64 MiB of freed memory, for arrays of a few MiB that come and go in every pass.
 
@@ -72,7 +87,37 @@ def keep_freed_memory() -> None:
 
 
 def present() -> list[str]:
-    """Return every GPU that torch sees as 'cuda:<index>', or 'cpu' alone where it sees none."""
+    """Return every GPU that torch sees as 'cuda:<index>', or 'cpu' alone where it sees none.
+
+    Where a GPU is split into MIG instances, of which CUDA shows a process one alone, it is their UUIDs and those of
+    the whole GPUs: what CUDA_VISIBLE_DEVICES of a process takes. Where that is set already, it holds.
+    """
     import torch
 
-    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return (found and _instances()) or found or ["cpu"]
+
+
+def _instances() -> list[str]:
+    if "CUDA_VISIBLE_DEVICES" in os.environ or not shutil.which("nvidia-smi"):
+        return []
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=30)
+    gpus: dict[str, list[str]] = {}
+    for uuid in re.findall(r"UUID: ((?:GPU|MIG)-[^)]+)", listed.stdout):
+        if uuid.startswith("GPU"):
+            gpus[uuid] = []
+        else:
+            gpus[[*gpus][-1]].append(uuid)  # under the GPU that it is a part of
+    if not any(gpus.values()):
+        return []
+    return [one for gpu, instances in gpus.items() for one in instances or [gpu]]
+
+
+def name_on_host(device: str) -> str:
+    """Return a device's name for all processes of a host: what CUDA_VISIBLE_DEVICES shows this one as `device`."""
+    shown = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    index = device.removeprefix("cuda:")
+    if device == index or not index.isdigit() or int(index) >= len(shown):
+        return device
+    own = shown[int(index)]
+    return f"cuda:{own}"

@@ -31,6 +31,9 @@ NoFace = Literal["resize", "drop", "manual"]
 #: Which of several faces a frame is cut at; 'best' is the largest by what is seen of it, sure ones first.
 Choice = Literal["largest", "best", "most_probable", "central"]
 
+#: Of the three channels, one each.
+ThreeNumbers = tuple[float, float, float]
+
 ProtocolName = Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed", "unseen"]
 
 
@@ -118,7 +121,8 @@ class TransferConfig(Config):
 
     `weights` is 'imagenet' (the backbone's own), 'fer2013' (mini-Xception's), 'none' (random, explicit) or
     'sha256:<64 hex digits>' of a file, whose place is `weights_file`. What n = 1, 2, 3 unfreeze is the backbone's row
-    in `models.backbones`.
+    in `models.backbones`. `mean` and `std`, of pixel values in 0..1 and in the order of `channels`, are what the file's
+    network was trained with; None is the row's.
     """
 
     kind: Literal["transfer"] = "transfer"
@@ -126,6 +130,24 @@ class TransferConfig(Config):
     weights: str = Field("imagenet", pattern=r"^(imagenet|fer2013|none|sha256:[0-9a-f]{64})$")
     weights_file: str | None = where(None)
     unfreeze: int = Field(1, ge=1, le=3)
+    mean: ThreeNumbers | None = later(None)
+    std: ThreeNumbers | None = later(None)
+    channels: Literal["rgb", "bgr"] = later("rgb")
+
+    @model_validator(mode="after")
+    def _pixels_are_a_files(self) -> TransferConfig:
+        declared = self.mean or self.std or self.channels != "rgb"
+        if declared and not self.weights.startswith("sha256:"):
+            raise ValueError(
+                "mean, std and channels are declared of a file of weights; all others have their own"
+            )
+        if self.std and min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+        return self
+
+    def network(self) -> dict[str, Any]:
+        """Return what decides the network before it is trained: backbone, weights and what is declared of them."""
+        return {name: value for name, value in self.hashed().items() if name not in ("kind", "unfreeze")}
 
 
 class ProtocolConfig(Config):
@@ -240,7 +262,7 @@ class RunConfig(Config):
 
         `view` is what was done to the crops (`features.views`); None for the crops as they are.
         """
-        chain = {"backbone": self.transfer.backbone, "weights": self.transfer.weights, "block": block}
+        chain = self.transfer.network() | {"block": block}
         return chained("activations", self.crops_key(), chain if view is None else chain | {"view": view})
 
     def key(self) -> str:

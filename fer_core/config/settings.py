@@ -119,6 +119,7 @@ class Settings(Variables):
         limits: how much visitors may ask for, such as 'files=20,images_per_minute=30'.
         behind_proxy: visitors differ by the address that a proxy writes into X-Forwarded-For.
         ray_address: of a Ray cluster (also `RAY_ADDRESS`); '' starts one on this host.
+        ray_gpus: the share of a GPU that a task on Ray takes: 0.25 has four folds train on one.
     """
 
     model_config = SettingsConfigDict(env_prefix="FER_")
@@ -140,6 +141,7 @@ class Settings(Variables):
         description=f"a list of limit=whole number above 0, of the limits {', '.join(Limits.model_fields)}",
     )
     behind_proxy: bool = Field(False, description="1 or 0")
+    ray_gpus: float = Field(1.0, gt=0, le=1, description="above 0, 1 at most")
     ray_address: str = Field("", validation_alias=AliasChoices("FER_RAY_ADDRESS", "RAY_ADDRESS"))
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fer_core.config.run import CLASSES
 
@@ -67,8 +67,8 @@ class AuditReport:
         images: samples, readable or not.
         classes: images per class, zeros included.
         splits: split ('' for none) -> images per class.
-        groups: number of known groups (movies, persons); images of no known group are not counted.
-        clips: number of known clips; an image of which none is known is not counted.
+        groups: number of known groups (movies, persons).
+        clips: number of known clips.
         class_groups: known groups per class.
         unreadable: samples that can't be decoded.
         problems: files and rows that are no samples.
@@ -101,18 +101,22 @@ class AuditReport:
 
 
 def audit(
-    dataset: Dataset, *, cache: Path | None = None, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset,
+    *,
+    faces: Mapping[str, int] | None = None,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
     """Decode every image once and report what is wrong; never raises for a bad file.
 
     Args:
+        faces: how many faces a detection found in each image, where there was one.
         cache: a folder where facts are kept by size and time of each file; None keeps nothing.
         progress: called with (files done, files in all); may raise to stop.
     """
     facts = inspect_all(dataset.samples, cache=cache, progress=progress)
     samples = dataset.samples
-    names = [sample.name for sample in samples]
-    class_groups = _class_groups(dataset)
+    found, class_groups = understood(dataset, faces or {}), _class_groups(dataset)
     unreadable = [Problem(name, one.reason) for name, one in facts.items() if one.reason is not None]
     duplicates = _duplicates(samples, facts)
     findings = [
@@ -125,7 +129,6 @@ def audit(
         *_balance(dataset),
         *_grouping(samples, class_groups),
     ]
-    order: tuple[Severity, ...] = ("error", "warning", "note")
     sizes = Counter(f"{one.width}x{one.height}" for one in facts.values() if one.reason is None)
     return AuditReport(
         name=dataset.name,
@@ -135,14 +138,14 @@ def audit(
         classes=dataset.class_counts(),
         splits=_splits(dataset),
         groups=len(set().union(*class_groups.values())),
-        clips=len(set(known_clips(names, (sample.clip for sample in samples))) - {""}),
-        class_groups={name: len(found) for name, found in class_groups.items()},
+        clips=found.clips,
+        class_groups={name: len(known) for name, known in class_groups.items()},
         unreadable=tuple(unreadable),
         problems=dataset.problems,
         duplicates=tuple(tuple(sample.name for sample in same) for same in duplicates),
         sizes=dict(sizes.most_common()),
-        findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
-        understood=understood(dataset),
+        findings=tuple(sorted(findings, key=lambda finding: get_args(Severity).index(finding.severity))),
+        understood=found,
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from fer_core.config.run import CLASSES
@@ -52,6 +53,7 @@ class Understood:
         clips: known ones.
         agreement: the mean share of annotators that gave the label; 1 where the data set doesn't say.
         splits: split ('' for none) -> images.
+        faces: number of faces -> readable images in which a detection found so many; empty before one.
         left_out: by reason, the most first.
         remarks: what else should be known of how it was read.
     """
@@ -68,6 +70,7 @@ class Understood:
     clips: int
     agreement: float
     splits: dict[str, int]
+    faces: dict[int, int]
     left_out: tuple[LeftOut, ...]
     remarks: tuple[str, ...]
 
@@ -88,6 +91,9 @@ class Understood:
         if self.groups:
             most = ", ".join(f"{group} ({images})" for group, images in list(self.groups.items())[:3])
             yield f"groups (movies or persons): {len(self.groups)}, most images: {most}; clips: {self.clips}"
+        if self.faces:
+            shown = (f"{number or 'none'} in {images}" for number, images in self.faces.items())
+            yield f"faces per frame: {', '.join(shown)}"
         if self.agreement < 1:
             yield f"annotators agree: {self.agreement:.0%} on average"
         yield from self.remarks
@@ -95,8 +101,8 @@ class Understood:
             yield f"left out: {left.images}, {left.reason}, such as {left.example}"
 
 
-def understood(dataset: Dataset) -> Understood:
-    """Return what was understood of a data set."""
+def understood(dataset: Dataset, faces: Mapping[str, int] = MappingProxyType({})) -> Understood:
+    """Return what was understood of a data set; `faces` is how many a detection found, by the image's name."""
     samples = dataset.samples
     written: Counter[tuple[int, str]] = Counter((one.label, one.written) for one in samples)
     first: dict[tuple[int, str], str] = {}
@@ -123,6 +129,7 @@ def understood(dataset: Dataset) -> Understood:
         clips=len(set(clips) - {""}),
         agreement=sum(one.agreement for one in samples) / max(len(dataset), 1),
         splits=dict(sorted(Counter(one.split or "" for one in samples).items())),
+        faces=dict(sorted(Counter(faces.values()).items())),
         left_out=tuple(
             LeftOut(reason, len(names), names[0])
             for reason, names in sorted(left.items(), key=lambda item: -len(item[1]))

@@ -94,10 +94,8 @@ class Answerer(ABC):
             NotFoundError: `nearest` is asked for and there are no training faces on this host.
         """
         drawn = boxes or [None] * len(images)
-        chosen = [
-            self._choose(image) if box is None else [Chosen("manual", box, faces=1)]
-            for image, box in zip(images, drawn, strict=True)
-        ]
+        looked = iter(self._choose([image for image, box in zip(images, drawn, strict=True) if box is None]))
+        chosen = [next(looked) if box is None else [Chosen("manual", box, faces=1)] for box in drawn]
         return self.judge(images, chosen, explain=explain, nearest=nearest)
 
     def judge(
@@ -152,8 +150,8 @@ class Answerer(ABC):
         size = self.faces.size
         self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
 
-    def _choose(self, image: np.ndarray) -> list[Chosen]:
+    def _choose(self, images: Sequence[np.ndarray]) -> list[list[Chosen]]:
+        """Return the faces of each image, all looked for together."""
         if self.detector_of is None:
-            return [Chosen(NOT_DETECTED)]
-        [faces] = find_faces([image], self.faces, self.detector_of)
-        return choose_each(faces, self.faces)
+            return [[Chosen(NOT_DETECTED)] for _ in images]
+        return [choose_each(faces, self.faces) for faces in find_faces(images, self.faces, self.detector_of)]

@@ -190,7 +190,7 @@ class Predictor(Answerer):
         ]
         if parts:
             scaled = list(np.mean(parts, axis=0))
-        return [(p.cpu().numpy(), float(a), c) for p, a, c in zip(mean, agreement, scaled, strict=True)]
+        return list(zip(mean.cpu().numpy(), agreement.tolist(), scaled, strict=True))
 
     def _votes(self, crops: np.ndarray, *, filled: bool) -> torch.Tensor:
         """Return every network's probabilities, (networks, N, 7); in filled passes to the bit those of training."""

@@ -55,7 +55,7 @@ def detect(data: Dataset, **faces: Any) -> pd.DataFrame:
     Returns:
         A row an image: name, label, split, group, clip, status, probability, box (x1, y1, x2, y2), landmarks, faces ...
     """
-    here, _ = _opened()
+    _, here = _opened()
     described = data_config(data, cache=here.cache)
     run = _carried_out(RunConfig(goal="faces", data=described, faces=parse(FacesConfig, faces)))
     return read_crops(artifacts_of(here).open("crops", run.config.crops_key())).table
@@ -82,31 +82,29 @@ def train(
     drawn = parse(ProtocolConfig, {"name": protocol, "folds": folds, "seeds": tuple(seeds)})
     require_folds(data, drawn)
     (model,) = transfer_configs(backbone, weights, [unfreeze])
-    values = {"data": data_config(data, cache=_opened()[0].cache), "faces": parse(FacesConfig, faces or {})}
+    values = {"data": data_config(data, cache=_opened()[1].cache), "faces": parse(FacesConfig, faces or {})}
     values |= {"model": model, "protocol": drawn, "training": training_config(recipe, **training)}
     return _carried_out(parse(RunConfig, values)).id
 
 
 def results() -> pd.DataFrame:
     """Return every finished training: a row a run with protocol, folds, seeds, accuracy and interval, missing faces."""
-    return pd.DataFrame([run_row(run) for run in _opened()[1].runs(goal="train", status=["done"])])
+    return pd.DataFrame([run_row(run) for run in _opened()[0].runs(goal="train", status=["done"])])
 
 
 def predictions(run: str) -> pd.DataFrame:
     """Return a run's held-out predictions (`tables.predictions`)."""
-    return tables.predictions(_opened()[1], run)
+    return tables.predictions(*_opened(), run)
 
 
 def splits(run: str) -> pd.DataFrame:
     """Return what each fold trained and was judged on (`tables.splits`)."""
-    here, store = _opened()
-    return tables.splits(store, here, run)
+    return tables.splits(*_opened(), run)
 
 
 def features(run: str) -> pd.DataFrame:
     """Return what enters the head of each network (`tables.features`)."""
-    here, store = _opened()
-    return tables.features(store, here, run)
+    return tables.features(*_opened(), run)
 
 
 def torch_dataset(run: str) -> TensorDataset:
@@ -114,7 +112,7 @@ def torch_dataset(run: str) -> TensorDataset:
     import torch
     from torch.utils.data import TensorDataset
 
-    here, store = _opened()
+    store, here = _opened()
     key = store.run(store.whole_id(run)).config.crops_key()
     crops = read_crops(artifacts_of(here).open("crops", key))
     used = crops.used()
@@ -127,19 +125,18 @@ def predict(run: str, images: Iterable[str | Path]) -> pd.DataFrame:
     from fer_core.prediction.answers import face_table
     from fer_core.prediction.loading import answerer
 
-    here, store = _opened()
+    store, here = _opened()
     predictor = answerer(store.run(store.whole_id(run)), here)
     return face_table((str(path), predictor.predict([load_rgb(path)])[0]) for path in images)
 
 
-def _opened() -> tuple[settings_module.Settings, Store]:
+def _opened() -> tuple[Store, settings_module.Settings]:
     here = settings_module.load()
-    return here, Store(here.database)
+    return Store(here.database), here
 
 
 def _carried_out(config: RunConfig) -> StoredRun:
-    """Carry a run out in this process, or recall it."""
-    here, store = _opened()
+    store, here = _opened()
     run_id, _ = submit(store, config)
     if not store.run(run_id).ended:
         executors.EXECUTORS[here.executor].work(here, until_idle=True, only=run_id)

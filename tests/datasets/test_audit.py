@@ -221,3 +221,11 @@ def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
         "Persons or movies are those of the column 'actor'",
         "Columns that are not used: fold, valence (folds are drawn by the protocol)",
     }
+
+
+def test_faces_per_frame_are_counted_once_they_were_looked_for(dataset: Dataset) -> None:
+    assert audit(dataset).understood.faces == {}
+    names = [one.name for one in dataset.samples[:4]]
+    found = audit(dataset, faces=dict(zip(names, (1, 0, 2, 1), strict=True)))
+    assert found.to_dict()["understood"]["faces"] == {"0": 1, "1": 2, "2": 1}
+    assert "faces per frame: none in 1, 1 in 2, 2 in 1" in list(found.understood.lines())

@@ -148,3 +148,13 @@ def test_the_next_failed_frame_is_the_next_by_name(opened: Open) -> None:
     failed = [frame_name(index) for index, (*_, faces) in enumerate(FRAMES) if faces != 1]
     later = min(name for name in failed if name > frame_name(0))
     assert app.query_params["frame"] == later
+
+
+def test_of_selected_frames_only_those_are_won_back(opened: Open, frames: Path) -> None:
+    app = opened()
+    assert "Win back lost faces (3)" in labels(app)
+    chosen = frozenset({frame_name(0), frame_name(1)})
+    app.session_state["frames-picked"], app.session_state["frames-turn"] = (str(frames), chosen), 1
+    app.run()
+    assert "**2 selected**" in words(app)
+    assert {"Win back lost faces (1)", "Win back 1", "Clear"} <= {*labels(app)}

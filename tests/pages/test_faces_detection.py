@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 from faces_case import FRAMES
@@ -10,9 +14,11 @@ from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
 from worker_case import take
 
+from fer_core.config.run import RunConfig
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import claim
 from fer_core.storage.store import Store
+from fer_core.ui.parts.widgets import escaped
 
 Open = Callable[..., AppTest]
 
@@ -40,6 +46,27 @@ def test_a_detection_is_started_once_watched_and_cancelled(opened: Open, store: 
     assert "Detect faces" in labels(app)
 
 
+def test_frames_can_be_browsed_before_and_while_faces_are_looked_for(opened: Open, store: Store) -> None:
+    for app in (opened(), press(opened(), "Detect faces")):
+        assert f"{len(FRAMES)} of {len(FRAMES)} frames, whole" in words(app)
+        assert tiles(app).count("data:image/jpeg") == len(FRAMES)
+    take(store, "here")
+    app = opened(**{"class": "happy", "group": "Lantern"})
+    assert "2 of 2 frames, whole" in words(app)
+    (name, *_) = re.findall(r"frame=([^\"&]+)", tiles(app))
+    one = opened(frame=unquote_plus(name))
+    assert "Back to the gallery" in labels(one)
+    assert [picture.proto.imgs[0].caption for picture in one.get("image")] == [escaped(unquote_plus(name))]
+
+
+def tiles(app: AppTest) -> str:
+    return "".join(
+        one.proto.body
+        for one in app.get("html")
+        if "fer-grid" in one.proto.body and "<figure" in one.proto.body
+    )
+
+
 def test_a_detection_whose_worker_is_gone_can_be_continued(opened: Open, store: Store) -> None:
     press(opened(), "Detect faces")
     assert claim(store, "gone", lease_seconds=-1.0) is not None
@@ -49,3 +76,11 @@ def test_a_detection_whose_worker_is_gone_can_be_continued(opened: Open, store: 
     press(app, "Continue")
     take(store, "another")
     assert "Continue" not in labels(opened())
+
+
+def test_the_audit_says_how_many_faces_frames_have_once_they_were_looked_for(
+    page: Open, frames: Path, home: Path, config: RunConfig
+) -> None:
+    counts = Counter(found for *_, found in FRAMES)
+    said = "\n".join(one.value for one in page("app.py", home, data=str(frames)).code)
+    assert f"faces per frame: none in {counts[0]}, 1 in {counts[1]}, 2 in {counts[2]}" in said

@@ -30,7 +30,7 @@ def test_a_finished_run_offers_its_report(page: Open, shared_home: Path) -> None
     shown = page("pages/train.py", shared_home, run=run.id)
     assert not shown.exception
     labels = [button.label for button in shown.get("download_button")]
-    assert {"Report", "Predictions", "Splits"} <= set(labels)
+    assert {"Report", "Predictions", "Splits", "Features"} <= set(labels)
     assert {"Report", "Export"} <= set(labels)
 
 

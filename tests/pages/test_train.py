@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
 from worker_case import record, take
 
+from fer_core.learning.networks.mini_xception import MiniXception
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.requests import sweep_name
@@ -55,6 +57,22 @@ def test_folds_that_can_t_be_drawn_are_said_before_anything_is_queued(train: Ope
     assert next(button for button in shown.button if button.label == "Train 3 runs").disabled
     shown = train(protocol="stratified")
     assert not shown.error
+
+
+def test_a_file_of_weights_is_judged_in_the_form(train: Open, store: Store, tmp_path: Path) -> None:
+    file, small = tmp_path / "own.pth", "mini_xception"
+    asked = {"backbone": small, "weights": "file", "weights_file": str(file), "unfreeze": "1"}
+    assert "got" in train(**asked).error[0].value
+    torch.save({"layer.weight": torch.zeros(1)}, file)
+    assert "must fit mini" in train(**asked).error[0].value
+    eight = MiniXception(8).state_dict()
+    torch.save({"model": {f"module.{name}": value for name, value in eight.items()}}, file)
+    shown = train(**asked, weights_mean="0.4", weights_std="0.2")
+    assert not shown.error
+    press(shown, "Train 1 run")
+    (run,) = store.runs()
+    assert run.config.transfer.weights_file == str(file)
+    assert (run.config.transfer.mean, run.config.transfer.std) == ((0.4,) * 3, (0.2,) * 3)
 
 
 def test_backbones_and_recipes_make_a_sweep(train: Open, store: Store) -> None:

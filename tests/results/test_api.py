@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from trees import plant
 
 from fer_core import api
 from fer_core.cli.main import main
@@ -73,3 +74,24 @@ def test_tables_are_written_by_commands(run: str, tmp_path: Path, capsys: pytest
         assert (document["rows"], document["file"]) == (len(table), str(path))
     assert main(["predictions", "--run", run, "-o", str(tmp_path / "x.xls")]) == 2
     assert ".csv or .parquet" in capsys.readouterr().err
+
+
+def test_predictions_on_ferplus_say_how_many_annotators_agreed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_DEVICE", "cpu")
+    columns = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    lines = [f"Usage,Image name,{columns}"]
+    for number in range(12):
+        votes = [0] * 10
+        votes[number % 2], votes[2] = 8, number % 3
+        lines.append(f"Training,{number:02}.png,{','.join(map(str, votes))}")
+    folder = plant(tmp_path / "set", [f"FER2013Train/{number:02}.png" for number in range(12)])
+    (folder / "fer2013new.csv").write_text("\n".join(lines), encoding="utf-8")
+    options = {"unfreeze": 1, "protocol": "stratified", "folds": 2, "epochs": 1, "faces": {"extract": False}}
+    run = api.train(api.dataset(folder), backbone="mini_xception", weights="none", **options)
+    table = api.predictions(run)
+    shares = {f"FER2013Train/{number:02}.png": 8 / (8 + number % 3) for number in range(12)}
+    assert table.set_index("image")["agreement"].to_dict() == pytest.approx(shares)
+    folder.rename(tmp_path / "elsewhere")
+    assert api.predictions(run)["agreement"].isna().all()

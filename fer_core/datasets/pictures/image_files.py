@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import splitext
 from typing import IO
 
 from PIL import Image
@@ -40,7 +41,7 @@ def of_the_system(name: str) -> bool:
 
 def has_image_suffix(name: str) -> bool:
     """Return whether a name ends as an image's does."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def holds_image(data: bytes) -> bool:

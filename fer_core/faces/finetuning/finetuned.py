@@ -70,11 +70,11 @@ class FineTuned:
         return f"{self.key[:6]}: {epochs} on {self.data}{drawn}, seed {self.seed}"
 
 
-def detector_key(data: DataConfig, truth: str, config: FineTuneConfig) -> str:
-    """Return the key of a fine-tuned detector: data fingerprint, digest of the true boxes, settings."""
-    return digest(
-        {"step": [KIND, VERSION], "parent": data.key(), "truth": truth, "own": config.hashed()},
-    )
+def detector_key(data: DataConfig, truth: str, config: FineTuneConfig, device: str = "cpu") -> str:
+    """Return the key of a fine-tuned detector: data fingerprint, digest of the true boxes, settings, kind of device."""
+    of = {"step": [KIND, VERSION], "parent": data.key(), "truth": truth, "own": config.hashed()}
+    kind = device.partition(":")[0]
+    return digest(of if kind == "cpu" else of | {"device": kind})
 
 
 def weights_of(artifacts: Artifacts, key: str) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -47,6 +47,10 @@ class StageSamples:
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    def to(self, device: str) -> StageSamples:
+        """Return the samples on a device."""
+        return StageSamples(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def counts(self) -> dict[str, int]:
         """Return how many samples there are of each kind."""

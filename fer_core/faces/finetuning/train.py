@@ -43,24 +43,26 @@ def fine_tune(
     config: FineTuneConfig,
     artifacts: Artifacts,
     *,
+    device: str = "cpu",
     progress: Steps | None = None,
 ) -> str:
     """Fine-tune R-, then O-Net, and return the key of the detector; one made before is only looked up.
 
     The frames are dealt into training and held-out movies before anything else is done with them. The artifact
     holds the weights, and in its config.json the data, the settings, the movies of either part and how the
-    detector does on the held-out ones before and after (`score.score`). Repeatable: one thread, one
-    seed.
+    detector does on the held-out ones before and after (`score.score`). Repeatable on a CPU: one thread, one
+    seed. What a GPU makes differs in its roundings and stands under a key of its own.
 
     Args:
         drawn: hand-drawn boxes (source px) by sample name; a generated set brings its boxes.
+        device: where it is trained: 'cpu' or 'cuda:<index>'.
 
     Raises:
         DataError: no face is known, or all are of one movie.
     """
     known = known_frames(dataset, drawn)
     training, held = split_by_group(known, config.held_out, config.seed)
-    key = detector_key(data, truth_digest(known), config)
+    key = detector_key(data, truth_digest(known), config, device)
     about: dict[str, Any] = {
         "data": {"fingerprint": data.fingerprint, "name": data.name, "generated": data.generated},
         "settings": config.hashed(),
@@ -74,18 +76,18 @@ def fine_tune(
     def build(folder: Path) -> None:
         weights = folder / WEIGHTS
         rng = np.random.default_rng([config.seed, 1])
-        nets = nn.ModuleDict({"rnet": RNet(), "onet": ONet()})
-        pretrained = MTCNN()
+        nets = nn.ModuleDict({"rnet": RNet(), "onet": ONet()}).to(device)
+        pretrained = MTCNN(device)
         samples, curves = {}, {}
         for stage in ("rnet", "onet"):
             write_tensors(weights, nets.state_dict())
             lowered = (*config.proposals, config.proposals[1])
-            proposer = MTCNN(thresholds=lowered, weights=weights)
+            proposer = MTCNN(device, thresholds=lowered, weights=weights)
             made = collect(stage, training, proposer, pretrained, config, rng, named(f"{stage} samples"))
             samples[stage] = made.counts()
-            curves[stage] = train_stage(nets, stage, made, config, rng, named(f"{stage} training"))
+            curves[stage] = train_stage(nets, stage, made.to(device), config, rng, named(f"{stage} training"))
         write_tensors(weights, nets.state_dict())
-        figures = score(held, pretrained, MTCNN(weights=weights), named("comparing"))
+        figures = score(held, pretrained, MTCNN(device, weights=weights), named("comparing"))
         about.update(samples=samples, losses=curves, figures=figures)  # written by `ensure` after this
 
     with _one_thread():
@@ -110,8 +112,9 @@ def train_stage(
     optimiser = torch.optim.Adam(net.parameters(), lr=config.lr)
     curve = []
     for epoch in range(config.epochs):
-        total = 0.0
-        for rows in torch.from_numpy(rng.permutation(len(samples))).split(config.batch_size):
+        total = torch.zeros((), dtype=torch.float64, device=samples.kinds.device)
+        order = torch.from_numpy(rng.permutation(len(samples))).to(samples.kinds.device)
+        for rows in order.split(config.batch_size):
             x = (samples.crops[rows].float() - 127.5) / 128
             offsets, *points, logits = net(x)
             classes, boxes, landmarks = losses(
@@ -127,8 +130,8 @@ def train_stage(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            total += float(loss.detach()) * len(rows)
-        curve.append(total / len(samples))
+            total += loss.detach().double() * len(rows)
+        curve.append(float(total) / len(samples))
         if progress:
             progress(epoch + 1, config.epochs)
     setattr(net, softmax, probabilities)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .nms import clip, regress, square, suppress_iou, suppress_min
@@ -25,7 +26,7 @@ def refine(
         Of each frame (m, 4) float32 squares for O-Net, source px, and R-Net's candidates.
     """
     refined = []
-    for own, rows, scores, offsets in _answers(stages.refine, images, boxes, _RNET_SIDE):
+    for own, rows, scores, offsets, _ in _answers(stages.refine, images, boxes, _RNET_SIDE):
         passed = (scores > np.float32(threshold)).nonzero()[0]
         candidates = own[rows[passed]]
         picked = suppress_iou(candidates, scores[passed], _NMS)
@@ -63,14 +64,18 @@ def output(
 def _answers(
     net: Callable[[Tensor], tuple[Tensor, ...]], images: IntegralImages, boxes: list[np.ndarray], side: int
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield each frame's boxes (n, 4), the indices (m,) of those that touch the frame, and the net's answers there."""
+    """Yield each frame's boxes (n, 4), the indices (m,) of those that touch the frame, and the net's answers there:
+    scores (m,), offsets (m, 4) and O-Net's landmarks (m, 10), else (m, 0)."""
     corners = [clip(own, h, w) for own, (h, w) in zip(boxes, images.sizes, strict=True)]
     inside = [((c[:, 2] > c[:, 0]) & (c[:, 3] > c[:, 1])).nonzero()[0] for c in corners]
     counts = [len(rows) for rows in inside]
     chosen = np.concatenate([c[rows] for c, rows in zip(corners, inside, strict=True)])
     found = net(images.crops(np.repeat(np.arange(len(boxes)), counts), chosen, side))
-    split = (np.split(answer.cpu().numpy(), np.cumsum(counts)[:-1]) for answer in found)
-    yield from zip(boxes, inside, *split, strict=True)
+    # One download of all: the probability, four offsets and, of O-Net, ten coordinates.
+    answers = torch.cat([a[:, None] if a.ndim == 1 else a for a in found], dim=1).cpu().numpy()
+    parts = np.split(answers, np.cumsum(counts)[:-1])
+    for own, rows, part in zip(boxes, inside, parts, strict=True):
+        yield own, rows, part[:, 0], part[:, 1:5], part[:, 5:]
 
 
 def _trace(

@@ -13,9 +13,9 @@ from fer_core.config.devices import keep_freed_memory
 from fer_core.errors import DataError
 from fer_core.faces.crops import Faces
 
+from .canvas import integral_images
 from .cascade import output, refine
 from .proposals import propose
-from .pyramid import IntegralImages
 from .stages import Stages
 from .trace import Trace
 
@@ -93,12 +93,7 @@ class MTCNN:
         pnet, rnet, onet = self.thresholds
         by_size = sorted(range(len(frames)), key=lambda k: frames[k].shape)
         with torch.inference_mode():
-            images = IntegralImages(
-                [
-                    torch.from_numpy(np.require(frames[k], requirements=["C", "W"])).to(self.device)
-                    for k in by_size
-                ]
-            )
+            images = integral_images([frames[k] for k in by_size], self.device)
             proposals = propose(self.stages, images, pnet, self.min_face_size, self.factor)
             refined = refine(self.stages, images, [p.boxes for p in proposals], rnet)
             faces = output(self.stages, images, [boxes for boxes, _ in refined], onet)

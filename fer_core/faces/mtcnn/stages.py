@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from safetensors.torch import load_file
@@ -19,6 +21,8 @@ from .pnet import PooledPNet, heads_of, parameters
 # Pixels in one pass of a net. It bounds memory, on a CPU to what `keep_freed_memory` keeps: a pixel takes 64 bytes
 # a layer. A level in one pass saves the rows that strips of it would compute twice.
 _CPU_PASS, _ACCELERATOR_PASS = 160_000, 1 << 21
+Side = TypeVar("Side", int, np.ndarray)
+
 _RNET_WORTH, _ONET_WORTH = 7, 2  # crops that take as long as a pass does besides them
 
 
@@ -62,13 +66,14 @@ class Stages:
             _replace(refiners, weights)
         refiners.to(device)
         self._rnet, self._onet = r, o
-        self._p = (
-            PooledPNet(p)
-            if _on_onednn(device)
-            else _convolutions(
-                device, p.conv1, p.prelu1, p.pool1, p.conv2, p.prelu2, p.conv3, p.prelu3, heads_of(p)
-            )
-        )
+        self._p: Callable[[Tensor], Tensor]
+        if _on_onednn(device):
+            self._p = PooledPNet(p)
+        else:
+            self._p_first = _convolutions(device, p.conv1, p.prelu1)
+            after = nn.Sequential(p.pool1, p.conv2, p.prelu2, p.conv3, p.prelu3, heads_of(p))
+            self._p_rest = after.requires_grad_(False).to(device)
+            self._p = lambda level: self._p_rest(self._p_first(level))
         of_rnet = r.prelu1, r.pool1, r.conv2, r.prelu2, r.pool2, r.conv3, r.prelu3
         of_onet = o.prelu1, o.pool1, o.conv2, o.prelu2, o.pool2, o.conv3, o.prelu3, o.pool3
         self._r = _convolutions(device, r.conv1, *of_rnet)
@@ -85,6 +90,17 @@ class Stages:
             float32 (n, 6, rows, columns): the logits of no face and face, then the four offsets.
         """
         return self._p(level)
+
+    def propose_on_canvas(self, canvas: Tensor, below: Tensor, right: Tensor) -> Tensor:
+        """P-Net over levels that end before their canvas does, on an accelerator.
+
+        Args:
+            canvas: as `propose`'s level.
+            below, right: (n, h - 2) and (n, w - 2), added to the first activation: 0 within a level, and beyond it
+                a value so low that the pooling, which joins two, takes the level's own alone.
+        """
+        first = self._p_first(canvas)
+        return self._p_rest(first.add_(below[:, None, :, None]).add_(right[:, None, None, :]))
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net over float32 (n, 3, 24, 24) crops, 0 to 255: face probability (n,), offsets (n, 4)."""
@@ -125,6 +141,11 @@ def passes(first: int, last: int, most: int) -> Iterator[tuple[int, int]]:
         length = 1 << (max(min(last - first, most), 1).bit_length() - 1)
         yield first, first + length
         first += length
+
+
+def map_side(side: Side) -> Side:
+    """Cells along a side of P-Net's maps for a level's side in px."""
+    return -(-(side - 2) // 2) - 4
 
 
 def _replace(nets: nn.ModuleDict, weights: Path) -> None:

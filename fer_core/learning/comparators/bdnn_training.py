@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.optim import Adam
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig
+from fer_core.config.devices import to_device
 from fer_core.config.run import CLASSES
 from fer_core.errors import TrainingError
 from fer_core.learning.networks.reproducible import deterministic
@@ -101,7 +102,7 @@ class _Batch:
         """Take every step; an epoch's figures come from the pass that the next step needs anyway."""
         epochs, optimisers = self.config.epochs, self._optimisers()
         records: list[list[BdnnEpoch]] = [[] for _ in self.folds]
-        began = time.perf_counter()
+        began, parts = time.perf_counter(), self._parts(1)
         for epoch in range(epochs + 1):
             report.check()
             logits = self.model(self.x)
@@ -110,12 +111,12 @@ class _Batch:
             if epoch > 0:
                 now = time.perf_counter()
                 seconds, began = (now - began) / len(self.folds), now
-                for index, record in enumerate(self._records(epoch, logits, losses, reverse, seconds)):
+                for index, record in enumerate(self._records(epoch, parts, logits, losses, reverse, seconds)):
                     records[index].append(record)
                     report.epoch(record)
                 report.step("train", first * epochs + epoch * len(self.folds), total * epochs)
             if epoch < epochs:
-                train = self._parts(epoch + 1)[0]
+                train, _ = parts = self._parts(epoch + 1)
                 loss = _mean(losses, train).sum()
                 turn = epoch // self.alternate % 2 if self.alternate else 0
                 if turn or (self.reverse_weight and not self.alternate):
@@ -140,7 +141,7 @@ class _Batch:
         for index, fold in enumerate(self.folds):
             for part, images in zip(parts, fold.split(epoch), strict=True):
                 part[index, torch.as_tensor(images)] = 1.0
-        train, validation = parts.to(self.x.device)
+        train, validation = to_device(parts, self.x.device)
         return train, validation
 
     def _forward_losses(self, logits: Tensor) -> Tensor:
@@ -163,15 +164,18 @@ class _Batch:
 
     @torch.no_grad()
     def _records(
-        self, epoch: int, logits: Tensor, losses: Tensor, reverse: Tensor, seconds: float
+        self,
+        epoch: int,
+        parts: tuple[Tensor, Tensor],
+        logits: Tensor,
+        losses: Tensor,
+        reverse: Tensor,
+        seconds: float,
     ) -> list[BdnnEpoch]:
         hits = (logits[:, :, : len(CLASSES)].argmax(dim=2) == self.labels).float()
-        train, validation = self._parts(epoch)
-        figures = [_mean(values, part) for part in (train, validation) for values in (losses, hits, reverse)]
+        figures = [_mean(values, part) for part in parts for values in (losses, hits, reverse)]
         found = []
-        for index, (fold, row) in enumerate(
-            zip(self.folds, torch.stack(figures, dim=1).tolist(), strict=True)
-        ):
+        for fold, row in zip(self.folds, torch.stack(figures, dim=1).tolist(), strict=True):
             if not np.isfinite(row[0]) or (self.bidirectional and not np.isfinite(row[2])):
                 raise TrainingError(
                     "The training loss must stay finite",
@@ -189,7 +193,7 @@ class _Batch:
                     val_accuracy=row[4],
                     lr=self.config.lr,
                     seconds=seconds,
-                    images=int(train[index].sum()),
+                    images=len(fold.split(epoch)[0]),
                     train_reverse_loss=row[2],
                     val_reverse_loss=row[5],
                 )

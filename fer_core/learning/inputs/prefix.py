@@ -106,12 +106,7 @@ def activations(
     key = config.activations_key(block, named)
     if not artifacts.has("activations", key):
         passed = Pass(config, *_source(chain, block, config, artifacts, named), block, view)
-        described: dict[str, Any] = {
-            "backbone": chain.row.name,
-            "weights": config.transfer.weights,
-            "block": block,
-            "version": STEP_VERSIONS["activations"],
-        }
+        described = config.transfer.network() | {"block": block, "version": STEP_VERSIONS["activations"]}
         if named is not None:
             described["view"] = named
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fer_core.config.devices import to_device
 from fer_core.config.training import AugmentationConfig
 from fer_core.learning.networks.backbones import Backbone
 
@@ -37,13 +38,6 @@ def to_input(crops: np.ndarray, row: Backbone, device: torch.device = CPU) -> Te
         x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
     mean, std = to_device(torch.tensor([row.mean, row.std]).view(2, 3, 1, 1) * 255, device)
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor to a device; to a GPU from pinned memory, so that the copy waits for nothing."""
-    if device.type == "cuda" and values.device.type == "cpu":
-        values = values.pin_memory()
-    return values.to(device, non_blocking=True)
 
 
 def mirrored(crops: np.ndarray) -> np.ndarray:

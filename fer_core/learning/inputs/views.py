@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fer_core.config.devices import to_device
 from fer_core.config.run import AugmentationConfig, RunConfig
 from fer_core.learning.networks.transfer import Chain, derived_seed
 from fer_core.learning.reporting import Report
 from fer_core.storage.artifacts import Artifacts
 
 from .prefix import Compute, View, activations, forward, take
-from .transforms import augment, mirrored, to_device, to_input
+from .transforms import augment, mirrored, to_input
 
 MIRROR = View({"mirror": True}, "mirrored", lambda crops, _: mirrored(crops))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from .convolution import per_tap
 from .efficientnet_lite import EfficientNetLite0
 from .mini_xception import MiniXception
 from .reproducible import seeded
-from .weights import load_weights
+from .weights import load_weights, plain_names, read_tensors
 
 #: Seed of the random backbone of weights 'none'.
 RANDOM_BACKBONE_SEED = 0
@@ -207,20 +208,33 @@ def build(model: TransferConfig, weights_dir: Path | None) -> Chain:
     """
     row = backbone(model.backbone)
     tensors = load_weights(model, weights_dir)
+    mean, std = model.mean or row.mean, model.std or row.std
+    if model.channels == "bgr":  # the first layer is turned, so that all else goes on in RGB
+        mean, std = mean[::-1], std[::-1]
     if tensors is None:
         with seeded(RANDOM_BACKBONE_SEED, torch.device("cpu")):
             _, blocks = BUILDERS[row.name]()
     else:
-        with torch.device("meta"):
-            net, blocks = BUILDERS[row.name]()
-        head = next(name for name, module in net.named_modules() if module is blocks["fc"])
-        _load(net, head, tensors, row)
+        net, blocks, kept = _fitted(row, tensors)
+        _load(net, kept)
+        if model.channels == "bgr":
+            _turned(net, row)
     with seeded(RANDOM_BACKBONE_SEED, torch.device("cpu")):
         blocks["fc"] = Head(blocks["fc"].in_features, len(CLASSES))  # type: ignore[arg-type]
-    chain = Chain(row, blocks)
+    chain = Chain(replace(row, mean=mean, std=std), blocks)
     reset_head(chain, seed=0, fold=0)
     per_tap(chain)
     return chain.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def require_fit(name: str, path: Path) -> None:
+    """Check that a file's weights are a backbone's, by their names and shapes.
+
+    Raises:
+        ConfigError: unknown backbone.
+        WeightsError: the file can't be read, or is another network's.
+    """
+    _fitted(backbone(name), read_tensors(path))
 
 
 def reset_head(chain: nn.Sequential, *, seed: int, fold: int) -> None:
@@ -266,9 +280,16 @@ def derived_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _load(net: nn.Module, head: str, tensors: dict[str, Tensor], row: Backbone) -> None:
-    """Assign every tensor; names and shapes must agree, the head's alone may be absent or of another size."""
+def _fitted(row: Backbone, tensors: dict[str, Tensor]) -> tuple[nn.Module, Blocks, dict[str, Tensor]]:
+    """Return a backbone without values, and those of its body by its own names.
+
+    Names and shapes must agree; the head alone may be absent or of any size, for it is drawn anew.
+    """
+    with torch.device("meta"):
+        net, blocks = BUILDERS[row.name]()
+    head = next(name for name, module in net.named_modules() if module is blocks["fc"])
     expected = {name: value.shape for name, value in net.state_dict().items()}
+    tensors = plain_names(tensors, expected)
     wrong = [
         name
         for name in sorted(expected.keys() | tensors.keys())
@@ -283,9 +304,22 @@ def _load(net: nn.Module, head: str, tensors: dict[str, Tensor], row: Backbone) 
             fix="Give the file of this backbone, or choose the backbone of this file",
         )
     kept = {name: value.float() for name, value in tensors.items() if not name.startswith(head + ".")}
+    return net, blocks, kept
+
+
+def _load(net: nn.Module, kept: dict[str, Tensor]) -> None:
+    """Give a network without values its own."""
     net.to_empty(device="cpu")
     for name, value in net.state_dict().items():
         if name.endswith("num_batches_tracked"):
             value.zero_()
         elif name in kept:
             value.copy_(kept[name])
+
+
+def _turned(net: nn.Module, row: Backbone) -> None:
+    """Have a network that was trained on BGR take RGB: its first layer's channels change places."""
+    first = next((v for v in net.state_dict().values() if v.ndim == 4 and v.shape[1] == 3), None)
+    if first is None:
+        raise WeightsError(f"channels bgr need a network that reads colours; {row.title} reads grey")
+    first.copy_(first.flip(1))

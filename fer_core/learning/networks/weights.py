@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Container
 from pathlib import Path
 
 import torch
@@ -24,6 +26,13 @@ from .backbones import (
     weight_status,
 )
 from .mini_xception import read_keras
+
+#: What checkpoints call the tensors among other things that training keeps.
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+
+#: What stands before names: DataParallel's and torch.compile's, and the attribute that holds the network in another.
+_BEFORE = re.compile(r"(?:(?:module|_orig_mod|model|backbone|net)\.)+")
+_BODY = re.compile(r"(?:(?:module|_orig_mod)\.)*(?:model|backbone|net)\.")
 
 
 def load_weights(model: TransferConfig, weights_dir: Path | None) -> dict[str, Tensor] | None:
@@ -76,12 +85,36 @@ def read_tensors(path: Path, sha256: str = "") -> dict[str, Tensor]:
             return load_file(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WeightsError(f"{path} must be a readable file of tensors", got=_first_line(error)) from error
-    if isinstance(values, dict) and isinstance(values.get("state_dict"), dict):
-        values = values["state_dict"]
+        fix = "Save it by torch.save(network.state_dict(), FILE), or as safetensors"
+        raise WeightsError(
+            f"{path} must be a readable file of tensors", got=_first_line(error), fix=fix
+        ) from error
+    while isinstance(values, dict) and (
+        inside := next((w for w in WRAPPERS if isinstance(values.get(w), dict)), "")
+    ):
+        values = values[inside]
     if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
         raise WeightsError(f"{path} must hold a dictionary of tensors", got=type(values).__name__)
     return values
+
+
+def plain_names(tensors: dict[str, Tensor], expected: Container[str]) -> dict[str, Tensor]:
+    """Return tensors without what training code puts before their names, such as module. or backbone.
+
+    Where some lie below backbone. (or the like) and others beside it, those beside it are a head of its own and go.
+
+    Args:
+        expected: the names that a network has itself; they stay.
+    """
+    if all(name in expected for name in tensors):
+        return tensors
+    short = {name: _BEFORE.sub("", name) for name in tensors}
+    inside = {name for name in tensors if _BODY.match(name)}
+    return {
+        short[name]: value
+        for name, value in tensors.items()
+        if not inside or name in inside or short[name] in expected
+    }
 
 
 def _first_line(error: Exception) -> str:

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fer_core.config.devices import release
+from fer_core.config.devices import release, to_device
 from fer_core.config.run import RunConfig
 from fer_core.errors import TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.inner import Part
 from fer_core.learning.inputs.prefix import pass_size
-from fer_core.learning.inputs.transforms import to_device
 from fer_core.learning.inputs.views import Inputs
 from fer_core.learning.networks.reproducible import out_of_memory, seeded
 from fer_core.learning.networks.transfer import Chain, derived_seed, side_by_side

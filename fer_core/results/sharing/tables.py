@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,24 @@ import pandas as pd
 from fer_core.config.run import CLASSES
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import known_clips
-from fer_core.errors import ConfigError, NotFoundError, StoreError
+from fer_core.datasets.open import open_dataset
+from fer_core.errors import ConfigError, DataError, NotFoundError, StoreError
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.extraction import read_crops
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import defused_table
 
+#: The layout whose labels are annotators' votes.
+VOTED = "ferplus"
 
-def predictions(store: Store, run_id: str) -> pd.DataFrame:
+
+def predictions(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     """Return a row per held-out image, fold and seed: no network was trained on what it answers here.
 
-    Columns: run, protocol, seed, fold, image, group, status (what became of its face), label, predicted, correct and a
-    probability a class, 0 to 1. Under a protocol that leaks, relatives of an image may have been trained on.
+    Columns: run, protocol, seed, fold, image, group, status (what became of its face), label, predicted, correct, a
+    probability a class, 0 to 1, and of FERPlus `agreement`, the share of annotators who gave the label (NaN where the
+    data set is no longer there). Under a protocol that leaks, relatives of an image may have been trained on.
 
     Raises:
         StoreError: the run is not done.
@@ -45,8 +51,21 @@ def predictions(store: Store, run_id: str) -> pd.DataFrame:
             "predicted": names[predicted],
             "correct": label == predicted,
             **{name: shares[:, index] for index, name in enumerate(CLASSES)},
+            **_agreement(run, settings, found["name"]),
         }
     )
+
+
+def _agreement(run: StoredRun, settings: Settings, names: pd.Series) -> dict[str, pd.Series]:
+    """Return the share of annotators behind each label as a column, where the data set's labels are votes."""
+    data = run.config.data
+    if data.layout != VOTED:
+        return {}
+    try:
+        known = open_dataset(data.source, layout=VOTED, reading=data.reading, roots=settings.data_roots)
+    except DataError:
+        return {"agreement": names.map({})}
+    return {"agreement": names.map({one.name: one.agreement for one in known.samples})}
 
 
 def splits(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
@@ -124,6 +143,14 @@ def features(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
         figures = pd.DataFrame(values, columns=[f"f{index}" for index in range(values.shape[1])])
         tables.append(pd.concat([pd.DataFrame(about).reset_index(drop=True), figures], axis=1))
     return pd.concat(tables, ignore_index=True)
+
+
+#: What a run gives, by the name of the command and of the button.
+TABLES: dict[str, Callable[[Store, Settings, str], pd.DataFrame]] = {
+    "predictions": predictions,
+    "splits": splits,
+    "features": features,
+}
 
 
 def csv_text(table: pd.DataFrame) -> str:

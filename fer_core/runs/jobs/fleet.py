@@ -30,13 +30,19 @@ log = logging.getLogger(__name__)
 
 
 def start_worker(
-    store: Store, settings: Settings, command: Sequence[str], **options: Any
+    store: Store, settings: Settings, command: Sequence[str], *, shown: str = "", **options: Any
 ) -> subprocess.Popen[bytes]:
-    """Start a worker process with these settings and register it; `options` are those of `Popen`."""
-    environment = os.environ | settings.environment()
+    """Start a worker process with these settings and register it.
+
+    Args:
+        shown: the one GPU or MIG instance that the process may see, by its UUID.
+        options: those of `Popen`.
+    """
+    environment = os.environ | settings.environment() | ({"CUDA_VISIBLE_DEVICES": shown} if shown else {})
     # Where `-m fer_core` is found; every place in the environment is absolute.
     process = subprocess.Popen(command, cwd=ROOT, env=environment, **options)
-    registry.enter(store, registry.owner_name(process.pid), device=settings.device, pid=process.pid)
+    device = f"cuda:{shown}" if shown else settings.device
+    registry.enter(store, registry.owner_name(process.pid), device=device, pid=process.pid)
     return process
 
 
@@ -55,6 +61,7 @@ def run_fleet(
     and Ctrl-C too it ends them first, and their runs go back to the queue.
 
     Args:
+        devices: as `config.devices.present` names them.
         command: what starts a worker.
         pause: seconds after which a worker that died is started again.
     """
@@ -67,9 +74,9 @@ def run_fleet(
         with ending_orderly_on_sigterm():
             while (due or workers) and not stop.is_set():
                 for device in [device for device, moment in due.items() if moment <= time.monotonic()]:
-                    workers[device] = start_worker(
-                        store, settings.model_copy(update={"device": device}), command
-                    )
+                    shown = "" if device.startswith(("cuda", "cpu")) else device  # a UUID: its only GPU
+                    own = settings.model_copy(update={"device": "cuda:0" if shown else device})
+                    workers[device] = start_worker(store, own, command, shown=shown)
                     del due[device]
                     # Whatever started this process has registered it as the worker that it is not.
                     registry.leave(store, registry.owner_name())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from fer_core.config.devices import name_on_host
 from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import AttemptLost, Cancelled, FerError, LeaseLost, WorkerStopped
@@ -84,10 +85,11 @@ def run_worker(
     store = open_store(settings, patience=patience)
     taken, collected = 0, float("-inf")
     orphans = Orphans(store, settings, owner, patience=lease_seconds / 2)
-    alone = settings.device if settings.device.startswith("cuda:") and only is None else None
+    device = name_on_host(settings.device)
+    alone = device if device.startswith("cuda:") and only is None else None
     try:
         with ending_orderly_on_sigterm(), marked(settings), _Pulse(settings, owner, lease_seconds) as pulse:
-            registry.enter(store, owner, device=settings.device, only=only)
+            registry.enter(store, owner, device=device, only=only)
             while not stop.is_set():
                 try:
                     held = None

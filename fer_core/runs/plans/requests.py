@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,23 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
     return config
 
 
+def faces_per_frame(artifacts: Artifacts, key: str) -> dict[str, int]:
+    """Return how many faces the detection of a key found in each frame that can be read, by name."""
+    if not key:
+        return {}
+    from fer_core.faces.extraction import read_detections  # with pandas, which an audit does without
+
+    found = read_detections(artifacts.open("detections", key))
+    return {name: len(faces) for name, faces in found.items() if faces.reason is None}
+
+
+def newest_detection(store: Store, artifacts: Artifacts, fingerprint: str) -> str:
+    """Return the key of the newest finished detection of a data set that is on this host, '' where there is none."""
+    runs = store.runs(data=fingerprint, status=["done"])
+    keys = (run.config.detections_key() for run in runs if run.config.faces.extract)
+    return next((key for key in keys if artifacts.has("detections", key)), "")
+
+
 def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
     """Draw the folds of a protocol on all samples, so that one that can't be drawn is reported before faces are cut.
 
@@ -76,12 +94,15 @@ def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
     )
 
 
-def weights_values(weights: str) -> dict[str, Any]:
+def weights_values(weights: str, backbone: str = "") -> dict[str, Any]:
     """Return the fields of `TransferConfig` for 'imagenet', 'fer2013', 'none' or a file's path.
+
+    Args:
+        backbone: what the file's weights must be of, if that is to be checked.
 
     Raises:
         DataError: the file lies outside the allowed folders.
-        WeightsError: the file is not there.
+        WeightsError: the file is not there, can't be read, or holds another network's weights.
     """
     if weights in ("imagenet", "fer2013", "none"):
         return {"weights": weights}
@@ -93,9 +114,35 @@ def weights_values(weights: str) -> dict[str, Any]:
             got=repr(weights),
             fix="Check the path, or leave it at imagenet",
         )
-    with opened(path) as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = path.stat()
+    found = _judged(path.absolute(), (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns), backbone)
     return {"weights": f"sha256:{found}", "weights_file": str(path.absolute())}
+
+
+@lru_cache(32)
+def _judged(path: Path, stamp: tuple[int, ...], backbone: str) -> str:
+    """Return the SHA-256 of a file that fits a backbone; `stamp` changes when the file does."""
+    if backbone:
+        from fer_core.learning.networks.transfer import require_fit  # with torch, which pages do without
+
+        require_fit(backbone, path)
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def three_numbers(text: str, what: str) -> tuple[float, ...] | None:
+    """Return the three numbers of '0.5' or '0.5,0.4,0.3', one for each channel; None for ''. Raises ConfigError."""
+    if not text.strip():
+        return None
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) not in (1, 3):
+        raise ConfigError(
+            f"{what} must be 1 or 3 numbers with commas", got=repr(text), fix="For example: 0.5,0.5,0.5"
+        )
+    return found * (3 // len(found))
 
 
 def whole_numbers(text: str, what: str, *, repeats: bool = False) -> tuple[int, ...]:
@@ -173,14 +220,26 @@ def prefix_cost(config: RunConfig, images: int) -> Cost:
     return Cost(images * views * width, passes)
 
 
-def transfer_configs(backbone: str, weights: str, unfreeze: Sequence[int]) -> list[TransferConfig]:
+def transfer_configs(
+    backbone: str,
+    weights: str,
+    unfreeze: Sequence[int],
+    *,
+    mean: str = "",
+    std: str = "",
+    channels: str = "rgb",
+) -> list[TransferConfig]:
     """Return one model definition per unfreeze setting; 'imagenet' stands for the backbone's own pretrained weights.
 
+    Args:
+        mean, std, channels: what a file's network was trained with, as `three_numbers` reads it.
+
     Raises:
-        ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file missing.
+        ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file not there or another's.
     """
     row = row_of(backbone)
-    values = weights_values(row.pretrained if weights == "imagenet" else weights)
+    values = weights_values(row.pretrained if weights == "imagenet" else weights, backbone)
+    values |= {"mean": three_numbers(mean, "mean"), "std": three_numbers(std, "std"), "channels": channels}
     return [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]
 
 

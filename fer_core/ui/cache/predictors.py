@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from fer_core.config.devices import release, resolve
 from fer_core.config.recognition import VoteConfig
 from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -28,7 +29,12 @@ log = logging.getLogger("fer_core.ui")
 MOST_OFFERED = 200
 
 
-@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES)  # two to compare and one more
+def _let_go(_: Answerer) -> None:
+    release(resolve(resources.settings()))
+
+
+# Two to compare and one more; the memory of one that makes room goes back to the device.
+@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES, on_release=_let_go)
 def predictor(run: StoredRun) -> Answerer:
     """Return what a finished run answers with, loaded once for the server.
 

@@ -31,7 +31,7 @@ from fer_core.learning.networks.backbones import can_download
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
 from fer_core.runs.plans.preparation import drawn, preparation
-from fer_core.runs.plans.requests import require_folds
+from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
 from fer_core.storage.home import open_store
@@ -94,7 +94,7 @@ def bring(one: NamedData | None, *, forget: str = "") -> None:
         store().name_data(one)
     else:
         store().forget_data(forget)
-    for kept in (brought, sources, dataset, data_config, audit):
+    for kept in (brought, sources, dataset, data_config, _audit):
         kept.clear()
 
 
@@ -164,9 +164,14 @@ def data_config(source: str) -> DataConfig:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Auditing every image ...")
+def _audit(source: str, fingerprint: str, detection: str) -> AuditReport:
+    faces = faces_per_frame(artifacts(), detection)
+    return audit_dataset(dataset(source), faces=faces, cache=settings().cache)
+
+
 def audit(source: str, fingerprint: str) -> AuditReport:
     """Return the audit of a data set; `fingerprint` renews it when a file changes."""
-    return audit_dataset(dataset(source), cache=settings().cache)
+    return _audit(source, fingerprint, newest_detection(store(), artifacts(), fingerprint))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -25,14 +25,14 @@ from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels import trace
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
+from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import page
 from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
-from . import trial
+from . import selection, trial
 from .filters import frame_links
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
@@ -103,15 +103,22 @@ def counts(facts: CropFacts, *, brief: bool = False) -> None:
         st.caption("Found on a second look: " + ", ".join(parts))
 
 
-def gallery(table: pd.DataFrame, facts: CropFacts) -> None:
-    """Draw one page of crops, each a link to its frame."""
+def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
+    """Draw one page of crops: a click opens a frame, ticks select several."""
     if table.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
     chosen = table.iloc[page(len(table), PAGE_SIZE)]
     link = frame_links()
-    grid(_tile(row, facts, link) for row in chosen.to_dict("records"))
-    st.caption(f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is.")
+    tiles = {row["name"]: _tile(row, facts, link) for row in chosen.to_dict("records")}
+    place = st.container()
+    selection.grid(tiles)
+    with place:
+        selection.bar(lab, facts)
+    st.caption(
+        f"{len(chosen)} of {len(table):,} frames. Choose one to see why it is cut where it is; tick several, with "
+        "Shift all between two."
+    )
 
 
 def _tile(row: dict, facts: CropFacts, link: Callable[[str], str]) -> Tile:
@@ -132,6 +139,7 @@ def _blank() -> bytes:
 def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     """Draw one frame close up: one picture with what may lie over it, and beside it what became of the frame."""
     row = known.row(name)
+    selection.looked_at(name)
     _steps(known, name)
     if row is None:
         st.warning(f"The data set has no frame named {escaped(repr(name))}.", icon=":material/search_off:")
@@ -213,17 +221,22 @@ def _facts(known: CropFacts, row: Mapping) -> None:
 
 
 def _steps(known: CropFacts, name: str) -> None:
-    """Draw the ways out of a frame: to the gallery, the frames before and after it by name, the next that failed."""
-    names, failed = known.names, known.failed_names
+    """Draw the ways out of a frame: to the gallery, the frames before and after it by name, the next to look at.
+
+    Those are the selected ones, else those that failed.
+    """
+    names, picked = known.names, sorted(selection.picked())
+    wanted = picked or known.failed_names
     place = bisect_left(names, name)
-    first = next((other for other in failed if other != name), None)
-    later = next((other for other in failed if other > name), first)
+    first = next((other for other in wanted if other != name), None)
+    later = next((other for other in wanted if other > name), first)
     after = names[place + 1] if place + 1 < len(names) else None
+    what = f"{len(picked)} frames are selected" if picked else f"{len(wanted)} rest on no trustworthy face"
     ways = (
         ("Back to the gallery", "arrow_back", None, "G", ""),
         ("Previous", "chevron_left", names[place - 1] if place else None, "K", "The frame before it by name"),
         ("Next", "chevron_right", after, "J", "The frame after it by name"),
-        ("Next failed frame", "skip_next", later, "N", f"{len(failed)} frames rest on no trustworthy face"),
+        (f"Next {'selected' if picked else 'failed'} frame", "skip_next", later, "N", what),
     )
     with st.container(horizontal=True):
         for label, icon, to, key, text in ways:

@@ -18,6 +18,7 @@ from fer_core.ui.parts.gallery import encode
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
+from . import selection
 from .settings import keep
 
 #: Tried in this order: what won most of a film's lost frames and got the fewest wrong comes first.
@@ -33,13 +34,14 @@ TURNED_DOWN = "win-back-turned-down"
 def offer(lab: Lab, config: RunConfig, facts: CropFacts) -> None:
     """Draw the button that opens the panel, and the panel while the URL asks for it (`?win_back=true`).
 
-    There is none where no frame is lost or no face was looked for.
+    Of selected frames only those are tried, and only they are kept. There is none where no frame is lost or no face
+    was looked for.
     """
     if not facts.lost_names or not config.faces.extract:
         return
     if "win_back" not in st.query_params or lab.demo:
         if st.button(
-            f"Win back lost faces ({len(facts.lost_names):,})",
+            f"Win back lost faces ({len(selection.among(facts.lost_names)):,})",
             type="primary",
             icon=":material/settings_backup_restore:",
             disabled=lab.demo,
@@ -51,12 +53,12 @@ def offer(lab: Lab, config: RunConfig, facts: CropFacts) -> None:
             st.rerun()
         return
     with st.container(border=True):
-        _panel(lab, config, facts.lost_names)
+        _panel(lab, config, selection.among(facts.lost_names), facts.lost_names)
 
 
 @st.fragment
 @errors_shown("Faces")
-def _panel(lab: Lab, config: RunConfig, lost: list[str]) -> None:
+def _panel(lab: Lab, config: RunConfig, lost: list[str], of: list[str]) -> None:
     head, close = st.columns([6, 1], vertical_alignment="center")
     head.markdown("#### Win back lost faces")
     if close.button("Close", icon=":material/close:", width="stretch"):
@@ -95,7 +97,12 @@ def _panel(lab: Lab, config: RunConfig, lost: list[str]) -> None:
             icon=":material/check:",
             disabled=not taken,
             on_click=_keep,
-            args=(lab, config, faces.model_copy(update={"name": name}), sorted(found.keys() & down)),
+            args=(
+                lab,
+                config,
+                faces.model_copy(update={"name": name}),
+                sorted({*of} - {*lost} | found.keys() & down),
+            ),
             help="These become the detection settings of this page, under this name",
         )
         st.button("Take all", icon=":material/done_all:", on_click=_take, args=(list(found), True))

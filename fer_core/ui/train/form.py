@@ -21,7 +21,7 @@ from fer_core.ui.shell.setup import Lab
 from . import form_fields, queue, recipe_form
 from .form_fields import EXTRACTION
 
-WEIGHTS = ("imagenet", "none")
+WEIGHTS = ("imagenet", "none", "file")
 UNFREEZE = ("1", "2", "3")
 
 #: State of weights with which a run can start -> how it is said.
@@ -47,9 +47,12 @@ def form(lab: Lab) -> list[RunConfig]:
         weights = second.selectbox(
             "Weights",
             **one_of("weights", WEIGHTS),
-            help="imagenet: the backbone's own pretrained ones; none: random, explicitly",
+            help="imagenet: the backbone's own pretrained ones; none: random, explicitly; file: your own",
         )
-        if weights != "none" and backbones:
+        pixels: dict[str, str] = {}
+        if weights == "file":
+            weights, pixels = form_fields.weights_file()
+        if weights == "imagenet" and backbones:
             knows = (f"{BACKBONES[name].title.split(' (')[0]} {BACKBONES[name].knows}" for name in backbones)
             st.caption(f"Pretrained to tell apart: {', '.join(knows)}.")
         if usual != papers and backbones == [usual]:
@@ -82,7 +85,12 @@ def form(lab: Lab) -> list[RunConfig]:
         trainings = recipe_form.recipes(second, epochs=epochs, batch_size=batch, lr=lr)
         faces = form_fields.faces(lab, inputs, st.container())
     settings = sorted(int(n) for n in unfreeze)
-    models = [model for name in backbones for model in transfer_configs(name, weights, settings)]
+    models = [
+        model
+        for name in backbones
+        if weights
+        for model in transfer_configs(name, weights, settings, **pixels)
+    ]
     data = resources.data_config(lab.source)
     configs = [
         config for training in trainings for config in settings_of(data, faces, models, protocol, training)

@@ -53,6 +53,30 @@ def protocol(name: str, folds: int, place: DeltaGenerator) -> ProtocolConfig:
     return parse(ProtocolConfig, {"name": name, "folds": folds, "seeds": seeds(typed)})
 
 
+def weights_file() -> tuple[str, dict[str, str]]:
+    """Draw which file of weights, and how its network was fed; return both, '' for no file."""
+    path = st.text_input(
+        "File of weights",
+        key="weights_file",
+        bind="query-params",
+        placeholder="/data/networks/resnet18_affectnet.pth",
+        help="On the machine that runs FER Lab: tensors saved by torch.save, or safetensors, of the backbone chosen; "
+        "checked here. Its head is drawn anew, whatever its classes.",
+    )
+    columns = st.columns(3)
+    text = (
+        "Of pixel values in 0..1 that it was trained with, one number or three. Empty: the backbone's usual."
+    )
+    pixels = {
+        name: place.text_input(name.capitalize(), key=f"weights_{name}", bind="query-params", help=text)
+        for name, place in zip(("mean", "std"), columns, strict=False)
+    }
+    order = columns[2].selectbox(
+        "Channel order", **one_of("channels", ("rgb", "bgr")), help="OpenCV reads images as BGR."
+    )
+    return path.strip(), {**pixels, "channels": str(order)}
+
+
 def faces(lab: Lab, inputs: Sequence[str], place: DeltaGenerator) -> list[FacesConfig]:
     """Draw which detection is trained on and what a frame with no face becomes; return each kind of input's settings.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
 import streamlit as st
 
@@ -17,8 +16,12 @@ from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
 from fer_core.ui.shell.uploads import held
 
-if TYPE_CHECKING:
-    import pandas as pd
+#: The tables to download, and what is in them.
+TABLES = {
+    "predictions": "Held-out probabilities, a row an image, fold and seed",
+    "splits": "What each fold trained and was judged on",
+    "features": "What enters the head of each network, a row an image and network",
+}
 
 #: A larger archive is not held in the server's memory for a download.
 MOST_BYTES = 500_000_000
@@ -39,27 +42,19 @@ def buttons(lab: Lab, run: StoredRun) -> None:
             help="One HTML file with all figures, tables and settings; it opens without a network",
             on_click="ignore",
         )
-        asked: dict[str, tuple[Callable[[], pd.DataFrame], str]] = {
-            "Predictions": (
-                lambda: tables.predictions(lab.store, run.id),
-                "Held-out probabilities, a row an image, fold and seed (CSV)",
-            ),
-            "Splits": (
-                lambda: tables.splits(lab.store, lab.settings, run.id),
-                "What each fold trained and was judged on (CSV)",
-            ),
-        }
-        if not resources.artifacts().has("crops", run.config.crops_key()):
-            del asked["Splits"]  # an imported run's: its images are elsewhere
-        for title, (make, text) in asked.items():
+        for what, text in TABLES.items():
+            if what != "predictions" and not resources.artifacts().has("crops", run.config.crops_key()):
+                continue  # an imported run's: its images are elsewhere
+            if what == "features" and not run.config.trains_backbone:
+                continue
             st.download_button(
-                title,
-                lambda make=make: tables.csv_text(make()),  # type: ignore[misc]
-                f"fer-{run.id}-{title.lower()}.csv",
+                what.capitalize(),
+                partial(_csv, lab, run, what),
+                f"fer-{run.id}-{what}.csv",
                 "text/csv",
-                key=f"{title.lower()}-{run.id}",
+                key=f"{what}-{run.id}",
                 icon=":material/table:",
-                help=text,
+                help=f"{text} (CSV)",
                 on_click="ignore",
             )
         size = resources.artifacts().size("runs", run.id)
@@ -78,6 +73,10 @@ def buttons(lab: Lab, run: StoredRun) -> None:
             st.caption(
                 f"Its networks have {size / 1e6:.0f} MB: export it by `python -m fer_core export --run {run.id}`."
             )
+
+
+def _csv(lab: Lab, run: StoredRun, what: str) -> str:
+    return tables.csv_text(tables.TABLES[what](lab.store, lab.settings, run.id))
 
 
 def _zip(lab: Lab, run: StoredRun) -> bytes:

@@ -174,3 +174,51 @@ def test_the_packaged_file_is_the_published_one() -> None:
     path = weight_status("efficientnet_lite0", "imagenet", None).path
     assert path is not None
     assert set(read_tensors(path, source.sha256)) == set(EfficientNetLite0().state_dict())
+
+
+SMALL = BUILDERS["mini_xception"]
+
+
+@pytest.mark.parametrize(
+    ("before", "beside"),
+    [
+        ("", {}),
+        ("module.", {}),
+        ("_orig_mod.", {}),
+        ("backbone.", {"head.weight": torch.zeros(8, 9), "head.bias": torch.zeros(8)}),
+        ("module.backbone.", {"module.classifier.0.weight": torch.zeros(8, 9)}),
+        ("model.", {"fc.weight": torch.zeros(8, 1152), "fc.bias": torch.zeros(8)}),
+    ],
+)
+@pytest.mark.parametrize("wrapper", ["", "state_dict", "model", "model_state_dict"])
+def test_checkpoints_are_read_as_training_code_leaves_them(
+    tmp_path: Path, before: str, beside: dict[str, torch.Tensor], wrapper: str
+) -> None:
+    net, _ = SMALL()
+    body = {name: value for name, value in net.state_dict().items() if not name.startswith("fc.")}
+    eight = {"fc.weight": torch.zeros(8, 1152), "fc.bias": torch.zeros(8)}
+    named = {before + name: value for name, value in (body | eight).items()} | beside
+    model = own_file(
+        tmp_path / "own.pth", {wrapper: named, "epoch": 3} if wrapper else named, "mini_xception"
+    )
+    found = build(model, None).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in body.items() if "num_batches" not in name)
+    assert found["fc.weight"].shape == (7, 1152)
+
+
+def test_a_network_trained_on_bgr_answers_rgb_alike(tmp_path: Path) -> None:
+    net, _ = BUILDERS["resnet18"]()
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    file = own_file(tmp_path / "own.pth", net.state_dict(), "resnet18")
+    plain, turned = (
+        build(TransferConfig(**file.model_dump() | {"mean": mean, "std": std, "channels": order}), None)
+        for order in ("rgb", "bgr")
+    )
+    crops = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        fed_bgr = plain.prefix("layer1")(to_input(np.ascontiguousarray(crops[..., ::-1]), plain.row))
+        fed_rgb = turned.prefix("layer1")(to_input(crops, turned.row))
+    torch.testing.assert_close(fed_rgb, fed_bgr)
+    gray = own_file(tmp_path / "small.pth", SMALL()[0].state_dict(), "mini_xception")
+    with pytest.raises(WeightsError, match="reads grey"):
+        build(gray.model_copy(update={"channels": "bgr"}), None)

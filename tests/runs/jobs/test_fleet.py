@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from worker_case import config, result, take, wait_for
@@ -22,7 +24,7 @@ GPUS = ["cuda:0", "cuda:1"]
 STAND_IN = """
 import os, pathlib, signal, sys, time
 place = pathlib.Path(os.environ["FER_HOME"])
-device = os.environ["FER_DEVICE"]
+device = os.environ.get("CUDA_VISIBLE_DEVICES") or os.environ["FER_DEVICE"]
 with (place / "started").open("a") as file:
     file.write(device + "\\n")
 if "--until-idle" not in sys.argv:
@@ -59,6 +61,29 @@ def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(settings: Sett
     fleet.run_fleet(settings, GPUS, until_idle=True, command=COMMAND, pause=0.1)
     assert sorted((settings.home / "started").read_text().split()) == ["cuda:0", "cuda:1", "cuda:1"]
     assert registry.owner_name() not in set(store.workers()["owner"])
+
+
+def test_each_mig_instance_has_a_worker_that_sees_it_alone(
+    settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nvidia-smi lists a GPU in two parts and a whole one."""
+    listing = tmp_path / "nvidia-smi"
+    listing.write_text(
+        "#!/bin/sh\ncat <<END\nGPU 0: A100 (UUID: GPU-a)\n  MIG 3g.20gb Device 0: (UUID: MIG-b)\n"
+        "  MIG 3g.20gb Device 1: (UUID: MIG-c)\nGPU 1: A100 (UUID: GPU-d)\nEND\n"
+    )
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    found = devices.present()
+    assert found == ["MIG-b", "MIG-c", "GPU-d"]
+    fleet.run_fleet(settings, found, until_idle=True, command=COMMAND)
+    assert sorted((settings.home / "started").read_text().split()) == sorted(found)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-c")
+    assert devices.present() == ["cuda:0"]
+    assert devices.name_on_host("cuda:0") == "cuda:MIG-c"
+    assert devices.name_on_host("cpu") == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from fer_core.config.run import DataConfig, FacesConfig, ProtocolConfig, RunConfig, TrainingConfig, parse
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError, DataError, WeightsError
+from fer_core.learning.networks.mini_xception import MiniXception
 from fer_core.runs.plans.requests import (
     faces_config,
     most_blocks_first,
@@ -48,6 +50,26 @@ def test_a_weights_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert weights_values("none") == {"weights": "none"}
     with pytest.raises(WeightsError, match="nowhere"):
         weights_values("nowhere.pth")
+
+
+def test_a_weights_file_is_judged_when_it_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "one.pth"
+    file.write_bytes(b"weights")
+    with pytest.raises(WeightsError, match="readable file of tensors"):
+        transfer_configs("mini_xception", str(file), [1])
+    torch.save({"conv1.weight": torch.zeros(1)}, file)
+    with pytest.raises(WeightsError, match="fit mini-Xception in every name and shape"):
+        transfer_configs("mini_xception", str(file), [1])
+    torch.save(MiniXception().state_dict(), file)
+    (found,) = transfer_configs("mini_xception", str(file), [1], mean="0.5", std="0.2, 0.3,0.4")
+    assert (found.mean, found.std, found.weights_file) == ((0.5,) * 3, (0.2, 0.3, 0.4), str(file))
+    (usual,) = transfer_configs("mini_xception", str(file), [1])
+    keys = {RunConfig(data=DATA, model=one).activations_key("fc") for one in (found, usual)}
+    assert len(keys) == 2
+    with pytest.raises(ConfigError, match="1 or 3 numbers"):
+        transfer_configs("mini_xception", str(file), [1], mean="1,2")
+    with pytest.raises(ConfigError, match="declared of a file of weights"):
+        transfer_configs("mini_xception", "none", [1], channels="bgr")
 
 
 def test_every_model_meets_every_input_and_most_blocks_come_first() -> None:

@@ -11,11 +11,12 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
+from functools import lru_cache
+from posixpath import splitext
 from typing import Any
 
 from fer_core.config.patterns import Pattern
-from fer_core.datasets.pictures.image_files import IMAGE_SUFFIXES
+from fer_core.datasets.pictures.image_files import has_image_suffix
 from fer_core.errors import DataError
 
 #: Characters of a name that are looked at: no file system has longer ones, but a cell of a table may.
@@ -54,16 +55,17 @@ _FILM = re.compile(
 )
 
 
+@lru_cache(1 << 16)  # readers, groups and the audit ask of the same names
 def film_name(file_name: str) -> tuple[str, str] | None:
     """Return movie as spelled and nine-digit time stamp of the shot; None if the name is no film frame's.
 
     Args:
         file_name: a path's last part, with extension.
     """
-    stem = PurePosixPath(file_name[:MOST_NAME])
-    while stem.suffix.lower() in IMAGE_SUFFIXES:  # 'x.png.png' is met as well
-        stem = stem.with_suffix("")
-    found = _FILM.fullmatch(stem.name.strip())
+    stem = file_name[:MOST_NAME]
+    while has_image_suffix(stem):  # 'x.png.png' is met as well
+        stem = splitext(stem)[0]
+    found = _FILM.fullmatch(stem.strip())
     if found is None:
         return None
     movie = found["movie"].strip(" _.-")

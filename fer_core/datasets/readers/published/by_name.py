@@ -19,6 +19,9 @@ from fer_core.datasets.readers.meanings.grouping import LABEL, compiled, found_b
 from fer_core.datasets.readers.meanings.labels import label_map
 from fer_core.datasets.readers.meanings.splits import parse_split
 
+#: About how many names are looked at before all are.
+SOME = 100
+
 PATTERNS: dict[str, str] = {
     "jaffe": r"^(?P<group>[A-Z]{2})\.(?P<label>AN|DI|FE|HA|NE|SA|SU)\d\.\d+",
     "kdef": r"^(?P<session>[AB])(?P<group>[FM]\d{2})(?P<label>AF|AN|DI|HA|NE|SA|SU)(?P<pose>FL|HL|S|HR|FR)\b",
@@ -44,8 +47,10 @@ def by_name(layout: str) -> Layout:
     def recognises(source: Source) -> bool:
         if layout == "names" or not source.path.is_dir():
             return source.path.is_dir() and source.reading.label_pattern is not None
-        matched, names, _ = _found(source, _pattern(layout, source))
-        return 2 * len(matched) > len(names)
+        pattern, names = _pattern(layout, source), [name for name, _ in source.files[0]]
+        if not any(found_by(pattern, names[:: max(1, len(names) // SOME)])):
+            return False  # thousands of names take a while
+        return 2 * len(_found(source, pattern)[0]) > len(names)
 
     def read(source: Source) -> Dataset:
         matched, names, problems = _found(source, _pattern(layout, source))

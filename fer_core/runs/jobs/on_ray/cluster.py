@@ -106,15 +106,15 @@ def gpus(settings: Settings) -> int:
     return found
 
 
-def resources(settings: Settings) -> dict[str, int]:
-    """Return what one task takes: a GPU where there are any, else as many CPUs as it has threads."""
-    return {"num_gpus": 1} if gpus(settings) else {"num_cpus": max(1, settings.threads)}
+def resources(settings: Settings) -> dict[str, float]:
+    """Return what one task takes: its share of a GPU where there are any, else as many CPUs as it has threads."""
+    return {"num_gpus": settings.ray_gpus} if gpus(settings) else {"num_cpus": max(1, settings.threads)}
 
 
 def slots(settings: Settings) -> int:
     """Return how many tasks the cluster carries out at once, at least 1."""
     cpus = int(connect().cluster_resources().get("CPU", 1))
-    return max(1, gpus(settings) or cpus // max(1, settings.threads))
+    return max(1, gpus(settings) * int(1 / settings.ray_gpus) or cpus // max(1, settings.threads))
 
 
 def on_node(settings: Settings) -> Settings:
