@@ -301,6 +301,20 @@ def files(seed: int = 0, share: float = 1.0) -> Iterator[tuple[str, str, bytes]]
         yield "mutated", name, data
 
 
+def crowd(faces: np.ndarray, side: int) -> bytes:
+    """Return a JPEG as large as a visitor's is read, full of faces of `side` pixels: of hundreds each is looked at.
+
+    Args:
+        faces: (N, size, size, 3) uint8 RGB.
+    """
+    small = [Image.fromarray(face).resize((side, side)) for face in faces]
+    whole = Image.new("RGB", (2048, 1536), "grey")
+    for number, left in enumerate(range(0, 2048 - side, side + 4)):
+        for row, top in enumerate(range(0, 1536 - side, side + 4)):
+            whole.paste(small[(number + row) % len(small)], (left, top))
+    return packed(whole, "JPEG", quality=90)
+
+
 def plain() -> bytes:
     """Return a harmless photograph-like JPEG: what another visitor sends."""
     shade = np.linspace(0, 255, 480 * 640 * 3).reshape(480, 640, 3).astype(np.uint8)

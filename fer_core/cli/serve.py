@@ -34,8 +34,9 @@ APP = ROOT / "app.py"
 DAY_SECONDS = 86400.0
 
 #: Each visit runs in its own threads, and glibc keeps freed memory apart for each of many: two such arenas
-#: hold a busy dashboard a few hundred MB smaller (`benchmarks/load.py`). What is set already counts.
-LEAN = {"MALLOC_ARENA_MAX": "2"}
+#: hold a busy dashboard a few hundred MB smaller (`benchmarks/load.py`). OpenMP's threads spin while they wait for one
+#: another, which on cores that others use too makes an answer take four times as long. What is set already counts.
+LEAN = {"MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = False) -> int:

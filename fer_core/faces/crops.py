@@ -109,6 +109,7 @@ class Chosen:
         landmarks: (5, 2) float32 or None.
         faces: how many faces were found.
         rescued_by: the policy that found the box on a second look, or None.
+        trace: where no face was found, what the detector saw; None once stored.
     """
 
     status: str
@@ -117,6 +118,7 @@ class Chosen:
     landmarks: np.ndarray | None = None
     faces: int = 0
     rescued_by: str | None = None
+    trace: Trace | None = None
 
 
 def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chosen:
@@ -135,7 +137,8 @@ def choose(faces: Faces, config: FacesConfig, drawn: Box | None = None) -> Chose
 
 def choose_each(faces: Faces, config: FacesConfig) -> list[Chosen]:
     """Return every face of a frame as if it were the chosen one, in the detector's order; 'none' if there is none."""
-    return [_chosen(faces, index, config) for index in range(len(faces))] or [choose(faces, config)]
+    found = [_chosen(faces, index, config) for index in range(len(faces))]
+    return found or [replace(choose(faces, config), trace=faces.trace)]
 
 
 def _chosen(faces: Faces, index: int, config: FacesConfig) -> Chosen:
@@ -232,12 +235,13 @@ def _square(image: np.ndarray, box: Box, config: FacesConfig) -> np.ndarray:
     x1, y1, x2, y2 = box
     half = max(x2 - x1, y2 - y1) * config.size / (config.size - config.margin) / 2
     middles, ends = ((y1 + y2) / 2, (x1 + x2) / 2), image.shape[:2]
-    corners = [(middle - half, middle + half) for middle in middles]
-    around = [np.arange(math.floor(low), max(math.ceil(high), math.floor(low) + 1)) for low, high in corners]
+    corners = [
+        (middle - half, max(middle + half, middle - half + 1)) for middle in middles
+    ]  # a pixel at least
+    around = [np.arange(math.floor(low), math.ceil(high)) for low, high in corners]
     rows, columns = (one.clip(0, end - 1) for one, end in zip(around, ends, strict=True))
     (top, bottom), (left, right) = (
-        (low - one[0], max(high - one[0], low - one[0] + 1))
-        for one, (low, high) in zip(around, corners, strict=True)
+        (low - one[0], high - one[0]) for one, (low, high) in zip(around, corners, strict=True)
     )
     part = Image.fromarray(image[rows[:, None], columns])
     size = (config.size, config.size)

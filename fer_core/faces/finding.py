@@ -34,7 +34,9 @@ def find_faces(images: Sequence[np.ndarray], config: FacesConfig, detector_of: D
     ]
 
 
-def detectors(config: FacesConfig, artifacts: Artifacts, settings: Settings) -> Callable[[float], MTCNN]:
+def detectors(
+    config: FacesConfig, artifacts: Artifacts, settings: Settings, *, most_faces: int = 0
+) -> Callable[[float], MTCNN]:
     """Return MTCNN with a definition's settings as a function of how far thresholds are lowered.
 
     Each is made at its first use and kept.
@@ -42,6 +44,7 @@ def detectors(config: FacesConfig, artifacts: Artifacts, settings: Settings) -> 
     Args:
         artifacts: hold the fine-tuned weights that the definition may name.
         settings: say which device computes.
+        most_faces: of an image, see `MTCNN`; 0 for no bound.
 
     Raises:
         NotFoundError: the fine-tuned detector is not here.
@@ -54,6 +57,8 @@ def detectors(config: FacesConfig, artifacts: Artifacts, settings: Settings) -> 
         from .mtcnn.detector import MTCNN  # loads torch
 
         thresholds = lower(config.thresholds, lowered)
-        return MTCNN(device, thresholds, config.min_face_size, config.factor, weights=weights)
+        return MTCNN(
+            device, thresholds, config.min_face_size, config.factor, weights=weights, most_faces=most_faces
+        )
 
     return detector_of

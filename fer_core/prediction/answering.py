@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -32,11 +32,22 @@ class Answerer(ABC):
     Attributes:
         faces: how they are found and cut.
         title: what people call the network.
+        most_faces: that are answered of an image, the largest; 0 for all.
     """
 
     def __init__(self, faces: FacesConfig, title: str, settings: Settings) -> None:
         self.faces, self.title, self.settings = faces, title, settings
-        self.detector_of = detectors(faces, artifacts_of(settings), settings) if faces.extract else None
+        self.bounded(0)
+
+    def bounded(self, most_faces: int) -> Self:
+        """Return this, which answers so many faces of an image at most, and looks no longer than they need."""
+        artifacts, self.most_faces = artifacts_of(self.settings), most_faces
+        self.detector_of = (
+            detectors(self.faces, artifacts, self.settings, most_faces=most_faces)
+            if self.faces.extract
+            else None
+        )
+        return self
 
     @property
     def voters(self) -> tuple[int, str]:
@@ -93,10 +104,15 @@ class Answerer(ABC):
         Raises:
             NotFoundError: `nearest` is asked for and there are no training faces on this host.
         """
+        return self.judge(images, self.look(images, boxes), explain=explain, nearest=nearest)
+
+    def look(
+        self, images: Sequence[np.ndarray], boxes: Sequence[Box | None] | None = None
+    ) -> list[list[Chosen]]:
+        """Find the faces of images, see `predict`; where there are none in one, its whole is chosen."""
         drawn = boxes or [None] * len(images)
         looked = iter(self._choose([image for image, box in zip(images, drawn, strict=True) if box is None]))
-        chosen = [next(looked) if box is None else [Chosen("manual", box, faces=1)] for box in drawn]
-        return self.judge(images, chosen, explain=explain, nearest=nearest)
+        return [next(looked) if box is None else [Chosen("manual", box, faces=1)] for box in drawn]
 
     def judge(
         self,
@@ -114,7 +130,7 @@ class Answerer(ABC):
             return []
         stacked = np.stack(crops)
         faces = [
-            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score)
+            Prediction(one.status, one.box, one.probability, one.landmarks, crop, *score, trace=one.trace)
             for one, crop, score in zip(
                 (one for found in chosen for one in found),
                 crops,
@@ -154,4 +170,5 @@ class Answerer(ABC):
         """Return the faces of each image, all looked for together."""
         if self.detector_of is None:
             return [[Chosen(NOT_DETECTED)] for _ in images]
-        return [choose_each(faces, self.faces) for faces in find_faces(images, self.faces, self.detector_of)]
+        found, most = find_faces(images, self.faces, self.detector_of), self.most_faces or None
+        return [choose_each(faces, self.faces)[:most] for faces in found]

@@ -17,6 +17,8 @@ from fer_core.config.run import CLASSES
 from fer_core.faces.drawing import CHOSEN, DRAWN, OTHER, annotate
 
 if TYPE_CHECKING:
+    from fer_core.faces.mtcnn.trace import Trace
+
     from .neighbours import Neighbour
 
 #: What an answer is and where it must not be used.
@@ -49,6 +51,7 @@ class Prediction:
             split; None for a run that fitted none.
         cam: (h, w) float32 in 0..1, Grad-CAM for `label`; None unless asked for.
         neighbours: nearest training faces, most similar first; None unless asked for.
+        trace: what the detector saw where it found no face; None elsewhere.
     """
 
     status: str
@@ -61,6 +64,7 @@ class Prediction:
     calibrated: np.ndarray | None = None
     cam: np.ndarray | None = None
     neighbours: tuple[Neighbour, ...] | None = None
+    trace: Trace | None = None
 
     @property
     def best(self) -> np.ndarray:

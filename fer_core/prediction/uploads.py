@@ -31,9 +31,9 @@ FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or GIF"
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "heic", "heif", "avif", "bmp", "gif", "zip")
 
 #: Pixels that a visitor's picture is read with: one of more, such as a phone's of 12 or 50 megapixels, is read at a
-#: half or a quarter of its size. Looking for faces in 12 megapixels holds the device for a second, and the faces that
-#: only they show are below 40 pixels across, a quarter of a network's input.
-MOST_PIXELS = 3072 * 2048
+#: half or a quarter of its size. Looking for faces in so many holds the device for half a second, and the faces that
+#: only more would show are below 40 pixels across in a picture of 12 megapixels, a quarter of a network's input.
+MOST_PIXELS = 2048 * 1536
 
 #: Characters of a name that are shown.
 MOST_NAME = 80

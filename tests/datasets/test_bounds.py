@@ -102,6 +102,17 @@ def test_a_50_megapixel_photo_is_read_at_half_its_size(tmp_path: Path) -> None:
         load_rgb(png(8160, 6144))
 
 
+@pytest.mark.parametrize(
+    ("most", "scale"), [(240_000, 1), (60_000, 2), (26_800, 3), (15_000, 4), (9_000, 6), (3_750, 8)]
+)
+def test_a_jpeg_comes_as_large_as_is_wanted(most: int, scale: int) -> None:
+    smooth = Image.fromarray(np.tile(np.linspace(0, 255, 600).astype(np.uint8), (400, 1)))
+    found = decode(encode(smooth, "JPEG", quality=95), most=most)
+    assert (found.pixels.shape, found.scale) == ((-(-400 // scale), -(-600 // scale), 3), scale)
+    means = np.asarray(smooth, dtype=float)[0, : 600 // scale * scale].reshape(-1, scale).mean(1)
+    assert np.abs(found.pixels[0, : len(means), 0] - means).max() <= 3
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "I;16"])
 def test_other_kinds_are_reduced_to_the_means_of_their_pixels(mode: str) -> None:
     grey = Image.fromarray(RAMP).convert("L")

@@ -92,6 +92,24 @@ def test_faces_are_boxed_cut_and_classified_as_one_by_one(generated: Path, predi
                 assert np.array_equal(face.crop, cut(image, chosen, predictor.config.faces))
 
 
+def test_of_a_crowd_the_largest_faces_are_answered_and_a_frame_without_one_says_why(
+    generated: Path, settings: Settings, predictor: Predictor
+) -> None:
+    frame = load_rgb(sorted(generated.glob("happy/*.png"))[0])
+    small = np.asarray(Image.fromarray(frame).resize((frame.shape[1] // 2, frame.shape[0] // 2)))
+    crowd = np.zeros((frame.shape[0], 2 * frame.shape[1], 3), np.uint8)
+    crowd[:, : frame.shape[1]] = frame
+    crowd[: small.shape[0], frame.shape[1] : frame.shape[1] + small.shape[1]] = small
+    bounded = Predictor.load(predictor.config.key(), predictor.config, settings).bounded(1)
+    ((*every,), (*few,)) = predictor.look([crowd])[0], bounded.look([crowd])[0]
+    assert len(few) == 1 < len(every)
+    assert few[0].box == pytest.approx(every[0].box, abs=1e-3)
+    ((without,),) = bounded.predict([np.full((90, 90, 3), 128, np.uint8)])
+    assert without.box is None
+    assert without.trace is not None
+    assert without.trace.failure() is not None
+
+
 def test_a_drawn_box_takes_the_place_of_detection(generated: Path, predictor: Predictor) -> None:
     image = np.full((90, 120, 3), 128, np.uint8)
     image[20:60, 30:70] = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)

@@ -18,9 +18,12 @@ _NMS = 0.7  # overlap, as in Zhang et al. 2016's code
 
 
 def refine(
-    stages: Stages, images: IntegralImages, boxes: list[np.ndarray], threshold: float
+    stages: Stages, images: IntegralImages, boxes: list[np.ndarray], threshold: float, most: int | None = None
 ) -> list[tuple[np.ndarray, StageTrace]]:
     """R-Net over each frame's (n, 4) float32 boxes, then NMS by IoU.
+
+    Args:
+        most: candidates of a frame that are left: the most probable ones; None for all.
 
     Returns:
         Of each frame (m, 4) float32 squares for O-Net, source px, and R-Net's candidates.
@@ -29,7 +32,7 @@ def refine(
     for own, rows, scores, offsets, _ in _answers(stages.refine, images, boxes, _RNET_SIDE):
         passed = (scores > np.float32(threshold)).nonzero()[0]
         candidates = own[rows[passed]]
-        picked = suppress_iou(candidates, scores[passed], _NMS)
+        picked = suppress_iou(candidates, scores[passed], _NMS)[:most]
         moved = regress(candidates[picked], offsets[passed[picked]], inclusive=True)
         trace = _trace("rnet", threshold, own, rows, scores, rows[passed[picked]])
         refined.append((square(moved), trace))

@@ -22,6 +22,10 @@ from .trace import Trace
 _CHUNK_PIXELS = {"cpu": 1 << 21}
 _CHUNK_PIXELS_ACCELERATOR = 1 << 24
 
+#: Candidates at P-, R- and O-Net for each face that is wanted at most: 64 portraits in one picture are all found in as
+#: many (they have 65, 26 and 8 each), faces in a pattern have ten times as many.
+_CANDIDATES = (64, 16, 4)
+
 
 class MTCNN:
     """Detector of Zhang et al. 2016 with facenet-pytorch's weights, thresholds and rounding.
@@ -36,6 +40,8 @@ class MTCNN:
         min_face_size: px of the smallest face searched, at least 12.
         factor: ratio of one pyramid scale to the one before, in (0, 1).
         weights: safetensors file with other R- and O-Net weights (keys `rnet.*`, `onet.*`).
+        most_faces: bounds the time that one image takes, whatever is on it: of more candidates than so many faces
+            have, each net sees the most probable. 0 for no bound.
 
     Attributes:
         stages: the nets.
@@ -52,10 +58,12 @@ class MTCNN:
         min_face_size: int = 20,
         factor: float = 0.709,
         weights: Path | None = None,
+        most_faces: int = 0,
     ) -> None:
         self.device = torch.device(device)
         self.thresholds = tuple(float(t) for t in thresholds)
         self.min_face_size, self.factor = min_face_size, factor
+        self._most = [most_faces * times or None for times in _CANDIDATES]
         keep_freed_memory()
         self.stages = Stages(self.device, weights)
         self.chunk_pixels = _CHUNK_PIXELS.get(self.device.type, _CHUNK_PIXELS_ACCELERATOR)
@@ -94,8 +102,9 @@ class MTCNN:
         by_size = sorted(range(len(frames)), key=lambda k: frames[k].shape)
         with torch.inference_mode():
             images = integral_images([frames[k] for k in by_size], self.device)
-            proposals = propose(self.stages, images, pnet, self.min_face_size, self.factor)
-            refined = refine(self.stages, images, [p.boxes for p in proposals], rnet)
+            into_p, into_r, into_o = self._most
+            proposals = propose(self.stages, images, pnet, self.min_face_size, self.factor, into_p, into_r)
+            refined = refine(self.stages, images, [p.boxes for p in proposals], rnet, into_o)
             faces = output(self.stages, images, [boxes for boxes, _ in refined], onet)
         found: dict[int, Faces] = {}
         for k, p, (_, r), (boxes, scores, landmarks, o) in zip(

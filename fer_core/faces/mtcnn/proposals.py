@@ -40,9 +40,19 @@ class Proposals:
 
 
 def propose(
-    stages: Stages, images: IntegralImages, threshold: float, min_face_size: int, factor: float
+    stages: Stages,
+    images: IntegralImages,
+    threshold: float,
+    min_face_size: int,
+    factor: float,
+    most: int | None = None,
+    most_kept: int | None = None,
 ) -> list[Proposals]:
-    """Run P-Net over each frame's pyramid; see `mtcnn.MTCNN` for the settings."""
+    """Run P-Net over each frame's pyramid; see `mtcnn.MTCNN` for the settings.
+
+    Args:
+        most, most_kept: candidates of a frame that NMS looks at and leaves: the most probable ones; None for all.
+    """
     scales = [np.array(pyramid_scales(int(h), int(w), min_face_size, factor)) for h, w in images.sizes]
     levels = _Levels(scales)
     maps = images.maps if isinstance(images, CanvasImages) else partial(_maps, images)
@@ -54,9 +64,10 @@ def propose(
     first = 0
     for own_scales in scales:
         own_levels = slice(first, first + len(own_scales))
-        bounds = np.searchsorted(level, np.arange(own_levels.start, own_levels.stop + 1))
-        own = slice(bounds[0], bounds[-1])
-        fates, kept = _suppress(boxes[own], scores[own], bounds - bounds[0])
+        own = np.arange(*np.searchsorted(level, [own_levels.start, own_levels.stop]))
+        own = own[np.sort(np.argsort(-scores[own], kind="stable")[:most])]
+        bounds = np.searchsorted(level[own], np.arange(own_levels.start, own_levels.stop + 1))
+        fates, kept = _suppress(boxes[own], scores[own], bounds.tolist(), most_kept)
         trace = StageTrace(
             stage="pnet",
             threshold=threshold,
@@ -72,7 +83,9 @@ def propose(
     return proposals
 
 
-def _suppress(boxes: np.ndarray, scores: np.ndarray, bounds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _suppress(
+    boxes: np.ndarray, scores: np.ndarray, bounds: Sequence[int], most: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """NMS within each level, whose candidates lie between successive `bounds`, then over what is left.
 
     Returns:
@@ -84,7 +97,7 @@ def _suppress(boxes: np.ndarray, scores: np.ndarray, bounds: Sequence[int]) -> t
         if hi > lo:
             in_level.append(suppress_iou(boxes[lo:hi], scores[lo:hi], _LEVEL_NMS) + lo)
     left = np.concatenate(in_level)
-    kept = left[suppress_iou(boxes[left], scores[left], _FRAME_NMS)]
+    kept = left[suppress_iou(boxes[left], scores[left], _FRAME_NMS)[:most]]
     fates[left] = Fate.NMS
     fates[kept] = Fate.KEPT
     return fates, kept

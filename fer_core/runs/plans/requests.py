@@ -213,10 +213,8 @@ def prefix_cost(config: RunConfig, images: int) -> Cost:
     views = 1 + recipe.flip_at_test + (recipe.augmentation.views if recipe.augmentation.active else 0)
     passes = images * views
     if recipe.augmentation.active and not recipe.augmentation.views:
-        # The reshuffle trains one network a seed; the two sets of SPI half the images, twice.
-        networks = {"reshuffle": 1, "fixed": 1, "spi": 2}.get(protocol.name, protocol.folds)
         share = 1 / 2 if protocol.name == "spi" else (protocol.folds - 1) / protocol.folds
-        passes += round(images * share) * networks * len(protocol.seeds) * recipe.epochs
+        passes += round(images * share) * protocol.networks * recipe.epochs
     return Cost(images * views * width, passes)
 
 

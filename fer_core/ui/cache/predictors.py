@@ -28,6 +28,9 @@ log = logging.getLogger("fer_core.ui")
 #: Runs offered: a list that a person still reads.
 MOST_OFFERED = 200
 
+#: Faces that are answered of an image: what one visitor sends must not hold the device for minutes.
+MOST_FACES = 64
+
 
 def _let_go(_: Answerer) -> None:
     release(resolve(resources.settings()))
@@ -44,7 +47,7 @@ def predictor(run: StoredRun) -> Answerer:
     resources.libraries()
     from fer_core.prediction.loading import answerer
 
-    return answerer(run, resources.settings())
+    return answerer(run, resources.settings()).bounded(MOST_FACES)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -53,7 +56,7 @@ def as_it_is(name: str) -> Answerer:
     resources.libraries()
     from fer_core.prediction.recognition import Recognition
 
-    return Recognition.named(name, resources.settings())
+    return Recognition.named(name, resources.settings()).bounded(MOST_FACES)
 
 
 def recognisers() -> list[str]:

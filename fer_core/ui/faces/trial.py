@@ -22,12 +22,12 @@ from fer_core.runs.plans.detections import described
 from fer_core.ui.cache import resources
 from fer_core.ui.panels.trace import first_look, outlined
 from fer_core.ui.parts.gallery import Tile, encode, grid
+from fer_core.ui.parts.url import links_here
 from fer_core.ui.parts.widgets import interval
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import settings
-from .filters import frame_links
 from .settings import TRY
 
 #: The most frames a trial looks at: those that failed, all of them in any set of film frames so far (a crop of each
@@ -230,7 +230,7 @@ def _outcome(result: pd.DataFrame, images: np.ndarray) -> None:
     changed = result[(result["outcome"] != OUTCOMES[-1]) | (result["before"] != result["after"])].head(48)
     if len(changed):
         st.caption("Look at what would change: a box that is won is not always a face.")
-        link = frame_links()
+        link = links_here("faces", "frame")
         rows = zip(changed.to_dict("records"), images[changed.index.to_numpy()], strict=True)
         grid(_tile(row, crop, link(row["name"])) for row, crop in rows)
     else:

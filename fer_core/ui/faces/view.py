@@ -26,14 +26,13 @@ from fer_core.ui.panels import trace
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
-from fer_core.ui.parts.url import page
+from fer_core.ui.parts.url import links_here, page
 from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
 from . import selection, trial
-from .filters import frame_links
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -109,7 +108,7 @@ def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
     chosen = table.iloc[page(len(table), PAGE_SIZE)]
-    link = frame_links()
+    link = links_here("faces", "frame")
     tiles = {row["name"]: _tile(row, facts, link) for row in chosen.to_dict("records")}
     place = st.container()
     selection.grid(tiles)

@@ -15,6 +15,7 @@ from fer_core.results import charts
 from fer_core.results.shares import interval_over
 from fer_core.results.trust import how_often
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.predictors import MOST_FACES
 from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.box_editor import box_editor, shown
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
-
-#: Faces whose reasons are drawn at once; of more, one is chosen.
-MOST_FACES = 3
 
 #: Pixels across of a crop: two stand side by side on a phone, one above the other in a column.
 CROP = 112
@@ -77,6 +75,7 @@ def _answer(
         st.caption(
             f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
+            + (", the largest: no more are answered" if boxed == MOST_FACES else "")
             + (f" · labelled **{item.label}**" if item.label else "")
         )
         learnt = model.run.data if model.run and model.learnt else ""
@@ -88,20 +87,17 @@ def _answer(
         if not boxed:
             _whole_image(model)
     with right:
-        chosen = list(range(len(faces)))
-        if len(faces) > MOST_FACES:
-            chosen = [_which(faces, below, key)]
-        maps, voters = results.explained(lab, model, item, faces)
-        below_each = {}
-        for index in chosen:
-            cam = None if maps is None else maps[index]
-            place, name = (index + 1, len(faces)), f"{key}-{index}"
-            below_each[index] = _face(place, faces[index], cam, model, voters, below, name)
-        near = results.nearest(lab, model, item, faces)
-        for index, room in below_each.items():
+        which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
+        maps, voters = results.explained(lab, model, item, faces, which)
+        rooms = []
+        for place, index in enumerate(shown := range(len(faces)) if which is None else [which]):
+            cam, name = None if maps is None else maps[place], f"{key}-{index}"
+            rooms.append(_face((index + 1, len(faces)), faces[index], cam, model, voters, below, name))
+        near = results.nearest(lab, model, item, faces, which)
+        for place, index in enumerate(shown):
             if near:
-                with room:
-                    _nearest(near if isinstance(near, str) else near[index], model, index + 1)
+                with rooms[place]:
+                    _nearest(near if isinstance(near, str) else near[place], model, index + 1)
 
 
 def _which(faces: Sequence[Prediction], below: float, key: str) -> int:
@@ -240,13 +236,12 @@ def _way_out(lab: Lab, item: Item, image: np.ndarray, model: Model, faces: list[
     if panel.open:
         with panel:
             _editor(item, image, box)
-    if lost and box is None:
+    if lost and faces[0].trace:
         with st.expander(
             "Why: what each stage kept and removed", expanded=True, icon=":material/account_tree:"
         ):
             row = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
-            trace = results.trace(lab, model, item)
-            trace_view.draw(item.name, trace, image, model.faces, row, None)
+            trace_view.draw(item.name, faces[0].trace, image, model.faces, row, None)
 
 
 def _editor(item: Item, image: np.ndarray, box: Box | None) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from fer_core.config.recognition import RecogniserConfig
 from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
-from fer_core.ui.cache import resources
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
 
@@ -21,20 +21,27 @@ from .models import Model
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from fer_core.faces.mtcnn.trace import Trace
+    from fer_core.faces.crops import Chosen
+    from fer_core.prediction.answering import Answerer
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
 
-#: Images taken through the networks together.
-AT_ONCE = 4
+#: Images taken through the networks in a turn, and bytes of them: one of a phone's has a turn of its own.
+AT_ONCE, TOGETHER = 4, 4 << 20
 
-#: Bytes of images after which none is added to them: one of a phone's is a turn of its own.
-TOGETHER = 8 << 20
+#: Faces judged in a turn.
+JUDGED = 8
+
+#: Faces whose reasons are drawn at once; of more, one is chosen.
+MOST_EXPLAINED = 3
 
 #: Nearest training faces shown.
 NEAREST = 5
 
 Found = list[tuple[Item, list["Prediction"]]]
+
+#: Maps of faces or None, and who votes (`Answerer.voters`).
+Reasons = tuple[np.ndarray | None, tuple[int, str]]
 
 
 def drawn_afresh(models: Sequence[Model], items: Sequence[Item]) -> DeltaGenerator:
@@ -53,18 +60,8 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
         limits.admit(lab.visitor, len(todo))
     done = 0
     for model in models:
-        mine = [item for other, item in todo if other is model]
-        while part := mine[:AT_ONCE]:
-            images = [part[0].pixels()]
-            for item in part[1:]:
-                if sum(image.size for image in images) > TOGETHER:
-                    break
-                images.append(item.pixels())
-            part = part[: len(images)]
-            mine = mine[len(part) :]
-            with computing(lab, 0):
-                found = model.load().predict(images, boxes=[drawn(item) for item in part])
-            known().update((_key(model, item), faces) for item, faces in zip(part, found, strict=True))
+        for part in _parts([item for other, item in todo if other is model]):
+            _classify(lab, model, part, explain=len(items) == 1)
             done += len(part)
             if bar:
                 bar.progress(done / len(todo), text=f"{done} of {len(todo)} images classified")
@@ -73,43 +70,83 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
     return [[(item, known()[_key(model, item)]) for item in items] for model in models]
 
 
-def explained(
-    lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]
-) -> tuple[np.ndarray | None, tuple[int, str]]:
-    """Return Grad-CAM maps of an image's faces or None, and who votes (`Answerer.voters`)."""
-    key = _key(model, item, "why")
+def _parts(items: Sequence[Item]) -> Iterator[list[tuple[Item, np.ndarray]]]:
+    """Yield items with their pixels, as many as a turn takes."""
+    part: list[tuple[Item, np.ndarray]] = []
+    for item in items:
+        image = item.pixels()
+        if part and (len(part) == AT_ONCE or sum(other.size for _, other in part) + image.size > TOGETHER):
+            yield part
+            part = []
+        part.append((item, image))
+    if part:
+        yield part
+
+
+def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *, explain: bool) -> None:
+    """Find and judge the faces of a few images, many faces in several turns; `explain` those of the only one, too."""
+    with computing(lab, 0):
+        predictor = model.load()
+        chosen = predictor.look([image for _, image in part], [drawn(item) for item, _ in part])
+        todo = [(image, one) for (_, image), found in zip(part, chosen, strict=True) for one in found]
+        faces = _judged(predictor, todo[:JUDGED])
+        if explain and len(todo) <= MOST_EXPLAINED:
+            [(item, _)] = part
+            known()[_key(model, item, "why")] = _reasons(model, faces)
+    for start in range(JUDGED, len(todo), JUDGED):
+        with computing(lab, 0):
+            faces += _judged(predictor, todo[start : start + JUDGED])
+    rest = iter(faces)
+    known().update(
+        (_key(model, item), [next(rest) for _ in found])
+        for (item, _), found in zip(part, chosen, strict=True)
+    )
+
+
+def _judged(predictor: Answerer, faces: Sequence[tuple[np.ndarray, Chosen]]) -> list[Prediction]:
+    judged = predictor.judge([image for image, _ in faces], [[one] for _, one in faces])
+    return [face for [face] in judged]
+
+
+def explained(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], which: int | None) -> Reasons:
+    """Return why the networks answer so.
+
+    Args:
+        faces: of the image.
+        which: the one that is explained; None for all of them, `MOST_EXPLAINED` at most.
+    """
+    key = _key(model, item, "why" if which is None else f"why {which}")
     if key not in known():
         with computing(lab), st.spinner("Looking for the reasons ..."):
-            answerer = model.load()
-            maps = answerer.explain(np.stack([face.crop for face in faces]), [face.label for face in faces])
-        known()[key] = (maps, answerer.voters)
+            known()[key] = _reasons(model, faces if which is None else [faces[which]])
     return known()[key]
 
 
-def nearest(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction]) -> list[list[Neighbour]] | str:
-    """Return the nearest training faces of an image's faces, or why there are none; '' for what trained elsewhere.
+def _reasons(model: Model, faces: Sequence[Prediction]) -> Reasons:
+    answerer = model.load()
+    crops = np.stack([face.crop for face in faces])
+    return answerer.explain(crops, [face.label for face in faces]), answerer.voters
+
+
+def nearest(
+    lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], which: int | None
+) -> list[list[Neighbour]] | str:
+    """Return the nearest training faces of what `explained` explains, or why there are none; '' for a recogniser.
 
     For the first image of a run all its training faces are looked at, which may take a while.
     """
-    key = _key(model, item, "near")
+    if isinstance(model.definition, RecogniserConfig):
+        return ""
+    key = _key(model, item, "near" if which is None else f"near {which}")
     if key not in known():
+        asked = faces if which is None else [faces[which]]
         names = {item.name} if item.sent is None else set()
-        with computing(lab), st.spinner("Looking for training faces alike ..."):
-            crops = np.stack([face.crop for face in faces])
+        with computing(lab, 0), st.spinner("Looking for training faces alike ..."):
+            crops = np.stack([face.crop for face in asked])
             try:
-                known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(faces))
+                known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
             except NotFoundError as error:
-                known()[key] = str(error) if model.run is not None and model.run.unfreeze else ""
-    return known()[key]
-
-
-def trace(lab: Lab, model: Model, item: Item) -> Trace:
-    """Return what each stage of detection saw in an image."""
-    key = _key(model, item, "trace")
-    if key not in known():
-        with computing(lab):
-            detector: Any = resources.detector_of(model.faces)(0.0)
-            known()[key] = detector.detect([item.pixels()])[0].trace
+                known()[key] = str(error) if model.run and model.run.unfreeze else ""
     return known()[key]
 
 

@@ -134,6 +134,27 @@ def test_mixed_sizes_in_one_call_equal_one_by_one(detector: MTCNN):
             np.testing.assert_allclose(found.landmarks, alone.landmarks, atol=1e-3)
 
 
+def test_a_bound_on_faces_bounds_each_stage_and_keeps_the_most_probable(detector: MTCNN):
+    image, bounded = several(), MTCNN(most_faces=1)
+    [every], [few], [same] = (
+        detect(detector, image),
+        detect(bounded, image),
+        detect(MTCNN(most_faces=64), image),
+    )
+    most = {"pnet": 64, "rnet": 16, "onet": 4}
+    for name, count in most.items():
+        stage, whole = getattr(few.trace, name), getattr(every.trace, name)
+        assert len(stage.boxes) <= count < len(whole.boxes)
+    assert few.trace is not None
+    assert every.trace is not None
+    strongest = np.sort(every.trace.pnet.scores)[::-1][: most["pnet"]]
+    np.testing.assert_allclose(np.sort(few.trace.pnet.scores)[::-1], strongest, atol=1e-5)
+    assert (few.trace.pnet.fates == Fate.KEPT).sum() == len(few.trace.pnet.kept) == len(few.trace.rnet.boxes)
+    assert 1 <= len(few) <= len(every)
+    assert overlaps(few.boxes, every.boxes).max(axis=1).min() > 0.8
+    np.testing.assert_array_equal(same.boxes, every.boxes)
+
+
 def test_largest_face_first(detector: MTCNN):
     [found] = detect(detector, several())
     side = found.boxes[:, 2:] - found.boxes[:, :2]

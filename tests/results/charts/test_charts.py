@@ -180,7 +180,8 @@ def test_confusion_shows_counts_and_shades_by_row() -> None:
             assert (heat.z[row][column] >= 0.5) == (trace.textfont.color == "#FFFFFF")
     assert (shown == matrix).all()
     assert heat.z[1][1] == pytest.approx(1 / 4)
-    assert list(heat.customdata[1][2]) == [3, 4]
+    hover = {(y, x): list(one) for t in texts for y, x, one in zip(t.y, t.x, t.customdata, strict=True)}
+    assert hover[CLASSES[1], CLASSES[2]] == [3, 4, 3 / 4]
 
 
 def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
