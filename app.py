@@ -17,33 +17,27 @@ if __name__ != "__main__":
     app = st.App(__file__, middleware=guards())
 else:
     with setup("Overview") as lab:
-        st.write(
-            "Facial-expression recognition by transfer learning, measured honestly: faces cut out by MTCNN, an "
-            "ImageNet network fine-tuned block by block, and every figure shown with how it was obtained."
-        )
-        overview.tour(lab.closed)
-
         dataset, data = lab.dataset, resources.data_config(lab.source)
+        runs = lab.store.runs(data=data.fingerprint, goal="train", archived=False, limit=20)
         st.header(escaped(dataset.name), divider="gray")
         generated_note(dataset)
         if dataset.layout == "table":
             overview.sheet(dataset)
         else:
             report = resources.audit(lab.source, data.fingerprint)
+            shown = samples.class_samples(dataset, data.fingerprint, dataset.label_map or "")
+            overview.faces(lab, data, shown)
+            overview.next_step(lab, data, runs)
             overview.figures(report)
-            left, right = st.columns([3, 2], gap="large")
-            with left:
+            overview.findings(report)
+            with st.expander("Images per class", icon=":material/bar_chart:"):
                 reading.classes(dataset)
-                shown = samples.class_samples(dataset, data.fingerprint, dataset.label_map or "")
-                overview.how_it_was_read(report.understood, shown)
-            with right:
-                overview.findings(report)
+            overview.how_it_was_read(report.understood, shown)
 
         st.header("What has been run", divider="gray")
-        runs = lab.store.runs(data=data.fingerprint, goal="train", limit=20)
         if runs:
             columns = ("link", "title", "protocol", "leaks", "val", "interval", "missing_faces", "status")
-            runs_dataframe(listed(runs), columns=columns, key="runs")
+            runs_dataframe(listed(runs, apart=True), columns=columns, key="runs")
         else:
             empty(
                 "Nothing has been trained on this data set yet",
@@ -54,5 +48,6 @@ else:
                 "Runs" if lab.closed else "Train",
             )
 
+        overview.tour(lab.closed)
         if not lab.settings.demo:
             overview.disk(*resources.disk_use(), lab.settings.disk_limit)

@@ -8,13 +8,10 @@ from fer_core.ui.shell.setup import setup
 from fer_core.ui.train import comparator_form, form, form_fields, queue, run, run_list, share
 from fer_core.ui.train import sweep as sweep_view
 
-with setup("Train") as lab:
+with setup("Train", run.heading) as lab:
     queue.announce(lab)
     run_id, sweep = st.query_params.get("run"), st.query_params.get("sweep")
     if run_id or sweep:
-        if st.button("All runs", icon=":material/arrow_back:"):
-            del st.query_params["run" if run_id else "sweep"]
-            st.rerun()
         if run_id:
             run.run_view(lab, run_id)
         else:

@@ -175,6 +175,12 @@ class ProtocolConfig(Config):
         """Whether the number of folds plays a part."""
         return self.name not in ("spi", "fixed", "unseen")
 
+    @property
+    def networks(self) -> int:
+        """How many are trained: one a fold and seed; the reshuffle and a given split have one a seed, SPI two."""
+        of_a_seed = {"reshuffle": 1, "fixed": 1, "unseen": 1, "spi": 2}
+        return of_a_seed.get(self.name, self.folds) * len(self.seeds)
+
 
 #: What answers; `kind` tells them apart. All but the last two are trained here.
 Model = Annotated[

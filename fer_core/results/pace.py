@@ -1,11 +1,15 @@
-"""How fast a run trains and what is left of it, from the epochs it has written."""
+"""How fast a run trains and what is left of it, from the epochs it has written; how long one would take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fer_core.config.run import RunConfig
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd
 
     from fer_core.storage.store import StoredRun
@@ -51,3 +55,49 @@ def pace(run: StoredRun, epochs: pd.DataFrame) -> Pace:
     seconds = float(later["written"].max() - first)
     left = (total - run.step_done) * seconds / len(later)
     return Pace(run.step_done, total, float(later["images"].sum()) / seconds, max(0.0, left), accuracy)
+
+
+def estimate(config: RunConfig, done: Iterable[StoredRun]) -> float | None:
+    """Return the seconds that a run would take, from the finished run most like it; None where none is like it.
+
+    Like it is a run of the same kind of model, of the same backbone and n; its time is scaled by images, networks
+    and epochs. What is prepared once for several runs is not told from what each does.
+    """
+    model = config.model
+
+    def likeness(run: StoredRun) -> tuple[bool, ...]:
+        own = run.config
+        return (
+            own.data.key() == config.data.key(),
+            own.training == config.training,
+            own.protocol == config.protocol,
+        )
+
+    def alike(run: StoredRun) -> bool:
+        own = run.config.model
+        fields = ("kind", "backbone", "unfreeze", "inputs")
+        return run.seconds > 0 and all(getattr(own, f, None) == getattr(model, f, None) for f in fields)
+
+    best = max((run for run in done if alike(run)), key=likeness, default=None)
+    return None if best is None else best.seconds * _work(config) / _work(best.config)
+
+
+def remaining(active: Sequence[tuple[StoredRun, Pace]], done: Sequence[StoredRun]) -> float | None:
+    """Return the seconds until the last of some runs ends, one after another; None while one's time is not known."""
+    left = [
+        one.seconds_left if one.seconds_left is not None else estimate(run.config, done)
+        for run, one in active
+    ]
+    return None if None in left else sum(filter(None, left))
+
+
+def _work(config: RunConfig) -> int:
+    return max(config.data.images, 1) * config.protocol.networks * config.epochs
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 40 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

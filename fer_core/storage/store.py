@@ -42,6 +42,7 @@ ASKED = {
     "generated": "config LIKE :generated",
     "boxes": "config LIKE :boxes",
     "before": "(created, id) < (:before, :before_id)",
+    "archived": "archived = :archived",
 }
 #: What the definition of a run on drawn data holds; a quote within a name would stand there escaped.
 GENERATED = '%"generated":true%'
@@ -79,6 +80,12 @@ PLACES = """
     WHERE mine.status = 'queued' AND mine.id IN :ids
     GROUP BY mine.id
 """
+SWEEP = (
+    "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE sweeps.name = :name ORDER BY place"
+)
+SWEEPS_OF = """
+    SELECT name, COUNT(*) AS runs FROM sweeps WHERE name IN (SELECT name FROM sweeps WHERE run_id = :id) GROUP BY name
+"""
 DATA_SETS = "SELECT name, source, layout, reading FROM data_sets ORDER BY created DESC, name"
 NAME_DATA = """
     INSERT INTO data_sets (name, source, layout, reading, created)
@@ -86,7 +93,6 @@ NAME_DATA = """
     ON CONFLICT (name) DO UPDATE SET
         source = excluded.source, layout = excluded.layout, reading = excluded.reading, created = excluded.created
 """
-SWEEP = "SELECT runs.* FROM sweeps JOIN runs ON runs.id = sweeps.run_id WHERE name = :name ORDER BY place"
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ class StoredRun:
     """A row of the table of runs; times in seconds since 1970, None where they haven't come yet.
 
     `status` is one of `STATUSES`; `step_done` of `step_total` pieces of `step` are ready; `seconds` is the
-    time worked on it, over all attempts that could end orderly.
+    time worked on it, over all attempts that could end orderly. `name`, `note`, `tags` (words between spaces) and
+    `archived` are what people said of it.
     """
 
     id: str
@@ -134,6 +141,10 @@ class StoredRun:
     error: str
     summary: dict[str, Any]
     environment: dict[str, Any]
+    name: str = ""
+    note: str = ""
+    tags: str = ""
+    archived: bool = False
 
     @cached_property
     def config(self) -> RunConfig:
@@ -178,12 +189,14 @@ class Store(DrawnBoxes):
         answers: bool = False,
         generated: bool = False,
         boxes: str | None = None,
+        archived: bool | None = None,
         limit: int | None = None,
         before: StoredRun | None = None,
     ) -> list[StoredRun]:
         """Return runs, newest first.
 
         Args:
+            archived: only those that are, or are not, out of the way; None: both.
             limit: at most so many; None: all that `ids` names, else 200.
             answers: only those of what may answer on new images: transferred backbones, recognisers, votes.
             generated: only those on data that this project drew.
@@ -201,6 +214,7 @@ class Store(DrawnBoxes):
             "generated": GENERATED if generated else None,
             "boxes": boxes and f'%"manual_boxes":"{boxes}"%',
             "before": before and before.created,
+            "archived": None if archived is None else int(archived),
         }
         given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         where = " AND ".join(ASKED[name] for name in given)
@@ -219,6 +233,22 @@ class Store(DrawnBoxes):
         if not rows:
             raise NotFoundError("No sweep has this name", got=repr(name), fix="Ask for its runs again")
         return [_stored_run(row) for row in rows]
+
+    def sweeps_of(self, run_id: str) -> dict[str, int]:
+        """Return the sweeps that a run belongs to, and how many runs each has."""
+        with self.read() as connection:
+            return {row.name: row.runs for row in connection.execute(text(SWEEPS_OF), {"id": run_id})}
+
+    def describe(self, run_id: str, **words: str | bool) -> None:
+        """Keep `name`, `note`, `tags` or `archived` of a run. Raises StoreError: a name or tags are no short line."""
+        for field in words.keys() & {"name", "tags"}:
+            if problem := line_problem(str(words[field])):
+                raise StoreError(f"A run's {field} must be {problem}", got=f"{words[field]!r:.80}")
+        if "tags" in words:
+            words["tags"] = " ".join(dict.fromkeys(str(words["tags"]).replace(",", " ").split()))
+        values = {field: int(value) if isinstance(value, bool) else value for field, value in words.items()}
+        query = text(f"UPDATE runs SET {', '.join(f'{field} = :{field}' for field in values)} WHERE id = :id")
+        self.write(lambda connection: connection.execute(query, values | {"id": run_id}))
 
     def sources(self) -> list[str]:
         """Return the sources of all data sets that runs were on, sorted."""
@@ -314,5 +344,6 @@ def _stored_run(row: RowMapping) -> StoredRun:
     values: dict[str, Any] = {str(name): value for name, value in row.items()}
     for name in ("extra", "summary", "environment"):
         values[name] = json.loads(values[name])
-    values["cancel_requested"] = bool(values["cancel_requested"])
+    for name in ("cancel_requested", "archived"):
+        values[name] = bool(values[name])
     return StoredRun(config_json=values.pop("config"), **values)

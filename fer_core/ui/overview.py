@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 from humanize import naturalsize
 
+from fer_core.config.run import CLASSES, DataConfig
 from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.understood import Understood
+from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.storage.disk import RUNS, KindUse
+from fer_core.storage.store import StoredRun
 from fer_core.ui.parts.widgets import escaped
 
+from .cache import resources
 from .panels import reading
+from .parts.gallery import Tile, grid
+from .parts.url import carried
+from .shell.setup import Lab
+
+#: Lost or doubtful faces in the strip.
+LOST = 3
 
 TRAIN = (
     "pages/train.py",
@@ -62,6 +73,62 @@ _SEVERITY = {
 }
 
 
+def faces(lab: Lab, data: DataConfig, samples: Mapping[tuple[str, str], Sequence[np.ndarray]]) -> None:
+    """Draw a strip of faces as the latest detection left them, lost ones among them, and what was found.
+
+    Args:
+        samples: pictures a class (`cache.samples`), of which one is shown while no faces have been looked for.
+    """
+    found = resources.latest_crops(lab.store, data.fingerprint)
+    if found is None:
+        with st.container(horizontal=True, gap="small"):
+            for (name, _), pictures in samples.items():
+                st.image(list(pictures[:1]), caption=[name][: len(pictures)], width=88)
+        st.markdown("No faces have been looked for yet.")
+        return
+    lost = found.failed[found.failed["row"] >= 0].head(LOST)
+    rest = found.crops.used().drop_duplicates(["label", "group"]).sample(frac=1, random_state=0)
+    rest = rest[~rest["name"].isin(found.failed_names)].drop_duplicates("label")
+    shown = [*rest.to_dict("records"), *lost.to_dict("records")]
+    tiles = [
+        Tile(
+            found.jpeg(row["row"]),
+            CLASSES[row["label"]],
+            row["status"],
+            f"{CLASSES[row['label']]}: {row['name']} ({row['status']})",
+            "./faces?" + urlencode(carried(frame=row["name"])),
+        )
+        for row in shown
+    ]
+    grid(tiles, width=88)  # all in one row
+    counts = " · ".join(f"{status} **{count:,}**" for status, count in found.statuses.items())
+    st.markdown(f"{len(found.crops.table):,} frames: {counts}")
+
+
+def next_step(lab: Lab, data: DataConfig, runs: Sequence[StoredRun]) -> None:
+    """Draw the one thing to do next, by what is there."""
+    done = [run for run in runs if run.status == "done"]
+    waiting = sum(not run.ended for run in runs)
+    query = carried()
+    if waiting:
+        label, to = f"Watch {waiting} run{'s' * (waiting > 1)} at work", "train"
+    elif done:
+        fair = [run for run in done if not PROTOCOLS[run.protocol].leaks] or done
+        best = max(fair, key=lambda run: run.summary["val_accuracy"])
+        label, to, query = "See where the best run errs", "train", query | {"run": best.id, "part": "Frames"}
+    elif resources.latest_crops(lab.store, data.fingerprint):
+        label, to = "Train n = 1, 2, 3", "train"
+    else:
+        label, to = "Look for faces", "faces"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(label, type="primary", icon=":material/arrow_forward:"):
+            st.switch_page(f"pages/{to}.py", query_params=query)
+        if done:
+            st.page_link(
+                "pages/compare.py", label="Compare what has been run", icon=":material/compare_arrows:"
+            )
+
+
 def tour(closed: str) -> None:
     """Draw the four steps of the first five minutes as links; `closed` says why nothing can be started, if so."""
     st.markdown("#### The first five minutes")
@@ -92,7 +159,10 @@ def figures(report: AuditReport) -> None:
     )
     with st.container(horizontal=True, gap="small"):  # in rows of two on a phone
         for label, value, text in cells:
-            st.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text, width=128)
+            if value:
+                st.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text, width=128)
+    if none := [label.lower() for label, value, _ in cells if not value]:
+        st.caption(f"None: {', '.join(none)}.")
 
 
 def sheet(dataset: Dataset) -> None:

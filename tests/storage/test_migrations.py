@@ -12,7 +12,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from fer_core.config.run import DataConfig, RunConfig
 from fer_core.errors import StoreError
+from fer_core.runs.jobs.queue import submit
 from fer_core.storage import migrations
 from fer_core.storage.store import Store
 
@@ -78,3 +80,19 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> 
     assert schema(path) == before
     change(path, "DROP TABLE manual_boxes")
     Store(path).close()
+
+
+def test_a_home_of_the_first_release_opens_with_its_runs(tmp_path: Path) -> None:
+    path = tmp_path / "fer.sqlite"
+    newest = Store(path)
+    run_id, _ = submit(newest, RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    newest.close()
+    words = ("name", "note", "tags", "archived")
+    change(path, *(f"ALTER TABLE runs DROP COLUMN {word}" for word in words))
+    change(path, "DROP TABLE data_sets", "UPDATE alembic_version SET version_num = 'v0001'")
+    with pytest.raises(StoreError, match="Open it once without demo mode"):
+        Store(path, read_only=True)
+    store = Store(path)
+    store.describe(run_id, name="Kept", archived=True)
+    assert (store.run(run_id).name, store.run(run_id).note, store.run(run_id).archived) == ("Kept", "", True)
+    store.close()

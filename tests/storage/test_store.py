@@ -13,7 +13,7 @@ from fer_core.config.run import DataConfig, FacesConfig, RunConfig, SvmConfig, T
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord
 from fer_core.runs.jobs.held_run import end, write_epochs
-from fer_core.runs.jobs.queue import cancel, claim, submit
+from fer_core.runs.jobs.queue import cancel, claim, submit, submit_together
 from fer_core.storage.store import Store
 
 DATA = "0123456789abcdef"
@@ -247,3 +247,21 @@ def test_sources_are_listed_once_each(store: Store) -> None:
         submit(store, RunConfig(data=data))
     assert set(store.sources()) == {"", "/data/a", "/data/b", "demo"}
     assert len(store.sources()) == 4
+
+
+def test_what_people_say_of_a_run_is_kept_and_archived_runs_can_be_left_out(store: Store) -> None:
+    ids = list(submit_together(store, [config(number) for number in (1, 2, 3)], sweep="three"))
+    submit_together(store, [config(1), config(2)], sweep="two")
+    store.describe(ids[0], name="Best so far", note="Two\nlines", tags="paper, night  paper")
+    store.describe(ids[1], archived=True)
+    run = store.run(ids[0])
+    assert (run.name, run.note, run.tags, run.archived) == ("Best so far", "Two\nlines", "paper night", False)
+    assert {run.id for run in store.runs(archived=False)} == {ids[0], ids[2]}
+    assert [run.id for run in store.runs(archived=True)] == [ids[1]]
+    assert store.sweeps_of(ids[0]) == {"three": 3, "two": 2}
+    assert store.sweeps_of(ids[2]) == {"three": 3}
+    with pytest.raises(StoreError, match="at most 200 characters"):
+        store.describe(ids[0], name="x" * 201)
+    with pytest.raises(StoreError, match="one line"):
+        store.describe(ids[0], tags="a\x00b")
+    assert store.run(ids[0]).name == "Best so far"

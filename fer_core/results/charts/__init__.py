@@ -16,9 +16,11 @@ from .comparators import profiles as profiles
 from .comparators import protocol_ladder as protocol_ladder
 from .comparators import two_directions as two_directions
 from .curves import learning_curves as learning_curves
+from .curves import overlaid_curves as overlaid_curves
 from .data import class_bars as class_bars
 from .data import status_bars as status_bars
 from .predictions import confusion as confusion
+from .predictions import face_map as face_map
 from .predictions import per_class_figures as per_class_figures
 from .predictions import probabilities as probabilities
 from .predictions import reliability as reliability

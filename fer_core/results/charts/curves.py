@@ -10,7 +10,7 @@ import pandas as pd
 
 from fer_core.results.shares import percent
 
-from .style import CHANCE, GREY, PART_COLORS, finish
+from .style import CHANCE, GREY, PALETTE, PART_COLORS, finish
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MEASURES: dict[str, tuple[str, str]] = {"loss": ("Loss (nats)", ".2f"), "accuracy": ("Accuracy (%)", ".0%")}
 #: Letters in a line of a panel's heading: panels stand close, and headings must not meet.
 HEADING = 16
+#: More runs than colours are told apart by their lines.
+DASHES = ("solid", "dash", "dot")
 PARTS: dict[str, str] = {"training": "train", "validation": "val"}
 
 
@@ -51,13 +53,17 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
                 for trace in _lines(epochs, part, measure, legend=row == column == 1):
                     figure.add_trace(trace, row=row, col=column)
             if measure == "accuracy":
+                named = {
+                    "annotation_text": "chance",
+                    "annotation_position": "right",
+                    "annotation_font_size": 11,
+                }
                 figure.add_hline(
                     CHANCE,
                     line={"dash": "dot", "width": 1, "color": GREY},
-                    annotation={"text": "chance", "font_size": 11},
-                    annotation_position="bottom right",
                     row=row,
                     col=column,
+                    **(named if column == len(systems) else {}),
                 )
     last = int(table["epoch"].max()) if len(table) else 1
     # Whole epochs alone are marked, at most about six of them.
@@ -73,7 +79,39 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
         figure.update_annotations(font_size=12)  # panels stand close: their headings must not meet
     figure.update_layout(hovermode="x unified")
     top = 45 + 17 * max(map(len, headings), default=0) if len(systems) > 1 else 38
-    return finish(figure, _sentence(table, systems), height=70 + 200 * len(MEASURES), legend=True, top=top)
+    finish(figure, _sentence(table, systems), height=70 + 200 * len(MEASURES), legend=True, top=top)
+    return figure.update_layout(margin_r=52)  # for the word beside the last panel
+
+
+def overlaid_curves(table: pd.DataFrame) -> go.Figure:
+    """Draw the validation accuracy of several runs over each other, the mean of the folds that reached an epoch.
+
+    Args:
+        table: as for `learning_curves`.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    systems = list(dict.fromkeys(table["system"]))
+    for number, system in enumerate(systems):
+        mean = table[table["system"] == system].groupby("epoch")["val_accuracy"].mean()
+        figure.add_scatter(
+            x=mean.index,
+            y=mean,
+            name=system,
+            mode="lines+markers",
+            line={
+                "color": PALETTE[number % len(PALETTE)],
+                "dash": DASHES[number // len(PALETTE) % len(DASHES)],
+            },
+            hovertemplate="epoch %{x}: %{y:.1%}",
+        )
+    figure.add_hline(CHANCE, line={"dash": "dot", "width": 1, "color": GREY})
+    figure.update_xaxes(title_text="Epoch", dtick=_step(int(table["epoch"].max())))
+    figure.update_yaxes(title_text="Validation accuracy (%)", tickformat=".0%", rangemode="tozero")
+    ends = _sentence(table, systems).partition(". ")[2]
+    alt = f"Validation accuracy of {len(systems)} runs over epochs; chance is dotted. {ends}"
+    return finish(figure, alt, height=320, legend=True, top=38)
 
 
 def _step(last: int) -> int:

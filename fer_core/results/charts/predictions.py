@@ -19,11 +19,13 @@ from .style import (
     SHADES,
     VERMILLION,
     finish,
+    finish_altair,
     interval_bar,
     mark,
 )
 
 if TYPE_CHECKING:
+    import altair as alt
     import plotly.graph_objects as go
 
 
@@ -45,9 +47,7 @@ def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
             z=shares,
             x=names,
             y=names,
-            customdata=np.stack([counts, totals], axis=-1),
-            hovertemplate="true <b>%{y}</b>, predicted <b>%{x}</b><br>%{customdata[0]} of %{customdata[1]} "
-            "(%{z:.1%})<extra></extra>",
+            hoverinfo="skip",
             zmin=0,
             zmax=1,
             xgap=2,
@@ -62,9 +62,14 @@ def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
             x=[names[j] for j in columns.tolist()],
             y=[names[i] for i in rows.tolist()],
             text=[str(count) for count in counts[inside]],
-            mode="text",
+            mode="markers+text",  # a heat map's own cells can't be chosen
+            marker={"size": 34, "symbol": "square", "opacity": 0},
             textfont={"color": color},
-            hoverinfo="skip",
+            selected={"textfont": {"color": color}},
+            unselected={"textfont": {"color": color}},
+            customdata=np.stack([counts[inside], totals[inside], shares[inside]], axis=-1),
+            hovertemplate="true <b>%{y}</b>, predicted <b>%{x}</b><br>%{customdata[0]} of %{customdata[1]} "
+            "(%{customdata[2]:.1%})<extra></extra>",
         )
     figure.update_xaxes(title_text="Predicted class", showgrid=False, side="bottom")
     figure.update_yaxes(title_text="True class", showgrid=False, autorange="reversed")
@@ -210,3 +215,37 @@ def per_class_figures(table: pd.DataFrame) -> go.Figure:
         worst = table.nsmallest(1, "f1").to_dict("records")[0]
         alt += f" The lowest F1 is that of {worst['class']}: {worst['f1']:.2f}."
     return finish(figure, alt, height=300, legend=True, top=38)
+
+
+def face_map(table: pd.DataFrame, by: str) -> alt.TopLevelMixin:
+    """Draw faces as points, coloured by a column; a frame drawn around some selects them (`around`).
+
+    Args:
+        table: columns x, y, name, true, said, confidence, `by`, and image, the URL of a picture that is shown
+            where one points.
+    """
+    import altair as alt
+
+    values = sorted(table[by].astype(str).unique())
+    colours = {**CLASS_COLORS, "right": BLUE, "wrong": VERMILLION}
+    if colours.keys() >= set(values):
+        scale = alt.Scale(domain=values, range=[colours[value] for value in values])
+    else:
+        scale = alt.Scale(scheme="tableau20")
+    shown = ["image", "true", "said", alt.Tooltip("confidence:Q", format=".2f"), "group", "name"]
+    axis = alt.Axis(labels=False, ticks=False, domain=False, title=None)
+    chart = (
+        alt.Chart(table)
+        .mark_circle(size=70, opacity=0.8)
+        .encode(
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False)),
+            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False)),
+            color=alt.Color(f"{by}:N", title=None, scale=scale),
+            tooltip=shown,
+        )
+        .properties(width="container", height=440)
+        .add_params(alt.selection_interval(name="around"))
+    )
+    return finish_altair(
+        chart, f"Map of {len(table)} faces by what enters the network's head, coloured by {by}."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -26,12 +27,13 @@ def chart(make: Callable[..., Any], *data: Any) -> Shared:
     return Shared(make(*data), uuid4().hex)
 
 
-def draw(figure: Any, key: str) -> Any:
-    """Draw a Plotly or Altair figure, or a shared one, and return the figure itself."""
-    if isinstance(figure, Shared):
+def draw(figure: Any, key: str, on_click: Callable[[str], None] | None = None) -> Any:
+    """Draw a Plotly or Altair figure, or a shared one, and return the figure itself; `on_click`: see `parts.figure`."""
+    if isinstance(figure, Shared) and on_click is None:
         _sent(figure.name, key, figure.figure)
         return figure.figure
-    _send(figure, key)
+    figure = figure.figure if isinstance(figure, Shared) else figure
+    _send(figure, key, on_click)
     return figure
 
 
@@ -41,9 +43,22 @@ def _sent(name: str, key: str, _figure: Any) -> None:
     _send(_figure, key)
 
 
-def _send(figure: Any, key: str) -> None:
-    if hasattr(figure, "update_layout"):
-        config = {"displaylogo": False, "modeBarButtonsToRemove": []}
-        st.plotly_chart(figure, key=key, alt=charts.describe(figure), config=config)
-    else:
+def _send(figure: Any, key: str, on_click: Callable[[str], None] | None = None) -> None:
+    if not hasattr(figure, "update_layout"):
         st.altair_chart(figure, key=key, alt=charts.describe(figure))
+        return
+    config = {"displaylogo": False, "modeBarButtonsToRemove": []}
+    alt = charts.describe(figure)
+    if on_click is None:
+        st.plotly_chart(figure, key=key, alt=alt, config=config)
+    else:
+        chosen = partial(on_click, key)
+        st.plotly_chart(
+            figure,
+            key=key,
+            alt=alt,
+            config=config,
+            on_select=chosen,
+            selection_mode="points",
+            theme="streamlit",
+        )

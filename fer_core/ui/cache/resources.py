@@ -202,6 +202,14 @@ def crop_facts(key: str) -> CropFacts:
     return CropFacts(crops_by_key(key))
 
 
+def latest_crops(store: Store, data: str) -> CropFacts | None:
+    """Return the crops of the newest detection or run on a data set whose faces were cut and lie here."""
+    for run in store.runs(data=data, limit=20):
+        if run.config.faces.extract and artifacts().has("crops", run.config.crops_key()):
+            return crop_facts(run.config.crops_key())
+    return None
+
+
 def frame_array(source: str, name: str) -> np.ndarray:
     """Return a whole frame as (H, W, 3) uint8 RGB.
 

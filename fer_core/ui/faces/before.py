@@ -16,11 +16,9 @@ from fer_core.datasets.images import decode
 from fer_core.errors import DataError
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
-from fer_core.ui.parts.url import one_of, page
+from fer_core.ui.parts.url import links_here, one_of, page
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
-
-from .filters import frame_links
 
 #: Pixels of a small picture's longer side, and about how many it is made from.
 SIDE, MOST_PIXELS = 240, 400_000
@@ -38,7 +36,7 @@ def browse(lab: Lab) -> None:
     if not found:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
-    chosen, link = found[page(len(found), PAGE_SIZE)], frame_links()
+    chosen, link = found[page(len(found), PAGE_SIZE)], links_here("faces", "frame")
     tiles = []
     for one in chosen:
         label = CLASSES[one.label]

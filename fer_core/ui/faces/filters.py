@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from urllib.parse import quote_plus, urlencode
-
 import pandas as pd
 import streamlit as st
 
@@ -89,10 +86,3 @@ def _ordered(table: pd.DataFrame, order: str, crops: Crops) -> pd.DataFrame:
     if order == "face size":
         return table.loc[crops.sides[table.index].sort_values(na_position="first").index]
     return table
-
-
-def frame_links() -> Callable[[str], str]:
-    """Return what gives a frame's link by its name; the rest of the URL stays as it is."""
-    query = [(name, st.query_params.get_all(name)) for name in st.query_params if name != "frame"]
-    start = "./faces?" + urlencode([*query, ("frame", "")], doseq=True)
-    return lambda name: start + quote_plus(name)

@@ -26,14 +26,13 @@ from fer_core.ui.panels import trace
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
-from fer_core.ui.parts.url import page
+from fer_core.ui.parts.url import links_here, page
 from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
 from . import selection, trial
-from .filters import frame_links
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -109,7 +108,7 @@ def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
     chosen = table.iloc[page(len(table), PAGE_SIZE)]
-    link = frame_links()
+    link = links_here("faces", "frame")
     tiles = {row["name"]: _tile(row, facts, link) for row in chosen.to_dict("records")}
     place = st.container()
     selection.grid(tiles)
@@ -140,7 +139,7 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     """Draw one frame close up: one picture with what may lie over it, and beside it what became of the frame."""
     row = known.row(name)
     selection.looked_at(name)
-    _steps(known, name)
+    _steps(known, name, bench=config.faces.extract)
     if row is None:
         st.warning(f"The data set has no frame named {escaped(repr(name))}.", icon=":material/search_off:")
     elif row["status"] == "unreadable":
@@ -148,8 +147,10 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
         _facts(known, row)
     else:
         with st.container(key="close-up"):
-            _close_up(lab, config, known, row)
-        trial.bench(lab, config, known.crops, row)
+            if config.faces.extract and trial.is_open():
+                trial.bench(lab, config, known.crops, row)
+            else:
+                _close_up(lab, config, known, row)
 
 
 @st.fragment
@@ -220,7 +221,7 @@ def _facts(known: CropFacts, row: Mapping) -> None:
     st.caption(escaped(row["name"]))
 
 
-def _steps(known: CropFacts, name: str) -> None:
+def _steps(known: CropFacts, name: str, *, bench: bool) -> None:
     """Draw the ways out of a frame: to the gallery, the frames before and after it by name, the next to look at.
 
     Those are the selected ones, else those that failed.
@@ -253,6 +254,14 @@ def _steps(known: CropFacts, name: str) -> None:
                 else:
                     st.query_params["frame"] = str(to)
                 st.rerun()
+        if bench:
+            st.button(
+                "Close the bench" if trial.is_open() else "Try other settings",
+                icon=":material/tune:",
+                shortcut="T",
+                on_click=trial.switch,
+                help="Sliders beside the frame; nothing is kept before you say so",
+            )
 
 
 def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:

@@ -27,7 +27,14 @@ WIDTH = 720
 HERE = Path(__file__).parent
 
 
-def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str = "") -> None:
+def figure(
+    drawn: Any,
+    table: pd.DataFrame | Callable[[], pd.DataFrame],
+    name: str,
+    *,
+    key: str = "",
+    on_click: Callable[[str], None] | None = None,
+) -> None:
     """Draw a figure and, at its lower right, a small menu that saves it as PNG, SVG and CSV.
 
     Args:
@@ -35,9 +42,11 @@ def figure(drawn: Any, table: pd.DataFrame | Callable[[], pd.DataFrame], name: s
         table: the figures behind it, as the CSV has them, or what gathers them once they are asked for.
         name: of the files, without an ending.
         key: of the figure on its page, where `name` isn't unique there.
+        on_click: called with the key once a point of a Plotly figure is clicked; what was clicked is
+            `st.session_state[key].selection.points`.
     """
     key = re.sub(r"[^\w-]", "-", key or name, flags=re.ASCII)  # as Streamlit writes it into the page
-    drawn = figures.draw(drawn, key)
+    drawn = figures.draw(drawn, key, on_click)
     if hasattr(drawn, "update_layout"):
         with _menu(key):
             _plot_buttons()(key=f"{key}-plot", data={"figure": key, "name": name}, width="content")

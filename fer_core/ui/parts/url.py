@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote_plus, urlencode
 
 import streamlit as st
 
@@ -90,6 +91,13 @@ def one_of(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) 
 def switch(key: str) -> dict[str, Any]:
     """Return what a toggle or checkbox takes to be bound to a query parameter: key and bind."""
     return {"key": linked(key, SWITCH), "bind": "query-params"}
+
+
+def links_here(page: str, key: str) -> Callable[[str], str]:
+    """Return what gives links to a page by the value of one key; the rest of the URL stays as it is."""
+    query = [(name, st.query_params.get_all(name)) for name in st.query_params if name != key]
+    start = f"./{page}?" + urlencode([*query, (key, "")], doseq=True)
+    return lambda value: start + quote_plus(value)
 
 
 def carried(**query: str) -> dict[str, str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from html import escape
-from urllib.parse import urlencode
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import humanize
 import pandas as pd
@@ -15,6 +18,7 @@ from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results.differences import names
 from fer_core.results.rows import folds_words, loss_words, run_table
 from fer_core.results.shares import accuracy_interval, interval, percent
 from fer_core.results.trust import trust_rows
@@ -28,11 +32,19 @@ STATUS_BADGES = {
     "cancelled": (":material/block:", "orange"),
 }
 
+#: Pages that a link of ours may lead to.
+FOLLOWED = ("faces", "train", "compare", "predict")
+
+#: Keys of the URL that say where on a page one is, and that no widget holds.
+PLACES = ("run", "sweep", "before", "frame")
+
 #: One digit after the point, of a figure in 0..100: Streamlit's "percent" shows from none to two.
 PERCENT = "%.1f %%"
 
 RUN_COLUMNS = {
-    "link": st.column_config.LinkColumn("Run", display_text=r"run=([0-9a-f]{8})", help="Open the run"),
+    "link": st.column_config.LinkColumn(
+        "Run", display_text=r"run=([0-9a-f]{8})", help="Open it in a new tab"
+    ),
     "title": st.column_config.TextColumn("Setting"),
     "data": st.column_config.TextColumn("Data set"),
     "protocol": st.column_config.TextColumn("Protocol", help="How folds are drawn"),
@@ -63,9 +75,15 @@ def generated_note(data: Dataset | DataConfig) -> None:
         st.info(f"**{what}**: {rest}", icon=":material/draw:")
 
 
-def listed(runs: Sequence[StoredRun]) -> pd.DataFrame:
-    """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval."""
+def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
+    """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval.
+
+    With `apart` a title also names what its run has unlike others of that title (`differences.names`).
+    """
     table = run_table(runs)
+    if apart:
+        known = names(runs)
+        table["title"] = [known[run.id] for run in runs]
     return table.assign(
         link=[run_link(run) for run in runs],
         val=100 * table["val_accuracy"].astype(float),
@@ -75,21 +93,61 @@ def listed(runs: Sequence[StoredRun]) -> pd.DataFrame:
     )
 
 
-def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str) -> None:
-    """Draw a table of runs, as `listed` gives them, with links to each."""
+def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str, **more: Any) -> None:
+    """Draw a table of runs, as `listed` gives them: a click, or Enter, on a run's setting opens it in this tab.
+
+    Args:
+        more: configurations of further columns, by name.
+    """
+    titles = st.column_config.ButtonColumn("Setting", type="tertiary", key=f"{key}-open", alignment="left")
     st.dataframe(
-        table[list(columns)],
-        column_config={name: RUN_COLUMNS[name] for name in columns},
+        table[[*columns, *more]],
+        column_config={name: RUN_COLUMNS[name] for name in columns} | {"title": titles} | more,
         hide_index=True,
         key=key,
         placeholder="–",
         alt=f"Table of {len(table)} runs",
     )
+    if clicked := st.session_state.get(f"{key}-open"):
+        follow(str(table["link"].iloc[clicked.row]))
+
+
+def follow(link: str) -> None:
+    """Go where a link of `run_link` or `frame_link` leads, in this tab and without loading the page anew."""
+    page, _, query = link.removeprefix("./").partition("?")
+    asked = parse_qs(query)
+    if (st.context.url or "").rstrip("/").endswith(f"/{page}"):
+        for key in PLACES:  # of the others, widgets of this page hold some, which only they may change
+            if key not in asked:
+                st.query_params.pop(key, None)
+        for key, values in asked.items():
+            if st.query_params.get_all(key) != values:
+                st.query_params[key] = values
+        st.rerun()
+    if page in FOLLOWED:
+        st.switch_page(f"pages/{page}.py", query_params=asked)
+
+
+def follow_clicked() -> None:
+    """Follow the tile, card or row of a table that was chosen, if one was: a browser would load the page anew."""
+    if link := _soft_links()(key="soft-links", on_link_change=lambda: None).link:
+        follow(str(link))
+
+
+@cache
+def _soft_links() -> Callable[..., Any]:
+    script = Path(__file__).with_name("soft_links.js").read_text(encoding="utf-8")
+    return st.components.v2.component("fer_soft_links", js=script)
 
 
 def run_link(run: StoredRun) -> str:
     """Return the link of a run, with its data set."""
-    return "./train?" + urlencode({"run": run.id} | _data(run))
+    return train_link(run, run=run.id)
+
+
+def train_link(to: StoredRun, /, **query: object) -> str:
+    """Return a link of the Train page with a run's data set."""
+    return "./train?" + urlencode(query | _data(to))
 
 
 def frame_link(run: StoredRun, name: str) -> str:

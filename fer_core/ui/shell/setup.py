@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from fer_core.errors import ConfigError, FerError, UndrawnError, UnopenedError
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import carried, notices
-from fer_core.ui.parts.widgets import escaped
+from fer_core.ui.parts.widgets import escaped, follow_clicked
 from fer_core.ui.shell.server import started
 
 from . import uploads
@@ -86,9 +86,10 @@ class Lab:
 
 
 @contextmanager
-def setup(title: str) -> Iterator[Lab]:
+def setup(title: str, heading: Callable[[Lab], str] | None = None) -> Iterator[Lab]:
     """Configure the page, draw the navigation and hand out the `Lab`.
 
+    Above the page stands what `heading` returns, such as a run's name; its title where that is nothing.
     A demo's first page leads to its front door, Predict. A `FerError` raised inside is shown with its rule, value and
     fix; any other error is logged with an id that the visitor sees. Streamlit's stop and rerun pass through.
     """
@@ -102,7 +103,10 @@ def setup(title: str) -> Iterator[Lab]:
         started()
         store = resources.reader() if access.role == "viewer" else resources.store()
         lab = Lab(settings, store, _navigation(access, settings.demo), access)
-        st.title(title)
+        own = heading(lab) if heading else ""
+        if own:
+            st.set_page_config(page_title=f"{own} · FER Lab")
+        st.title(escaped(own) if own else title)
         with notices(), uploads.of_this_run():
             try:
                 yield lab
@@ -143,6 +147,7 @@ def _navigation(access: Access, demo: bool) -> str:
     """Draw the sidebar and return the source of the data set that is looked at."""
     st.logo(ICON, size="large", link=None)
     with st.sidebar:
+        follow_clicked()
         st.markdown("### FER Lab")
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page. Set in every run: a
         # choice that a link made, not a click, would be the widget's first option again on the next page.

@@ -15,6 +15,7 @@ from fer_core.datasets.base import Dataset
 from fer_core.evaluation.protocols import OF_TRAINING
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import family, system
+from fer_core.results.pace import duration, estimate
 from fer_core.runs.plans.comparison import fair_protocol
 from fer_core.runs.plans.requests import faces_config, seeds
 from fer_core.ui.cache import resources
@@ -23,6 +24,8 @@ from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import RUN_COLUMNS, protocol_note, run_link
 from fer_core.ui.shell.setup import Lab
 
+#: Finished runs that a time is estimated from: the newest.
+NEWEST = 50
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
 NO_FACE = ("manual", "resize", "drop")
 
@@ -63,6 +66,8 @@ def weights_file() -> tuple[str, dict[str, str]]:
         help="On the machine that runs FER Lab: tensors saved by torch.save, or safetensors, of the backbone chosen; "
         "checked here. Its head is drawn anew, whatever its classes.",
     )
+    if not path.strip():
+        st.caption("Name the file: what would be trained is listed below once it has been judged.")
     columns = st.columns(3)
     text = (
         "Of pixel values in 0..1 that it was trained with, one number or three. Empty: the backbone's usual."
@@ -120,6 +125,12 @@ def plan_table(lab: Lab, configs: Sequence[RunConfig]) -> None:
         placeholder="–",
         alt="What each run would train",
     )
+    new = [config for config in configs if config.key() not in known or known[config.key()].status != "done"]
+    done = lab.store.runs(status=["done"], goal="train", limit=NEWEST)
+    times = [estimate(config, done) for config in new]
+    if times and None not in times:
+        total = duration(sum(filter(None, times)))
+        st.caption(f":material/schedule: About {total}, one after another, as runs like these took here.")
 
 
 def _definition(config: RunConfig) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from fer_core.config.sizes import size_text
 from fer_core.errors import ConfigError
-from fer_core.results.pace import pace
+from fer_core.results.differences import names
+from fer_core.results.pace import duration, pace
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.storage.store import StoredRun
@@ -48,7 +49,7 @@ def announce(lab: Lab) -> None:
 
 def name_of(run: StoredRun) -> str:
     """Return a run's name for people."""
-    return title(run) if run.config.goal == "train" else "Face detection"
+    return run.name or (title(run) if run.config.goal == "train" else "Face detection")
 
 
 def active(lab: Lab, among: Sequence[str] | None = None) -> None:
@@ -72,30 +73,31 @@ def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
         _cancel_all(lab, found)
     shown = found[:MOST]
     runs, places = {run.id: run for run in lab.store.runs(ids=shown)}, lab.store.queue_places(shown)
+    called = names(run for run in runs.values() if run.config.goal == "train")
     for run_id in shown:
-        _card(lab, runs[run_id], places.get(run_id))
+        _card(lab, runs[run_id], called.get(run_id, "Face detection"), places.get(run_id))
     if len(found) > MOST:
         st.caption(f"{len(found) - MOST:,} more wait.")
 
 
-def _card(lab: Lab, run: StoredRun, place: int | None) -> None:
+def _card(lab: Lab, run: StoredRun, called: str, place: int | None) -> None:
     """Draw a card of as few elements as will do: of a long queue each viewer is sent all of them every second."""
     if run.status == "queued" and not run.error:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            _head(lab, run, place)
+            _head(lab, run, called, place)
         return
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            _head(lab, run, place)
+            _head(lab, run, called, place)
         progress(run)
         if run.status == "running":
             figures(run, lab.store.epochs(run.id), curve=True)
 
 
-def _head(lab: Lab, run: StoredRun, place: int | None) -> None:
-    # Markdown's own links open a tab, and a page link to the page one is on leaves the address as it was.
+def _head(lab: Lab, run: StoredRun, called: str, place: int | None) -> None:
+    # Markdown's own links open a tab; this one is followed by `parts.widgets.follow_clicked`.
     st.html(
-        f'<a class="run" href="{escape(run_link(run))}" target="_self">{escape(name_of(run))}</a>'
+        f'<a class="run" href="{escape(run_link(run))}" target="_self">{escape(called)}</a>'
         f'<div class="run-note">{escape(run.data_name)} · {escape(run.protocol)}</div>'
     )
     status_badge(run, place)
@@ -162,11 +164,3 @@ def figures(run: StoredRun, epochs: pd.DataFrame, *, curve: bool = False) -> Non
                 ),
                 border=True,
             )
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: 40 s, 12 min, 3 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

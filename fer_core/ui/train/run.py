@@ -13,13 +13,14 @@ from fer_core.evaluation.metrics.two_sets import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.shares import part_words
-from fer_core.results.trust import calibration_words, reliability_tables
+from fer_core.results.trust import calibration_words, reliability_tables, symptoms
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import retry
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure as downloads
+from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import (
     age,
     escaped,
@@ -32,14 +33,26 @@ from fer_core.ui.parts.widgets import (
 )
 from fer_core.ui.shell.setup import Lab
 
-from . import queue, share
+from . import about, errors, face_map, frames, queue, share
+
+PARTS = ("Figures", "Frames", "Map")
+
+
+def heading(lab: Lab) -> str:
+    """Return the name of the run or sweep that the URL asks for; '' where it asks for none."""
+    if run_id := st.query_params.get("run"):
+        return about.name_of(lab, lab.store.run(run_id))
+    if sweep := st.query_params.get("sweep"):
+        return f"{len(lab.store.sweep(sweep))} runs asked for together"
+    return ""
 
 
 def run_view(lab: Lab, run_id: str) -> None:
-    """Draw one run: its progress while it is running, its figures once it is done."""
+    """Draw one run: its progress while it is running, its figures and held-out frames once it is done."""
     run = lab.store.run(run_id)
-    st.subheader(title(run) if run.config.goal == "train" else "Face detection")
-    st.caption(f"Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}")
+    called = f"{escaped(about.plain(run))} · " if run.name else ""
+    st.caption(f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}")
+    about.bar(lab, run)
     generated_note(run.config.data)
     if run.ended:
         _body(lab, run)
@@ -62,36 +75,76 @@ def _body(lab: Lab, run: StoredRun) -> None:
         queue.figures(run, resources.epochs(run))
     if run.config.goal != "train":
         return
-    protocol_note(run.config.protocol.name)
-    if run.status == "done":
-        share.buttons(lab, run)
-        summary_figures(run)
-        honesty(run)
     epochs = resources.epochs(run)
-    if not epochs.empty:
-        table = epochs.assign(system=title(run))
-        figure = resources.chart(charts.learning_curves, table)
-        downloads.figure(figure, table, "learning-curves", key=f"curves-{run.id}")
-    if run.status == "done":
-        left, right = st.columns(2)
-        counts = run.summary["confusion"]
-        table = (
-            pd.DataFrame(counts, columns=list(CLASSES)).assign(true=CLASSES).set_index("true").reset_index()
+    if run.status != "done":
+        _symptoms(run, epochs)
+        _curves(run, epochs)
+    else:
+        part = st.segmented_control(
+            "Part",
+            **one_of("part", PARTS),
+            default=PARTS[0],
+            required=True,
+            label_visibility="collapsed",
+            on_change=_leave_frame,
         )
-        with left:
-            st.markdown("**Confusion of held-out images**")
-            figure = resources.chart(charts.confusion, counts, CLASSES)
-            downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}")
-        right.markdown("**Per class**")
-        with right:
-            _per_class(run.summary, "Figures per class")
-        two_sets_figures(run)
-        _calibration(run)
+        if part == "Frames" or st.query_params.get("frame"):
+            frames.view(lab, run)
+        elif part == "Map":
+            face_map.view(lab, run)
+        else:
+            _figures(lab, run, epochs)
+        if part != PARTS[0]:
+            return
     with st.expander("Log, definition and environment"):
         log = lab.store.log(run.id)
         st.code("\n".join(log["text"]) or "No lines yet.", language=None)
         st.json(run.config.model_dump(mode="json"), expanded=False)
         st.json(run.environment, expanded=False)
+
+
+def _leave_frame() -> None:
+    st.query_params.pop("frame", None)
+
+
+def _symptoms(run: StoredRun, epochs: pd.DataFrame) -> None:
+    for said in symptoms(run, epochs):
+        st.warning(said, icon=":material/troubleshoot:")
+
+
+def _curves(run: StoredRun, epochs: pd.DataFrame) -> None:
+    if not epochs.empty:
+        table = epochs.assign(system=title(run))
+        figure = resources.chart(charts.learning_curves, table)
+        downloads.figure(figure, table, "learning-curves", key=f"curves-{run.id}")
+
+
+def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
+    """Draw a finished run's figures; a cell, a class, a movie or a kind of face leads to the frames behind it."""
+    protocol_note(run.config.protocol.name)
+    share.buttons(lab, run)
+    summary_figures(run)
+    _symptoms(run, epochs)
+    honesty(run)
+    _curves(run, epochs)
+    counts = run.summary["confusion"]
+    table = pd.DataFrame(counts, columns=list(CLASSES)).assign(true=CLASSES).set_index("true").reset_index()
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Confusion of held-out images**: a cell opens its frames")
+        figure = resources.chart(charts.confusion, counts, CLASSES)
+        downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}", on_click=_cell)
+    with right:
+        st.markdown("**Per class**")
+        _per_class(run.summary, "Figures per class", key=f"classes-{run.id}")
+    two_sets_figures(run)
+    errors.view(run)
+    _calibration(run)
+
+
+def _cell(key: str) -> None:
+    if points := st.session_state[key].selection.points:
+        frames.go(true=[points[0]["y"]], predicted=[points[0]["x"]])
 
 
 def _buttons(lab: Lab, run: StoredRun) -> None:
@@ -117,14 +170,13 @@ def two_sets_figures(run: StoredRun) -> None:
     _per_class(found, "Classwise figures, the means over both sets")
 
 
-def _per_class(found: Mapping[str, Any], alt: str) -> None:
-    shares = st.column_config.NumberColumn(format="%.3f")
-    st.dataframe(
-        pd.DataFrame(found["per_class"]),
-        hide_index=True,
-        column_config=dict.fromkeys(SHARES, shares),
-        alt=alt,
-    )
+def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
+    """Draw figures per class; with a key a class opens its frames."""
+    shares, table = st.column_config.NumberColumn(format="%.3f"), pd.DataFrame(found["per_class"])
+    columns: dict[str, Any] = dict.fromkeys(SHARES, shares)
+    if key:
+        columns["class"] = errors.opening("class", key, "true", list(table["class"]))
+    st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
 def _calibration(run: StoredRun) -> None:

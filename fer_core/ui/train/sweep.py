@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pandas as pd
 import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.results import charts
+from fer_core.results.differences import names
+from fer_core.results.pace import duration, pace, remaining
 from fer_core.results.ranking import Place
 from fer_core.results.shares import p_value
 from fer_core.ui.cache import resources
+from fer_core.ui.parts import figure
 from fer_core.ui.parts.widgets import (
     PERCENT,
     RUN_COLUMNS,
     escaped,
     generated_note,
     interval,
-    listed,
     protocol_note,
     run_link,
-    runs_dataframe,
 )
 from fer_core.ui.shell.setup import Lab
 
-from . import queue
+from . import about, queue, run_list
+
+#: Finished runs that times are taken from: the newest.
+KNOWN = 50
 
 
 def sweep_view(lab: Lab, name: str) -> None:
     """Draw a sweep's runs: cards while they are running, a ranking of the finished ones, what went wrong."""
     runs = lab.store.sweep(name)
     done = [run for run in runs if run.status == "done"]
-    st.subheader(f"{len(runs)} runs asked for together")
+    about.back()
     st.caption(f"Sweep {name} on {escaped(runs[0].data_name)} · {len(done)} of {len(runs)} done")
     generated_note(runs[0].config.data)
     protocol_note(runs[0].protocol)
+    if len(done) < len(runs):
+        _progress(lab, name)
     queue.active(lab, [run.id for run in runs])
     broken = [run for run in runs if run.status in ("failed", "cancelled")]
     if broken:
         st.subheader("Not finished")
-        runs_dataframe(listed(broken), columns=("link", "title", "protocol", "status"), key="broken")
+        run_list.table(lab, broken, ("link", "title", "protocol", "status"), key="broken")
         for run in broken:
             if run.error:
                 st.error(f"{escaped(queue.name_of(run))}: {escaped(run.error)}", icon=":material/error:")
     if done:
         st.subheader("Ranking" if len(done) == len(runs) else "Ranking so far")
         _ranking(resources.ranking(done), PROTOCOLS[runs[0].protocol].leaks)
+
+
+@st.fragment(run_every=2.0)
+def _progress(lab: Lab, name: str) -> None:
+    """Draw how far a sweep is, when it will end, and the validation accuracy of its runs over each other."""
+    runs = lab.store.sweep(name)
+    active = [run for run in runs if not run.ended]
+    if not active:
+        return
+    epochs = {run.id: resources.epochs(run) for run in runs}
+    titles = names(runs)
+    done = sum(run.ended for run in runs)
+    parts = [pace(run, epochs[run.id]) for run in active]
+    share = sum(one.done / one.total for one in parts if one.total)
+    known = [run for run in lab.store.runs(status=["done"], goal="train", limit=KNOWN) if run.seconds]
+    left = remaining(list(zip(active, parts, strict=True)), known)
+    when = "when it ends is not known yet: no run like these is done"
+    if left is not None:
+        ends = datetime.now().astimezone() + timedelta(seconds=left)
+        when = f"about {duration(left)} left, one run after another: until {ends:%H:%M}"
+    st.progress(min(1.0, (done + share) / len(runs)), text=f"{done} of {len(runs)} ended; {when}")
+    drawn = [own.assign(system=titles[run_id]) for run_id, own in epochs.items() if not own.empty]
+    if drawn:
+        table = pd.concat(drawn)
+        figure.figure(charts.overlaid_curves(table), table, "sweep-curves", key=f"sweep-{name}")
 
 
 def _ranking(places: list[Place], leaks: bool) -> None:

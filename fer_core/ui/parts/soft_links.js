@@ -1,0 +1,27 @@
+/* A plain click on a link of ours, or Enter on a row of a table that holds one, goes there without loading the page
+   anew; a click for a new tab stays the browser's. */
+const OURS = /^\.\/(faces|train|compare|predict)\?/;
+
+export default function ({ setTriggerValue }) {
+  const go = (event, link) => {
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    setTriggerValue("link", link);
+  };
+  const clicked = (event) => {
+    const link = event.target.closest?.(".fer-grid a, a.run");
+    if (link && !event.button) go(event, link.getAttribute("href"));
+  };
+  const pressed = (event) => {
+    if (event.key !== "Enter") return;
+    const cells = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]")?.cells ?? [];
+    go(event, Array.from(cells, (cell) => cell.textContent).find((text) => OURS.test(text)));
+  };
+  document.addEventListener("click", clicked, true);
+  document.addEventListener("keydown", pressed, true);
+  return () => {
+    document.removeEventListener("click", clicked, true);
+    document.removeEventListener("keydown", pressed, true);
+  };
+}

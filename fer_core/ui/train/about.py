@@ -1,0 +1,153 @@
+"""What people say of a run, and where it stands: its name, note, tags, sweeps, what differs, again with changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.config.recipes import FREE, recipe_name
+from fer_core.config.run import TransferConfig
+from fer_core.results.differences import differences, names
+from fer_core.results.rows import title
+from fer_core.storage.store import StoredRun
+from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link
+from fer_core.ui.shell.setup import Lab
+
+from .form_fields import EXTRACTION
+from .recipe_form import OWN
+
+#: Runs of a data set that a run is told apart from: the newest.
+NEIGHBOURS = 200
+
+#: Fields of a recipe whose key in the form's link is another.
+FORM_KEYS = {
+    "warmup_epochs": "warmup",
+    "weight_decay": "decay",
+    "label_smoothing": "smoothing",
+    "thaw_every": "thaw",
+    "inner_share": "inner",
+    "class_weights": "weighted",
+    "flip_at_test": "test_flip",
+}
+
+
+def plain(run: StoredRun) -> str:
+    """Return a run's title, whatever people call it."""
+    return title(run) if run.config.goal == "train" else "Face detection"
+
+
+def name_of(lab: Lab, run: StoredRun) -> str:
+    """Return a run's name: what people call it, else its title and what its neighbours of that title haven't."""
+    if run.name or run.config.goal != "train":
+        return run.name or plain(run)
+    alike = [other for other in _neighbours(lab, run) if title(other) == title(run)]
+    return f"{names([run, *alike])[run.id]} · {run.protocol}"
+
+
+def _neighbours(lab: Lab, run: StoredRun) -> list[StoredRun]:
+    found = lab.store.runs(goal="train", data=run.data, limit=NEIGHBOURS)
+    return [other for other in found if other.id != run.id]
+
+
+def back() -> None:
+    """Draw the way to all runs."""
+    if st.button("All runs", icon=":material/arrow_back:"):
+        for key in ("run", "sweep", "frame"):
+            st.query_params.pop(key, None)
+        st.rerun()
+
+
+def bar(lab: Lab, run: StoredRun) -> None:
+    """Draw the way back, what may be said of a run, and the ways to its neighbours."""
+    if run.note:
+        st.markdown(escaped(run.note))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        back()
+        if run.config.goal != "train":
+            return
+        for tag in run.tags.split():
+            st.badge(escaped(tag), icon=":material/sell:", color="gray")
+        if run.archived:
+            st.badge("archived", icon=":material/archive:", color="gray")
+        for sweep, count in lab.store.sweeps_of(run.id).items():
+            if st.button(
+                f"Sweep of {count} runs", icon=":material/account_tree:", type="tertiary", key=sweep
+            ):
+                follow(train_link(run, sweep=sweep))
+        if not lab.demo:
+            with st.popover("Name, note, tags", icon=":material/edit:"):
+                _words(lab, run)
+        with st.popover("What differs", icon=":material/difference:"):
+            _differences(lab, run)
+        transferred = isinstance(run.config.model, TransferConfig)
+        changed = "The form, filled from this run"
+        if (
+            not lab.demo
+            and transferred
+            and st.button("Again with changes", icon=":material/edit_note:", help=changed)
+        ):
+            follow(again(run))
+
+
+def _words(lab: Lab, run: StoredRun) -> None:
+    with st.form(f"words-{run.id}", border=False):
+        name = st.text_input("Name", run.name, max_chars=80, placeholder=plain(run))
+        tags = st.text_input("Tags", run.tags, max_chars=120, help="Words with spaces between them")
+        note = st.text_area("Note", run.note, max_chars=2000)
+        archived = st.toggle("Archived", run.archived, help="Out of the list of runs; it stays at its link")
+        if st.form_submit_button("Save", type="primary"):
+            lab.store.describe(run.id, name=name.strip(), tags=tags, note=note.strip(), archived=archived)
+            st.rerun()
+
+
+def _differences(lab: Lab, run: StoredRun) -> None:
+    others = _neighbours(lab, run)
+    known = names([run, *others])
+    by_id = {other.id: other for other in others}
+    chosen = st.selectbox(
+        "From",
+        list(by_id),
+        index=None,
+        placeholder="Choose another run of this data set",
+        format_func=lambda key: f"{known[key]} · {by_id[key].protocol} · {key[:8]}",
+        key=f"differs-{run.id}",
+    )
+    if chosen is None:
+        return
+    rows = differences(run.config, by_id[chosen].config)
+    table = pd.DataFrame(rows, columns=["What", "This run", "The other"])
+    st.dataframe(table, hide_index=True, alt=f"{len(rows)} differences")
+    if st.button("Open the other", key=f"other-{run.id}", icon=":material/arrow_forward:"):
+        follow(run_link(by_id[chosen]))
+
+
+def again(run: StoredRun) -> str:
+    """Return the link of the form filled from a run of a transferred backbone."""
+    config, training = run.config, run.config.training
+    model, protocol, recipe = config.transfer, config.protocol, recipe_name(config.training)
+    query: dict[str, Any] = {
+        "backbone": model.backbone,
+        "weights": "none" if model.weights == "none" else "imagenet",
+        "unfreeze": model.unfreeze,
+        "input": EXTRACTION[config.faces.extract],
+        "no_face": config.faces.no_face,
+        "protocol": protocol.name,
+        "folds": protocol.folds,
+        "seeds": ",".join(map(str, protocol.seeds)) + ",",
+        "epochs": training.epochs,
+        "batch": training.batch_size,
+        "lr": training.lr,
+        "precision": training.precision,
+        "recipe": recipe or OWN,
+    }
+    if not recipe:
+        fields = training.model_dump(exclude={*FREE, "augmentation"})
+        fields |= training.augmentation.model_dump()
+        query |= {FORM_KEYS.get(field, field): _written(value) for field, value in fields.items()}
+    return train_link(run, **query)
+
+
+def _written(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -1,0 +1,81 @@
+"""A run's faces as one of its networks sees them, drawn in two dimensions: like ones lie together."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from fer_core.results import charts
+from fer_core.results.held_out import held_out
+from fer_core.storage.store import StoredRun
+from fer_core.ui.cache import resources
+from fer_core.ui.cache.computed import computed
+from fer_core.ui.cache.predictors import predictor
+from fer_core.ui.parts.url import one_of
+from fer_core.ui.shell.device import computing
+from fer_core.ui.shell.setup import Lab
+
+from . import frames
+
+COLOURS = {
+    "true class": "true",
+    "predicted class": "said",
+    "movie or person": "group",
+    "right or wrong": "right",
+}
+#: Faces drawn at most, each with its picture: what a browser takes in a second.
+MOST = 1500
+
+
+def view(lab: Lab, run: StoredRun) -> None:
+    """Draw the map of the held-out frames of one network, and the faces within what is drawn a frame around."""
+    if not run.config.trains_backbone or not resources.artifacts().has("runs", run.id):
+        st.info("Only a run whose networks are on this machine has a map.", icon=":material/map:")
+        return
+    answers = held_out(resources.finished_predictions(run))
+    networks = sorted(
+        {(int(one), int(other)) for one, other in zip(answers["seed"], answers["fold"], strict=True)}
+    )
+    texts = {f"seed {one}, fold {other}": (one, other) for one, other in networks}
+    left, right = st.columns(2)
+    seed, fold = texts[left.selectbox("Network", **one_of("network", list(texts)))]
+    colour = right.selectbox("Colour", **one_of("coloured", list(COLOURS)))
+    own = answers[(answers["seed"] == seed) & (answers["fold"] == fold)]
+    key = (run.id, run.attempts, seed, fold)
+    made = partial(_places, run, seed, fold, list(own["name"]))
+    with st.spinner("Taking the faces through the network ...", show_time=True):
+        places, share = computed("face map", 16).get(key, made, partial(computing, lab))
+    table = own.merge(places, on="name").assign(right=lambda rows: np.where(rows["right"], "right", "wrong"))
+    drawn: Any = charts.face_map(table, COLOURS[colour])
+    event = st.altair_chart(drawn, key=f"map-{run.id}", on_select="rerun", alt=charts.describe(drawn))
+    st.caption(
+        f"{len(table)} frames that this network held out, by what enters its head; the first two principal components "
+        f"hold {100 * share:.0f} % of the spread, so near here is not always near there. Draw a frame around some to "
+        "see them below; point at one to see its face."
+    )
+    within = event.selection.get("around") or {}
+    if within.get("x") and within.get("y"):
+        inside = table["x"].between(*within["x"]) & table["y"].between(*within["y"])
+        frames.draw(run, own[own["name"].isin(table["name"][inside])])
+
+
+def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.DataFrame, float]:
+    """Return name, x, y and picture (a data URL) of some of a run's faces, and the share of the spread in x and y."""
+    from sklearn.decomposition import PCA
+
+    whole: Any = predictor(run)
+    bank = whole.bank()
+    number = [(one.seed, one.fold) for one in whole.trained].index((seed, fold))
+    pca = PCA(2, random_state=0)
+    points = pca.fit_transform(bank.features[number])
+    table = pd.DataFrame({"name": bank.crops.used()["name"], "x": points[:, 0], "y": points[:, 1]})
+    table = table[table["name"].isin(names)]
+    table = table.sample(min(MOST, len(table)), random_state=0)
+    jpegs = map(resources.crop_facts(run.config.crops_key()).jpeg, table.index)
+    pictures = [f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in jpegs]
+    return table.assign(image=pictures), float(pca.explained_variance_ratio_.sum())

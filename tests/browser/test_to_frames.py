@@ -1,0 +1,119 @@
+"""From a figure to the wrong frames, and from a list to a run, in Chromium: clicks counted, no page loaded anew."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dashboards import Server, button, quiet
+from playwright.sync_api import Page, expect
+
+from fer_core.config.run import CLASSES
+from fer_core.storage.store import Store, StoredRun
+
+#: What a page that was loaded anew no longer has.
+MARK = "window.stillHere"
+
+
+@pytest.fixture(scope="module")
+def lab(trained: Path, server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
+    home = Path(shutil.copytree(trained, tmp_path_factory.mktemp("frames") / "home"))
+    return server(home, FER_DEVICE="cpu", FER_THREADS="1")
+
+
+@pytest.fixture
+def run(lab: Server) -> StoredRun:
+    store = Store(lab.home / "fer.sqlite", read_only=True)
+    found = store.runs(status=["done"], goal="train")[0]
+    store.close()
+    return found
+
+
+def opened(page: Page, url: str) -> None:
+    page.goto(url, wait_until="commit")
+    quiet(page)
+    page.evaluate(f"{MARK} = true")
+
+
+def test_a_cell_of_the_confusion_opens_its_frames_and_one_of_them_its_evidence(
+    page: Page, lab: Server, generated: Path, run: StoredRun
+) -> None:
+    counts = np.array(run.summary["confusion"]) * (1 - np.eye(len(CLASSES), dtype=int))
+    true, said = np.unravel_index(int(counts.argmax()), counts.shape)
+    opened(page, lab.at("train", data=str(generated), run=run.id))
+    chart = page.get_by_test_id("stPlotlyChart").filter(has_text="Predicted class")
+    chart.scroll_into_view_if_needed()
+    cells = chart.locator(".heatmaplayer image")
+    expect(cells).to_be_visible()
+    box = cells.bounding_box()
+    assert box
+    side = box["width"] / len(CLASSES), box["height"] / len(CLASSES)
+    page.mouse.click(box["x"] + (int(said) + 0.5) * side[0], box["y"] + (int(true) + 0.5) * side[1])  # 1
+    tiles = page.locator(".fer-grid a")
+    expect(tiles).to_have_count(int(counts.max()))
+    expect(page).to_have_url(re.compile(f"true={CLASSES[true]}"))
+    expect(page).to_have_url(re.compile(f"predicted={CLASSES[said]}"))
+    for tile in page.locator(".fer-grid figcaption").all_inner_texts():
+        assert tile.startswith(f"{CLASSES[true]} → {CLASSES[said]}")
+    quiet(page)
+    tiles.first.click()  # 2
+    expect(page.get_by_text(f"{CLASSES[true]} taken for {CLASSES[said]}")).to_be_visible()
+    expect(page.get_by_role("img", name=f"Grad-CAM for {CLASSES[said]}")).to_be_visible()
+    expect(page.get_by_text("Nearest training faces of that network")).to_be_visible()
+    expect(page).to_have_url(re.compile("[?&]frame="))
+    quiet(page)
+    button(page, "The whole frame, its box and why").click()  # 3
+    expect(page.get_by_role("heading", name="Faces", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile("faces?.*frame="))
+    assert page.evaluate(MARK), "no page was loaded anew"
+    page.go_back()
+    expect(page.get_by_text("Nearest training faces of that network")).to_be_visible()
+    quiet(page)
+    button(page, "Back to the frames").click()
+    expect(tiles).to_have_count(int(counts.max()))
+
+
+def test_a_run_opens_from_its_row_by_a_click_and_by_enter(page: Page, lab: Server, generated: Path) -> None:
+    opened(page, lab.at("train", data=str(generated), backbone="efficientnet_lite0"))
+    table = page.get_by_role("region", name="Table of 2 runs")
+    for row in (0, 1):
+        cell = table.get_by_test_id(f"glide-cell-1-{row}")
+        expect(cell).to_be_attached()
+        table.scroll_into_view_if_needed()
+        quiet(page)
+        name = cell.text_content() or ""
+        box = table.locator("canvas").first.bounding_box()
+        assert box
+        middle = box["y"] + 35 * (row + 1.5)
+        if row:
+            page.mouse.click(box["x"] + box["width"] - 20, middle)
+            page.keyboard.press("Enter")
+        else:
+            page.mouse.click(box["x"] + 110, middle)
+        expect(page.get_by_role("heading", level=1)).to_contain_text(name)
+        assert page.evaluate(MARK), "no page was loaded anew"
+        page.go_back()
+        expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+
+
+def test_the_map_shows_the_faces_within_a_drawn_frame(
+    page: Page, lab: Server, generated: Path, run: StoredRun
+) -> None:
+    opened(page, lab.at("train", data=str(generated), run=run.id, part="Map"))
+    chart = page.get_by_test_id("stVegaLiteChart")
+    expect(chart).to_be_visible()
+    quiet(page)
+    box = chart.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 10, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 30, box["y"] + box["height"] - 40, steps=6)
+    page.mouse.up()
+    tiles = page.locator(".fer-grid a")
+    expect(tiles.first).to_be_visible()
+    tiles.first.click()
+    expect(button(page, "Back to the frames")).to_be_visible()
