@@ -6,7 +6,8 @@ Each data set has 675 images, as SFEW, in groups of unequal size (spread 0: equa
 the largest of 20 about 2.5 times the mean). A group's accuracy is drawn from a beta distribution around the true
 one, so that right answers within a group correlate; an image's from one around the group's, so that seeds agree on it.
 A row gives the least and the most coverage over the true accuracies .15, .3, .5 and .9, for the interval of this
-project, the paired one (two systems of that accuracy, t), Wilson over images, and a bootstrap over groups.
+project, the paired one (two systems, of that accuracy both, and 10 points apart), Wilson over images, and a bootstrap
+over groups.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from fer_core.evaluation.metrics.intervals import difference, seed_interval, share, wilson
 
+COLUMNS = ("here", "paired", "10 points apart", "Wilson", "bootstrap")
 IMAGES, ACCURACIES, AGREEMENT = 675, (0.15, 0.3, 0.5, 0.9), 0.5
 
 
@@ -52,16 +54,20 @@ def coverage(groups: int, rho: float, seeds: int, spread: float, repeats: int) -
     rng = np.random.default_rng([groups, round(100 * rho), seeds, round(10 * spread)])
     found: dict[str, list[float]] = {}
     for accuracy in ACCURACIES:
-        held: dict[str, list[bool]] = {"here": [], "paired": [], "Wilson": [], "bootstrap": []}
+        held: dict[str, list[bool]] = {name: [] for name in COLUMNS}
         for number in range(repeats):
             weights = rng.lognormal(0, spread, groups)
             sizes = np.maximum(1, rng.multinomial(IMAGES, weights / weights.sum()))
             group = np.repeat(np.arange(groups), sizes)
-            one, other = (answers(rng, group, accuracy, rho, seeds) for _ in range(2))
+            gain = 0.1 if accuracy < 0.5 else -0.1
+            one, like, apart = (
+                answers(rng, group, other, rho, seeds) for other in (accuracy, accuracy, accuracy + gain)
+            )
             names = [f"movie{number}" for number in group.tolist()]
             found_here = {
                 "here": (share(one, names).interval, accuracy),
-                "paired": (difference(other - one, names).interval, 0.0),
+                "paired": (difference(like - one, names).interval, 0.0),
+                "10 points apart": (difference(apart - one, names).interval, gain),
             }
             if number % 5 == 0:  # slow, and far from 95 %
                 found_here["Wilson"] = wilson(one.sum(), len(one)), accuracy
@@ -116,8 +122,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 3, 5])
     wanted = parser.parse_args()
     repeats = wanted.repeats
-    print("| spread | groups | correlation | seeds | here | paired | Wilson | bootstrap |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"| spread | groups | correlation | seeds | {' | '.join(COLUMNS)} |")
+    print("|---" * (4 + len(COLUMNS)) + "|")
     for spread in wanted.spread:
         for groups in wanted.groups:
             for rho in (0.0, 0.05, 0.1, 0.2):

@@ -18,9 +18,10 @@ with setup("Compare") as lab:
     generated_note(lab.dataset)
     if known.more:
         st.caption(f"Of this data set's runs the newest {len(runs):,} are compared.")
+    bdnn = any(run.config.model.kind == "bdnn" for run in runs)
     view = st.segmented_control(
         "View",
-        **one_of("view", VIEWS),
+        **one_of("view", VIEWS if bdnn else VIEWS[:-1]),
         default=VIEWS[0],
         required=True,
         label_visibility="collapsed",

@@ -106,6 +106,12 @@ RECIPES: dict[str, Recipe] = {
             {"calibrate": True},
         ),
         Recipe(
+            "batchnorm",
+            "BatchNorm in train mode",
+            "Frozen blocks normalise by each batch, not by the pretraining's statistics; every epoch runs the network.",
+            {"batch_norm": "batch"},
+        ),
+        Recipe(
             "strong",
             "All together",
             "AdamW, cosine, smoothing, slower early blocks, augmentation, mixup and test-time flip.",

@@ -56,6 +56,9 @@ class TrainingConfig(Config):
         warmup_epochs: epochs in which the rate rises.
         weight_decay: above 0 the optimiser is AdamW (Loshchilov and Hutter 2019).
         label_smoothing: share of a label that is spread over all classes.
+        batch_norm: in frozen blocks; 'frozen' keeps the pretraining's statistics, 'batch' takes each batch's and
+            their running means, as a network put into train mode whole does. These differ by fold and epoch, so
+            that nothing of the network is computed once for all.
         class_weights: losses weighted by images / (classes * images of the class), in the training part.
         rate_factor: a block's rate is the next block's (towards the head) times this; 1 trains all alike.
         thaw_every: above 0 the head trains alone for so many epochs, then one more block joins each time
@@ -79,6 +82,7 @@ class TrainingConfig(Config):
     warmup_epochs: int = later(0, ge=0, le=1000)
     weight_decay: float = later(0.0, ge=0.0, le=1.0)
     label_smoothing: float = later(0.0, ge=0.0, lt=1.0)
+    batch_norm: Literal["frozen", "batch"] = later("frozen")
     class_weights: bool = later(False)
     rate_factor: float = later(1.0, gt=0.0, le=1.0)
     thaw_every: int = later(0, ge=0, le=1000)

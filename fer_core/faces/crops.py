@@ -235,12 +235,13 @@ def _square(image: np.ndarray, box: Box, config: FacesConfig) -> np.ndarray:
     x1, y1, x2, y2 = box
     half = max(x2 - x1, y2 - y1) * config.size / (config.size - config.margin) / 2
     middles, ends = ((y1 + y2) / 2, (x1 + x2) / 2), image.shape[:2]
-    corners = [(middle - half, middle + half) for middle in middles]
-    around = [np.arange(math.floor(low), max(math.ceil(high), math.floor(low) + 1)) for low, high in corners]
+    corners = [
+        (middle - half, max(middle + half, middle - half + 1)) for middle in middles
+    ]  # a pixel at least
+    around = [np.arange(math.floor(low), math.ceil(high)) for low, high in corners]
     rows, columns = (one.clip(0, end - 1) for one, end in zip(around, ends, strict=True))
     (top, bottom), (left, right) = (
-        (low - one[0], max(high - one[0], low - one[0] + 1))
-        for one, (low, high) in zip(around, corners, strict=True)
+        (low - one[0], high - one[0]) for one, (low, high) in zip(around, corners, strict=True)
     )
     part = Image.fromarray(image[rows[:, None], columns])
     size = (config.size, config.size)

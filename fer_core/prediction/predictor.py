@@ -75,7 +75,7 @@ class Predictor(Answerer):
         self.config, faces = config, config.faces
         self.device = torch.device(resolve(settings))
         chain = build(config.transfer, settings.weights_dir)
-        boundary = chain.row.boundary(config.transfer.unfreeze)
+        boundary = chain.row.start(config)
         self.row = chain.row
         self.prefix = chain.prefix(boundary).to(self.device)
         example = to_input(np.zeros((1, faces.size, faces.size, 3), np.uint8), self.row, self.device)

@@ -9,9 +9,14 @@ from typing import Any
 import pandas as pd
 
 from fer_core.evaluation.metrics import first_seed_p, paired
+from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.storage.store import StoredRun
 
-from .rows import run_row, title
+from .rows import honest, run_row, title
+from .shares import accuracy_interval, percent
+
+#: Settings that `opening` compares: each one's predictions are read.
+COMPARED = 20
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,59 @@ def rank(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFr
             Place(number, run, gap.value, (low, high), gap.over, first_seed_p(other, best), not apart)
         )
     return places
+
+
+def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.DataFrame]) -> list[str]:
+    """Say of finished runs which setting is best, what it beats beyond noise, and what leaking protocols claim.
+
+    A setting counts with the run of most seeds and folds that nothing flatters (`rows.honest`), not with its
+    luckiest.
+
+    Returns:
+        Sentences, the best one first; none without runs.
+    """
+    ordered = sorted(runs, key=lambda run: -run.summary["val_accuracy"])
+    leaking = [run for run in ordered if not honest(run)]
+    settings: dict[str, StoredRun] = {}
+    for run in ordered:
+        known = settings.get(title(run))
+        if honest(run) and (known is None or _weight(run) > _weight(known)):
+            settings[title(run)] = run
+    said = []
+    best_first = sorted(settings.values(), key=lambda run: -run.summary["val_accuracy"])
+    places = rank(best_first[:COMPARED], predictions)
+    if places:
+        best = places[0].run
+        said.append(
+            f"The best setting that doesn't leak is {title(best)}: {_figure(best)}, 95 % "
+            f"{accuracy_interval(best.summary)}."
+        )
+        behind = [place for place in places[1:] if not place.noise]
+        close = [title(place.run) for place in places[1:] if place.noise]
+        if behind:
+            beaten = (
+                f"{title(place.run)} (by {100 * place.difference:.1f} points, at least "  # type: ignore[operator]
+                f"{100 * min(map(abs, place.interval)):.1f})"  # type: ignore[arg-type]
+                for place in behind
+            )
+            said.append(f"Beyond noise it beats {', '.join(beaten)}.")
+        if close:
+            said.append(f"Within noise of it: {', '.join(close)}.")
+    elif leaking:
+        said.append("No run here is free of leaks, so none shows which setting is better.")
+    if leaking:
+        said.append(
+            f"Leaking protocols would have claimed up to {_figure(leaking[0])} for {title(leaking[0])}."
+        )
+        same = [run for run in leaking if places and title(run) == title(places[0].run)]
+        if same and same[0] is not leaking[0]:
+            said.append(f"For the best setting they claim {_figure(same[0])}.")
+    return said
+
+
+def _weight(run: StoredRun) -> tuple[int, int]:
+    return len(run.config.protocol.seeds), run.summary["folds"]
+
+
+def _figure(run: StoredRun) -> str:
+    return f"{percent(run.summary['val_accuracy'])} ({PROTOCOLS[run.protocol].title.lower()})"

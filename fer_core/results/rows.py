@@ -82,6 +82,12 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
     }
 
 
+def honest(run: StoredRun) -> bool:
+    """Return whether nothing known flatters a finished run: no leaking protocol, choice of epoch or detector."""
+    chosen = run.config.trains_backbone and run.config.training.optimistic
+    return not (PROTOCOLS[run.protocol].leaks or chosen or run.summary["leakage"].get("detector"))
+
+
 def training_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
     """Return the runs whose goal is a trained model, leaving out those that only detect faces."""
     return [run for run in runs if run.config.goal == "train"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -119,8 +120,9 @@ def test_wilson_interval_is_scipys(correct: int, total: int) -> None:
 
 def test_interval_over_groups_is_recomputed_by_plain_loops() -> None:
     """The variance CR2 and its degrees of freedom by matrices (Bell and McCaffrey 2002), then t on the log odds."""
-    names = sorted(set(GROUPS))
-    members = {name: [float(RIGHT[i]) for i in range(N) if GROUPS[i] == name] for name in names}
+    groups = [f"g{int(30 * (i / N) ** 1.5)}" for i in range(N)]
+    names = sorted(set(groups))
+    members = {name: [float(RIGHT[i]) for i in range(N) if groups[i] == name] for name in names}
     sizes, mean, count = np.array([len(members[name]) for name in names], float), RIGHT.mean(), len(names)
     residuals = np.array([sum(figure - mean for figure in members[name]) for name in names])
     scale = np.array([1 / (1 - size / N) for size in sizes])
@@ -138,10 +140,23 @@ def test_interval_over_groups_is_recomputed_by_plain_loops() -> None:
     half = t.ppf(0.975, df) * error
     odds = math.log(mean / (1 - mean))
     ends = [1 / (1 + math.exp(-(odds + sign * half / (mean * (1 - mean))))) for sign in (-1, 1)]
-    found = metrics.share(RIGHT, GROUPS)
+    found = metrics.share(RIGHT, groups)
     assert (found.value, found.over) == (pytest.approx(mean), f"{count} movies or persons")
     assert found.interval == pytest.approx(tuple(ends), abs=1e-9)
-    assert metrics.difference(RIGHT, GROUPS).interval == pytest.approx((mean - half, mean + half), abs=1e-9)
+    assert metrics.difference(RIGHT, groups).interval == pytest.approx((mean - half, mean + half), abs=1e-9)
+
+
+def test_a_difference_of_few_groups_lies_among_the_means_of_all_their_subsets() -> None:
+    """Of 255 subsets of eight groups six lie beyond either end: 2.5 % of 256, rounded down (Hartigan 1969)."""
+    groups = [f"g{int(8 * (i / N) ** 1.5)}" for i in range(N)]
+    gains = np.random.default_rng(2).normal(0.1, 1, N)
+    names = sorted(set(groups))
+    means = sorted(
+        float(np.mean([gain for gain, group in zip(gains, groups, strict=True) if group in chosen]))
+        for size in range(1, 9)
+        for chosen in combinations(names, size)
+    )
+    assert metrics.difference(gains, groups).interval == pytest.approx((means[5], means[-6]))
 
 
 def test_interval_widens_when_whole_groups_are_right_or_wrong_and_is_wilsons_where_none_is_known() -> None:
@@ -174,10 +189,12 @@ def test_too_few_groups_give_the_reason_instead_of_an_interval(groups: list[str]
 def test_no_interval_is_empty_or_impossible() -> None:
     low, high = metrics.share([True] * N, GROUPS).interval  # every group right: 20 answers, as it were
     assert (low, high) == metrics.wilson(20, 20)
-    few = [f"g{i % 6}" for i in range(12)]
-    gains = [1.0, -1, 1, -1, 1, 1] * 2
-    assert metrics.difference(gains, few).interval[1] > 1
-    assert metrics.difference(gains, few, most=1.0).interval[1] == 1
+    groups = [f"g{i}" for i in range(21)]
+    gains = [1.0] * 20 + [0.0]
+    assert metrics.difference(gains, groups).interval[1] > 1
+    assert metrics.difference(gains, groups, most=1.0).interval[1] == 1
+    assert "21 movies or persons that don't differ" in metrics.difference([0.0] * 21, groups).over
+    assert "6 movies or persons, fewer than 7" in metrics.difference(gains[-6:], groups[-6:]).over
     for seeds in ([0.1, 0.34], [0.3] * 6, [0.2, 0.3, 0.4, 0.5]):
         assert all(math.isnan(end) for end in metrics.seed_interval(seeds)), seeds
     low, high = metrics.seed_interval([0.01, 0.9, 0.02, 0.03, 0.01])

@@ -100,7 +100,7 @@ def test_filters_come_from_the_url(compare: Open) -> None:
 
 def test_two_runs_are_compared_on_the_same_images(compare: Open, home: Path) -> None:
     app = compare(view="Two runs", protocols="group")
-    assert {"Second minus first", "McNemar's p"} <= {metric.label for metric in app.metric}
+    assert {"Lead of the better", "McNemar's p"} <= {metric.label for metric in app.metric}
     assert "on these 42 images" in words(app)
     drawn = "".join(one.proto.body for one in app.get("html"))
     links = [parse_qs(unescape(query)) for query in re.findall(r'href="\./faces\?([^"]*)"', drawn)]
@@ -154,7 +154,7 @@ def test_the_paper_s_missing_runs_are_queued_by_their_button_and_watched(
 
 def test_the_paper_view_says_in_the_row_that_a_sheet_has_no_two_sets(compare: Open, home: Path) -> None:
     app = compare(data=str(home / "sheet.xlsx"), view="Paper")
-    baselines = app.table[3].value
+    (baselines,) = (one.value for one in app.table if any("SPI" in str(row) for row in one.value.index))
     assert "set1 and set2" in baselines["Verdict"].iloc[2]
 
 
@@ -244,8 +244,8 @@ def test_many_runs_are_drawn_page_by_page_and_only_so_many_are_read(
     assert not app.error, app.error[0].value
     assert f"the newest {MOST_RUNS:,} are compared" in words(app)
     first, last = PER_PAGE + 1, 2 * PER_PAGE
-    assert f"Drawn below: {first} to {last} of {MOST_RUNS:,} runs" in words(app)
-    assert len(app.dataframe[0].value) == MOST_RUNS
+    assert f"Drawn below: {first} to {last} of" in words(app)
+    assert sum(len(one.value) for one in app.dataframe) == MOST_RUNS
 
 
 def test_a_run_that_ends_is_in_every_view_the_next_time(compare: Open, home: Path, tmp_path: Path) -> None:

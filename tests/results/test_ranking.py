@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from fer_core.config.run import DataConfig, RunConfig, TransferConfig
+from fer_core.config.run import DataConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
 from fer_core.evaluation.metrics.probabilities import COLUMNS
-from fer_core.results.ranking import rank
+from fer_core.results.ranking import opening, rank
 from fer_core.runs.plans.requests import sweep_name
 
 IMAGES = 200
@@ -57,3 +57,40 @@ def test_a_sweep_is_named_by_its_runs_in_any_order() -> None:
     data = DataConfig(fingerprint="0" * 16)
     configs = [RunConfig(data=data, model=TransferConfig(unfreeze=n)) for n in (1, 2, 3)]
     assert sweep_name(configs) == sweep_name(configs[::-1]) != sweep_name(configs[:2])
+
+
+def test_compare_opens_with_the_best_honest_setting_what_it_beats_and_what_leaks_claim() -> None:
+    rng = np.random.default_rng(0)
+    good = rng.random(IMAGES) < 0.7
+
+    def made(n: int, protocol: str, right: np.ndarray, **training: Any) -> Any:
+        one = run(right)
+        one.config = RunConfig(
+            data=DataConfig(fingerprint="0" * 16),
+            model=TransferConfig(unfreeze=n),
+            protocol=ProtocolConfig(name=protocol),  # type: ignore[arg-type]
+            training=TrainingConfig(**training),
+        )
+        one.protocol = protocol
+        bounds = [right.mean() - 0.05, right.mean() + 0.05]
+        one.summary |= {"val_accuracy_interval": bounds, "val_accuracy_interval_over": "200 images (Wilson)"}
+        one.summary |= {"leakage": {}, "folds": 5}
+        return one
+
+    close = good.copy()
+    close[np.flatnonzero(good)[:3]] = False
+    close[np.flatnonzero(~good)[:2]] = True
+    runs = [
+        made(1, "group", good & (rng.random(IMAGES) < 0.5)),
+        made(2, "group", good),
+        made(3, "group", close),
+        made(2, "stratified", np.ones(IMAGES, bool)),
+        made(1, "group", np.ones(IMAGES, bool), selection="best_on_validation"),
+    ]
+    said = opening(runs, lambda one: one.predictions)
+    assert f"ResNet-18 n=2: {100 * good.mean():.1f} % (by-group k-fold)" in said[0]
+    assert said[1].startswith("Beyond noise it beats ResNet-18 n=1 (by ")
+    assert said[2] == "Within noise of it: ResNet-18 n=3."
+    assert "claimed up to 100.0 %" in said[3]
+    assert opening([], lambda one: one.predictions) == []
+    assert "No run here is free of leaks" in opening(runs[3:], lambda one: one.predictions)[0]

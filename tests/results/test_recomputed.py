@@ -135,12 +135,16 @@ def plain(rows: list[dict[str, Any]]) -> dict[str, Any]:
     counts = [[0] * 7 for _ in range(7)]
     for said, row in zip(guess, rows, strict=True):
         counts[row["label"]][said] += 1
-    accuracies, scores, errors = [], [], []
+    accuracies, scores, errors, recalls, losses = [], [], [], [], []
     for seed in seeds:
         own = [index for index, row in enumerate(rows) if row["seed"] == seed]
         accuracies.append(sum(right[index] for index in own) / len(own))
+        losses.append(sum(-math.log(max(1e-12, rows[i][f"p{rows[i]['label']}"])) for i in own) / len(own))
+        truths = {rows[index]["label"] for index in own}
+        of_class = [[right[i] for i in own if rows[i]["label"] == label] for label in truths]
+        recalls.append(sum(sum(flags) / len(flags) for flags in of_class) / len(truths))
         f1 = []
-        for label in {rows[index]["label"] for index in own}:
+        for label in truths:
             hits = sum(guess[i] == label == rows[i]["label"] for i in own)
             either = sum(guess[i] == label for i in own) + sum(rows[i]["label"] == label for i in own)
             f1.append(2 * hits / either)
@@ -175,6 +179,8 @@ def plain(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "accuracy": sum(accuracies) / len(seeds),
         "by_seed": accuracies,
         "macro_f1": sum(scores) / len(seeds),
+        "balanced": sum(recalls) / len(seeds),
+        "log_loss": sum(losses) / len(seeds),
         "ece": sum(errors) / len(seeds),
         "confusion": counts,
         "per_class": per_class,
@@ -198,19 +204,56 @@ def test_every_figure_of_a_run_is_recomputed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     at_home(monkeypatch, home)
+    _recompute(home, _made(kind, lists, capsys))
+
+
+def test_every_figure_of_a_vote_is_recomputed(
+    home: Path, lists: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a network with two seeds and another's network as it is, and its lead on the better of them."""
+    at_home(monkeypatch, home)
+    members = [_made(kind, lists, capsys)["run_id"] for kind in ("group", UNSEEN)]
+    assert main(["vote", *members, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    run = _recompute(home, printed[0] if isinstance(printed, list) else printed)
+    store = Store(home / "fer.sqlite", read_only=True)
+
+    def right(run_id: str) -> dict[str, float]:
+        found: dict[str, list[bool]] = {}
+        for row in store.predictions(run_id).to_dict("records"):
+            guess = max(range(7), key=lambda k: row[f"p{k}"])
+            found.setdefault(row["name"], []).append(guess == row["label"])
+        return {name: sum(flags) / len(flags) for name, flags in found.items()}
+
+    said, *others = (right(run_id) for run_id in (run.id, *members))
+    best = max(others, key=lambda one: sum(one.values()) / len(one))
+    both = said.keys() & best.keys()
+    assert run.summary["vote"]["lead"] == pytest.approx(
+        sum(said[name] - best[name] for name in both) / len(both)
+    )
+
+
+def _made(kind: str, lists: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Make a run of a kind, or recall it, and return its row of `--json`."""
     given = [str(lists[one]) if one in lists else one for one in RUNS.get(kind, ("--no-faces",))]
     data = [] if "--data" in given else ["--data", str(lists[""])]
+    capsys.readouterr()
     assert main(["recognise" if kind == UNSEEN else "train", *given, *data, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    row = printed[0] if isinstance(printed, list) else printed
+    return printed[0] if isinstance(printed, list) else printed
+
+
+def _recompute(home: Path, row: dict[str, Any]) -> StoredRun:
     store = Store(home / "fer.sqlite", read_only=True)
     run = store.run(row["run_id"])
     found = plain(store.predictions(run.id).to_dict("records"))
 
     assert row["val_accuracy"] == pytest.approx(found["accuracy"])
     assert row["macro_f1"] == pytest.approx(found["macro_f1"])
+    assert run.summary["log_loss"] == pytest.approx(found["log_loss"], rel=1e-4)
     _same_interval(row["val_accuracy_interval"], row["val_accuracy_interval_over"], found["interval"])
     assert run.summary["accuracy_by_seed"] == pytest.approx(found["by_seed"])
+    assert run.summary["balanced_accuracy"] == pytest.approx(found["balanced"])
     assert run.summary["ece"] == pytest.approx(found["ece"])
     assert run.summary["confusion"] == found["confusion"]
     for one, own in zip(run.summary["per_class"], found["per_class"], strict=True):
@@ -220,6 +263,7 @@ def test_every_figure_of_a_run_is_recomputed(
     assert shown["val"] == pytest.approx(100 * found["accuracy"])
     assert shown["interval"] == (spelt(found["interval"]) if not isinstance(found["interval"], str) else "–")
     _in_report(report(store, run.id), run, found)
+    return run
 
 
 def _same_interval(bounds: list[float | None], over: str, expected: tuple[float, float] | str) -> None:

@@ -1,6 +1,6 @@
 """How folds are drawn: stratified, by group, by clip, SFEW's two-set SPI, a fixed split, the paper's reshuffle.
 
-A protocol that lets validation images be recognised from training ones carries `leaks` in its data, and
+A protocol under which validation images may be recognised from training ones carries `leaks` in its data, and
 `leakage` measures for the folds at hand how much of the validation part has relatives in training.
 """
 
@@ -29,7 +29,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "stratified",
             "Stratified k-fold",
             True,
-            "Images are held out at random, so frames of one clip fall on both sides and are recognised: "
+            "Images are held out at random, so frames of one clip fall on both sides and may be recognised: "
             "the accuracy is optimistic on film frames.",
             stratified,
         ),

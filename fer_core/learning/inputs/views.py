@@ -15,9 +15,11 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from fer_core.config.devices import to_device
 from fer_core.config.run import AugmentationConfig, RunConfig
+from fer_core.errors import ConfigError
 from fer_core.learning.networks.transfer import Chain, derived_seed
 from fer_core.learning.reporting import Report
 from fer_core.storage.artifacts import Artifacts
@@ -28,20 +30,24 @@ from .transforms import augment, mirrored, to_input
 MIRROR = View({"mirror": True}, "mirrored", lambda crops, _: mirrored(crops))
 
 
+#: By image: stored activations (N, ...), or what computes the (B, ...) of some rows (B,), each time.
+Values = Tensor | Callable[[np.ndarray], Tensor]
+
+
 @dataclass(frozen=True)
 class Inputs:
-    """Activations at the boundary, by image.
+    """What enters the first block that is a fold's own, by image.
 
     Attributes:
-        clean: (N, ...) of the crops as they are: what evaluation reads.
-        mirrored: (N, ...) of their mirror images; None unless evaluation averages both.
-        augmented: K tensors (N, ...), one a view; training reads them instead of `clean`.
+        clean: of the crops as they are: what evaluation reads.
+        mirrored: of their mirror images; None unless evaluation averages both.
+        augmented: K, one a view; training reads them instead of `clean`.
         live: where training changes images at each use: returns the (B, ...) of some rows (B,), by the seeds (B,).
     """
 
-    clean: Tensor
-    mirrored: Tensor | None = None
-    augmented: tuple[Tensor, ...] = ()
+    clean: Values
+    mirrored: Values | None = None
+    augmented: tuple[Values, ...] = ()
     live: Callable[[np.ndarray, np.ndarray], Tensor] | None = None
 
     def training(self, rows: np.ndarray, draws: np.ndarray, device: torch.device) -> Tensor:
@@ -88,11 +94,30 @@ def prepare(
     device: torch.device,
     compute: Compute | None = None,
 ) -> Inputs:
-    """Compute what a run's suffix reads, where it is not there already (`prefix.activations`)."""
-    boundary = chain.row.boundary(config.transfer.unfreeze)
-    recipe = config.training.augmentation
+    """Compute what a run's suffix reads, where it is not there already (`prefix.activations`); pixels are not stored.
 
-    of = partial(
+    Raises:
+        ConfigError: train-mode BatchNorm is asked of frozen blocks that have none.
+    """
+    boundary = chain.row.start(config)
+    recipe = config.training.augmentation
+    if boundary != chain.row.boundary(config.transfer.unfreeze):
+        frozen = chain.prefix(chain.row.boundary(config.transfer.unfreeze)).modules()
+        if not any(isinstance(module, BatchNorm) for module in frozen):
+            raise ConfigError(
+                "train-mode BatchNorm needs frozen blocks that have BatchNorm",
+                got=f"{chain.row.title}, n = {config.transfer.unfreeze}",
+                fix="Choose batch_norm = 'frozen', or a ResNet",
+            )
+
+    def pixels(view: View | None = None) -> Values:
+        def some(rows: np.ndarray) -> Tensor:
+            seen = crops[rows]
+            return to_input(seen if view is None else view.apply(seen, rows), chain.row, device)
+
+        return some
+
+    stored = partial(
         activations,
         chain,
         crops,
@@ -103,6 +128,8 @@ def prepare(
         device=device,
         compute=compute,
     )
+
+    of: Callable[..., Values] = stored if boundary != chain.row.blocks[0] else pixels
 
     def live(rows: np.ndarray, seeds: np.ndarray) -> Tensor:
         changed = augment(crops[rows], recipe, seeds.tolist())
@@ -128,13 +155,15 @@ def augmented_view(recipe: AugmentationConfig, number: int) -> View:
     return View(key, f"view {number + 1} of {recipe.views}", apply, placed=True)
 
 
-def _moved(values: Tensor, rows: np.ndarray, device: torch.device) -> Tensor:
+def _moved(values: Values, rows: np.ndarray, device: torch.device) -> Tensor:
     """Copy some rows to the device."""
+    if not isinstance(values, Tensor):
+        return values(rows)
     return to_device(take(values, to_device(torch.from_numpy(rows), values.device)), device)
 
 
-def _kept(values: Tensor, device: torch.device) -> Tensor:
-    if device.type != "cuda":
+def _kept(values: Values, device: torch.device) -> Values:
+    if not isinstance(values, Tensor) or device.type != "cuda":
         return values
     free, _ = torch.cuda.mem_get_info(device)
     return values.to(device) if values.numel() * values.element_size() < free / 2 else values

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fer_core.config.run import RunConfig
 from fer_core.config.settings import Host, read
 from fer_core.errors import ConfigError
 
@@ -81,6 +82,11 @@ class Backbone:
         if n not in self.unfreeze:
             raise ConfigError("unfreeze must be 1, 2 or 3", got=n)
         return self.unfreeze[n][0]
+
+    def start(self, config: RunConfig) -> str:
+        """Return the first block whose state is a fold's own: the boundary; in train-mode BatchNorm the very first."""
+        boundary = self.boundary(config.transfer.unfreeze)
+        return boundary if config.training.batch_norm == "frozen" else self.blocks[0]
 
 
 def _torchvision(title: str, file: str) -> Weights:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from fer_core.config.run import TrainingConfig
 from fer_core.errors import TrainingError
@@ -64,7 +65,9 @@ class FoldTraining:
     ) -> None:
         self.fold, self.inner = part.fold, part.inner
         self.depths, self.recipe, self.labels = depths, recipe, labels
-        self.network = copy.deepcopy(suffix).to(device).requires_grad_(True)
+        self.network = copy.deepcopy(suffix).to(device).requires_grad_(False)
+        for name in depths:
+            self.network.get_submodule(name).requires_grad_(True)
         reset_head(self.network, seed=self.fold.seed, fold=self.fold.fold)
         self.objective = Objective(recipe, labels[self.fold.train], device)
         self.batches: list[Batch] = []
@@ -93,6 +96,10 @@ class FoldTraining:
         self.mixer = np.random.default_rng(derived_seed(self.fold.seed, self.fold.fold, epoch, 3))
         self.seen = []
         self.network.train()
+        for name, block in self.network.named_children():
+            if name not in self.depths:  # frozen, here for its BatchNorm alone
+                for module in block.modules():
+                    module.train(isinstance(module, BatchNorm))
         deepest = thawed(recipe, epoch)
         if deepest is None:
             return

@@ -55,7 +55,7 @@ def train(
 
     Args:
         chain: from `networks.transfer.build`; left as it was.
-        inputs: what enters the first unfrozen block (`inputs.views.prepare`).
+        inputs: what enters the first block that is a fold's own (`inputs.views.prepare`).
         labels: (N,) int, indices into `CLASSES`.
         folds: of one or several seeds.
         checkpoints_dir: where each fold's file is kept, and, at most every `save_every_s` seconds, the
@@ -70,15 +70,14 @@ def train(
         Cancelled: `report` says so.
     """
     recipe = config.training
-    boundary = chain.row.boundary(config.transfer.unfreeze)
     parts = [
         inner_split(fold, labels, held, recipe.inner_share) if recipe.inner else Part(fold) for fold in folds
     ]
-    stacked = boundary == "fc" and inputs.live is None
+    stacked = chain.row.start(config) == "fc" and inputs.live is None
     groups = [parts] if stacked else [[part] for part in parts]
     checkpoints_dir.mkdir(parents=True, exist_ok=True)
     progress = Progress(report, len(folds) * recipe.epochs)
-    precision = _precision(config, chain, inputs, device, checkpoints_dir, report)
+    precision = _precision(config, chain, inputs, len(labels), device, checkpoints_dir, report)
     values, micro = inputs.to(device), recipe.batch_size
     results: list[FoldResult] = []
     with deterministic(device, one_thread=stacked), arithmetic(precision, device):
@@ -130,14 +129,20 @@ def _read_result(path: Path, config: RunConfig) -> FoldResult:
 
 
 def _precision(
-    config: RunConfig, chain: Chain, inputs: Inputs, device: torch.device, folder: Path, report: Report
+    config: RunConfig,
+    chain: Chain,
+    inputs: Inputs,
+    images: int,
+    device: torch.device,
+    folder: Path,
+    report: Report,
 ) -> Precision:
     """Return the arithmetic of a run; a measured choice is kept, so that a resumed run makes no other."""
     recipe, path = config.training, folder / PRECISION
     if path.exists():
         return Precision(**json.loads(path.read_text(encoding="utf-8")))
-    suffix = chain.suffix(chain.row.boundary(config.transfer.unfreeze))
-    rows = np.arange(min(recipe.batch_size, len(inputs.clean)))
+    suffix = chain.suffix(chain.row.start(config))
+    rows = np.arange(min(recipe.batch_size, images))
     (batch, *_) = inputs.evaluation(rows, device)
     found = resolve(recipe.precision, suffix, batch, device)
     if device.type == "cuda" and (operation := unrepeatable(suffix, batch)):

@@ -64,7 +64,7 @@ class Trainer:
     def _begin(self) -> None:
         """Set networks, optimiser and records to where training starts."""
         recipe, n = self.recipe, self.config.transfer.unfreeze
-        suffix, far = self.chain.suffix(self.chain.row.boundary(n)), depths(self.chain.row, n)
+        suffix, far = self.chain.suffix(self.chain.row.start(self.config)), depths(self.chain.row, n)
         self.folds = [
             FoldTraining(part, suffix, far, recipe, self.labels, self.device) for part in self.parts
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from .systems import system_mark
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Pixels per row of one mark and of several, each under its label: beside the marks, labels would leave a phone none.
-ROW, WIDE_ROW = 42, 68
+#: Pixels per row of one mark and of several, and letters in a line of their labels: more would leave a phone no marks.
+ROW, WIDE_ROW, LABEL = 46, 68, 24
 
 
-def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
+def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figure:
     """Draw a row per run, in the table's order from the top: accuracy and its interval, chance dashed.
 
     Colour and shape are the system's; open marks are protocols that leak.
@@ -28,42 +29,36 @@ def accuracy_intervals(runs: pd.DataFrame) -> go.Figure:
     Args:
         runs: columns label (the row's text), system, leaks (bool), accuracy, low, high (0..1; NaN: no interval), and
             folds, seeds, images where known.
+        upto: where the axis ends, for figures that are compared.
     """
     import plotly.graph_objects as go
 
     table = runs.reset_index(drop=True)
     figure = go.Figure()
-    for leaks, name in ((False, "filled: no known leak"), (True, "open: protocol leaks, optimistic")):
-        part = table[table["leaks"].astype(bool) == leaks]
-        if part.empty:
-            continue
-        # The legend's entry is a grey mark, as the runs' colours and shapes belong to their systems.
+    for index, row in enumerate(table.to_dict("records")):
+        color, shape = system_mark(str(row["system"]))
+        value, low, high = (np.array([row[name]]) for name in ("accuracy", "low", "high"))
         figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=name, marker=mark("circle", GREY, hollow=leaks)
+            x=value,
+            y=[index],
+            mode="markers",
+            marker=mark(shape, color, hollow=bool(row["leaks"]), size=11),
+            error_x=interval_bar(value, low, high, color=color, thickness=2, width=5),
+            hovertemplate=f"<b>{row['label']}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
         )
-        for index, row in zip(part.index.to_list(), part.to_dict("records"), strict=True):
-            color, shape = system_mark(str(row["system"]))
-            value, low, high = (np.array([row[name]]) for name in ("accuracy", "low", "high"))
-            figure.add_scatter(
-                x=value,
-                y=[index],
-                mode="markers",
-                marker=mark(shape, color, hollow=leaks, size=11),
-                error_x=interval_bar(value, low, high, color=color, thickness=2, width=5),
-                hovertemplate=f"<b>{row['label']}</b><br>{_interval_text(row)}{_facts(row)}<extra></extra>",
-                showlegend=False,
-            )
     _chance(figure)
-    _rows(figure, list(table["label"]), ROW)
+    _rows(figure, list(table["label"]))
     figure.update_xaxes(
         title_text="Validation accuracy (%)", showgrid=True, tickformat=".0%", rangemode="tozero"
     )
+    if upto is not None:
+        figure.update_xaxes(range=[0, upto])
     words = "; ".join(
         f"{row['label']} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
         for row in table.to_dict("records")
     )
     alt = f"Validation accuracy with its 95 % interval, chance at {percent(CHANCE)}. {words}."
-    return finish(figure, alt, height=108 + ROW * max(1, len(table)), legend=True, top=54)
+    return finish(figure, alt, height=78 + ROW * max(1, len(table)), top=24)
 
 
 def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
@@ -100,7 +95,7 @@ def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
             x=part["measured"],
             y=[place[system] + offset for system in part["system"]],
             mode="markers",
-            name=f"here, {protocol}{' (leaks)' if leaks else ''}",
+            name=f"{protocol}{' (leaks)' if leaks else ''}",
             marker=mark("diamond" if leaks else "circle", color, hollow=leaks),
             error_x=interval_bar(
                 part["measured"], part["low"], part["high"], color=color, thickness=1.8, width=4
@@ -119,12 +114,13 @@ def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
         hovertemplate="<b>%{customdata[0]}</b><br>paper: %{x:.1%}<extra></extra>",
     )
     _chance(figure)
-    _rows(figure, systems, WIDE_ROW)
-    title = "Accuracy (%)" + (f"; here {stand_in} for ResNet18" if stand_in else "")
+    _rows(figure, systems)
+    title = "Accuracy (%)" + (f"<br>here {stand_in} for ResNet18" if stand_in else "")
     figure.update_xaxes(title_text=title, showgrid=True, tickformat=".0%", rangemode="tozero")
     rows = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in words.items())
     alt = f"Published and measured figures. {rows}."
-    return finish(figure, alt, height=112 + WIDE_ROW * max(1, len(systems)), legend=True, top=54)
+    figure.update_layout(legend={"entrywidth": 0.5, "entrywidthmode": "fraction"})  # two rows on a phone too
+    return finish(figure, alt, height=124 + WIDE_ROW * max(1, len(systems)), legend=True, top=66)
 
 
 def _chance(figure: go.Figure) -> None:
@@ -136,23 +132,17 @@ def _chance(figure: go.Figure) -> None:
     )
 
 
-def _rows(figure: go.Figure, labels: list[str], height: int) -> None:
-    """Write each row's label over its marks. Not as the axis's own: Plotly hides grid lines under inner labels."""
-    count = max(1, len(labels))
+def _rows(figure: go.Figure, labels: list[str]) -> None:
+    """Write each row's label beside the plot, in lines."""
     figure.update_yaxes(
-        showticklabels=False, range=[count - 0.55, -0.65], showgrid=False, zeroline=False, fixedrange=True
+        range=[max(1, len(labels)) - 0.5, -0.5],
+        tickvals=list(range(len(labels))),
+        ticktext=["<br>".join(wrap(label, LABEL)) for label in labels],
+        tickfont_size=12,
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
     )
-    for index, label in enumerate(labels):
-        figure.add_annotation(
-            text=label,
-            x=0,
-            xref="x domain",
-            xanchor="left",
-            y=index,
-            yshift=round(0.38 * height),
-            showarrow=False,
-            font_size=12,
-        )
 
 
 def _interval_text(row: Mapping[Hashable, Any]) -> str:

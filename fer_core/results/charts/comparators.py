@@ -83,7 +83,7 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw how much better the second system recognises each class than the first, with 95 % intervals.
+    """Draw how much better the better of two runs recognises each class than the other, with 95 % intervals.
 
     Args:
         table: a row a class: class, difference, low, high (shares), images.
@@ -97,7 +97,7 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q")
     x = alt.X(
         "difference:Q",
-        title="Second minus first: share of the class recognised (points)",
+        title="Better minus other: share recognised (points)",
         axis=alt.Axis(labelExpr="datum.value ? format(datum.value, '+~g') : '0'", tickCount=7),
     )
     tips = [alt.Tooltip(f"{side}:Q", format="+.1f", title=f"{side} (points)") for side in sides]
@@ -107,7 +107,7 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     bars = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     words = ", ".join(f"{row['class']} {100 * row['difference']:+.0f}" for row in table.to_dict("records"))
     chart = alt.layer(zero, bars, dots).properties(height=36 * len(order), width="container")
-    return finish_altair(chart, f"Difference per class in points, second minus first: {words}.")
+    return finish_altair(chart, f"Difference per class in points, the better run minus the other: {words}.")
 
 
 def faces_svg(faces: np.ndarray) -> str:
@@ -188,7 +188,7 @@ def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
         x=alt.X("prototype:N", sort=list(CLASSES), title="Prototype", axis=top),
         y=alt.Y("class:N", sort=order, title="Images of"),
     )
-    middle = float(table["distance"].median())
+    middle = float(table["distance"].min() + table["distance"].max()) / 2
     cells = base.mark_rect(stroke=GREY).encode(
         color=alt.Color("distance:Q", scale=alt.Scale(range=SHADES[::-1]), legend=None),
         strokeWidth=alt.condition("datum.nearest", alt.value(3), alt.value(0)),

@@ -53,13 +53,17 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
                 for trace in _lines(epochs, part, measure, legend=row == column == 1):
                     figure.add_trace(trace, row=row, col=column)
             if measure == "accuracy":
+                named = {
+                    "annotation_text": "chance",
+                    "annotation_position": "right",
+                    "annotation_font_size": 11,
+                }
                 figure.add_hline(
                     CHANCE,
                     line={"dash": "dot", "width": 1, "color": GREY},
-                    annotation={"text": "chance", "font_size": 11},
-                    annotation_position="bottom right",
                     row=row,
                     col=column,
+                    **(named if column == len(systems) else {}),
                 )
     last = int(table["epoch"].max()) if len(table) else 1
     # Whole epochs alone are marked, at most about six of them.
@@ -75,7 +79,8 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
         figure.update_annotations(font_size=12)  # panels stand close: their headings must not meet
     figure.update_layout(hovermode="x unified")
     top = 45 + 17 * max(map(len, headings), default=0) if len(systems) > 1 else 38
-    return finish(figure, _sentence(table, systems), height=70 + 200 * len(MEASURES), legend=True, top=top)
+    finish(figure, _sentence(table, systems), height=70 + 200 * len(MEASURES), legend=True, top=top)
+    return figure.update_layout(margin_r=52)  # for the word beside the last panel
 
 
 def overlaid_curves(table: pd.DataFrame) -> go.Figure:

@@ -114,9 +114,7 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
         base.mark_bar(height={"band": 0.6}, opacity=0.55).encode(x=x, color=color),
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=color),
     ).properties(width=130, height=24 * len(order))
-    chart = layers.facet(column=alt.Column("status:N", sort=statuses, title=None), spacing=16).resolve_scale(
-        x="independent"
-    )
+    chart = layers.facet(column=alt.Column("status:N", sort=statuses, title=None), spacing=16)
     sums = table.groupby("status")["images"].sum()
     total = int(sums.sum())
     said = ", ".join(f"{name} {sums[name]} ({percent(sums[name] / total)})" for name in statuses)

@@ -204,7 +204,8 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
 
 #: What the paper leaves open and a repetition has to choose.
 NOT_STATED: tuple[str, ...] = (
-    "whether BatchNorm in frozen blocks kept ImageNet's statistics in training (here it does) or took each batch's",
+    "whether BatchNorm in frozen blocks kept ImageNet's statistics in training (here it does) or took each batch's "
+    "(the recipe 'BatchNorm in train mode')",
     "whether the BDNN's features were standardised, and whether its directions trained together or in turns",
     "learning rate and batch size of the transferred network",
     "which n table 3 averages over",

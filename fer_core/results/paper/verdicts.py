@@ -45,6 +45,14 @@ class Measured:
     interval: tuple[float, float] | None
     over: str = ""
 
+    @property
+    def of_the_run(self) -> tuple[float, Interval | None]:
+        """The run's own accuracy and interval, as everywhere else; of the two sets of SPI their mean, as published."""
+        if "two_sets" in self.run.summary:
+            return self.value, self.interval
+        low, high = _known(self.run.summary["val_accuracy_interval"])
+        return self.run.summary["val_accuracy"], None if low != low else (low, high)
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -108,7 +116,8 @@ def _measure(figure: Reported, runs: Runs, protocol: str) -> Measured | None:
 def _as_wide(value: float, run: StoredRun) -> Interval | None:
     """Return an interval around a mean of epochs, as wide on the log odds as that of the reported epoch; None: none.
 
-    The predictions of single epochs are not kept, and the movies that make the noise are the same.
+    The predictions of single epochs are not kept, and the movies that make the noise are the same. Where the reported
+    epoch has all or none right, odds say nothing, and it is as wide in points.
     """
     from scipy.special import expit, logit
 
@@ -117,6 +126,9 @@ def _as_wide(value: float, run: StoredRun) -> Interval | None:
         return None
     if value == run.summary["val_accuracy"]:
         return low, high
+    if not 0 < run.summary["val_accuracy"] < 1:
+        half = (high - low) / 2
+        return max(0.0, value - half), min(1.0, value + half)
     ends = logit(np.clip([low, high, run.summary["val_accuracy"], value], 1e-6, 1 - 1e-6))
     return float(expit(ends[3] + ends[0] - ends[2])), float(expit(ends[3] + ends[1] - ends[2]))
 
@@ -220,7 +232,7 @@ def _overfits(slot: str) -> Judge:
         summary = _the_run(runs, slot, protocol).summary
         train, (_, high) = summary["train_accuracy"], _known(summary["val_accuracy_interval"])
         words = f"Training {percent(train)}, validation {percent(summary['val_accuracy'])}."
-        if train > high:
+        if train > high + 1e-9:
             return HOLDS, words
         if PROTOCOLS[protocol].leaks:
             return LEAKS, f"{words} Held-out images are like those trained on, so overfitting would not show."

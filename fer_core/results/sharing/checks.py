@@ -268,7 +268,7 @@ def _transfer(
 
     from .probe import Blank, unlike
 
-    blank, found = Blank(config.transfer), {}
+    blank, found = Blank(config), {}
     for path in sorted(folder.glob("*.safetensors")):
         if path.stat().st_size > blank.bytes + 100 * images + BESIDE:
             raise StoreError(f"A network's file may have {blank.bytes + BESIDE} bytes", got=path.name)

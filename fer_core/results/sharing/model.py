@@ -83,9 +83,7 @@ def export_model(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as partial:
-            files = _write(
-                run, model, artifacts.open("runs", run.id), settings, Path(partial) / "model", onnx
-            )
+            files = _write(run, artifacts.open("runs", run.id), settings, Path(partial) / "model", onnx)
             if folder.exists():
                 folder.rmdir()
             shutil.move(Path(partial) / "model", folder)
@@ -108,15 +106,13 @@ def require_onnx() -> None:
         ) from error
 
 
-def _write(
-    run: StoredRun, model: TransferConfig, source: Path, settings: Settings, folder: Path, kind: OnnxKind
-) -> list[OnnxFile]:
+def _write(run: StoredRun, source: Path, settings: Settings, folder: Path, kind: OnnxKind) -> list[OnnxFile]:
     from fer_core.learning.training import checkpoints
     from fer_core.storage.tensor_files import write_tensors
 
     from .networks import Ensemble, load
 
-    prefix, suffixes, row = load(model, source, settings)
+    prefix, suffixes, row = load(run.config, source, settings)
     folder.mkdir()
     write_tensors(folder / "prefix.safetensors", prefix.state_dict(), {"format": "pt"})
     temperatures = {}
@@ -145,7 +141,7 @@ def _write(
             "mean": list(row.mean),
             "std": list(row.std),
         },
-        "backbone": model.backbone,
+        "backbone": row.name,
         "prefix": list(prefix._modules),
         "suffix": list(next(iter(suffixes.values()))._modules),
         "flip_at_test": flip,

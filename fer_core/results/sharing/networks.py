@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fer_core.config.run import TransferConfig
+from fer_core.config.run import RunConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import NotFoundError
 from fer_core.learning.networks.backbones import Backbone
@@ -36,7 +36,7 @@ class Ensemble(nn.Module):
 
 
 def load(
-    model: TransferConfig, folder: Path, settings: Settings
+    config: RunConfig, folder: Path, settings: Settings
 ) -> tuple[nn.Sequential, dict[str, nn.Sequential], Backbone]:
     """Return a run's frozen blocks, its trained ones by file name, and their backbone; on the CPU, in eval mode.
 
@@ -44,8 +44,8 @@ def load(
         NotFoundError: the folder has no networks.
         WeightsError: the backbone's weights are missing.
     """
-    chain = build(model, settings.weights_dir)
-    boundary = chain.row.boundary(model.unfreeze)
+    chain = build(config.transfer, settings.weights_dir)
+    boundary = chain.row.start(config)
     suffixes = {}
     for path in sorted(folder.glob("seed*.safetensors")):
         suffix = copy.deepcopy(chain.suffix(boundary))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fer_core.config.run import TransferConfig
+from fer_core.config.run import RunConfig
 from fer_core.errors import StoreError
 from fer_core.learning.networks.transfer import build
 from fer_core.learning.training import checkpoints
@@ -35,9 +35,9 @@ class Blank:
         bytes: of all of them.
     """
 
-    def __init__(self, model: TransferConfig) -> None:
-        chain = build(model.model_copy(update={"weights": "none"}), None)
-        boundary, side = chain.row.boundary(model.unfreeze), chain.row.input_size
+    def __init__(self, config: RunConfig) -> None:
+        chain = build(config.transfer.model_copy(update={"weights": "none"}), None)
+        boundary, side = chain.row.start(config), chain.row.input_size
         self.suffix: nn.Sequential = chain.suffix(boundary).eval()
         tensors = self.suffix.state_dict()
         self.shapes = {f"suffix.{name}": value.shape for name, value in tensors.items()}
@@ -54,13 +54,13 @@ class Blank:
             return self.suffix(self.inputs).double().numpy()
 
 
-def write_probe(model: TransferConfig, folder: Path) -> dict[str, Any]:
+def write_probe(config: RunConfig, folder: Path) -> dict[str, Any]:
     """Return what a run's networks answer, by their files' names.
 
     Raises:
         StoreError: a network is damaged, or answers with what is no number.
     """
-    blank, found = Blank(model), {}
+    blank, found = Blank(config), {}
     for path in sorted(folder.glob("seed*.safetensors")):
         tensors = checkpoints.read(path)[0]
         logits = blank.answers({name: tensors[name] for name in blank.shapes})

@@ -105,7 +105,7 @@ def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, by
         rows = jsonable(tables[name][list(columns)].to_numpy(dtype=object))
         documents[f"{name}.json"] = {"columns": list(columns), "rows": rows}
     if run.config.trains_backbone:
-        documents[PROBE] = write_probe(run.config.transfer, folder)
+        documents[PROBE] = write_probe(run.config, folder)
     for name, document in documents.items():
         if len(content := archive.encode(document)) > DOCUMENTS[name]:
             raise StoreError(f"A run's {name} may have {DOCUMENTS[name] >> 20} MiB", got=len(content))

@@ -124,7 +124,7 @@ def _transfer_apart(work: Work) -> list[list[Fold]]:
     """Heads alone train side by side, as one group; whole blocks a fold at a time."""
     row, recipe = BACKBONES[work.config.transfer.backbone], work.config.training.augmentation
     live = recipe.active and not recipe.views
-    if row.boundary(work.config.transfer.unfreeze) == "fc" and not live:
+    if row.start(work.config) == "fc" and not live:
         return [list(work.folds)]
     return [[fold] for fold in work.folds]
 

@@ -202,7 +202,7 @@ class Cost:
 
 
 def prefix_cost(config: RunConfig, images: int) -> Cost:
-    """Say beforehand what a transfer run's augmentation and test-time flip trade: disk for passes.
+    """Say beforehand what a transfer run's augmentation, test-time flip and BatchNorm trade: disk for passes.
 
     K fixed views are stored once and pass the prefix once; live changes store nothing and pass it every epoch
     of every fold and seed, on the (k - 1) / k of the images that are trained on. What other runs have stored
@@ -212,10 +212,11 @@ def prefix_cost(config: RunConfig, images: int) -> Cost:
     width = 4 * BACKBONES[config.transfer.backbone].boundary_values[config.transfer.unfreeze]
     views = 1 + recipe.flip_at_test + (recipe.augmentation.views if recipe.augmentation.active else 0)
     passes = images * views
-    if recipe.augmentation.active and not recipe.augmentation.views:
+    whole = recipe.batch_norm == "batch"  # nothing is stored; every epoch runs the network
+    if whole or (recipe.augmentation.active and not recipe.augmentation.views):
         share = 1 / 2 if protocol.name == "spi" else (protocol.folds - 1) / protocol.folds
         passes += round(images * share) * protocol.networks * recipe.epochs
-    return Cost(images * views * width, passes)
+    return Cost(0 if whole else images * views * width, passes)
 
 
 def transfer_configs(

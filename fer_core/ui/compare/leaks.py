@@ -42,7 +42,8 @@ def view(lab: Lab, compared: Compared) -> None:
     table = pd.DataFrame([_row(one) for one in done])
     figure.figure(resources.chart(charts.protocol_ladder, table), table, "leak-meter")
     st.caption(
-        "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak. Under the reshuffle "
+        "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak; the dashed "
+        "line is chance. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
     _words(done, table)

@@ -34,8 +34,10 @@ MOST_IMAGES = 24
 
 @dataclass(frozen=True)
 class Pair:
-    """What tells two runs apart: `side_by_side`, a test over all images (`paired`), `by_class`."""
+    """What tells two runs apart, the better one first (a): `side_by_side`, a test over all images, `by_class`."""
 
+    better: str
+    other: str
     both: pd.DataFrame
     test: dict[str, Any]
     classes: pd.DataFrame
@@ -53,19 +55,19 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
     left, right = st.columns(2)
     first = left.selectbox("First", index=one, **one_of("a", list(names), names.__getitem__))
     second = right.selectbox("Second", index=other, **one_of("b", list(names), names.__getitem__))
-    a, b = compared.by_id[first], compared.by_id[second]
-    if a.id == b.id:
+    if first == second:
         st.info("Choose two different runs.", icon=":material/compare:")
         return
-    pair = resources.of_trained(paired, compared, a.id, b.id)
+    pair = resources.of_trained(paired, compared, first, second)
     if pair is None:
         st.info("No image was held out in both runs, so they can't be compared.", icon=":material/compare:")
         return
+    a, b = compared.by_id[pair.better], compared.by_id[pair.other]
     if words := fold_difference(a.config.protocol, b.config.protocol):
         st.warning(words, icon=":material/rule:")
     if name := st.query_params.get("frame"):
-        one_frame(a, b, name)
-    _test(a, b, pair)
+        one_frame(compared.by_id[first], compared.by_id[second], name)
+    _test(a, b, pair, first)
     st.subheader("Class by class")
     figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption(
@@ -99,12 +101,14 @@ def paired(compared: Compared, one: str, other: str) -> Pair | None:
     both = side_by_side(a, b)
     if both.empty:
         return None
-    gain, images = metrics.paired(a, b)
+    gain, images = metrics.paired(b, a)
+    if gain.value < 0:
+        return paired(compared, other, one)
     first = metrics.same_images(*(side[side["seed"] == side["seed"].min()] for side in (a, b)))
     test: dict[str, Any] = {"images": images, "gain": gain, "p": None, "seeds": a["seed"].nunique()}
     if len(first):
         test |= metrics.disagreements(first["a"], first["b"])
-    return Pair(both, test, by_class(both))
+    return Pair(one, other, both, test, by_class(both))
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +134,7 @@ def by_class(both: pd.DataFrame) -> pd.DataFrame:
     for index in sorted(both["label"].unique()):
         part = both[both["label"] == index]
         images = list(part["group"]), list(part["name"])
-        found = metrics.difference(part["right_b"] - part["right_a"], *images, most=1.0)
+        found = metrics.difference(part["right_a"] - part["right_b"], *images, most=1.0)
         low, high = found.interval
         rows.append(
             {
@@ -163,7 +167,7 @@ def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
     return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
 
 
-def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
+def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
     both, found = pair.both, pair.test
     gain = found["gain"]
     low, high = gain.interval
@@ -171,12 +175,12 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
     columns = st.columns(4)
     names = {a.id: title(a), b.id: title(b)}
     if title(a) == title(b):
-        names = {a.id: f"{title(a)} (first)", b.id: f"{title(b)} (second)"}
+        names = {run.id: f"{title(run)} ({'first' if run.id == first else 'second'})" for run in (a, b)}
     columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
     columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
         column.caption(seeds)
-    columns[2].metric("Second minus first", f"{100 * gain.value:+.1f} points")
+    columns[2].metric("Lead of the better", f"{100 * gain.value:+.1f} points")
     columns[2].caption(
         gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
     )
@@ -187,18 +191,16 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair) -> None:
         )
     if low != low:
         st.info(f"**Not to be told**: there is {gain.over}.", icon=":material/balance:")
-    elif low > 0 or high < 0:
-        least = min(abs(low), abs(high))
-        winner, loser = (b, a) if low > 0 else (a, b)
+    elif low > 0:
         st.success(
-            f"**{escaped(names[winner.id])} is better than {escaped(names[loser.id])}** on {found['images']} images "
-            f"held out in both, by at least {100 * least:.1f} points at 95 %, over {gain.over}.",
+            f"**{escaped(names[a.id])} is better than {escaped(names[b.id])}** on {found['images']} images held out "
+            f"in both, by at least {100 * low:.1f} points at 95 %, over {gain.over}.",
             icon=":material/check:",
         )
     else:
         counts = (
-            f" Both right on {found['both']}, both wrong on {found['neither']}, only the first right on "
-            f"{found['only_a']}, only the second on {found['only_b']}" + (" (first seed)." if seeds else ".")
+            f" Both right on {found['both']}, both wrong on {found['neither']}, only the better right on "
+            f"{found['only_a']}, only the other on {found['only_b']}" + (" (first seed)." if seeds else ".")
         )
         st.info(
             f"**Within noise**: on these {found['images']} images the difference could be zero."

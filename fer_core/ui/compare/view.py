@@ -13,13 +13,14 @@ from fer_core.config.comparators import BdnnConfig
 from fer_core.config.run import CLASSES
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
-from fer_core.results.rows import run_table, title
+from fer_core.results.ranking import opening
+from fer_core.results.rows import honest, run_table, title
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared, label
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import one_of, page
-from fer_core.ui.parts.widgets import runs_dataframe
+from fer_core.ui.parts.widgets import escaped, runs_dataframe
 
 COLUMNS = (
     *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "over", "training"),
@@ -49,11 +50,38 @@ def filters(known: Compared) -> list[StoredRun]:
 
 
 def table(known: Compared, runs: list[StoredRun]) -> None:
-    """Draw the runs as a table and, so many at a time, as dots with intervals; the CSV has all of them."""
+    """Draw what follows from the runs, then those that nothing flatters, then, apart, those that leak."""
+    if said := resources.of_trained(_said, known, tuple(run.id for run in runs)):
+        st.markdown(" ".join([f"**{escaped(said[0])}**", *map(escaped, said[1:])]))
+    fair = [run for run in runs if honest(run)]
+    leaking = [run for run in runs if not honest(run)]
+    bounds = [
+        end for run in runs for end in (run.summary["val_accuracy"], *run.summary["val_accuracy_interval"])
+    ]
+    upto = 1.05 * max(end for end in bounds if end is not None and end == end)
+    if fair:
+        _section(known, fair, "runs", upto)
+    if leaking:
+        st.subheader("Optimistic: these leak")
+        _section(known, leaking, "leaking", upto)
+    st.caption(
+        "Accuracy on held-out images at the reported epoch, with 95 % intervals: over movies or persons where they are "
+        "known, since frames of one resemble each other, else over images (Wilson); with too few movies none is "
+        f"drawn. The dashed line is chance (1/{len(CLASSES)}). Colour and shape tell the system; open marks leak. "
+        "An SVM has no count of trained parameters."
+    )
+
+
+def _said(known: Compared, ids: tuple[str, ...]) -> list[str]:
+    return opening([known.by_id[run_id] for run_id in ids], resources.finished_predictions)
+
+
+def _section(known: Compared, runs: list[StoredRun], key: str, upto: float) -> None:
+    """Draw runs as a table and, so many at a time, as dots with intervals; the CSV has all of them."""
     listed = known.rows(runs)
-    runs_dataframe(listed, columns=COLUMNS, key="runs")
+    runs_dataframe(listed, columns=COLUMNS, key=key)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        drawn_below = page(len(runs), PER_PAGE, "runs_page")
+        drawn_below = page(len(runs), PER_PAGE, f"{key}_page")
         rows = listed.iloc[drawn_below]
         if len(rows) < len(runs):
             first = drawn_below.start + 1
@@ -61,7 +89,7 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
                 f"Drawn below: {first} to {first + len(rows) - 1} of {len(runs):,} runs", width="content"
             )
     named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
-    folds = (", k = " + rows["folds"].astype(int).astype(str)).to_numpy()
+    folds = (", k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}" + rows["folds"].astype(int).astype(str)).to_numpy()
     fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"]).to_numpy()
     drawn = pd.DataFrame(
         {
@@ -69,16 +97,12 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
             "accuracy": rows["val_accuracy"],
             "label": np.where(fixed, named, named + folds),
             "seeds": rows["seeds"].map(len),
-            **{name: rows[name] for name in ("protocol", "leaks", "low", "high", "folds", "images")},
+            "leaks": key == "leaking",
+            **{name: rows[name] for name in ("protocol", "low", "high", "folds", "images")},
         }
     )
-    figure.figure(resources.chart(charts.accuracy_intervals, drawn), lambda: run_table(runs), "all-runs")
-    st.caption(
-        "Accuracy on held-out images after the last epoch, with 95 % intervals: over movies or persons where they are "
-        "known, since frames of one resemble each other, else over images (Wilson); with too few movies none is "
-        f"drawn. The dashed line is chance (1/{len(CLASSES)}). Open marks leak: their accuracy is optimistic. Colour "
-        "and shape tell the system. "
-        "An SVM has no count of trained parameters."
+    figure.figure(
+        resources.chart(charts.accuracy_intervals, drawn, upto), lambda: run_table(runs), f"all-{key}"
     )
 
 
@@ -91,8 +115,8 @@ def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
     first = _alike([each[:longest] for each in words])
     last = _alike([each[::-1][: longest - first] for each in words])
     ends = " ".join(words[0][:first]), " ".join(words[0][len(words[0]) - last :])
-    shared = ", ".join(end.strip(" ,") for end in ends if end)
-    return shared, [" ".join(each[first : len(each) - last]).strip(" ,") for each in words]
+    shared = ", ".join(end.strip(" ,·") for end in ends if end)
+    return shared, [" ".join(each[first : len(each) - last]).strip(" ,·") for each in words]
 
 
 def _alike(words: Sequence[Sequence[str]]) -> int:

@@ -88,6 +88,7 @@ def _fields() -> dict[str, Any]:
             *("Patience (early stopping)", 0, "patience", 0, 100),
             help="epochs without a lower loss on an inner split of the training part; 0: never",
         ),
+        "batch_norm": choice("batch_norm", "BatchNorm of frozen blocks"),
         "selection": choice("selection", "Epoch to report"),
         "inner_share": number("Inner split's share", 0.2, "inner", 0.05, 0.5, step=0.05),
         "calibrate": toggle("Fit a temperature", "calibrate"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torchvision
 from report_case import Recorder
+from safetensors.torch import load_file
 from training_case import (
     CPU,
     SIDE,
@@ -25,7 +26,7 @@ from training_case import (
 
 from fer_core import ROOT
 from fer_core.config.run import RunConfig
-from fer_core.errors import Cancelled, StoreError, TrainingError
+from fer_core.errors import Cancelled, ConfigError, StoreError, TrainingError
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.inputs.views import Inputs
@@ -76,6 +77,9 @@ def usual_loop(
     figures = []
     for epoch in range(1, config.training.epochs + 1):
         chain.eval()
+        for module in chain.modules():
+            if config.training.batch_norm == "batch" and isinstance(module, torch.nn.BatchNorm2d):
+                module.train()
         suffix.train()
         loss_sum = correct = seen = 0.0
         order = draw_order(fold, epoch, labels, config.training.sampler)
@@ -121,6 +125,24 @@ def require_equal_bits(
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_resnet18_losses_equal_those_of_the_plainest_loop_to_the_bit(n: int, tmp_path: Path) -> None:
     require_equal_bits(run_config("resnet18", n), tmp_path, plain_forward)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_train_mode_batchnorm_equals_the_plainest_loop_to_the_bit_and_stores_nothing(
+    n: int, tmp_path: Path
+) -> None:
+    config = run_config("resnet18", n, batch_norm="batch")
+    require_equal_bits(config, tmp_path, plain_forward)
+    assert not (tmp_path / "artifacts" / "activations").exists()
+    tensors = load_file(next((tmp_path / "fit").glob("*.safetensors")))
+    assert not torch.equal(
+        tensors["suffix.stem.1.running_mean"], small_chain(config).state_dict()["stem.1.running_mean"]
+    )
+
+
+def test_train_mode_batchnorm_needs_batchnorm_in_the_frozen_blocks(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="frozen blocks that have BatchNorm"):
+        fit(run_config("convnext_tiny", 1, batch_norm="batch"), tmp_path)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -253,6 +275,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from safetensors.torch import load_file
 sys.path[:0] = [{root!r}, {tests!r}]
 from report_case import Recorder
 from training_case import fit, run_config

@@ -186,7 +186,7 @@ def test_confusion_shows_counts_and_shades_by_row() -> None:
 
 def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
     figure = accuracy.accuracy_intervals(RUNS)
-    dots = [trace for trace in figure.data if trace.x[0] is not None]
+    dots = figure.data
     assert len(dots) == 3
     for trace in dots:
         row = RUNS.iloc[trace.y[0]]
@@ -201,19 +201,21 @@ def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
             assert np.isnan(trace.error_x.array[0])
             assert "to" not in trace.hovertemplate.split("<br>")[1]
     assert figure.layout.shapes[0].x0 == CHANCE
-    written = {note.text: note.y for note in figure.layout.annotations}
+    axis = figure.layout.yaxis
+    written = {text.replace("<br>", " "): y for text, y in zip(axis.ticktext, axis.tickvals, strict=True)}
     assert written["ResNet18, n = 2 · reshuffle"] == 0
     assert written["BDNN · group"] == 2
+    assert [note.text for note in figure.layout.annotations] == ["chance"]
     assert "reshuffle 60.0 % (55.0 % to 65.0 %) (leaks)" in describe(figure)
 
 
 def test_the_paper_stands_beside_what_was_measured() -> None:
     figure = accuracy.paper_vs_here(PAPER)
     named = {trace.name: trace for trace in figure.data}
-    assert list(named) == ["here, reshuffle (leaks)", "here, group", "paper"]
+    assert list(named) == ["reshuffle (leaks)", "group", "paper"]
     assert list(named["paper"].x) == [0.4324, 0.19]
-    assert named["here, group"].x[0] - named["here, group"].error_x.arrayminus[0] == pytest.approx(0.26)
-    assert named["here, group"].y[0] != named["here, reshuffle (leaks)"].y[0]
+    assert named["group"].x[0] - named["group"].error_x.arrayminus[0] == pytest.approx(0.26)
+    assert named["group"].y[0] != named["reshuffle (leaks)"].y[0]
     assert "n = 2: paper 43.2 %, here under reshuffle 50.0 %, here under group 30.0 %" in describe(figure)
 
 

@@ -65,4 +65,4 @@ def test_several_seeds_count_by_their_mean_and_a_guess_is_what_most_say() -> Non
     assert both["right_a"].tolist() == pytest.approx([1 / 3])
     assert both["guess_a"].tolist() == [1]
     assert both["right_b"].tolist() == [1.0]
-    assert by_class(both)["difference"].tolist() == pytest.approx([2 / 3])
+    assert by_class(both)["difference"].tolist() == pytest.approx([-2 / 3])
