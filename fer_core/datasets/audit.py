@@ -318,7 +318,7 @@ def _grouping(samples: Sequence[Sample], class_groups: Mapping[str, set[str]]) -
     if not groups:
         detail = (
             "Each image counts as a group by itself, and one person may be on both sides of a fold. A CSV with a "
-            "group column separates them, or --group-pattern on the command line."
+            "group column separates them, or a group pattern (Bring data, --group-pattern)."
         )
         yield Finding("note", "no_groups", "No movies or persons are known", detail)
         return

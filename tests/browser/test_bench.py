@@ -80,7 +80,7 @@ def test_failed_frames_are_tried_and_counted_before_anything_is_kept(
     lab = server(home, FER_DEVICE="cpu")
     page.goto(lab.at("faces", data=str(generated), frame=name, onet=0.99), wait_until="commit")
     was = page.get_by_text(re.compile(rf"^{len(changes)} frames:")).inner_text()
-    page.get_by_text("Try other settings").click()
+    page.get_by_role("button", name="Try other settings").click()
     trial = page.get_by_role("button", name=f"Try on all {failed} failed and all {found} found frames")
     expect(trial).to_be_disabled()
 
@@ -89,9 +89,7 @@ def test_failed_frames_are_tried_and_counted_before_anything_is_kept(
     for _ in range(9):
         slider.press("ArrowLeft")
     expect(page).to_have_url(re.compile("try_onet=0.9(&|$)"))
-    expect(
-        page.get_by_text(re.compile("With these settings: (found|several|low-confidence)"))
-    ).to_be_visible()
+    expect(page.get_by_text(re.compile("Then: (found|several|low-confidence)"))).to_be_visible()
     quiet(page)
     trial.click()
 

@@ -21,7 +21,7 @@ def test_a_frame_fits_one_screen_and_keys_lead_on_and_back(
     lab = server(home, FER_DEVICE="cpu")
     page.goto(lab.at("faces", data=str(folder), frame=NAMES[0]), wait_until="commit")
     expect(page.get_by_text("What the network sees")).to_be_visible()
-    expect(page.get_by_text("Try other settings")).to_be_visible()
+    expect(page.get_by_role("button", name="Try other settings")).to_be_visible()
     expect(page.get_by_text("No face can be made out")).to_be_visible()
     quiet(page)
     main = page.get_by_test_id("stMain")

@@ -97,6 +97,7 @@ def editor(lab: Lab, config: RunConfig, row: Mapping, left: DeltaGenerator, righ
                 (int(row["width"]), int(row["height"])),
                 name,
                 faces=resources.detections(config.detections_key()).get(name),
+                chosen=row["box"],
                 box=saved,
                 key=f"box-{name}-{version}",
             )

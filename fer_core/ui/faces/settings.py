@@ -140,7 +140,7 @@ def detector(tuned: Sequence[FineTuned]) -> str:
 def choice(prefix: str = "", start: FacesConfig = STANDARD) -> str:
     """Draw which of several faces is taken."""
     return st.selectbox(
-        "Which face, when there are several",
+        "Which of several faces",
         index=CHOICES.index(start.choice),
         **one_of(f"{prefix}choice", CHOICES, lambda value: value.replace("_", " ")),
     )
@@ -148,8 +148,10 @@ def choice(prefix: str = "", start: FacesConfig = STANDARD) -> str:
 
 def margin(prefix: str = "", start: FacesConfig = STANDARD) -> int:
     """Draw the margin of the crop."""
-    label = "Margin around the face (pixels of the crop)"
-    return st.slider(label, value=start.margin, step=4, **in_range(f"{prefix}margin", 0, 64))
+    help = "Around the face, in pixels of the crop"
+    return st.slider(
+        "Margin (pixels)", value=start.margin, step=4, help=help, **in_range(f"{prefix}margin", 0, 64)
+    )
 
 
 def thresholds(prefix: str = "", start: FacesConfig = STANDARD) -> tuple[float, ...]:

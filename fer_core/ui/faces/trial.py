@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import CLASSES, FacesConfig, RunConfig, digest
 from fer_core.evaluation.metrics import wilson
-from fer_core.faces.crops import Chosen, Faces, choose, cut, failed
+from fer_core.faces.crops import Chosen, choose, cut, failed
 from fer_core.faces.explanation import shown, why
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
@@ -34,6 +35,9 @@ from .settings import TRY
 #: is kept in memory), and a sample of those found.
 FAILED_TRIED, FOUND_TRIED = 1000, 120
 
+#: Where the session holds that settings left in the URL no longer open the bench.
+SHUT = "bench-shut"
+
 #: What a trial's counts are called, and what each means.
 OUTCOME_TITLES = {
     "won": ("Won", "failed frames that become found"),
@@ -42,59 +46,63 @@ OUTCOME_TITLES = {
 }
 
 
-def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
-    """Draw the bench under a readable frame, closed until it is asked for.
+def is_open() -> bool:
+    """Return whether the URL asks for the bench (`?bench=true`), or named one of its settings when it was opened."""
+    if any(name.startswith(TRY) for name in st.query_params) and not st.session_state.get(SHUT):
+        st.query_params["bench"] = "true"
+    return "bench" in st.query_params
 
-    Args:
-        row: the frame's row of `Crops.table`.
-    """
-    if not config.faces.extract:
-        return
-    panel = st.expander(
-        "Try other settings",
-        expanded=any(name.startswith(TRY) for name in st.query_params) or "tried" in st.query_params,
-        key="bench",
-        icon=":material/tune:",
-        on_change="rerun",
-    )
-    if panel.open:
-        with panel:
-            _bench(lab, config, crops, row)
+
+def switch() -> None:
+    """Open the bench, or close it. For callbacks."""
+    if st.query_params.pop("bench", None) is None:
+        st.query_params["bench"] = "true"
+    st.query_params.pop("tried", None)
+    st.session_state[SHUT] = True
 
 
 @st.fragment
 @errors_shown("Faces")
-def _bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
-    faces = _form(config.faces)
-    changed = faces != config.faces
-    with st.container(horizontal=True):
-        kept = st.button(
-            "Keep these settings",
-            type="primary",
-            icon=":material/check:",
-            disabled=not changed,
-            on_click=_keep,
-            args=(lab, config),
-            help="Makes them the detection settings of this page, under this name, and looks for faces in all frames",
-        )
+def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
+    """Draw a readable frame under other settings, and beside it the sliders and the crop before and after.
+
+    Args:
+        row: the frame's row of `Crops.table`.
+    """
+    left, right = st.columns([5, 3], gap="medium")
+    both = right.container(horizontal=True)
+    with right:
+        faces = _form(config.faces)
+        changed = faces != config.faces
         st.text_input(
             "Name",
             key="bench-name",
             max_chars=50,
             placeholder=f"Name: {described(faces)}",
             label_visibility="collapsed",
-            width=220,
         )
-        st.button(
-            "Back to the page's settings",
-            icon=":material/undo:",
-            disabled=not changed,
-            on_click=_reset,
-            args=(config.faces,),
-        )
+        with st.container(horizontal=True):
+            kept = st.button(
+                "Keep these settings",
+                type="primary",
+                icon=":material/check:",
+                disabled=not changed,
+                on_click=_keep,
+                args=(lab, config),
+                help="Makes them the detection settings of this page, under this name, and looks for faces in all "
+                "frames",
+            )
+            st.button(
+                "Reset",
+                icon=":material/undo:",
+                disabled=not changed,
+                on_click=_reset,
+                args=(config.faces,),
+                help="Back to the page's settings",
+            )
     if kept:
         st.rerun()
-    _before_and_after(lab, config, faces, crops, row)
+    _before_and_after(lab, config, faces, crops, row, left, both)
     st.markdown("**What these settings would change elsewhere**")
     _trial(lab, config, faces, crops, changed)
 
@@ -103,13 +111,12 @@ def _form(current: FacesConfig) -> FacesConfig:
     """Draw the sliders and return the settings they make; the rest is as on the page."""
     values: dict[str, Any] = {"thresholds": settings.thresholds(TRY, current)}
     values |= settings.pyramid(TRY, current)
-    left, middle, right = st.columns(3)
+    left, right = st.columns(2)
     with left:
         values["margin"] = settings.margin(TRY, current)
-    with middle:
-        values["choice"] = settings.choice(TRY, current)
     with right:
-        values["rescue"] = settings.rescues(TRY, current)
+        values["choice"] = settings.choice(TRY, current)
+    values["rescue"] = settings.rescues(TRY, current)
     return current.model_copy(update=values)
 
 
@@ -122,7 +129,7 @@ def _keep(lab: Lab, config: RunConfig) -> None:
     faces = settings.from_state(config.faces, values)
     name = st.session_state["bench-name"].strip() or described(faces)[:50]
     settings.keep(lab, config, faces.model_copy(update={"name": name}))
-    st.query_params.pop("tried", None)
+    switch()
 
 
 def _reset(faces: FacesConfig) -> None:
@@ -130,22 +137,36 @@ def _reset(faces: FacesConfig) -> None:
     st.query_params.pop("tried", None)
 
 
-def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, row: Mapping) -> None:
+def _before_and_after(
+    lab: Lab,
+    config: RunConfig,
+    faces: FacesConfig,
+    crops: Crops,
+    row: Mapping,
+    left: DeltaGenerator,
+    both: DeltaGenerator,
+) -> None:
+    """Draw the frame with its faces under these settings on the left, the crop before and after side by side."""
     name = row["name"]
     image = resources.frame_array(lab.source, name)
-    old = resources.detections(config.detections_key()).get(name, Faces.unreadable(""))
     box = None if row["box"] is None else tuple(row["box"])
     rescued = row["rescued_by"] if isinstance(row["rescued_by"], str) else None
-    was = Chosen(row["status"], box, row["probability"], None, len(old), rescued)
+    was = Chosen(row["status"], box, row["probability"], None, row["faces"], rescued)
     turn = partial(computing, lab)
     new = resources.look_again(lab.source, config.data.fingerprint, name, faces, turn)
     becomes = choose(new, faces)
-    before, after = st.columns(2, gap="large")
-    with before:
-        crop = crops.images[row["row"]] if row["row"] >= 0 else cut(image, was, config.faces)
-        _side("Now", image, old, was, crop)
-    with after:
-        _side("With these settings", image, new, becomes, cut(image, becomes, faces))
+    left.image(
+        outlined(image, new, becomes.status, becomes.box),
+        alt=f"Frame {name} with these settings: {len(new)} faces",
+        width="stretch",
+    )
+    crop = crops.images[row["row"]] if row["row"] >= 0 else cut(image, was, config.faces)
+    with both:
+        for title, chosen, seen in (("Now", was, crop), ("Then", becomes, cut(image, becomes, faces))):
+            with st.container(width=120):
+                st.image(encode(seen), alt=f"{title}: the crop", width=96)
+                st.markdown(f"**{title}**: {_words(chosen)}")
+    with left:
         if becomes.status == "none":
             trace = resources.trace(lab.source, config.data.fingerprint, name, first_look(faces), turn)
             st.caption(f"Why: {why(trace, faces.min_face_size, min(image.shape[:2]))}")
@@ -153,19 +174,15 @@ def _before_and_after(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Cr
             st.caption("The hand-drawn box is used in any case.")
 
 
-def _side(title: str, image: np.ndarray, faces: Faces, chosen: Chosen, crop: np.ndarray) -> None:
-    """Draw a frame with its faces, what becomes of it, and its crop."""
+def _words(chosen: Chosen) -> str:
     words = [chosen.status]
     if chosen.box and chosen.status != "manual" and chosen.probability is not None:
         words.append(shown(chosen.probability))
-    if len(faces) > 1:
-        words.append(f"{len(faces)} faces")
+    if chosen.faces > 1:
+        words.append(f"{chosen.faces} faces")
     if chosen.rescued_by:
         words.append(POLICIES[chosen.rescued_by].title)
-    st.markdown(f"**{title}**: {' · '.join(words)}")
-    picture = outlined(image, faces, chosen.status, chosen.box)
-    st.image(picture, alt=f"{title}: {len(faces)} faces", width="stretch")
-    st.image(encode(crop), caption="What the network sees", alt=f"{title}: the crop", width=130)
+    return " · ".join(words)
 
 
 def _trial(lab: Lab, config: RunConfig, faces: FacesConfig, crops: Crops, changed: bool) -> None:

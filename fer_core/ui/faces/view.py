@@ -139,7 +139,7 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
     """Draw one frame close up: one picture with what may lie over it, and beside it what became of the frame."""
     row = known.row(name)
     selection.looked_at(name)
-    _steps(known, name)
+    _steps(known, name, bench=config.faces.extract)
     if row is None:
         st.warning(f"The data set has no frame named {escaped(repr(name))}.", icon=":material/search_off:")
     elif row["status"] == "unreadable":
@@ -147,8 +147,10 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
         _facts(known, row)
     else:
         with st.container(key="close-up"):
-            _close_up(lab, config, known, row)
-        trial.bench(lab, config, known.crops, row)
+            if config.faces.extract and trial.is_open():
+                trial.bench(lab, config, known.crops, row)
+            else:
+                _close_up(lab, config, known, row)
 
 
 @st.fragment
@@ -219,7 +221,7 @@ def _facts(known: CropFacts, row: Mapping) -> None:
     st.caption(escaped(row["name"]))
 
 
-def _steps(known: CropFacts, name: str) -> None:
+def _steps(known: CropFacts, name: str, *, bench: bool) -> None:
     """Draw the ways out of a frame: to the gallery, the frames before and after it by name, the next to look at.
 
     Those are the selected ones, else those that failed.
@@ -252,6 +254,14 @@ def _steps(known: CropFacts, name: str) -> None:
                 else:
                     st.query_params["frame"] = str(to)
                 st.rerun()
+        if bench:
+            st.button(
+                "Close the bench" if trial.is_open() else "Try other settings",
+                icon=":material/tune:",
+                shortcut="T",
+                on_click=trial.switch,
+                help="Sliders beside the frame; nothing is kept before you say so",
+            )
 
 
 def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:

@@ -66,6 +66,8 @@ def weights_file() -> tuple[str, dict[str, str]]:
         help="On the machine that runs FER Lab: tensors saved by torch.save, or safetensors, of the backbone chosen; "
         "checked here. Its head is drawn anew, whatever its classes.",
     )
+    if not path.strip():
+        st.caption("Name the file: what would be trained is listed below once it has been judged.")
     columns = st.columns(3)
     text = (
         "Of pixel values in 0..1 that it was trained with, one number or three. Empty: the backbone's usual."

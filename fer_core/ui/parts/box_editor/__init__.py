@@ -31,7 +31,14 @@ def _component() -> Callable[..., Any]:
 
 
 def box_editor(
-    jpeg: bytes, size: tuple[int, int], name: str, *, faces: Faces | None, box: Box | None, key: str
+    jpeg: bytes,
+    size: tuple[int, int],
+    name: str,
+    *,
+    faces: Faces | None,
+    chosen: Box | None = None,
+    box: Box | None,
+    key: str,
 ) -> Box | None:
     """Draw the editor and return its box.
 
@@ -40,6 +47,7 @@ def box_editor(
         size: (width, height) of the frame in source pixels.
         name: what a screen reader calls the frame.
         faces: those found, shown as dashed boxes that can be taken by a click; None for none.
+        chosen: the box that the frame is cut at, marked among them; None for none.
         box: the box to begin with, source pixels.
         key: identity of the editor; a new key begins with `box` again.
 
@@ -55,7 +63,11 @@ def box_editor(
         "width": width,
         "height": height,
         "faces": [
-            {"box": [float(value) for value in corners], "probability": float(probability)}
+            {
+                "box": [float(value) for value in corners],
+                "probability": float(probability),
+                "chosen": chosen is not None and bool(np.allclose(corners, chosen)),
+            }
             for corners, probability in found
         ],
         "box": None if box is None else list(box),

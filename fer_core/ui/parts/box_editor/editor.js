@@ -64,13 +64,14 @@ class Editor {
 
   drawFaces(place) {
     place.replaceChildren(
-      ...this.faces.map(({ box, probability }, index) => {
+      ...this.faces.map(({ box, probability, chosen }, index) => {
         const face = document.createElement("button");
         face.type = "button";
-        face.className = "face";
-        face.setAttribute("aria-label", `Take face ${index + 1}, probability ${probability.toFixed(2)}`);
+        face.className = chosen ? "face chosen" : "face";
+        const said = chosen ? ", the chosen one" : "";
+        face.setAttribute("aria-label", `Take face ${index + 1}, probability ${probability.toFixed(2)}${said}`);
         const number = document.createElement("span");
-        number.textContent = String(index + 1);
+        number.textContent = chosen ? `${index + 1} chosen` : String(index + 1);
         face.append(number);
         this.lay(face, box);
         // A pointer's click is found by up(), which sees faces under the drawn box too; this is the keyboard's.
