@@ -141,7 +141,7 @@ def nearest(
     if key not in known():
         asked = faces if which is None else [faces[which]]
         names = {item.name} if item.sent is None else set()
-        with computing(lab, 0), st.spinner("Looking for training faces alike ..."):
+        with computing(lab), st.spinner("Looking for training faces alike ..."):
             crops = np.stack([face.crop for face in asked])
             try:
                 known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
