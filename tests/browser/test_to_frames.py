@@ -110,9 +110,9 @@ def test_the_map_shows_the_faces_within_a_drawn_frame(
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     assert box
-    page.mouse.move(box["x"] + 10, box["y"] + 60)
+    page.mouse.move(box["x"] + 10, box["y"] + 90)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] - 30, box["y"] + 400, steps=6)
+    page.mouse.move(box["x"] + box["width"] - 30, box["y"] + 370, steps=6)
     page.mouse.up()
     tiles = page.locator(".fer-grid a")
     expect(tiles.first).to_be_visible()
