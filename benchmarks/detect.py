@@ -1,11 +1,12 @@
 """Face detection side by side: this project's MTCNN and facenet-pytorch's, on the same frames in one process.
 
-    python benchmarks/detect.py [--images DIR] [--json] [--sizes 720x576,1280x720] [--batch 1,16] [--threads 1]
+    python benchmarks/detect.py [--images DIR] [--json] [--sizes 720x576,1280x720,mixed] [--batch 1,16] [--threads 1]
     python benchmarks/detect.py --memory 20000 [--images DIR] [--json] [--sizes 160x120,240x180,320x240]
 
-Frames are DIR's images (any depth) scaled and centre-cropped to each size. Both detectors take turns, `--repeats`
-times each after a warm-up; frames per second are of the median turn. Equality is of every face of every frame:
-how many frames differ in their number of faces, the least IoU, the greatest distance of a landmark in px.
+Frames are DIR's images (any depth) scaled and centre-cropped to each size; under `mixed` each has a size of its own,
+which facenet-pytorch takes one by one. Both detectors take turns, `--repeats` times each after a warm-up; frames per
+second are of the median turn. Equality is of every face of every frame: how many frames differ in their number of
+faces, the least IoU, the greatest distance of a landmark in px. Below it stands what each stage takes here.
 
 With `--memory N` this project detects and cuts a data set of N frames as a worker does, DIR's images in all the sizes
 under N names, and the table says what memory the process took on the way.
@@ -20,9 +21,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -35,10 +39,13 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.parts.devices import add_device, waiting  # noqa: E402
 from benchmarks.parts.long_detection import Memory, watch  # noqa: E402
 from fer_core.faces.crops import Faces, overlaps  # noqa: E402
+from fer_core.faces.mtcnn import detector as detector_module  # noqa: E402
 from fer_core.faces.mtcnn.detector import MTCNN  # noqa: E402
 
 PHOTOS = ROOT.parent / "shared" / "data" / "london_faces"
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+#: What `MTCNN._detect_chunk` calls, in its order.
+STAGES = ("integral_images", "propose", "refine", "output")
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -56,15 +63,20 @@ class Row:
     frames_with_other_counts: int
     min_iou: float | None
     max_landmark_px: float | None
+    stages_ms: dict[str, float]
 
 
-def load_frames(folder: Path, size: tuple[int, int], count: int) -> list[np.ndarray]:
-    """Up to `count` images spread over the folder, fitted to (width, height): uint8 RGB (h, w, 3)."""
+def load_frames(folder: Path, size: tuple[int, int] | None, count: int) -> list[np.ndarray]:
+    """Up to `count` images spread over the folder, fitted to (width, height) or each to its own: uint8 (h, w, 3)."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise SystemExit(f"No images under {folder}: name a folder of photos with --images")
     chosen = [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
-    return [np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), size)) for path in chosen]
+    sizes = [size or (480 + 37 * index, 360 + 29 * index) for index in range(len(chosen))]
+    return [
+        np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), own))
+        for path, own in zip(chosen, sizes, strict=True)
+    ]
 
 
 def run_facenet(detector: Reference, frames: list[np.ndarray], batch: int) -> list[Faces]:
@@ -83,6 +95,32 @@ def run_fer(detector: MTCNN, frames: list[np.ndarray], batch: int) -> list[Faces
     """This project's faces, `batch` frames a call."""
     calls = (detector.detect(frames[start : start + batch]) for start in range(0, len(frames), batch))
     return [found for call in calls for found in call]
+
+
+def profile(
+    detector: MTCNN, frames: list[np.ndarray], batch: int, clock: Callable[[], float]
+) -> dict[str, float]:
+    """Milliseconds a frame that each stage takes, and all of them, in one turn."""
+    spent = dict.fromkeys(STAGES, 0.0)
+
+    def timed(name: str) -> Callable[..., Any]:
+        stage = getattr(detector_module, name)
+
+        def call(*args: Any) -> Any:
+            start = clock()
+            found = stage(*args)
+            spent[name] += clock() - start
+            return found
+
+        return call
+
+    with ExitStack() as stack:
+        for name in STAGES:
+            stack.enter_context(patch.object(detector_module, name, timed(name)))
+        start = clock()
+        run_fer(detector, frames, batch)
+        spent["all"] = clock() - start
+    return {name: 1000 * seconds / len(frames) for name, seconds in spent.items()}
 
 
 def compare(reference: Sequence[Faces], found: Sequence[Faces]) -> tuple[int, float | None, float | None]:
@@ -108,11 +146,12 @@ def measure(args: argparse.Namespace) -> list[Row]:
     for size in args.sizes:
         frames = load_frames(args.images, size, args.frames)
         for batch in args.batch:
+            theirs_at_once = batch if size else 1
             seconds: tuple[list[float], list[float]] = ([], [])
-            expected, found = run_facenet(reference, frames, batch), run_fer(own, frames, batch)
+            expected, found = run_facenet(reference, frames, theirs_at_once), run_fer(own, frames, batch)
             for _ in range(args.repeats):
                 start = clock()
-                run_facenet(reference, frames, batch)
+                run_facenet(reference, frames, theirs_at_once)
                 middle = clock()
                 run_fer(own, frames, batch)
                 seconds[0].append(middle - start)
@@ -121,7 +160,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
             others, iou, distance = compare(expected, found)
             rows.append(
                 Row(
-                    size="x".join(map(str, size)),
+                    size="x".join(map(str, size)) if size else "mixed",
                     batch=batch,
                     frames=len(frames),
                     faces=sum(len(f.boxes) for f in found),
@@ -131,6 +170,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
                     frames_with_other_counts=others,
                     min_iou=iou,
                     max_landmark_px=distance,
+                    stages_ms=profile(own, frames, batch, clock),
                 )
             )
     return rows
@@ -145,6 +185,9 @@ def print_table(rows: list[Row]) -> None:
         iou, distance = ("-" if v is None else f"{v:.7f}"[:9] for v in (row.min_iou, row.max_landmark_px))
         print(f"{row.size:>9} {row.batch:>5} {row.faces:>5} {row.facenet_fps:>11.2f} {row.fer_fps:>8.2f} "
               f"{row.ratio:>6.2f} {counts:>8} {iou:>9} {distance[:8]:>8}")  # fmt: skip
+    print(f"\n{'ms a frame':>9} {'batch':>5} " + " ".join(f"{name:>15}" for name in rows[0].stages_ms))
+    for row in rows:
+        print(f"{row.size:>10} {row.batch:>5} " + " ".join(f"{ms:>15.2f}" for ms in row.stages_ms.values()))
 
 
 def measure_memory(args: argparse.Namespace) -> list[Memory]:
@@ -173,7 +216,8 @@ def parse() -> argparse.Namespace:
         "--memory", type=int, metavar="N", help="watch the memory of a detection over N frames instead"
     )
     parser.add_argument(
-        "--sizes", help="width x height, comma-separated (720x576,1280x720; smaller for --memory)"
+        "--sizes",
+        help="width x height or mixed, comma-separated (720x576,1280x720,mixed; smaller for --memory)",
     )
     parser.add_argument("--batch", default="1,16", help="frames a call, comma-separated")
     parser.add_argument("--threads", type=int, default=1, help="torch's CPU threads")
@@ -184,8 +228,10 @@ def parse() -> argparse.Namespace:
         "--clock", choices=CLOCKS, default="wall", help="cpu: for a machine busy with other work"
     )
     args = parser.parse_args()
-    args.sizes = args.sizes or ("160x120,240x180,320x240" if args.memory else "720x576,1280x720")
-    args.sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
+    args.sizes = args.sizes or ("160x120,240x180,320x240" if args.memory else "720x576,1280x720,mixed")
+    args.sizes = [
+        None if size == "mixed" else tuple(map(int, size.split("x"))) for size in args.sizes.split(",")
+    ]
     args.batch = [int(batch) for batch in args.batch.split(",")]
     return args
 

@@ -181,7 +181,7 @@ def under_fire(
             reached = trained(lab)
             with suppress(TimeoutError):
                 wait_for(lambda before=reached: trained(lab) != before, 8.0)
-        time.sleep(random.uniform(0.5, 6.0))
+        time.sleep(random.uniform(0.5, 4.0))
         victim = random.choices(list(fallen), weights=(2, 1, 1))[0]
         fallen[victim] += 1
         if victim != "dashboard":

@@ -15,6 +15,6 @@ with setup("Bring data") as lab:
     found = view.draft(place, layout, declared)
     if found:
         view.shown(*found, declared)
-        view.opening(lab, found[0], layout, declared)
+        view.opening(found[0], layout, declared)
         view.details(*found)
     view.before(lab)

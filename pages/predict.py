@@ -12,13 +12,14 @@ with setup("Predict") as lab:
         "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
     )
     source = inputs.source()
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([3, 1] if lab.settings.demo else [3, 2], gap="medium")
     with right:
         answering, below = models.choose(lab, inputs.fingerprint(lab, source))
     with left:
         items = inputs.take(lab, source)
     if not items:
-        inputs.nothing_yet(lab)
+        with st.container():  # in the answers' place: they replace it at once
+            inputs.nothing_yet(lab)
         models.about(answering)
         st.caption(MEANING)
         stop()

@@ -123,11 +123,10 @@ def torch_dataset(run: str) -> TensorDataset:
 def predict(run: str, images: Iterable[str | Path]) -> pd.DataFrame:
     """Find and classify the faces of image files: a row a face, as `answers.face_table`. Raises DataError."""
     from fer_core.prediction.answers import face_table
-    from fer_core.prediction.predictor import Predictor
+    from fer_core.prediction.loading import answerer
 
     store, here = _opened()
-    stored = store.run(store.whole_id(run))
-    predictor = Predictor.load(stored.id, stored.config, here)
+    predictor = answerer(store.run(store.whole_id(run)), here)
     return face_table((str(path), predictor.predict([load_rgb(path)])[0]) for path in images)
 
 

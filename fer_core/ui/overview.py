@@ -16,7 +16,7 @@ from fer_core.datasets.understood import Understood
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.storage.store import StoredRun
-from fer_core.ui.parts.widgets import escaped
+from fer_core.ui.parts.widgets import escaped, follow
 
 from .cache import resources
 from .panels import reading
@@ -122,7 +122,7 @@ def next_step(lab: Lab, data: DataConfig, runs: Sequence[StoredRun]) -> None:
         label, to = "Look for faces", "faces"
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(label, type="primary", icon=":material/arrow_forward:"):
-            st.switch_page(f"pages/{to}.py", query_params=query)
+            follow(f"./{to}?{urlencode(query)}")
         if done:
             st.page_link(
                 "pages/compare.py", label="Compare what has been run", icon=":material/compare_arrows:"

@@ -86,7 +86,7 @@ def test_a_run_is_launched_watched_and_found_again_by_its_link(
 def test_an_upload_is_classified(page: Page, lab: Server, generated: Path, errors: list[str]) -> None:
     page.goto(at(lab, generated, "predict"), wait_until="commit")
     page.locator("input[type=file]").set_input_files(sorted(generated.glob("happy/*.png"))[0])
-    expect(page.get_by_text("networks put the same class first").first).to_be_visible()
+    expect(page.get_by_text("put the same class first").first).to_be_visible()
     expect(page.get_by_role("button", name="JSON")).to_be_visible()
 
 

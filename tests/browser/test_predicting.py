@@ -11,6 +11,8 @@ from dashboards import PATIENCE, Server, quiet
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from fer_core.storage.store import Store
+
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
@@ -25,8 +27,9 @@ def at(lab: Server, data: Path, **query: object) -> str:
 
 
 def test_an_upload_is_boxed_explained_and_can_be_downloaded(page: Page, lab: Server, generated: Path) -> None:
-    page.goto(at(lab, generated), wait_until="commit")
-    expect(page.get_by_text("See what a network makes of a face")).to_be_visible()
+    run = Store(lab.home / "fer.sqlite").runs(status=["done"], goal="train")[0]
+    page.goto(at(lab, generated, run=run.id), wait_until="commit")
+    expect(page.get_by_text("which of seven expressions it shows")).to_be_visible()
     faces = sorted(generated.glob("*/*.png"))
     page.locator("input[type=file]").set_input_files(faces[0])
     expect(page.get_by_role("img", name="faces boxed").first).to_be_visible()
@@ -60,7 +63,7 @@ def test_a_link_shows_the_same_view_in_another_browser(
     page.goto(at(lab, generated, **{"from": "sample", "unsure": "0.9"}), wait_until="commit")
     expect(page.get_by_role("img", name="Grad-CAM").first).to_be_visible()
     expect(page.get_by_text("perhaps", exact=False).first).to_be_visible()
-    shown = page.get_by_role("heading", level=4).all_inner_texts()
+    shown = page.get_by_role("heading", level=2).all_inner_texts()
     picture = page.get_by_role("img", name="faces boxed").first.get_attribute("alt")
     assert shown
     for part in ("run=", "image=", "from=sample"):
@@ -69,7 +72,7 @@ def test_a_link_shows_the_same_view_in_another_browser(
     elsewhere.goto(page.url, wait_until="commit")
     expect(elsewhere.get_by_role("img", name="Grad-CAM").first).to_be_visible()
     expect(elsewhere.get_by_role("img", name="faces boxed").first).to_have_attribute("alt", picture or "")
-    expect(elsewhere.get_by_role("heading", level=4)).to_have_text(shown)
+    expect(elsewhere.get_by_role("heading", level=2)).to_have_text(shown)
 
 
 def test_where_no_face_is_found_a_drawn_box_is_classified(

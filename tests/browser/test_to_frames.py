@@ -86,14 +86,14 @@ def test_a_run_opens_from_its_row_by_a_click_and_by_enter(page: Page, lab: Serve
         table.scroll_into_view_if_needed()
         quiet(page)
         name = cell.text_content() or ""
-        box = table.locator("canvas").first.bounding_box()
+        box = page.get_by_test_id("stDataFrame").last.bounding_box()
         assert box
         middle = box["y"] + 35 * (row + 1.5)
         if row:
             page.mouse.click(box["x"] + box["width"] - 20, middle)
             page.keyboard.press("Enter")
         else:
-            page.mouse.click(box["x"] + 110, middle)
+            page.mouse.click(box["x"] + 180, middle)
         expect(page.get_by_role("heading", level=1)).to_contain_text(name)
         assert page.evaluate(MARK), "no page was loaded anew"
         page.go_back()
@@ -107,11 +107,12 @@ def test_the_map_shows_the_faces_within_a_drawn_frame(
     chart = page.get_by_test_id("stVegaLiteChart")
     expect(chart).to_be_visible()
     quiet(page)
+    chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     assert box
-    page.mouse.move(box["x"] + 10, box["y"] + 60)
+    page.mouse.move(box["x"] + 10, box["y"] + 90)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] - 30, box["y"] + box["height"] - 40, steps=6)
+    page.mouse.move(box["x"] + box["width"] - 30, box["y"] + 370, steps=6)
     page.mouse.up()
     tiles = page.locator(".fer-grid a")
     expect(tiles.first).to_be_visible()

@@ -273,3 +273,19 @@ def test_a_run_that_ends_is_in_every_view_the_next_time(compare: Open, home: Pat
     add_runs(store, home / "sheet.xlsx", ["e" * 16])
     store.close()
     assert seen() == {view: count + 1 for view, count in before.items()}
+
+
+def test_runs_vote_from_the_page(page: Callable[..., AppTest], trained: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(trained, tmp_path / "home"))
+    shown = page("pages/compare.py", home)
+    members = next(one for one in shown.multiselect if one.label == "Members")
+    shown = members.set_value(members.options[:1]).run()
+    assert next(one for one in shown.button if one.label == "Let them vote").disabled
+    members = next(one for one in shown.multiselect if one.label == "Members")
+    shown = members.set_value(members.options[:2]).run()
+    shown = next(one for one in shown.button if one.label == "Let them vote").click().run()
+    assert not shown.exception
+    (vote,) = [run for run in Store(home / "fer.sqlite").runs() if run.config.model.kind == "vote"]
+    said = "\n".join(one.value for one in shown.markdown)
+    assert vote.id in said
+    assert "McNemar" in said.replace("\\", "")

@@ -48,6 +48,10 @@ def test_one_image_is_found_judged_and_explained_in_one_turn(
     shown = page("pages/predict.py", trained, **{"from": "sample"})
     assert not shown.exception
     assert "Nearest training faces" in captions(shown)
+    assert len(turns) == 2  # training faces alike are looked for once the answer stands there
+    turns.clear()
+    shown = page("pages/predict.py", trained, run="mini_xception", **{"from": "sample"})
+    assert "zooms and mirror images put the same class first" in captions(shown)
     assert len(turns) == 1
 
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from fer_core.config.comparators import SvmConfig
-from fer_core.config.run import DataConfig, Model, ProtocolConfig, RunConfig, TransferConfig
+from fer_core.config.run import CLASSES, DataConfig, Model, ProtocolConfig, RunConfig, TransferConfig
 from fer_core.evaluation import metrics
-from fer_core.evaluation.metrics.probabilities import COLUMNS
-from fer_core.results.trust import calibration_words, reliability_tables
+from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns
+from fer_core.results.trust import calibration_words, how_often, reliability_tables
 
 SEEDS, FOLDS, EACH = (7, 2), 2, 30
 TEMPERATURES = [0.5, 1.0, 2.0, 4.0]
@@ -84,3 +84,22 @@ def test_a_run_without_temperatures_has_one_table(predictions: pd.DataFrame) -> 
 )
 def test_words_say_what_the_figures_are_of(run: Any, said: str) -> None:
     assert said in calibration_words(run)
+
+
+@pytest.mark.parametrize("below", [None, 0.5])
+def test_how_often_such_an_answer_was_right_is_counted_over_answers_alike(below: float | None) -> None:
+    rng = np.random.default_rng(3)
+    values = rng.dirichlet(np.full(7, 0.4), 200)
+    table = pd.DataFrame({"name": [f"{n}.png" for n in range(200)], "label": rng.integers(0, 7, 200)})
+    table = table.assign(group=[f"movie{n % 9}" for n in range(200)], **as_columns(values))
+    found, images = how_often(table, "happy", below)
+    alike = [
+        row.label == np.argmax(value)
+        for row, value in zip(table.itertuples(), values, strict=True)
+        if (CLASSES[np.argmax(value)] == "happy" if below is None else max(value) < below)
+    ]
+    assert images == len(alike)
+    assert found.value == pytest.approx(sum(alike) / len(alike))
+    low, high = found.interval
+    assert low < found.value < high
+    assert how_often(table[:0], "happy", below)[1] == 0

@@ -16,7 +16,7 @@ from fer_core.errors import DataError
 
 from .layout import Layout, Source
 from .listing import Row, assemble
-from .meanings.labels import is_number, label_map, meaning, plain
+from .meanings.labels import is_number, meaning, plain
 from .meanings.splits import parse_split
 from .text_table import TextTable, read_table
 
@@ -94,14 +94,7 @@ def read_csv(source: Source, *, boxes: bool = True) -> Dataset:
     table = read_table(path)
     places, rows = where_facts_stand(table, source.reading)
     places = places if boxes else replace(places, box=())
-    return assemble(
-        source,
-        listed(rows, places),
-        layout="csv",
-        root=root,
-        labels=label_map(source.reading.label_map),
-        remarks=places.remarks(),
-    )
+    return assemble(source, listed(rows, places), layout="csv", root=root, remarks=places.remarks())
 
 
 CSV = Layout(lambda source: source.path.is_file(), read_csv)

@@ -88,9 +88,11 @@ def read_feature_table(path: Path) -> FeatureTable:
         DataError: the file can't be read, is of another type, too long or holds no row of figures.
     """
     readers = {".xlsx": xlsx_rows, ".csv": _csv_cells}
-    if path.suffix.lower() not in readers:
+    if path.suffix.lower() not in readers or (path.exists() and not path.is_file()):
         raise DataError(
-            "A feature table must be .xlsx or .csv", got=repr(path.name), fix="Save the sheet as one of them"
+            "A feature table must be a file, .xlsx or .csv",
+            got=str(path),
+            fix="Save the sheet as one of them",
         )
     try:
         cells = _bounded(readers[path.suffix.lower()](path))

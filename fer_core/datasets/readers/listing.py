@@ -17,7 +17,7 @@ from fer_core.errors import DataError
 
 from .layout import Source
 from .meanings.grouping import groups_and_clips, known, persons
-from .meanings.labels import LabelMap, is_number, meaning, numbers_without_map
+from .meanings.labels import LabelMap, is_number, label_map, meaning, numbers_without_map
 from .meanings.splits import parse_split
 from .text_table import MAX_BYTES
 
@@ -60,9 +60,9 @@ def assemble(
     *,
     layout: str,
     root: Path,
-    labels: LabelMap | None,
+    usual_map: str | None = None,
     name: str = "",
-    what: str = "A CSV data set",
+    what: str = "",
     remarks: Iterable[str] = (),
 ) -> Dataset:
     """Return the data set of a list; a row that can't become a sample is a problem named after its path or line.
@@ -72,12 +72,14 @@ def assemble(
 
     Args:
         root: what paths are relative to.
-        labels: what labels that are no class's name mean.
-        what: what the list is called, for messages.
+        usual_map: the label map of this layout, where none is declared.
+        name: of the data set; the path's unless given.
+        what: what the list is called, for messages; `name` unless given.
 
     Raises:
         DataError: no row is usable, or most labels are numbers and no map says what they mean.
     """
+    labels, what = label_map(source.reading.label_map or usual_map), what or name or "A CSV data set"
     problems: list[Problem] = []
     usable: dict[str, list[tuple[Row, Sample]]] = {}
     numbers: list[str] = []

@@ -94,15 +94,12 @@ def require_folds(dataset: Dataset, protocol: ProtocolConfig) -> None:
     )
 
 
-def weights_values(weights: str, backbone: str = "") -> dict[str, Any]:
+def weights_values(weights: str) -> dict[str, Any]:
     """Return the fields of `TransferConfig` for 'imagenet', 'fer2013', 'none' or a file's path.
-
-    Args:
-        backbone: what the file's weights must be of, if that is to be checked.
 
     Raises:
         DataError: the file lies outside the allowed folders.
-        WeightsError: the file is not there, can't be read, or holds another network's weights.
+        WeightsError: the file is not there.
     """
     if weights in ("imagenet", "fer2013", "none"):
         return {"weights": weights}
@@ -115,19 +112,23 @@ def weights_values(weights: str, backbone: str = "") -> dict[str, Any]:
             fix="Check the path, or leave it at imagenet",
         )
     facts = path.stat()
-    found = _judged(path.absolute(), (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns), backbone)
+    found = _digest(path.absolute(), (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
     return {"weights": f"sha256:{found}", "weights_file": str(path.absolute())}
 
 
 @lru_cache(32)
-def _judged(path: Path, stamp: tuple[int, ...], backbone: str) -> str:
-    """Return the SHA-256 of a file that fits a backbone; `stamp` changes when the file does."""
-    if backbone:
-        from fer_core.learning.networks.transfer import require_fit  # with torch, which pages do without
-
-        require_fit(backbone, path)
+def _digest(path: Path, stamp: tuple[int, ...]) -> str:
+    """Return the SHA-256 of a file; `stamp` changes when the file does."""
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(32)
+def _judged(path: str, sha256: str, backbone: str) -> None:
+    """Check, once, that a file holds a backbone's weights. Raises WeightsError."""
+    from fer_core.learning.networks.transfer import require_fit  # with torch, which pages do without
+
+    require_fit(backbone, Path(path))
 
 
 def three_numbers(text: str, what: str) -> tuple[float, ...] | None:
@@ -237,9 +238,12 @@ def transfer_configs(
         ConfigError, WeightsError: the backbone is unknown, a setting out of range, a file not there or another's.
     """
     row = row_of(backbone)
-    values = weights_values(row.pretrained if weights == "imagenet" else weights, backbone)
+    values = weights_values(row.pretrained if weights == "imagenet" else weights)
     values |= {"mean": three_numbers(mean, "mean"), "std": three_numbers(std, "std"), "channels": channels}
-    return [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]
+    found = [parse(TransferConfig, {"backbone": backbone, "unfreeze": n, **values}) for n in unfreeze]
+    if file := values.get("weights_file"):
+        _judged(file, values["weights"], backbone)
+    return found
 
 
 def sweep_name(configs: Sequence[RunConfig]) -> str:

@@ -71,22 +71,17 @@ def details(dataset: Dataset, found: Understood) -> None:
     reading.table(found)
     for remark in found.remarks:
         st.caption(f":material/info: {escaped(remark)}")
-    if out := sum(one.images for one in found.left_out):
-        _left_out(found, out)
+    if found.left_out:
+        out = sum(one.images for one in found.left_out)
+        rows = [(one.images, one.reason, one.example) for one in found.left_out[:MOST_REASONS]]
+        table = pd.DataFrame(rows, columns=["images or rows", "why", "for example"])
+        with st.expander(f"Left out: {out:,}, and why", icon=":material/filter_alt_off:", expanded=out <= 5):
+            st.dataframe(table, hide_index=True, alt="Why images are left out")
     with st.expander("Images per class and movie, person or split"):
         reading.classes(dataset)
 
 
-def _left_out(found: Understood, images: int) -> None:
-    with st.expander(
-        f"Left out: {images:,}, and why", icon=":material/filter_alt_off:", expanded=images <= 5
-    ):
-        rows = [(one.images, one.reason, one.example) for one in found.left_out[:MOST_REASONS]]
-        table = pd.DataFrame(rows, columns=["images or rows", "why", "for example"])
-        st.dataframe(table, hide_index=True, alt="Why images are left out")
-
-
-def opening(lab: Lab, dataset: Dataset, layout: str, declared: dict[str, str]) -> None:
+def opening(dataset: Dataset, layout: str, declared: dict[str, str]) -> None:
     """Draw the name and the button that opens the data set under it."""
     usual = " ".join([dataset.name, *filter(None, [declared.get("variant")])])
     left, right = st.columns([3, 1], vertical_alignment="bottom")

@@ -36,7 +36,7 @@ def draft(source: str, layout: str, declared: tuple[tuple[str, str], ...]) -> tu
     return found, understood(found)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(ttl=60, max_entries=8, show_spinner=False)
 def class_samples(_dataset: Dataset, *key: str) -> dict[tuple[str, str], list[np.ndarray]]:
     """Return a few small square pictures of each class as it is written, (SIDE, SIDE, 3) uint8; those that can be read.
 

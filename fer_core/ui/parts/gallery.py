@@ -42,7 +42,7 @@ def pick(jpeg: bytes, name: str, key: str, *, caption: str = "", alt: str = "") 
         name: of the button, for those who hear the page.
         key: of the button, letters, digits and dashes.
     """
-    with st.container(key=f"pick-{key}", width=132):
+    with st.container(key=f"pick-{key}", width=128):
         st.image(jpeg, caption=escaped(caption) or None, alt=alt or name, width="stretch")
         return st.button(name, key=f"press-{key}", width="stretch")
 

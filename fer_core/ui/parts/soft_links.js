@@ -1,16 +1,25 @@
-/* A plain click on a link of ours, or Enter on a row of a table that holds one, goes there without loading the page
-   anew; a click for a new tab stays the browser's. */
+/* A plain click on a link of ours, or Enter on a row of a table that holds one, goes there as Back and Forward do,
+   without loading the page anew; a click for a new tab stays the browser's. */
 const OURS = /^\.\/(faces|train|compare|predict)\?/;
 
-export default function ({ setTriggerValue }) {
+const visit = (link) => {
+  history.pushState(null, "", link);
+  window.dispatchEvent(new PopStateEvent("popstate"));
+};
+
+export default function ({ data }) {
+  if (data?.to) {
+    visit(data.to);
+    return;
+  }
   const go = (event, link) => {
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    setTriggerValue("link", link);
+    visit(link);
   };
   const clicked = (event) => {
-    const link = event.target.closest?.(".fer-grid a, a.run");
+    const link = event.composedPath()[0].closest?.(".fer-grid a, a.run");
     if (link && !event.button) go(event, link.getAttribute("href"));
   };
   const pressed = (event) => {

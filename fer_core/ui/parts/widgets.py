@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import humanize
 import pandas as pd
@@ -31,12 +31,6 @@ STATUS_BADGES = {
     "failed": (":material/error:", "red"),
     "cancelled": (":material/block:", "orange"),
 }
-
-#: Pages that a link of ours may lead to.
-FOLLOWED = ("faces", "train", "compare", "predict")
-
-#: Keys of the URL that say where on a page one is, and that no widget holds.
-PLACES = ("run", "sweep", "before", "frame")
 
 #: One digit after the point, of a figure in 0..100: Streamlit's "percent" shows from none to two.
 PERCENT = "%.1f %%"
@@ -113,25 +107,14 @@ def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str, **m
 
 
 def follow(link: str) -> None:
-    """Go where a link of `run_link` or `frame_link` leads, in this tab and without loading the page anew."""
-    page, _, query = link.removeprefix("./").partition("?")
-    asked = parse_qs(query)
-    if (st.context.url or "").rstrip("/").endswith(f"/{page}"):
-        for key in PLACES:  # of the others, widgets of this page hold some, which only they may change
-            if key not in asked:
-                st.query_params.pop(key, None)
-        for key, values in asked.items():
-            if st.query_params.get_all(key) != values:
-                st.query_params[key] = values
-        st.rerun()
-    if page in FOLLOWED:
-        st.switch_page(f"pages/{page}.py", query_params=asked)
+    """End the page and go where a link of ours leads, in this tab and without loading the page anew."""
+    _soft_links()(key="follow", data={"to": link})
+    st.stop()
 
 
 def follow_clicked() -> None:
-    """Follow the tile, card or row of a table that was chosen, if one was: a browser would load the page anew."""
-    if link := _soft_links()(key="soft-links", on_link_change=lambda: None).link:
-        follow(str(link))
+    """Have links in HTML of our own, and rows of tables, followed likewise: a browser would load the page anew."""
+    _soft_links()(key="soft-links")
 
 
 @cache

@@ -29,6 +29,7 @@ from .models import Model
 
 if TYPE_CHECKING:
     import numpy as np
+    from streamlit.delta_generator import DeltaGenerator
 
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
@@ -87,19 +88,16 @@ def _answer(
             _whole_image(model)
     with right:
         which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
-        maps, near, voters = results.explained(lab, model, item, faces, which)
-        for place, index in enumerate(range(len(faces)) if which is None else [which]):
-            cam = None if maps is None else maps[place]
-            _face(
-                (index + 1, len(faces)),
-                faces[index],
-                cam,
-                near if isinstance(near, str) else near[place],
-                model,
-                voters,
-                below,
-                f"{key}-{index}",
-            )
+        maps, voters = results.explained(lab, model, item, faces, which)
+        rooms = []
+        for place, index in enumerate(shown := range(len(faces)) if which is None else [which]):
+            cam, name = None if maps is None else maps[place], f"{key}-{index}"
+            rooms.append(_face((index + 1, len(faces)), faces[index], cam, model, voters, below, name))
+        near = results.nearest(lab, model, item, faces, which)
+        for place, index in enumerate(shown):
+            if near:
+                with rooms[place]:
+                    _nearest(near if isinstance(near, str) else near[place], model, index + 1)
 
 
 def _which(faces: Sequence[Prediction], below: float, key: str) -> int:
@@ -122,13 +120,12 @@ def _face(
     place: tuple[int, int],
     face: Prediction,
     cam: np.ndarray | None,
-    near: list[Neighbour] | str,
     model: Model,
     voters: tuple[int, str],
     below: float,
     key: str,
-) -> None:
-    """Draw one face: the answer in words, the crop with and without its map, probabilities, nearest training faces."""
+) -> DeltaGenerator:
+    """Draw one face: the answer in words, the crop with and without its map, probabilities; return room for more."""
     from fer_core.prediction.grad_cam import overlay
 
     number, of = place
@@ -167,8 +164,7 @@ def _face(
                 st.caption(
                     "Where it looks can't be shown: this network gives no maps (Grad-CAM) to look into."
                 )
-        if near:
-            _nearest(near, model, number)
+        return st.container()
 
 
 def in_words(face: Prediction, below: float) -> str:

@@ -132,9 +132,9 @@ def nothing_yet(lab: Lab) -> None:
         note = " These are drawn faces, not photographs." if lab.dataset.generated else ""
         st.markdown(f"**Or try one of these:**{note}")
         with st.container(horizontal=True, gap="small"):
-            for place, name in enumerate(offered):
+            for place, name in enumerate(offered, 1):
                 small = resources.picture(partial(_small, lab.source, name), "sample", lab.source, name)
-                if pick(small, f"Try {name}", f"try-{place}"):
+                if pick(small, f"Try face {place}", f"try-{place}"):
                     st.query_params.update({"from": "sample", "image": name})
                     st.rerun()
     with st.container(border=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +10,6 @@ from fer_core.config.run import FacesConfig
 from fer_core.faces.crops import STATUSES
 from fer_core.results.shares import part_words
 from fer_core.storage.store import StoredRun
-from fer_core.ui.parts.url import carried
 from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
@@ -58,11 +55,13 @@ def draw(lab: Lab, model: Model) -> None:
     st.header("Faces that were not found", divider="gray")
     _lost(run)
     data = {} if run.data_source in ("demo", "") else {"data": run.data_source}
-    with st.container(horizontal=True):
-        st.link_button("The run, epoch by epoch", f"./train?{urlencode({'run': run.id} | data)}")
-        st.link_button("Leak meter", f"./compare?{urlencode({'view': 'Leak meter'} | data)}")
-        st.link_button("All faces, the lost ones too", f"./faces?{urlencode(data)}")
-    st.page_link("pages/predict.py", label="Try it", icon=":material/arrow_forward:", query_params=carried())
+    for page, label, query in (
+        ("pages/train.py", "The run, epoch by epoch", {"run": run.id}),
+        ("pages/compare.py", "Leak meter: what other protocols would have claimed", {"view": "Leak meter"}),
+        ("pages/faces.py", "All faces, the lost ones too", {}),
+        ("pages/predict.py", "Try it", {"run": model.id}),
+    ):
+        st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=query | data)
 
 
 def _settings(model: Model) -> list[tuple[str, str]]:

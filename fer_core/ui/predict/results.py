@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from fer_core.config.recognition import RecogniserConfig
 from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
@@ -39,8 +40,8 @@ NEAREST = 5
 
 Found = list[tuple[Item, list["Prediction"]]]
 
-#: Maps of faces or None, their nearest training faces or why there are none, and who votes (`Answerer.voters`).
-Reasons = tuple[np.ndarray | None, "list[list[Neighbour]] | str", tuple[int, str]]
+#: Maps of faces or None, and who votes (`Answerer.voters`).
+Reasons = tuple[np.ndarray | None, tuple[int, str]]
 
 
 def drawn_afresh(models: Sequence[Model], items: Sequence[Item]) -> DeltaGenerator:
@@ -91,7 +92,7 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
         faces = _judged(predictor, todo[:JUDGED])
         if explain and len(todo) <= MOST_EXPLAINED:
             [(item, _)] = part
-            known()[_key(model, item, "why")] = _reasons(model, item, faces)
+            known()[_key(model, item, "why")] = _reasons(model, faces)
     for start in range(JUDGED, len(todo), JUDGED):
         with computing(lab, 0):
             faces += _judged(predictor, todo[start : start + JUDGED])
@@ -117,21 +118,36 @@ def explained(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], w
     key = _key(model, item, "why" if which is None else f"why {which}")
     if key not in known():
         with computing(lab), st.spinner("Looking for the reasons ..."):
-            known()[key] = _reasons(model, item, faces if which is None else [faces[which]])
+            known()[key] = _reasons(model, faces if which is None else [faces[which]])
     return known()[key]
 
 
-def _reasons(model: Model, item: Item, faces: Sequence[Prediction]) -> Reasons:
+def _reasons(model: Model, faces: Sequence[Prediction]) -> Reasons:
+    answerer = model.load()
     crops = np.stack([face.crop for face in faces])
-    names = {item.name} if item.sent is None else set()
-    predictor = model.load()
-    maps = predictor.explain(crops, [face.label for face in faces])
-    near: list[list[Neighbour]] | str = ""
-    try:
-        near = predictor.nearest(crops, NEAREST, exclude=[names] * len(faces))
-    except NotFoundError as error:
-        near = str(error) if model.run is not None and model.run.unfreeze else ""
-    return maps, near, predictor.voters
+    return answerer.explain(crops, [face.label for face in faces]), answerer.voters
+
+
+def nearest(
+    lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], which: int | None
+) -> list[list[Neighbour]] | str:
+    """Return the nearest training faces of what `explained` explains, or why there are none; '' for a recogniser.
+
+    For the first image of a run all its training faces are looked at, which may take a while.
+    """
+    if isinstance(model.definition, RecogniserConfig):
+        return ""
+    key = _key(model, item, "near" if which is None else f"near {which}")
+    if key not in known():
+        asked = faces if which is None else [faces[which]]
+        names = {item.name} if item.sent is None else set()
+        with computing(lab), st.spinner("Looking for training faces alike ..."):
+            crops = np.stack([face.crop for face in asked])
+            try:
+                known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
+            except NotFoundError as error:
+                known()[key] = str(error) if model.run and model.run.unfreeze else ""
+    return known()[key]
 
 
 def drawn(item: Item) -> Box | None:

@@ -123,7 +123,8 @@ def _unopened(error: UnopenedError, lab: Lab) -> None:
     st.error(escaped(error), icon=":material/error:")
     if not lab.closed:
         path, _, icon = BRING
-        place = {"path": lab.source}
+        named = resources.brought().get(lab.source)
+        place = {"path": named.source if named else lab.source}
         st.page_link(path, label="Say how it is read, and open it", icon=icon, query_params=place)
 
 

@@ -117,7 +117,9 @@ def test_whatever_the_url_holds_is_looked_at_first() -> None:
     for name, call in bound:
         key = next(keyword.value for keyword in call.keywords if keyword.arg == "key")
         checked = isinstance(key, ast.Call) and ast.unparse(key.func) == "linked"
-        assert checked or ast.unparse(call.func).endswith("text_input"), f"{name}:{call.lineno}"
+        text = ast.unparse(call.func).endswith("text_input")
+        text |= any(keyword.arg == "accept_new_options" for keyword in call.keywords)
+        assert checked or text, f"{name}:{call.lineno}"
 
 
 def test_pages_end_early_in_the_way_that_gives_notices() -> None:

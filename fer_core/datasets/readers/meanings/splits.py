@@ -17,35 +17,10 @@ SPLITS: dict[str, str] = {
 }
 
 #: Words that may stand around a split in a name: Train_Aligned_Faces, faces_train, trainset, FER2013Valid.
-_FILLERS = (
-    *(
-        "aligned",
-        "cropped",
-        "data",
-        "emotions",
-        "emotion",
-        "expressions",
-        "expression",
-        "faces",
-        "face",
-        "folder",
-    ),
-    *(
-        "frames",
-        "frame",
-        "images",
-        "image",
-        "imgs",
-        "img",
-        "new",
-        "original",
-        "photos",
-        "pictures",
-        "samples",
-    ),
-    *("set", "split", "sfew2", "sfew", "fer2013", "ferplus", "fer", "rafdb", "raf", "affectnet", "expw"),
+_FILLER = (
+    "(?:aligned|cropped|data|emotions|emotion|expressions|expression|faces|face|folder|frames|frame|images|image|imgs|img|"
+    "new|original|photos|pictures|samples|set|split|sfew2|sfew|fer2013|ferplus|fer|rafdb|raf|affectnet|expw)*"
 )
-_FILLER = f"(?:{'|'.join(_FILLERS)})*"
 _NAME = re.compile(f"{_FILLER}({'|'.join(sorted(SPLITS, key=len, reverse=True))}){_FILLER}")
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, there
-from fer_core.datasets.readers.meanings.labels import label_map
 from fer_core.datasets.readers.text_table import read_table
 from fer_core.errors import DataError
 
@@ -58,16 +57,8 @@ def _read(source: Source) -> Dataset:
             "AffectNet must have training.csv, or train_set with images and annotations", got=str(root)
         )
     said = "Valence, arousal, boxes and landmarks are not used"
-    labels = label_map(source.reading.label_map or "affectnet")
     return assemble(
-        source,
-        rows,
-        layout="affectnet",
-        root=root,
-        labels=labels,
-        name="AffectNet",
-        what="AffectNet",
-        remarks=[said],
+        source, rows, layout="affectnet", root=root, usual_map="affectnet", name="AffectNet", remarks=[said]
     )
 
 

@@ -13,7 +13,6 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.pictures.image_files import walk
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, is_folder_with, text_lines, there
-from fer_core.datasets.readers.meanings.labels import label_map
 from fer_core.errors import DataError
 
 _IMAGES = ("cropped_aligned", "cropped", "images")
@@ -48,10 +47,7 @@ def _read(source: Source) -> Dataset:
                     whole = f"{images.name}/{text.stem}/{name}"
                     yield Row(where, whole, label.strip(), split, group=text.stem, clip=text.stem)
 
-    labels = label_map(source.reading.label_map or "affwild2")
-    return assemble(
-        source, rows(), layout="affwild2", root=root, labels=labels, name="Aff-Wild2", what="Aff-Wild2"
-    )
+    return assemble(source, rows(), layout="affwild2", root=root, usual_map="affwild2", name="Aff-Wild2")
 
 
 AFFWILD2 = Layout(lambda source: is_folder_with(*_IMAGES)(source) and bool(_texts(source.path)), _read)

@@ -16,7 +16,6 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble
 from fer_core.datasets.readers.meanings.grouping import LABEL, compiled, found_by
-from fer_core.datasets.readers.meanings.labels import label_map
 from fer_core.datasets.readers.meanings.splits import parse_split
 
 #: About how many names are looked at before all are.
@@ -73,14 +72,13 @@ def by_name(layout: str) -> Layout:
             if poses
             else []
         )
-        labels = label_map(source.reading.label_map or (known if known in PATTERNS else None))
-        root = source.path.absolute()
+        root, usual = source.path.absolute(), known if known in PATTERNS else None
         return assemble(
             source,
             rows(),
             layout=layout,
             root=root,
-            labels=labels,
+            usual_map=usual,
             name=root.name,
             what="It",
             remarks=remarks,

@@ -12,7 +12,6 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.pictures.image_files import walk
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, is_folder_with, text_lines, there
-from fer_core.datasets.readers.meanings.labels import label_map
 
 _IMAGES = ("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images")
 _LABELS = ("Emotion", "Emotion_labels/Emotion", "Emotion_labels")
@@ -38,8 +37,7 @@ def _read(source: Source) -> Dataset:
                 yield Problem(whole, "not the peak of its sequence" if known else "its sequence has no label")
         yield from problems
 
-    numbers = label_map(source.reading.label_map or "ck")
-    return assemble(source, rows(), layout="ck", root=root, labels=numbers, name="CK+", what="CK+")
+    return assemble(source, rows(), layout="ck", root=root, usual_map="ck", name="CK+")
 
 
 CK = Layout(is_folder_with(*_IMAGES), _read)

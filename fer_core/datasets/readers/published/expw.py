@@ -12,7 +12,6 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.csv_table import NO_BOX, box_of
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, text_lines, there
-from fer_core.datasets.readers.meanings.labels import label_map
 
 _LIST = "label.lst"
 
@@ -37,11 +36,8 @@ def _read(source: Source) -> Dataset:
             image = f"{folder.relative_to(root).as_posix()}/{name}"
             yield Row(where, image, label, box=box) if box else Problem(image, f"{where}: {NO_BOX}")
 
-    labels = label_map(source.reading.label_map or "expw")
     said = "Each face's box is an image of its own"
-    return assemble(
-        source, rows(), layout="expw", root=root, labels=labels, name="ExpW", what="ExpW", remarks=[said]
-    )
+    return assemble(source, rows(), layout="expw", root=root, usual_map="expw", name="ExpW", remarks=[said])
 
 
 EXPW = Layout(lambda source: _list(source.path) is not None, _read)

@@ -15,7 +15,6 @@ from fer_core.datasets.pictures.image_files import has_image_suffix, walk
 from fer_core.datasets.pictures.parts import in_row
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, there
-from fer_core.datasets.readers.meanings.labels import label_map
 from fer_core.datasets.readers.text_table import read_table
 from fer_core.errors import DataError
 
@@ -67,8 +66,8 @@ def _read(source: Source) -> Dataset:
     table = _pixels(source.path.absolute())
     if table is None:
         raise DataError("FER2013 must be a CSV with the columns emotion, pixels", got=str(source.path))
-    labels = label_map(source.reading.label_map or "fer2013")
-    return assemble(source, _rows(table), layout="fer2013", root=table.parent, labels=labels, what="FER2013")
+    rows, root = _rows(table), table.parent
+    return assemble(source, rows, layout="fer2013", root=root, usual_map="fer2013", what="FER2013")
 
 
 FER2013 = Layout(lambda source: _pixels(source.path) is not None, _read)
@@ -105,18 +104,8 @@ def _read_votes(source: Source) -> Dataset:
             path_of_row = at.at if at else None
             yield Row(where, named, label, usage, agreement=most / sum(votes), at=path_of_row)
 
-    labels = label_map(source.reading.label_map)
     said = "The class is the one with most of the annotators' votes; ties are left out"
-    return assemble(
-        source,
-        rows(),
-        layout="ferplus",
-        root=root,
-        labels=labels,
-        name="FERPlus",
-        what="FERPlus",
-        remarks=[said],
-    )
+    return assemble(source, rows(), layout="ferplus", root=root, name="FERPlus", remarks=[said])
 
 
 FERPLUS = Layout(lambda source: _votes(source.path) is not None, _read_votes)

@@ -13,7 +13,6 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.csv_table import listed, where_facts_stand
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, there
-from fer_core.datasets.readers.meanings.labels import label_map
 from fer_core.datasets.readers.meanings.splits import parse_split
 from fer_core.datasets.readers.text_table import read_table
 
@@ -35,9 +34,9 @@ def _read(source: Source) -> Dataset:
             yield from listed(cells, places, file=folder + path.name, folder=folder, split=split)
 
     found = list(rows())
-    labels = label_map(source.reading.label_map)
+    what = "An image folder"
     return assemble(
-        source, found, layout="imagefolder", root=root, labels=labels, name=root.name, remarks=remarks
+        source, found, layout="imagefolder", root=root, name=root.name, what=what, remarks=remarks
     )
 
 

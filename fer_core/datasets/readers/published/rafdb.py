@@ -8,7 +8,6 @@ from pathlib import Path
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, text_lines, there
-from fer_core.datasets.readers.meanings.labels import label_map
 
 from .variants import chosen
 
@@ -39,8 +38,7 @@ def _read(source: Source) -> Dataset:
                 at = f"{folder}/{stem}{ending}{dot}{suffix}"
                 yield Row(f"{path.name} line {number}", at, label, stem.partition("_")[0])
 
-    labels = label_map(source.reading.label_map or "rafdb")
-    found = assemble(source, rows(), layout="rafdb", root=root, labels=labels, name="RAF-DB", what="RAF-DB")
+    found = assemble(source, rows(), layout="rafdb", root=root, usual_map="rafdb", name="RAF-DB")
     return chosen(source, found)
 
 

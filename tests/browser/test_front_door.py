@@ -1,0 +1,55 @@
+"""Predict for those who have nothing yet: an answer without any run, and a demo's way from its link to the evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from dashboards import Server, quiet
+from playwright.sync_api import BrowserContext, Page, expect
+
+
+def test_a_photo_is_answered_on_an_empty_installation(
+    page: Page, server: Callable[..., Server], photos: list[Path]
+) -> None:
+    lab = server(FER_DEVICE="cpu", FER_THREADS="1")
+    page.goto(lab.at("predict"), wait_until="commit")
+    first, second = photos[0], photos[-1]
+    page.locator("input[type=file]").set_input_files(first)
+    expect(page.get_by_role("heading", name=first.parent.name.capitalize(), exact=True)).to_be_visible()
+    expect(page.get_by_text("Most likely")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM of face 1")).to_be_visible()
+    expect(page.get_by_text("right on about two thirds of such pictures").first).to_be_visible()
+    expect(page.get_by_text("a guess about a picture")).to_be_visible()
+
+    quiet(page)
+    page.locator("input[type=file]").set_input_files(second)  # what is added is what is shown
+    expect(page.get_by_role("img", name=f"{second.name} with 1 faces boxed")).to_be_visible()
+    expect(page.get_by_role("heading", name=second.parent.name.capitalize(), exact=True)).to_be_visible()
+    page.get_by_role("radio", name="Gallery").click()
+    quiet(page)
+    picture = page.get_by_role("button", name=first.name, exact=True)
+    picture.focus()
+    picture.press("Enter")
+    expect(page.get_by_role("img", name=f"{first.name} with 1 faces boxed")).to_be_visible()
+
+
+def test_a_demo_leads_from_its_link_to_an_answer_and_its_evidence(
+    server: Callable[..., Server], trained: Path, generated: Path, visitor: Callable[..., BrowserContext]
+) -> None:
+    demo = server(trained, FER_DEMO="1", FER_DEVICE="cpu", FER_THREADS="1")
+    phone = visitor(viewport={"width": 390, "height": 844}).new_page()
+    phone.goto(demo.at(data=str(generated)), wait_until="commit")
+    expect(phone.get_by_text("which of seven expressions it shows")).to_be_visible()
+    expect(phone).to_have_url(re.compile("/predict"))
+    quiet(phone)
+    phone.get_by_role("button", name="Try face 1", exact=True).click()
+    expect(phone.get_by_role("img", name="faces boxed")).to_be_visible()
+    expect(phone.get_by_text(re.compile("Most likely|No class reaches"))).to_be_visible()
+    expect(phone.get_by_text("were right").or_(phone.get_by_text("in its test"))).to_be_visible()
+    quiet(phone)
+    phone.get_by_role("link", name="How it was made and measured").click()
+    expect(phone.get_by_role("heading", name="How often it is right")).to_be_visible()
+    expect(phone.get_by_text("95 % interval").first).to_be_visible()
+    expect(phone.get_by_test_id("stSidebar").get_by_role("link", name="Train")).to_have_count(0)
