@@ -66,7 +66,7 @@ def generated_note(data: Dataset | DataConfig) -> None:
     """Say that a data set, or that of a run, is generated, where it is."""
     if data.generated:
         what, rest = generated_words(data.layout)
-        st.info(f"**{what}**: {rest}", icon=":material/draw:")
+        st.caption(f":material/draw: **{what}**: {rest}")
 
 
 def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
