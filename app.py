@@ -6,6 +6,7 @@ has been run, and where to go first.
 
 import streamlit as st
 
+from fer_core.errors import UndrawnError
 from fer_core.ui import overview
 from fer_core.ui.cache import resources, samples
 from fer_core.ui.panels import reading
@@ -17,7 +18,11 @@ if __name__ != "__main__":
     app = st.App(__file__, middleware=guards())
 else:
     with setup("Overview") as lab:
-        dataset, data = lab.dataset, resources.data_config(lab.source)
+        try:
+            dataset, data = lab.dataset, resources.data_config(lab.source)
+        except UndrawnError:  # while it is made there is time to read
+            overview.tour(lab.closed)
+            raise
         runs = lab.store.runs(data=data.fingerprint, goal="train", archived=False, limit=20)
         st.header(escaped(dataset.name), divider="gray")
         generated_note(dataset)

@@ -113,9 +113,9 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
                 f"{100 * min(map(abs, place.interval)):.1f})"  # type: ignore[arg-type]
                 for place in behind
             )
-            said.append(f"Beyond noise it beats {', '.join(beaten)}.")
+            said.append(f"Beyond noise it beats {'; '.join(beaten)}.")
         if close:
-            said.append(f"Within noise of it: {', '.join(close)}.")
+            said.append(f"Within noise of it: {'; '.join(close)}.")
     elif leaking:
         said.append("No run here is free of leaks, so none shows which setting is better.")
     if leaking:

@@ -91,6 +91,7 @@ def test_a_run_opens_from_its_row_by_a_click_and_by_enter(page: Page, lab: Serve
         middle = box["y"] + 35 * (row + 1.5)
         if row:
             page.mouse.click(box["x"] + box["width"] - 20, middle)
+            page.wait_for_function("document.activeElement.closest('[role=row]')")
             page.keyboard.press("Enter")
         else:
             page.mouse.click(box["x"] + 180, middle)

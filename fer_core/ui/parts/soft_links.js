@@ -1,5 +1,6 @@
 /* A plain click on a link of ours, or Enter on a row of a table that holds one, goes there as Back and Forward do,
-   without loading the page anew; a click for a new tab stays the browser's. */
+   without loading the page anew; a click for a new tab stays the browser's,
+   and one on a link with data-own that of the component it belongs to. */
 const OURS = /^\.\/(faces|train|compare|predict)\?/;
 
 const visit = (link) => {
@@ -19,7 +20,7 @@ export default function ({ data }) {
     visit(link);
   };
   const clicked = (event) => {
-    const link = event.composedPath()[0].closest?.(".fer-grid a, a.run");
+    const link = event.composedPath()[0].closest?.(".fer-grid a:not([data-own]), a.run");
     if (link && !event.button) go(event, link.getAttribute("href"));
   };
   const pressed = (event) => {

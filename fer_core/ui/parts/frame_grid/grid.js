@@ -30,6 +30,7 @@ function draw(place, data, grid) {
       const figure = document.createElement("figure");
       const link = Object.assign(document.createElement("a"), { href: tile.link, title: tile.alt });
       const image = Object.assign(document.createElement("img"), { src: tile.image, alt: tile.alt });
+      link.dataset.own = ""; // not that of soft_links.js, which would not keep the place
       link.append(image);
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return; // a tab of its own
@@ -71,15 +72,19 @@ function comeBack(root, data) {
   if (kept === null) return;
   const index = data.tiles.findIndex((tile) => tile.name === data.last);
   if (index >= 0) root.querySelectorAll("a")[index].focus({ preventScroll: true });
-  // What stands above is drawn bit by bit and pushes the grid down: the place holds once the page is that long.
-  const until = performance.now() + 1500;
+  // What stands above is drawn bit by bit and pushes the grid down: the place is taken again until it has held.
+  const until = performance.now() + 20000;
+  let reached = Infinity;
   const moved = new AbortController();
   for (const name of ["wheel", "touchstart", "keydown"]) {
     addEventListener(name, () => moved.abort(), { signal: moved.signal, passive: true });
   }
   const step = () => {
-    if (moved.signal.aborted || performance.now() > until) return moved.abort();
+    const now = performance.now();
+    if (moved.signal.aborted || now > until || now - reached > 1500) return moved.abort();
     main()?.scrollTo({ top: Number(kept) });
+    if (Math.abs((main()?.scrollTop ?? 0) - kept) > 2) reached = Infinity;
+    else reached = Math.min(reached, now);
     requestAnimationFrame(step);
   };
   step();
