@@ -64,4 +64,4 @@ lock: install-dev  ## pin every package that requirements*.txt lead to, with has
 	rm locks/models.txt
 
 clean:  ## remove the environment and caches, never data or runs
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
