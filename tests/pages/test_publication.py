@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from pixel_search import PixelSearch
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
+from trees import png
 
 from fer_core.cli.main import main
 from fer_core.config.run import CLASSES
@@ -192,10 +193,11 @@ def test_with_its_pictures_they_are_in_the_folder_and_on_the_pages(
 
 
 def test_of_pictures_to_try_nothing_but_these_goes_along(
-    lab: Path, search: PixelSearch, photographs: Path, generated: Path, demo: Open, tmp_path: Path
+    lab: Path, search: PixelSearch, photographs: Path, demo: Open, tmp_path: Path
 ) -> None:
-    frame = min(photographs.rglob("*.png")).relative_to(photographs).as_posix()
-    own = max(generated.glob("*/*.png"))
+    liveliest = max(photographs.rglob("*.png"), key=lambda path: load_rgb(path).std())
+    frame, own = liveliest.relative_to(photographs).as_posix(), tmp_path / "own.png"
+    own.write_bytes(png(1))
     folder = published(lab, tmp_path / "some", frame, str(own))
     samples = read_published(folder).samples.samples
     assert [(one.group, bool(one.written)) for one in samples] == [("sfew", True), ("", False)]
