@@ -33,8 +33,9 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.feature_table import join, read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError, DataError
-from fer_core.learning.networks.backbones import PACKAGED, weight_status
+from fer_core.learning.networks.backbones import PACKAGED
 from fer_core.learning.networks.backbones import backbone as row_of
+from fer_core.learning.networks.weight_status import weight_status
 
 from .requests import settings_of, transfer_configs
 
