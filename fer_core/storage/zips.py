@@ -9,7 +9,7 @@ import zlib
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-#: Entries that a zip may list, folders included.
+#: Entries that a zip of anyone's may list, folders included.
 MOST_ENTRIES = 10_000
 
 #: An entry may unfold to so many times its packed size: photographs and numbers hardly shrink, bombs do by thousands.
@@ -39,8 +39,8 @@ class Guarded:
     Once the directory has been read, `most` is set to None.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.most = file, MOST_DIRECTORY  # type: IO[bytes], int | None
+    def __init__(self, file: IO[bytes], most: int = MOST_DIRECTORY) -> None:
+        self.file, self.most = file, most  # type: IO[bytes], int | None
 
     def read(self, size: int = -1) -> bytes:
         """Read as the file does. Raises BadZipFile above `most`."""

@@ -11,13 +11,16 @@ from typing import BinaryIO
 
 from fer_core.datasets.pictures.image_files import has_image_suffix, is_image, of_the_system
 from fer_core.errors import DataError
-from fer_core.storage.zips import BROKEN, MOST_ENTRIES, Guarded, distrusted
+from fer_core.storage.zips import BROKEN, Guarded, distrusted
 
 from .meanings.labels import is_number, meaning
 from .meanings.splits import parse_split
 
 #: What readers open besides images.
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".npy", ".xlsx")
+
+#: Files that a data set may have, and bytes of its zip's directory: only those who may start runs can send one.
+MOST_FILES, MOST_DIRECTORY = 100_000, 16 << 20
 
 CHUNK = 1 << 20
 
@@ -66,14 +69,12 @@ def _wraps(path: Path) -> bool:
 
 def _unpacked(file: BinaryIO, folder: Path, most: int) -> int:
     file.seek(0)
-    guarded, left, room = Guarded(file), 0, most
+    guarded, left, room = Guarded(file, MOST_DIRECTORY), 0, most
     with zipfile.ZipFile(guarded) as archive:  # type: ignore[call-overload]
         guarded.most = None
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        if len(entries) > MOST_ENTRIES:
-            raise DataError(
-                _RULE, got=f"{len(entries):,} files; {MOST_ENTRIES:,} is the limit here", fix=_FIX
-            )
+        if len(entries) > MOST_FILES:
+            raise DataError(_RULE, got=f"{len(entries):,} files; {MOST_FILES:,} is the limit here", fix=_FIX)
         for entry in entries:
             parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
             if reason := distrusted(entry, most):

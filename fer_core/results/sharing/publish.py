@@ -32,7 +32,8 @@ from fer_core.errors import ConfigError, DataError, StoreError
 from fer_core.faces.extraction import read_crops
 from fer_core.faces.finetuning import finetuned
 from fer_core.learning.networks import onnx_files
-from fer_core.learning.networks.backbones import BACKBONES, weight_status
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.weight_status import weight_status
 from fer_core.prediction.answers import file_name, jpeg
 from fer_core.runs.jobs.adopt import adopt
 from fer_core.storage.artifacts import CONFIG, Artifacts
