@@ -33,11 +33,21 @@ def is_zip(data: bytes) -> bool:
     return data.startswith(_BEGINNINGS)
 
 
-class Guarded:
-    """A file for `zipfile.ZipFile` that gives at most `most` bytes a read, so that no directory is larger.
+def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
+    """Open a zip for reading. Raises one of `BROKEN`, also for too large a directory, or an entry without a name."""
+    guarded = _Guarded(file)
+    archive = zipfile.ZipFile(guarded)  # type: ignore[call-overload]
+    guarded.most = None
+    entries = archive.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise zipfile.BadZipFile(f"it lists {len(entries):,} files; {MOST_ENTRIES:,} is the limit")
+    if not all(entry.filename for entry in entries):  # Python 3.11's `is_dir` ends in an IndexError for such
+        raise zipfile.BadZipFile("a file in it has no name")
+    return archive
 
-    Once the directory has been read, `most` is set to None.
-    """
+
+class _Guarded:
+    """A file that gives at most `most` bytes a read while `zipfile` reads its directory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.most = file, MOST_DIRECTORY  # type: IO[bytes], int | None
