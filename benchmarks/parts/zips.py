@@ -112,7 +112,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "zips in zips", inner
     yield "zips in zips, called images", packed([("a.png", inner), ("b.xlsx", inner)])
     one = packed([("a.png", image), ("b.png", image)])
-    for count in (10_001, 60_000, 1_900_000):
+    for count in (10_001, 60_000, 100_001, 1_900_000):
         yield f"{count:,} entries", directory(count)
     yield "10,001 files", packed([(f"{n}.png", b"") for n in range(10_001)], zipfile.ZIP_STORED)
     deep = [("/".join(f"{n}-{level}" for level in range(15)) + "/a.png", b"") for n in range(9_000)]

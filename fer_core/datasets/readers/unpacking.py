@@ -11,7 +11,7 @@ from typing import BinaryIO
 from fer_core.datasets.pictures.image_files import has_image_suffix, is_image, of_the_system
 from fer_core.errors import DataError
 from fer_core.storage.artifacts import require_room
-from fer_core.storage.zips import BROKEN, MOST_ENTRIES, distrusted, open_zip
+from fer_core.storage.zips import BROKEN, distrusted, open_zip
 
 from .meanings.labels import is_number, meaning
 from .meanings.splits import parse_split
@@ -19,10 +19,13 @@ from .meanings.splits import parse_split
 #: What readers open besides images.
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".npy", ".xlsx")
 
+#: Files that a data set may have, and bytes of its zip's directory: only those who may start runs can send one.
+MOST_FILES, MOST_DIRECTORY = 100_000, 16 << 20
+
 CHUNK = 1 << 20
 
-#: Folders above a file: what is deeper can't be deleted by recursion.
-MOST_DEPTH = 16
+#: Folders in all, and above a file: what is deeper can't be deleted by recursion.
+MOST_FOLDERS, MOST_DEPTH = 10_000, 16
 DEEP = f"it lies more than {MOST_DEPTH} folders deep"
 
 _RULE = "A data set's zip must be one that can be unpacked safely"
@@ -72,7 +75,7 @@ def _wraps(path: Path) -> bool:
 def _unpacked(file: BinaryIO, folder: Path, most: int) -> int:
     file.seek(0)
     left, room, folders = 0, most, set[Path]()
-    with open_zip(file) as archive:
+    with open_zip(file, MOST_FILES, MOST_DIRECTORY) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         require_room(folder, min(most, sum(entry.file_size for entry in entries)))
         for entry in entries:
@@ -83,8 +86,8 @@ def _unpacked(file: BinaryIO, folder: Path, most: int) -> int:
                 continue
             path = folder.joinpath(*parts)
             folders.update(path.parents[: len(parts) - 1])  # each takes a block of the disk
-            if len(folders) > MOST_ENTRIES:
-                raise DataError(_RULE, got=f"more than {MOST_ENTRIES:,} folders", fix=_FIX)
+            if len(folders) > MOST_FOLDERS:
+                raise DataError(_RULE, got=f"more than {MOST_FOLDERS:,} folders", fix=_FIX)
             path.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as packed, path.open("xb") as written:
                 while chunk := packed.read(CHUNK):

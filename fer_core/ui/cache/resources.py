@@ -27,7 +27,7 @@ from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
-from fer_core.learning.networks.backbones import can_download
+from fer_core.learning.networks.weight_status import can_download
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
 from fer_core.runs.plans.preparation import drawn, preparation

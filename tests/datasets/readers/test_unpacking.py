@@ -12,6 +12,7 @@ from trees import png
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.unpacking import unpack
 from fer_core.errors import DataError
+from fer_core.storage.zips import MOST_ENTRIES
 
 MOST = 8 << 20
 
@@ -45,6 +46,12 @@ def test_images_and_lists_are_unpacked_once_and_the_rest_is_counted(tmp_path: Pa
     assert [one.name for one in open_dataset(place).samples] == ["happy/a.png", "sad/b"]
     assert unpack(file, tmp_path / "uploads", MOST) == (place, out)
     assert len(list((tmp_path / "uploads").iterdir())) == 1
+
+
+def test_a_zip_of_more_files_than_a_visitor_may_send_is_a_data_set_like_any(tmp_path: Path) -> None:
+    listed = [(f"__MACOSX/{number}", b"") for number in range(MOST_ENTRIES)]
+    place, _ = unpack(packed(("set/happy/a.png", png(0)), *listed, method=zipfile.ZIP_STORED), tmp_path, MOST)
+    assert (place / "happy" / "a.png").is_file()
 
 
 @pytest.mark.parametrize("folder", ["happy", "3", "train"])
