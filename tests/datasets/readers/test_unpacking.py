@@ -75,8 +75,27 @@ def test_a_folder_alone_that_is_a_class_or_a_split_is_kept(tmp_path: Path, folde
         (packed(("happy/a.png", png(0)), ("happy\\a.png", png(1))), "File exists"),
         (packed(("happy", png(1)), ("happy/a.png", png(0))), "File exists"),
         (io.BytesIO(b"PK\x03\x04 broken"), "not a zip"),
+        (packed(("a/" * 17 + "b.png", png(0))), "more than 16 folders deep"),
+        (
+            packed(*(("/".join(f"{n}.{level}" for level in range(9)) + "/a", b"") for n in range(1300))),
+            "more than 10,000 folders",
+        ),
+        (packed((f"{'a' * 300}.png", png(0))), "got File name too long"),
     ],
-    ids=["above", "absolute", "link", "bomb", "large", "large in all", "twice", "file and folder", "broken"],
+    ids=[
+        "above",
+        "absolute",
+        "link",
+        "bomb",
+        "large",
+        "large in all",
+        "twice",
+        "file and folder",
+        "broken",
+        "deep",
+        "wide",
+        "long",
+    ],
 )
 def test_a_zip_that_is_not_safe_is_refused_and_nothing_stays(
     tmp_path: Path, file: io.BytesIO, said: str
