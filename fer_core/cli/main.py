@@ -86,6 +86,7 @@ COMMANDS = (
         "Write a run's networks as safetensors and ONNX, with a model card.",
     ),
     ("import", "share:take_in", "Take in a run that another installation exported."),
+    ("doctor", "serve:doctor", "Say what this host has for FER Lab, and what to do about what it lacks."),
     (
         "check",
         "serve:check",
