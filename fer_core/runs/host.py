@@ -83,11 +83,12 @@ def _device(settings: Settings) -> tuple[str, str]:
 
 
 def _weights(settings: Settings) -> tuple[str, str]:
-    here, rest = [], []
-    for name, row in BACKBONES.items():
-        if row.weights:
-            status = weight_status(name, row.pretrained, settings.weights_dir)
-            (here if status.state == "here" else rest).append(name)
+    known = {name: row for name, row in BACKBONES.items() if row.weights}
+    state = {
+        name: weight_status(name, row.pretrained, settings.weights_dir).state for name, row in known.items()
+    }
+    here = [name for name in known if state[name] == "here"]
+    rest = [name for name in known if state[name] != "here"]
     lacking = sorted({PACKAGED, *RECOGNISERS} - {*here})
     found = f"{', '.join(here) or 'none'}; not here: {', '.join(rest) or 'none'}"
     return found, "; ".join(how_to_install(BACKBONES[name]) for name in lacking)
