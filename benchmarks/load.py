@@ -134,7 +134,7 @@ class Visitor:
         if way == "sample":
             await self.open("predict", query=query | {"image": self.sample})
         else:
-            await self.open("predict", [await self._sent("frame.png")], query)
+            await self.open("predict", [await self._sent("frame.jpg")], query)
         self.measured.seconds["answer"].append(time.perf_counter() - started)
         if self.replies == before:
             self.measured.errors.append(f"{way}: no answer")
@@ -161,9 +161,9 @@ class Visitor:
             cookie = answer.headers.get("Set-Cookie", "")
         token = (re.search(r"_streamlit_xsrf=([^;]+)", cookie) or ["", ""])[1]
         edge = uuid.uuid4().hex
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="frame.png"; filename="frame.png"\r\n'
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="frame.jpg"; filename="frame.jpg"\r\n'
         body = (
-            head.encode() + b"Content-Type: image/png\r\n\r\n" + self.picture + f"\r\n--{edge}--\r\n".encode()
+            head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + self.picture + f"\r\n--{edge}--\r\n".encode()
         )
         headers = {
             "Content-Type": f"multipart/form-data; boundary={edge}",
@@ -218,7 +218,7 @@ def resident(pid: int) -> float:
 async def load(
     port: int, pid: int, run: StoredRun, frames: list[tuple[str, bytes]], visitors: int, seconds: float
 ) -> dict[str, object]:
-    """Send the visitors, each with one of the frames (name, PNG), and return the figures."""
+    """Send the visitors, each with one of the frames (name, JPEG), and return the figures."""
     measured, memory = Measured(), [resident(pid)]
 
     def visitor(number: int) -> Visitor:
@@ -336,13 +336,13 @@ def serve_and_load(home: Path, run: StoredRun, visitors: int, seconds: float, lo
 
 
 def frames_of(run: StoredRun, home: Path, most: int = 20) -> list[tuple[str, bytes]]:
-    """Return frames of the run's data set, name and PNG of each."""
+    """Return frames of the run's data set, name and JPEG of each."""
     from fer_core.datasets.open import open_dataset
 
     found = []
     for sample in open_dataset(run.data_source, demo_root=home / "data").samples[:most]:
         packed = io.BytesIO()
-        Image.open(sample.path).save(packed, "PNG")
+        Image.open(sample.path).convert("RGB").save(packed, "JPEG", quality=90)
         found.append((sample.name, packed.getvalue()))
     return found
 
