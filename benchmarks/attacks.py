@@ -38,7 +38,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.load import PATIENCE, Measured, Visitor, finished_run, small_home
-from benchmarks.parts import endpoint, hostile, sources
+from benchmarks.parts import endpoint, hostile, sources, zips
 from benchmarks.parts.forged import forgeries
 from benchmarks.parts.process import answers, free_port, launch
 from fer_core.cli.serve import LEAN
@@ -407,6 +407,29 @@ def sourced(case: Case) -> list[Attack]:
     return [Attack(*one) for one in sources.attacks(case.folder)]
 
 
+def unzipped(case: Case) -> list[Attack]:
+    """Zips that are none, unpacked as Bring data does and unfolded as Predict does (`parts.zips`)."""
+    me = os.getpid()
+
+    def attack(name: str, data: bytes, trial: Callable[[bytes], bool]) -> Attack:
+        def held() -> bool:
+            used = time.process_time()
+            with watched(me) as seen:
+                good = trial(data)
+            case.worst("zips: worst MB", max(seen) - seen[0])
+            case.worst("zips: worst CPU seconds", time.process_time() - used)
+            return good and max(seen) - seen[0] < MOST_MB
+
+        return Attack(name, held)
+
+    trials = zips.trials(case.folder)
+    return done(
+        attack(f"{name}, {where}", data, trial)
+        for name, data in zips.hostile()
+        for where, trial in trials.items()
+    )
+
+
 def put_past_pages(case: Case) -> list[Attack]:
     """Files put where uploads go, and hosts and paths that are nobody's (`parts.endpoint`)."""
     hosts = {"STREAMLIT_SERVER_ALLOWED_HOSTS": "fer.example.org 127.0.0.1"}
@@ -442,6 +465,7 @@ SECTIONS: dict[str, Callable[[Case], list[Attack]]] = {
     "imports": imports,
     "endpoint": put_past_pages,
     "sources": sourced,
+    "zips": unzipped,
 }
 
 

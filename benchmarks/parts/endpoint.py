@@ -85,6 +85,7 @@ def attacks(port: int, visit: Callable[[str, str], str], leave: Callable[[], Non
             put(nowhere, 190_000_000, "10.3.0.1") in (0, 409, 413) for _ in range(6)
         ),
         "a small one, on a page without an uploader": put(nowhere, 1000, "10.3.0.1") == 409,
+        "to Bring data, of a demo": put(visit("bring", "10.3.0.5"), 1000, "10.3.0.5") == 409,
         "nobody's visit": put(str(uuid.uuid4()), 1000, "10.3.0.1") in (400, 409),
         "190 MB": put(large, 190_000_000, "10.3.0.2") in (0, 413),
         "190 MB, length unsaid": put(large, 190_000_000, "10.3.0.2", said=False) in (0, 413, 429),

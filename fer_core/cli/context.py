@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fer_core.config import settings as settings_module
 from fer_core.config.run import DataConfig, RunConfig
@@ -46,7 +47,18 @@ class Context:
         return cls(settings, open_store(settings), artifacts_of(settings))
 
     def dataset(self, source: Source, *, shown: bool = True) -> tuple[Dataset, DataConfig]:
-        """Open a data set, with its identity; unless not `shown`, print what a label map made of it."""
+        """Open a data set, with its identity; unless not `shown`, print what a label map made of it.
+
+        The name of one that was brought stands for its place and how it is read, to which what is given adds.
+        """
+        named = self.store.data_sets().get(source.data)
+        if named and not Path(source.data).exists():
+            source = replace(
+                source,
+                data=named.source,
+                layout=named.layout if source.layout == "auto" else source.layout,  # type: ignore[arg-type]
+                reading=named.reading.model_copy(update=source.reading.declared()),
+            )
         with progress("drawing the generated set") as show:
             dataset = open_dataset(
                 source.data,

@@ -25,7 +25,8 @@ from fer_core.runs.jobs.processes import end_all
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.preparation import PREPARATION, drawn
 from fer_core.storage import home
-from fer_core.storage.disk import COMPUTED, FACES, LOOKED_UP, RUNS, collect, free_bytes
+from fer_core.storage.artifacts import free_bytes
+from fer_core.storage.disk import COMPUTED, FACES, LOOKED_UP, RUNS, collect
 
 from .context import Context
 from .options import Json

@@ -107,12 +107,13 @@ def features(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
 def _table(what: str, run_id: str, out: Out, *, json: bool) -> int:
     from fer_core.results.sharing import tables
 
-    out = out and writable(out)
-    context = Context.open()
+    context, run_id = _opened(run_id)
+    path = writable(out or Path(f"fer-{run_id}-{what}.csv"))
+    write = tables.writer(path)
     table = tables.TABLES[what](context.store, context.settings, run_id)
-    run = str(table["run"].iloc[0])
-    path = tables.write(table, out or Path(f"fer-{run}-{what}.csv"))
-    found = {"run": run, "file": str(path), "rows": len(table)}
+    with replacing(path) as file:
+        write(table, file)
+    found = {"run": run_id, "file": str(path), "rows": len(table)}
     return answer(json, found, lambda _: note(f"{len(table)} rows in {path}"))
 
 

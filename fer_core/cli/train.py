@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from fer_core.config.recipes import RECIPES, SELECTIONS
 from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
-from fer_core.learning.networks.backbones import PACKAGED, weight_status
+from fer_core.learning.networks.backbones import PACKAGED
+from fer_core.learning.networks.weight_status import weight_status
 from fer_core.results.rows import run_row
 from fer_core.runs.jobs.queue import submit, submit_together
 from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows

@@ -10,12 +10,12 @@ import json
 import resource
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 from fer_core import ROOT
 from fer_core.config.regular_files import read
 from fer_core.errors import DataError
+from fer_core.storage.zips import BROKEN, open_zip
 
 #: Rows of a sheet that may hold anything, so that no file fills the memory; columns that are read; rows in Excel.
 MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
@@ -39,9 +39,9 @@ def xlsx_rows(path: Path) -> list[list[str]]:
     rule, fix = "A feature table must be readable", "Open it in a spreadsheet and save it again"
     data = read(path, MAX_BYTES)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
+        with open_zip(io.BytesIO(data)) as file:
             unfolded = sum(entry.file_size for entry in file.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except BROKEN as error:
         raise DataError(rule, got=f"{path.name}: {error}", fix=fix) from error
     too_much = (
         f"{path.name}, which takes more than {UNFOLDED >> 20} MB unfolded, or {SECONDS} seconds to read"

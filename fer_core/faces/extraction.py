@@ -23,6 +23,7 @@ from fer_core.config.run import FacesConfig
 from fer_core.datasets.base import Sample
 from fer_core.datasets.images import load_rgb, pixels_claimed
 from fer_core.errors import DataError, StoreError
+from fer_core.storage.artifacts import require_room
 
 from .crops import Box, Chosen, Faces, choose, cut
 from .finding import find_faces
@@ -106,6 +107,7 @@ def write_detections(
     finished = len(samples) - len(todo)
     with path.open("a", encoding="utf-8") as file:
         for lines in detect(todo) if todo else ():
+            require_room(folder)
             file.write("".join(lines))
             file.flush()
             finished += len(lines)
@@ -204,6 +206,7 @@ def crop_all(
     """
     size, path = config.size, folder / TABLE
     there = _recover(path)
+    require_room(folder, 0 if there else len(samples) * size * size * 3)
     kept = {}
     if source is not None and not there:
         shutil.copyfile(source / CROPS, folder / CROPS)
@@ -232,6 +235,7 @@ def crop_all(
                 found = found.none()
             record, crop = _cut(sample, frame, found, config, (drawn or {}).get(sample.name), row)
             if crop is not None:
+                require_room(folder)
                 pixels.seek(start + row * stride)
                 pixels.write(crop.tobytes())
                 pixels.flush()

@@ -19,7 +19,7 @@ from fer_core.config.settings import Limits
 from fer_core.datasets.images import decode
 from fer_core.datasets.pictures.image_files import has_image_suffix, holds_image, of_the_system
 from fer_core.errors import DataError
-from fer_core.storage.zips import BROKEN, MOST_ENTRIES, distrusted, is_zip
+from fer_core.storage.zips import BROKEN, distrusted, is_zip, open_zip
 
 #: Pillow's names of the formats taken from visitors: what cameras, phones and browsers write.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
@@ -147,19 +147,13 @@ def _unzip(name: str, data: bytes, limits: Limits, refused: list[Refusal]) -> It
     """Yield a zip's files; each member that is refused is named, and a broken zip as a whole."""
     archive = shown_name(name)
     try:
-        opened = zipfile.ZipFile(io.BytesIO(data))
-        listed = opened.infolist()
+        opened = open_zip(io.BytesIO(data))
     except (*BROKEN, OSError) as error:
-        refused.append(Refusal(archive, f"a damaged zip ({_said(error)})"))
+        refused.append(Refusal(archive, f"a zip that can't be opened ({_said(error)})"))
         return
     with opened:
-        if len(listed) > MOST_ENTRIES:
-            refused.append(
-                Refusal(archive, f"a zip may list {MOST_ENTRIES:,} files; this one {len(listed):,}")
-            )
-            return
         room, found, bad = limits.upload_mb * 1_000_000, 0, 0
-        for entry in listed:
+        for entry in opened.infolist():
             if entry.is_dir() or _of_the_system(entry.filename):
                 continue
             reason = distrusted(entry, limits.file_mb * 1_000_000)

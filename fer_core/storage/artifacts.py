@@ -26,6 +26,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from fer_core.config.sizes import size_text
 from fer_core.errors import NotFoundError, StoreError
 
 from . import sums
@@ -39,7 +40,25 @@ _POLL_SECONDS = 0.1
 #: Using an artifact is noted at most so often (seconds); `discard` leaves alone what was used twice as lately.
 NOTED_SECONDS = 3600.0
 
+#: Bytes that are left free on the disk: the database, which mostly lies on it too, must be able to say that it is full.
+MARGIN = 64 << 20
+
 log = logging.getLogger(__name__)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what is free on the disk of a folder, which need not be there yet."""
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+
+
+def require_room(folder: Path, size: int = 0) -> None:
+    """Raise StoreError unless `MARGIN` stays free on the disk of a folder once so many bytes are written there."""
+    if (free := free_bytes(folder)) < size + MARGIN:
+        raise StoreError(
+            f"There must be room to write {size_text(size + MARGIN)} on the disk of {folder.resolve()}",
+            got=f"{size_text(free)} free",
+            fix="Free some (python -m fer_core clean), then start it again: what is finished is kept",
+        )
 
 
 class Artifacts:
@@ -146,6 +165,7 @@ class Artifacts:
             partial.mkdir(parents=True, exist_ok=True)
             (partial / sums.SUMS).unlink(missing_ok=True)
             try:
+                require_room(partial)
                 build(partial)
                 (partial / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
                 if not (partial / sums.SUMS).exists():

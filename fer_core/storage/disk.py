@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -215,11 +214,6 @@ def by_kind(
     size, could, freed = _sums(rows), _sums(able), _sums(gone)
     kinds = sorted(size, key=lambda kind: (-size[kind], kind))
     return [KindUse(kind, count[kind], size[kind], could[kind], freed[kind]) for kind in kinds]
-
-
-def free_bytes(folder: Path) -> int:
-    """Return what is free on the disk of a folder, which need not be there yet."""
-    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
 
 
 def _sums(rows: Iterable[Stored]) -> Counter[str]:

@@ -9,7 +9,7 @@ import zlib
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-#: Entries that a zip may list, folders included.
+#: Entries that a zip of anyone's may list, folders included.
 MOST_ENTRIES = 10_000
 
 #: An entry may unfold to so many times its packed size: photographs and numbers hardly shrink, bombs do by thousands.
@@ -33,14 +33,33 @@ def is_zip(data: bytes) -> bool:
     return data.startswith(_BEGINNINGS)
 
 
-class Guarded:
-    """A file for `zipfile.ZipFile` that gives at most `most` bytes a read, so that no directory is larger.
+def open_zip(file: IO[bytes], most: int | None = None, directory: int = MOST_DIRECTORY) -> zipfile.ZipFile:
+    """Open a zip for reading.
 
-    Once the directory has been read, `most` is set to None.
+    Args:
+        most: entries that it may list; None for `MOST_ENTRIES`.
+        directory: bytes that the list may have.
+
+    Raises:
+        Exception: one of `BROKEN`, also where it lists more, or an entry without a name.
     """
+    most = MOST_ENTRIES if most is None else most
+    guarded = _Guarded(file, directory)
+    archive = zipfile.ZipFile(guarded)  # type: ignore[call-overload]
+    guarded.most = None
+    entries = archive.infolist()
+    if len(entries) > most:
+        raise zipfile.BadZipFile(f"it lists {len(entries):,} files; {most:,} is the limit")
+    if not all(entry.filename for entry in entries):  # Python 3.11's `is_dir` ends in an IndexError for such
+        raise zipfile.BadZipFile("a file in it has no name")
+    return archive
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.most = file, MOST_DIRECTORY  # type: IO[bytes], int | None
+
+class _Guarded:
+    """A file that gives at most `most` bytes a read while `zipfile` reads its directory."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file, self.most = file, most  # type: IO[bytes], int | None
 
     def read(self, size: int = -1) -> bytes:
         """Read as the file does. Raises BadZipFile above `most`."""

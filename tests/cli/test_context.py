@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_case import at_home, run
+from trees import png
 
 from fer_core.cli.output import print_json
+from fer_core.config.reading import Reading
+from fer_core.storage.store import NamedData, Store
+
+
+def test_the_name_of_a_data_set_that_was_brought_stands_for_how_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_home(monkeypatch, tmp_path / "home")
+    for name in ("set/0/a.png", "set/3/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png(len(name)))
+    assert run(capsys, "data", "audit", "--data", "mine")[0] == 2
+    store = Store(tmp_path / "home" / "fer.sqlite")
+    store.name_data(NamedData("mine", str(tmp_path / "set"), "auto", Reading(label_map="fer2013")))
+
+    assert run(capsys, "data", "audit", "--data", "mine")[1]["understood"]["label_map"] == "fer2013"
+    given = run(capsys, "data", "audit", "--data", "mine", "--label-map", "0=happy,3=sad")[1]
+    assert given["understood"]["declared"] == {"label_map": "0=happy,3=sad"}
 
 
 def test_json_holds_no_word_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def test_one_run_a_model_and_what_it_reads(page: Open, home: Path, store: Store,
         folds="3",
     )
     queued = train(app, store)
-    phog, lpq = PhogConfig(levels=4), LpqConfig(window=5)
+    phog, lpq = PhogConfig(levels=4), LpqConfig(window=5, blocks=3)
     dense = {"epochs": 30, "hidden": (20, 20, 10), "mean_node": True}
     assert {config.model for config in queued} == {
         SvmConfig(inputs=phog),

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -164,10 +165,23 @@ def test_zips_that_hide_things_are_refused() -> None:
     assert "method" in refusal(zipped({"a.png": encoded()}, zipfile.ZIP_LZMA))
     assert "no image" in refusal(zipped({}))
     assert "no image" in refusal(zipped({"notes.txt": b"only words", "Thumbs.db": b"\xd0\xcf\x11\xe0"}))
-    assert "damaged zip" in refusal(zipped({"a.png": encoded()})[:-30])
+    assert "can't be opened" in refusal(zipped({"a.png": encoded()})[:-30])
+    assert "no name" in refusal(zipped({"a.png": encoded()}).replace(b"a.png", b"\0.png"))
     locked = bytearray(zipped({"a.png": encoded()}))
     locked[locked.index(b"PK\x01\x02") + 8] |= 1
     assert "encrypted" in refusal(bytes(locked))
+
+
+def test_a_directory_is_refused_before_it_takes_the_memory_of_its_entries() -> None:
+    one = zipped({"a.png": b""})
+    start, end = one.index(b"PK\x01\x02"), one.index(b"PK\x05\x06")
+    listed = one[start:end] * 100_000
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65_535, 65_535, len(listed), start, 0)
+    tracemalloc.start()
+    assert "its directory has more than 4 MiB" in refusal(one[:start] + listed + tail, limits=Limits())
+    assert tracemalloc.get_traced_memory()[1] < 4 * len(listed)
+    tracemalloc.stop()
+    assert "10,001 files; 10,000 is the limit" in refusal(zipped(dict.fromkeys(map(str, range(10_001)), b"")))
 
 
 def test_more_than_may_be_sent_is_refused_and_counted() -> None:

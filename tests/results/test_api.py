@@ -13,6 +13,7 @@ from trees import plant
 from fer_core import api
 from fer_core.cli.main import main
 from fer_core.config.run import CLASSES
+from fer_core.results.sharing.tables import TABLES
 
 
 @pytest.fixture
@@ -65,15 +66,22 @@ def test_a_run_is_recalled_predicts_and_is_a_torch_dataset(run: str, generated: 
     assert answered[list(CLASSES)].iloc[0].sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_tables_are_written_by_commands(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_are_written_by_commands(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for command, ending in (("predictions", "csv"), ("splits", "parquet"), ("features", "parquet")):
         path = tmp_path / f"{command}.{ending}"
         assert main([command, "--run", run, "-o", str(path), "--json"]) == 0
         document = json.loads(capsys.readouterr().out)
         table = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
         assert (document["rows"], document["file"]) == (len(table), str(path))
-    assert main(["predictions", "--run", run, "-o", str(tmp_path / "x.xls")]) == 2
+    monkeypatch.setitem(TABLES, "features", pytest.fail)  # what can't be written is said before work starts
+    assert main(["features", "--run", run, "-o", str(tmp_path / "x.xls")]) == 2
     assert ".csv or .parquet" in capsys.readouterr().err
+    (tmp_path / f"fer-{run}-features.csv").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["features", "--run", run]) == 2
+    assert "Is a directory" in capsys.readouterr().err
 
 
 def test_predictions_on_ferplus_say_how_many_annotators_agreed(

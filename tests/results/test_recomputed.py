@@ -18,46 +18,39 @@ from scipy.stats import t
 from fer_core.cli.main import main
 from fer_core.config.run import CLASSES
 from fer_core.datasets.open import open_dataset
+from fer_core.results.paper.counterparts import Runs
+from fer_core.results.paper.verdicts import check_figures
 from fer_core.results.sharing.report import report
 from fer_core.storage.store import Store, StoredRun
 from fer_core.ui.parts.widgets import listed
 
+NETWORK = ("--backbone", "efficientnet_lite0", "--epochs", "2")
+PIXELS = ("--model", "svm", "--features", "pixels", "--no-faces")
 SHORT = ("--backbone", "efficientnet_lite0", "--unfreeze", "1", "--epochs", "2", "--no-faces")
 #: Kinds of runs: one seed and several, of every model, under every protocol, with and without known movies.
 RUNS = {
     "group": (*SHORT, "--protocol", "group", "--folds", "3", "--seeds", "0,1"),
     "five seeds, calibrated": (*SHORT, "--folds", "2", "--seeds", "0,1,2,3,4", "--calibrate"),
     "reshuffle": (*SHORT, "--protocol", "reshuffle", "--seeds", "0,1"),
-    "clip, svm": (
-        "--model",
-        "svm",
-        "--features",
-        "pixels",
-        "--no-faces",
-        "--protocol",
-        "clip",
-        "--folds",
-        "2",
-    ),
+    "clip, svm": (*PIXELS, "--protocol", "clip", "--folds", "2"),
     "bdnn": (
         *("--model", "bdnn", "--raw", "--alternate", "1", "--epochs", "3", "--no-faces", "--folds", "2"),
         *("--seeds", "0,1"),
     ),
-    "two sets": (
-        "--model",
-        "svm",
-        "--features",
-        "pixels",
-        "--no-faces",
-        "--protocol",
-        "spi",
-        "--data",
-        "sets",
-    ),
+    "two sets": (*PIXELS, "--protocol", "spi", "--data", "sets"),
     "fixed, no groups": (
         *("--model", "mlp", "--epochs", "3", "--no-faces", "--protocol", "fixed", "--data", "split"),
         *("--seeds", "0,1"),
     ),
+}
+#: The paper's systems on faces cut out, as its tables have them: beside each stands a published figure.
+PAPERS = {
+    "n = 2, reshuffle": (*NETWORK, "--unfreeze", "2", "--protocol", "reshuffle", "--seeds", "0,1"),
+    "n = 2, by movie": (*NETWORK, "--unfreeze", "2", "--protocol", "group", "--folds", "3"),
+    "n = 2, whole frames": (*NETWORK, "--unfreeze", "2", "--protocol", "reshuffle", "--no-faces"),
+    "PHOG": ("--model", "svm", "--features", "phog", "--folds", "2"),
+    "LPQ, by movie": ("--model", "svm", "--features", "lpq", "--protocol", "group", "--folds", "3"),
+    "LPQ": ("--model", "svm", "--features", "lpq", "--folds", "2", "--no-face-policy", "drop"),
 }
 #: Nothing is trained: another's network on all images.
 UNSEEN = "unseen"
@@ -195,7 +188,7 @@ def spelt(interval: tuple[float, float] | str) -> str:
     return f"{100 * interval[0]:.1f} – {100 * interval[1]:.1f} %"
 
 
-@pytest.mark.parametrize("kind", [*RUNS, UNSEEN])
+@pytest.mark.parametrize("kind", [*RUNS, *PAPERS, UNSEEN])
 def test_every_figure_of_a_run_is_recomputed(
     kind: str,
     home: Path,
@@ -233,9 +226,65 @@ def test_every_figure_of_a_vote_is_recomputed(
     )
 
 
+def test_every_figure_of_the_paper_view_is_recomputed(
+    home: Path, lists: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From each fold's epochs where the paper averages over them, else from the predictions."""
+    at_home(monkeypatch, home)
+    made = {kind: _made(kind, lists, capsys)["run_id"] for kind in PAPERS}
+    store = Store(home / "fer.sqlite", read_only=True)
+    checked = check_figures(
+        Runs(
+            [store.run(run_id) for run_id in made.values()],
+            "efficientnet_lite0",
+            lambda run: store.epochs(run.id),
+            lambda run: store.predictions(run.id),
+        )
+    )
+    beside: dict[tuple[str, str], str] = {}
+    for one in checked:
+        for here in filter(None, (one.like, one.by_group)):
+            of_the_run = plain(store.predictions(here.run.id).to_dict("records"))
+            value = of_the_run["accuracy"]
+            if one.reported.over == "20 epochs":
+                figures = [row[one.reported.measure] for row in store.epochs(here.run.id).to_dict("records")]
+                value = sum(figures) / len(figures)
+            assert here.value == pytest.approx(value)
+            beside[one.reported.system, here.run.protocol] = here.run.id
+            if not here.over:  # a loss
+                continue
+            assert here.of_the_run[0] == pytest.approx(of_the_run["accuracy"])
+            if isinstance(of_the_run["interval"], str):
+                assert here.of_the_run[1] is here.interval is None
+            else:
+                assert here.of_the_run[1] == pytest.approx(of_the_run["interval"], abs=1e-6)
+                assert here.interval == pytest.approx(
+                    _moved(of_the_run["interval"], of_the_run["accuracy"], value), abs=1e-6
+                )
+    assert beside == {
+        ("ResNet18, n = 2", "reshuffle"): made["n = 2, reshuffle"],
+        ("ResNet18, n = 2", "group"): made["n = 2, by movie"],
+        ("ResNet18, with face extraction", "reshuffle"): made["n = 2, reshuffle"],
+        ("ResNet18, with face extraction", "group"): made["n = 2, by movie"],
+        ("ResNet18, without face extraction", "reshuffle"): made["n = 2, whole frames"],
+        ("PHOG + SVM", "stratified"): made["PHOG"],
+        ("LPQ + SVM", "stratified"): made["LPQ"],
+        ("LPQ + SVM", "group"): made["LPQ, by movie"],
+    }
+
+
+def _moved(interval: tuple[float, float], centre: float, value: float) -> tuple[float, float]:
+    """Return an interval moved to another accuracy by odds, as wide on their logarithm."""
+    if value == centre:
+        return interval
+    ends = [math.log(one / (1 - one)) + math.log(value / (1 - value)) for one in interval]
+    off = math.log(centre / (1 - centre))
+    return 1 / (1 + math.exp(off - ends[0])), 1 / (1 + math.exp(off - ends[1]))
+
+
 def _made(kind: str, lists: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """Make a run of a kind, or recall it, and return its row of `--json`."""
-    given = [str(lists[one]) if one in lists else one for one in RUNS.get(kind, ("--no-faces",))]
+    given = [str(lists[one]) if one in lists else one for one in (RUNS | PAPERS).get(kind, ("--no-faces",))]
     data = [] if "--data" in given else ["--data", str(lists[""])]
     capsys.readouterr()
     assert main(["recognise" if kind == UNSEEN else "train", *given, *data, "--json"]) == 0

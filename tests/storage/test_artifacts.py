@@ -15,10 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from fer_core import ROOT
+from fer_core.datasets.base import Sample
 from fer_core.errors import Cancelled, NotFoundError, StoreError
-from fer_core.storage.artifacts import Artifacts
+from fer_core.faces.extraction import write_detections
+from fer_core.learning.training import checkpoints
+from fer_core.storage.artifacts import Artifacts, free_bytes, require_room
 from fer_core.storage.sums import SUMS
 
 KEY = "0123456789abcdef"
@@ -270,6 +274,26 @@ def test_a_home_that_may_not_be_made_says_what_to_set(
     monkeypatch.setattr(Path, "mkdir", forbid)
     with pytest.raises(StoreError, match="FER_HOME"):
         Artifacts(tmp_path / "home" / "artifacts").ensure("crops", KEY, {}, write())
+
+
+def test_a_margin_of_the_disk_is_left_to_the_database(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_core.storage.artifacts.MARGIN", free_bytes(artifacts.root) + (1 << 40))
+    with pytest.raises(StoreError, match=r"room to write .* on the disk of .*; got .* free\. Free some"):
+        artifacts.ensure("crops", KEY, {}, never)
+    assert left(artifacts) == []
+    half = [json.dumps({"name": "a"}) + "\n"]
+    with pytest.raises(StoreError, match="room to write"):
+        write_detections([Sample("a", Path("a"), 0)], artifacts.root, lambda _: [half])
+    with pytest.raises(StoreError, match="room to write"):
+        checkpoints.write(artifacts.root / "fold", {"a": torch.zeros(2)}, {})
+    assert not (artifacts.root / "fold").exists()
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="room to write"):
+        require_room(artifacts.root, free_bytes(artifacts.root))
+    artifacts.ensure("crops", KEY, {}, write())
+    assert free_bytes(artifacts.root / "not" / "there") > 0
 
 
 def test_a_full_disk_says_so_and_a_builders_own_errors_pass(artifacts: Artifacts) -> None:

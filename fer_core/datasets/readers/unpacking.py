@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-import zipfile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from fer_core.datasets.pictures.image_files import has_image_suffix, is_image, of_the_system
 from fer_core.errors import DataError
-from fer_core.storage.zips import BROKEN, MOST_ENTRIES, Guarded, distrusted
+from fer_core.storage.artifacts import require_room
+from fer_core.storage.zips import BROKEN, distrusted, open_zip
 
 from .meanings.labels import is_number, meaning
 from .meanings.splits import parse_split
@@ -19,7 +19,14 @@ from .meanings.splits import parse_split
 #: What readers open besides images.
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".npy", ".xlsx")
 
+#: Files that a data set may have, and bytes of its zip's directory: only those who may start runs can send one.
+MOST_FILES, MOST_DIRECTORY = 100_000, 16 << 20
+
 CHUNK = 1 << 20
+
+#: Folders in all, and above a file: what is deeper can't be deleted by recursion.
+MOST_FOLDERS, MOST_DEPTH = 10_000, 16
+DEEP = f"it lies more than {MOST_DEPTH} folders deep"
 
 _RULE = "A data set's zip must be one that can be unpacked safely"
 _FIX = "Unpack it on the machine that runs FER Lab, and give the folder's path"
@@ -49,7 +56,8 @@ def unpack(file: BinaryIO, folder: Path, most: int) -> tuple[Path, int]:
             (partial / left.name).write_text(str(_unpacked(file, partial, most)), encoding="ascii")
             partial.rename(target)
         except (*BROKEN, OSError) as error:
-            raise DataError(_RULE, got=str(error) or type(error).__name__, fix=_FIX) from error
+            said = getattr(error, "strerror", "") or str(error) or type(error).__name__
+            raise DataError(_RULE, got=said, fix=_FIX) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     place = target
@@ -66,21 +74,20 @@ def _wraps(path: Path) -> bool:
 
 def _unpacked(file: BinaryIO, folder: Path, most: int) -> int:
     file.seek(0)
-    guarded, left, room = Guarded(file), 0, most
-    with zipfile.ZipFile(guarded) as archive:  # type: ignore[call-overload]
-        guarded.most = None
+    left, room, folders = 0, most, set[Path]()
+    with open_zip(file, MOST_FILES, MOST_DIRECTORY) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        if len(entries) > MOST_ENTRIES:
-            raise DataError(
-                _RULE, got=f"{len(entries):,} files; {MOST_ENTRIES:,} is the limit here", fix=_FIX
-            )
+        require_room(folder, min(most, sum(entry.file_size for entry in entries)))
         for entry in entries:
             parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-            if reason := distrusted(entry, most):
+            if reason := distrusted(entry, most) or (DEEP if len(parts) > MOST_DEPTH else ""):
                 raise DataError(_RULE, got=f"{entry.filename[:200]!r}: {reason}", fix=_FIX)
             if not parts or any(map(of_the_system, parts)):
                 continue
             path = folder.joinpath(*parts)
+            folders.update(path.parents[: len(parts) - 1])  # each takes a block of the disk
+            if len(folders) > MOST_FOLDERS:
+                raise DataError(_RULE, got=f"more than {MOST_FOLDERS:,} folders", fix=_FIX)
             path.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as packed, path.open("xb") as written:
                 while chunk := packed.read(CHUNK):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.errors import StoreError
-from fer_core.storage.artifacts import Artifacts
+from fer_core.storage.artifacts import Artifacts, require_room
 
 MARKS = "marks.npy"
 
@@ -64,6 +64,9 @@ def write_rows(
     stored: np.memmap | None = None
 
     def room(like: np.ndarray) -> np.memmap:
+        require_room(
+            path.parent, 4 * len(marks) * like[0].size
+        )  # to write a map on a full disk ends the process
         return np.lib.format.open_memmap(path, "w+", np.float32, (len(marks), *like.shape[1:]))
 
     for theirs, their_marks in _earlier(path.name, kind, about, artifacts):

@@ -16,16 +16,9 @@ from fer_core.config.run import TransferConfig
 from fer_core.config.settings import load
 from fer_core.errors import WeightsError
 
-from .backbones import (
-    BACKBONES,
-    PACKAGED,
-    Backbone,
-    backbone,
-    can_download,
-    how_to_install,
-    weight_status,
-)
+from .backbones import BACKBONES, PACKAGED, Backbone, backbone
 from .mini_xception import read_keras
+from .weight_status import can_download, how_to_install, weight_status
 
 #: What checkpoints call the tensors among other things that training keeps.
 WRAPPERS = ("state_dict", "model_state_dict", "model")

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fer_core.errors import StoreError
+from fer_core.storage.artifacts import require_room
 from fer_core.storage.tensor_files import write_tensors
 
 
@@ -22,6 +23,7 @@ def write(path: Path, tensors: dict[str, Tensor], note: dict[str, Any]) -> None:
         note: JSON-able values, with the run's key as "run"; kept as the file's metadata.
     """
     partial = path.with_name(path.name + ".partial")
+    require_room(path.parent, sum(value.nbytes for value in tensors.values()))
     plain = {name: value.detach().cpu() for name, value in tensors.items()}
     write_tensors(partial, plain, {"note": json.dumps(note)})
     with partial.open("rb") as file:

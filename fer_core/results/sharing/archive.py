@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
-from fer_core.storage.zips import BROKEN, MOST_ENTRIES, MOST_RATIO, Guarded, distrusted
+from fer_core.storage.zips import BROKEN, MOST_RATIO, distrusted, open_zip
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
@@ -77,17 +77,13 @@ class Bundle:
         with ExitStack() as stack:
             try:
                 file = stack.enter_context(opened(source, MAX_BYTES)) if isinstance(source, Path) else source
-                guarded = Guarded(file)
-                self._archive = stack.enter_context(zipfile.ZipFile(guarded))  # type: ignore[call-overload]
-                guarded.most = None
+                self._archive = stack.enter_context(open_zip(file))
             except (*BROKEN, OSError) as error:
                 raise DataError(
                     "The file must be a zip that FER Lab exported", got=str(error), fix="Export the run again"
                 ) from error
             self._documents, self._networks = {**documents, MANIFEST: MAX_MANIFEST}, networks
             entries = self._archive.infolist()
-            if len(entries) > MOST_ENTRIES:
-                raise _refused(f"at most {MOST_ENTRIES} files", f"{len(entries)}")
             self._entries = {entry.filename: entry for entry in entries}
             if len(self._entries) != len(entries):
                 raise _refused("each file once", "a name twice")

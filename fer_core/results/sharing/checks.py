@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +24,7 @@ from fer_core.evaluation.metrics.two_sets import two_sets
 from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.runs.jobs.held_run import EPOCH_COLUMNS, LOG_LINES, LOG_WIDTH, PREDICTION_COLUMNS
 from fer_core.storage.values import jsonable, moment_problem
+from fer_core.storage.zips import BROKEN, open_zip
 
 #: Most rows of a table.
 MOST_ROWS = {"epochs": 500_000, "predictions": 1_000_000, "log": LOG_LINES}
@@ -299,10 +299,10 @@ def _fitted(folder: Path) -> dict[tuple[int, int], np.ndarray]:
     from fer_core.learning.comparators.fitted import ARRAYS, NOTES, read_folds
 
     try:
-        with zipfile.ZipFile(folder / ARRAYS) as arrays:
+        with (folder / ARRAYS).open("rb") as file, open_zip(file) as arrays:
             sizes = [entry.file_size for entry in arrays.infolist()]
             if sum(sizes) + (folder / NOTES).stat().st_size > MOST_FOLDS:
                 raise StoreError(f"A run's fitted folds may have {MOST_FOLDS >> 20} MiB", got=ARRAYS)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (*BROKEN, OSError) as error:
         raise StoreError("A run's fitted folds must be readable", got=str(error)) from error
     return {(one.seed, one.fold): _seven(one.probabilities) for one in read_folds(folder)[0]}

@@ -158,21 +158,21 @@ def csv_text(table: pd.DataFrame) -> str:
     return str(defused_table(table).to_csv(index=False))
 
 
-def write(table: pd.DataFrame, path: Path) -> Path:
-    """Write a table as its file's ending says, .csv (formulas defused) or .parquet, and return the file.
+def writer(path: Path) -> Callable[[pd.DataFrame, Path], object]:
+    """Return what writes a table to a file as this path's ending says: .csv (formulas defused) or .parquet.
 
     Raises:
         ConfigError: the ending is another.
     """
-    if path.suffix.lower() == ".csv":
-        path.write_text(csv_text(table), encoding="utf-8")
-    elif path.suffix.lower() == ".parquet":
-        table.to_parquet(path, index=False)
-    else:
-        raise ConfigError(
-            "a table must be .csv or .parquet", got=repr(path.name), fix="Give the file such an ending"
-        )
-    return path
+    writers: dict[str, Callable[[pd.DataFrame, Path], object]] = {
+        ".csv": lambda table, file: file.write_text(csv_text(table), encoding="utf-8"),
+        ".parquet": lambda table, file: table.to_parquet(file, index=False),
+    }
+    if found := writers.get(path.suffix.lower()):
+        return found
+    raise ConfigError(
+        "a table must be .csv or .parquet", got=repr(path.name), fix="Give the file such an ending"
+    )
 
 
 def _done(store: Store, given: str) -> StoredRun:

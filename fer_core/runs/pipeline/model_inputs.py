@@ -27,7 +27,7 @@ from fer_core.datasets.readers.table_rows import LAYOUT, row_names
 from fer_core.errors import DataError
 from fer_core.faces.extraction import NOT_DETECTED, SAMPLE_FIELDS, Crops
 from fer_core.learning.inputs.reuse import marks_of, write_rows
-from fer_core.learning.networks.backbones import weight_status
+from fer_core.learning.networks.weight_status import weight_status
 from fer_core.learning.reporting import Report
 from fer_core.storage.artifacts import Artifacts
 

@@ -6,15 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import (
     DHALL,
     BdnnConfig,
-    ImageInputs,
     Inputs,
     MlpConfig,
+    PixelsConfig,
     SvmConfig,
     TableConfig,
 )
@@ -33,8 +32,9 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.readers.feature_table import join, read_feature_table
 from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.errors import ConfigError, DataError
-from fer_core.learning.networks.backbones import PACKAGED, weight_status
+from fer_core.learning.networks.backbones import PACKAGED
 from fer_core.learning.networks.backbones import backbone as row_of
+from fer_core.learning.networks.weight_status import weight_status
 
 from .requests import settings_of, transfer_configs
 
@@ -58,7 +58,9 @@ class Plan:
 
 
 def inputs_of(features: str, table: Path | None = None, columns: str = "both") -> Inputs:
-    """Return what a comparator reads: 'pixels', 'phog', 'lpq', 'lpq+phog' or 'table' (with its file), at defaults.
+    """Return what a comparator reads: 'pixels', 'phog', 'lpq', 'lpq+phog' or 'table' (with its file).
+
+    Descriptors are set as Dhall et al. had them, so that their figure stands beside (`DHALL`).
 
     Raises:
         ConfigError: the name is unknown, or a table is missing or not asked for.
@@ -75,7 +77,7 @@ def inputs_of(features: str, table: Path | None = None, columns: str = "both") -
         sheet = read_feature_table(table)
         given = {"columns": columns, "fingerprint": sheet.fingerprint(), "file": str(table.absolute())}
         return parse(TableConfig, given)
-    known: dict[str, Inputs] = {kind.model_fields["kind"].default: kind() for kind in get_args(ImageInputs)}
+    known: dict[str, Inputs] = {"pixels": PixelsConfig(), **DHALL}
     if features not in known:
         raise ConfigError(f"features must be one of {', '.join(known)}, table", got=repr(features))
     return known[features]

@@ -69,7 +69,7 @@ class Database:
                     raise StoreError(
                         f"A database opened read only must have all {len(REVISIONS)} migrations",
                         got=found,
-                        fix="Open it once without demo mode",
+                        fix="Run once: python -m fer_core jobs; it adds what is missing",
                     )
                 self.write(migrate)
         except DatabaseError as error:

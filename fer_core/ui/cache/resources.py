@@ -27,13 +27,13 @@ from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
-from fer_core.learning.networks.backbones import can_download
+from fer_core.learning.networks.weight_status import can_download
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
 from fer_core.runs.plans.preparation import drawn, preparation
 from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
-from fer_core.storage.artifacts import Artifacts
-from fer_core.storage.disk import KindUse, by_kind, free_bytes, stored
+from fer_core.storage.artifacts import Artifacts, free_bytes
+from fer_core.storage.disk import KindUse, by_kind, stored
 from fer_core.storage.home import open_store
 from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from fer_core.config.run import RunConfig, TransferConfig
-from fer_core.learning.networks.backbones import BACKBONES, PACKAGED, weight_status
+from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
+from fer_core.learning.networks.weight_status import weight_status
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs

@@ -12,6 +12,7 @@ from trees import png
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.unpacking import unpack
 from fer_core.errors import DataError
+from fer_core.storage.zips import MOST_ENTRIES
 
 MOST = 8 << 20
 
@@ -47,6 +48,12 @@ def test_images_and_lists_are_unpacked_once_and_the_rest_is_counted(tmp_path: Pa
     assert len(list((tmp_path / "uploads").iterdir())) == 1
 
 
+def test_a_zip_of_more_files_than_a_visitor_may_send_is_a_data_set_like_any(tmp_path: Path) -> None:
+    listed = [(f"__MACOSX/{number}", b"") for number in range(MOST_ENTRIES)]
+    place, _ = unpack(packed(("set/happy/a.png", png(0)), *listed, method=zipfile.ZIP_STORED), tmp_path, MOST)
+    assert (place / "happy" / "a.png").is_file()
+
+
 @pytest.mark.parametrize("folder", ["happy", "3", "train"])
 def test_a_folder_alone_that_is_a_class_or_a_split_is_kept(tmp_path: Path, folder: str) -> None:
     place, _ = unpack(packed((f"set/{folder}/a.png", png(0))), tmp_path, MOST)
@@ -68,8 +75,27 @@ def test_a_folder_alone_that_is_a_class_or_a_split_is_kept(tmp_path: Path, folde
         (packed(("happy/a.png", png(0)), ("happy\\a.png", png(1))), "File exists"),
         (packed(("happy", png(1)), ("happy/a.png", png(0))), "File exists"),
         (io.BytesIO(b"PK\x03\x04 broken"), "not a zip"),
+        (packed(("a/" * 17 + "b.png", png(0))), "more than 16 folders deep"),
+        (
+            packed(*(("/".join(f"{n}.{level}" for level in range(9)) + "/a", b"") for n in range(1300))),
+            "more than 10,000 folders",
+        ),
+        (packed((f"{'a' * 300}.png", png(0))), "got File name too long"),
     ],
-    ids=["above", "absolute", "link", "bomb", "large", "large in all", "twice", "file and folder", "broken"],
+    ids=[
+        "above",
+        "absolute",
+        "link",
+        "bomb",
+        "large",
+        "large in all",
+        "twice",
+        "file and folder",
+        "broken",
+        "deep",
+        "wide",
+        "long",
+    ],
 )
 def test_a_zip_that_is_not_safe_is_refused_and_nothing_stays(
     tmp_path: Path, file: io.BytesIO, said: str

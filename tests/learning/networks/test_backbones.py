@@ -6,7 +6,8 @@ import pytest
 
 from fer_core.errors import ConfigError
 from fer_core.learning.networks import backbones
-from fer_core.learning.networks.backbones import BACKBONES, can_download, weight_status
+from fer_core.learning.networks.backbones import BACKBONES
+from fer_core.learning.networks.weight_status import can_download, weight_status
 
 
 @pytest.mark.parametrize("row", BACKBONES.values(), ids=BACKBONES)

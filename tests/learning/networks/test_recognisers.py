@@ -15,8 +15,8 @@ from fer_core.config.recognition import RecogniserConfig
 from fer_core.config.run import CLASSES
 from fer_core.errors import ConfigError, NotFoundError, WeightsError
 from fer_core.learning.networks import onnx_files
-from fer_core.learning.networks.backbones import weight_status
 from fer_core.learning.networks.recognisers import SQUARE, Recogniser, named, zoomed
+from fer_core.learning.networks.weight_status import weight_status
 from fer_core.storage.artifacts import Artifacts
 
 #: FER2013's codes 0 to 6 (Goodfellow et al. 2013), which the file's outputs follow.

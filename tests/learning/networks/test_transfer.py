@@ -169,7 +169,7 @@ def test_the_packaged_file_is_the_published_one() -> None:
     source = BACKBONES["efficientnet_lite0"].weights
     assert source is not None
     assert source.sha256.startswith(source.file.split("-")[-1].split(".")[0])
-    from fer_core.learning.networks.backbones import weight_status
+    from fer_core.learning.networks.weight_status import weight_status
 
     path = weight_status("efficientnet_lite0", "imagenet", None).path
     assert path is not None

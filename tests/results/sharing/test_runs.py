@@ -231,8 +231,8 @@ def test_bombs_are_refused_by_their_directory_alone(
     refused(elsewhere, bomb, "packed more than 100 times")
     monkeypatch.setattr("fer_core.results.sharing.archive.MAX_MANIFEST", 100)
     refused(elsewhere, exported, "a file may have")
-    monkeypatch.setattr("fer_core.results.sharing.archive.MOST_ENTRIES", 3)
-    refused(elsewhere, exported, "at most 3 files")
+    monkeypatch.setattr("fer_core.storage.zips.MOST_ENTRIES", 3)
+    refused(elsewhere, exported, "3 is the limit")
 
 
 def _opened_only_for_the_manifest(*_: object, **__: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -22,8 +23,9 @@ from fer_core.config.settings import Settings
 from fer_core.errors import AttemptLost, DataError, LeaseLost
 from fer_core.learning.reporting import Report, RunResult
 from fer_core.runs.jobs import held_run
-from fer_core.runs.jobs.queue import cancel, claim, submit
+from fer_core.runs.jobs.queue import cancel, claim, retry, submit
 from fer_core.runs.jobs.worker import run_worker
+from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.database import StoreBusyError
 from fer_core.storage.store import Store
 
@@ -97,6 +99,25 @@ def test_errors_end_the_run_with_a_message_and_the_worker_goes_on(
     assert logged in "\n".join(store.log(broken)["text"])
     assert len(store.epochs(broken)) == 1
     assert store.run(sound).status == "done"
+
+
+def test_a_run_on_a_full_disk_fails_in_a_sentence_and_goes_on_with_room(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keeps(config: RunConfig, report: Report, settings: Settings) -> RunResult:
+        Artifacts(settings.artifacts).ensure("runs", report.run_id, {}, lambda folder: None)
+        return result()
+
+    run_id, _ = submit(store, config())
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_core.storage.artifacts.MARGIN", 1 << 60)
+        run_worker(settings, until_idle=True, poll=0.01, execute=keeps)
+    run = store.run(run_id)
+    assert run.status == "failed"
+    assert re.fullmatch(r"There must be room to write .*; got .* free\. Free some .* is kept\.", run.error)
+    assert retry(store, run_id)
+    run_worker(settings, until_idle=True, poll=0.01, execute=keeps)
+    assert store.run(run_id).status == "done"
 
 
 def test_a_result_that_can_not_be_stored_fails_the_run(settings: Settings, store: Store) -> None:
