@@ -163,7 +163,10 @@ class Visitor:
         edge = uuid.uuid4().hex
         head = f'--{edge}\r\nContent-Disposition: form-data; name="frame.jpg"; filename="frame.jpg"\r\n'
         body = (
-            head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + self.picture + f"\r\n--{edge}--\r\n".encode()
+            head.encode()
+            + b"Content-Type: image/jpeg\r\n\r\n"
+            + self.picture
+            + f"\r\n--{edge}--\r\n".encode()
         )
         headers = {
             "Content-Type": f"multipart/form-data; boundary={edge}",

@@ -18,9 +18,10 @@ from fer_core.config.devices import resolve
 from fer_core.config.settings import Settings
 from fer_core.config.sizes import size_text
 from fer_core.errors import FerError
-from fer_core.learning.networks.backbones import BACKBONES, PACKAGED, how_to_install, weight_status
+from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
 from fer_core.learning.networks.recognisers import RECOGNISERS
-from fer_core.storage.disk import free_bytes
+from fer_core.learning.networks.weight_status import how_to_install, weight_status
+from fer_core.storage.artifacts import free_bytes
 from fer_core.storage.store import Store
 
 from .plans.preparation import drawn
