@@ -23,6 +23,7 @@ from fer_core.ui.cache.publication import published
 from fer_core.ui.parts.gallery import encode, pick
 from fer_core.ui.parts.url import linked
 from fer_core.ui.parts.widgets import escaped
+from fer_core.ui.shell.device import line
 from fer_core.ui.shell.setup import Lab
 from fer_core.ui.shell.uploads import held
 
@@ -210,11 +211,12 @@ def read_all(files: list[tuple[str, bytes]], visitor: str) -> list[Item]:
     if new := len({digest for digest in digests if (digest, None, "verdict") not in known()}):
         limits.admit_files(visitor, new)
     items: list[Item] = []
-    room = DECODED_BYTES
+    room, show = DECODED_BYTES, line("reading your picture")
     for sent, digest in zip(taken, digests, strict=True):
         image = None
         if (digest, None, "verdict") not in known():
-            found = limits.read(sent, visitor)
+            found = limits.read(sent, visitor, show)
+            show(0)
             known()[digest, None, "verdict"] = found if isinstance(found, Refusal) else found.note
             if isinstance(found, Upload) and (not items or found.pixels.nbytes <= room):
                 image, room = found.pixels, room - found.pixels.nbytes

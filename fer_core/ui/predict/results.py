@@ -59,6 +59,7 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
     bar = st.progress(0.0, text=f"0 of {len(items)} images") if len(todo) > 1 else None
     if todo:
         limits.admit(lab.visitor, len(todo))
+        limits.count(predictions=len(todo))
     done = 0
     for model in models:
         for part in _parts([item for other, item in todo if other is model]):
