@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_core.config.run import RunConfig
+from fer_core.storage.database.exclusions import exclusion_key
 from fer_core.storage.store import StoredRun
 
 from .rows import title
 
 #: Fields whose own names say too little.
 WORDS = {
+    "data.excluded": "frames excluded",
     "data.fingerprint": "data set",
     "faces.choice": "of several faces",
     "faces.detector": "fine-tuned detector",
@@ -64,6 +66,9 @@ def names(runs: Iterable[StoredRun]) -> dict[str, str]:
 def _fields(config: RunConfig) -> dict[str, str]:
     """Return a definition's fields by their dotted names, as texts; detection settings that have a name are that."""
     flat = _flat(config.model_dump(mode="json", exclude={"goal"}), "")
+    flat["data.fingerprint"] = config.data.whole.fingerprint
+    if left := config.data.excluded:
+        flat["data.excluded"] = f"{len(left)} ({exclusion_key(left)[:4]})"
     if config.faces.name:
         flat = {name: value for name, value in flat.items() if not name.startswith("faces.")}
         flat["faces.name"] = config.faces.name

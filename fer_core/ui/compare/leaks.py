@@ -83,7 +83,11 @@ def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple
 
     `fingerprint` renews them when the data set changes.
     """
-    runs = [run for run in compared.runs if run.config.model.kind not in ("recogniser", "vote")]
+    runs = [
+        run
+        for run in compared.runs
+        if not (run.config.model.kind in ("recogniser", "vote") or run.config.data.excluded)
+    ]
     dataset = resources.dataset(source)
     protocols = {
         folds: leak_protocols(dataset, folds) for folds in {run.config.protocol.folds for run in runs}

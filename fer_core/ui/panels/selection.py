@@ -11,6 +11,8 @@ from fer_core.ui.parts.frame_grid import Frames, frame_grid
 from fer_core.ui.parts.gallery import Tile
 from fer_core.ui.shell.setup import Lab
 
+from . import exclusions
+
 #: Where a session holds the names of the selected frames with their data set, how often they were let go, and the frame
 #: that was looked at last.
 PICKED, TURN, LAST = "frames-picked", "frames-turn", "frame-last"
@@ -41,7 +43,7 @@ def grid(tiles: dict[str, Tile]) -> None:
 
 
 def bar(lab: Lab, facts: CropFacts) -> None:
-    """Draw what can be done with the selected frames; nothing where none is."""
+    """Draw what can be done on Faces with the selected frames; nothing where none is."""
     names = picked()
     if not names:
         return
@@ -62,7 +64,13 @@ def bar(lab: Lab, facts: CropFacts) -> None:
             on_click=lambda: st.query_params.update(win_back="true"),
             help="Looks again at those of them with no face; the other lost frames stay as they are",
         )
-        st.button("Clear", icon=":material/close:", on_click=_clear)
+        exclusions.button(lab, names)
+        clearing()
+
+
+def clearing() -> None:
+    """Draw what lets go of the selected frames."""
+    st.button("Clear", icon=":material/close:", on_click=_clear)
 
 
 def _open(name: str, stage: str = "") -> None:
