@@ -54,5 +54,6 @@ else:
             )
 
         overview.tour(lab.closed)
+        overview.visits(lab)
         if not lab.settings.demo:
             overview.disk(*resources.disk_use(), lab.settings.disk_limit)
