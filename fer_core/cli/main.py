@@ -85,6 +85,11 @@ COMMANDS = (
         "share:export_model",
         "Write a run's networks as safetensors and ONNX, with a model card.",
     ),
+    (
+        "publish",
+        "share:publish",
+        "Write finished runs as a folder that a demo shows (FER_DEMO=FOLDER) on any host, without their data sets.",
+    ),
     ("import", "share:take_in", "Take in a run that another installation exported."),
     ("doctor", "serve:doctor", "Say what this host has for FER Lab, and what to do about what it lacks."),
     (

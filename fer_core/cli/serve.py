@@ -92,8 +92,9 @@ def _require_free(address: str, port: int) -> None:
 
 
 def _environment(settings: settings_module.Settings) -> dict[str, str]:
-    """Return the environment with the state folder made absolute, for the dashboard runs elsewhere."""
-    return os.environ | {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
+    """Return the environment with its folders made absolute, for the dashboard runs elsewhere."""
+    places = {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
+    return os.environ | places | ({"FER_DEMO": str(settings.published)} if settings.published else {})
 
 
 def worker(*, device: str | None = None, until_idle: bool = False) -> int:

@@ -12,6 +12,7 @@ from fer_core.config.recognition import RecogniserConfig
 from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
+from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
 
@@ -147,7 +148,8 @@ def nearest(
             try:
                 known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
             except NotFoundError as error:
-                known()[key] = str(error) if model.run and model.run.unfreeze else ""
+                why = without_pictures() if lab.settings.published else str(error)
+                known()[key] = why if model.run and model.run.unfreeze else ""
     return known()[key]
 
 

@@ -108,7 +108,7 @@ def setup(title: str, heading: Callable[[Lab], str] | None = None) -> Iterator[L
             limits.count(visits=1)
         store = resources.reader() if access.role == "viewer" else resources.store()
         _whole_ids(store)
-        lab = Lab(settings, store, _navigation(access, settings.demo), access)
+        lab = Lab(settings, store, _navigation(access, bool(settings.demo)), access)
         own = heading(lab) if heading else ""
         if own:
             st.set_page_config(page_title=f"{own} · FER Lab")
@@ -167,7 +167,8 @@ def _navigation(access: Access, demo: bool) -> str:
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page. Set in every run: a
         # choice that a link made, not a click, would be the widget's first option again on the next page.
         brought = st.session_state.pop(BROUGHT, None)
-        chosen = brought or st.session_state.get("source") or st.query_params.get("data") or "demo"
+        first = resources.sources()[0]
+        chosen = brought or st.session_state.get("source") or st.query_params.get("data") or first
         chosen = resources.called(chosen)
         st.session_state["source"] = chosen
         if access.closed and chosen not in resources.sources():
@@ -190,13 +191,13 @@ def _navigation(access: Access, demo: bool) -> str:
             else "Pick one, or type the path of a folder or list on the machine that runs FER Lab. *Bring data* "
             "shows how it is read, and lets you correct it.",
         )
-        source = source or "demo"
-        if source != st.query_params.get("data", "demo"):
+        source = source or first
+        if source != st.query_params.get("data", first):
             st.query_params["data"] = source
         pages = (*DEMO_PAGES, *PAGES[: access.owner]) if demo else PAGES if access.closed else (*PAGES, BRING)
         for path, label, icon in pages:
             st.page_link(
-                path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
+                path, label=label, icon=icon, query_params=None if source == first else {"data": source}
             )
         if demo and st.button("Share this page", icon=":material/qr_code_2:", type="tertiary"):
             share()
