@@ -79,9 +79,8 @@ def publish(
 
     Args:
         out: a new folder, for FER_DEMO on any host.
-        pictures: none (figures only), all (frames and faces of the data sets too), or pictures to try, of which
-            nothing else goes along: names of frames of the data set, or files (default: none of photographs, all of
-            generated sets).
+        pictures: none (figures only), all (frames and faces of the data sets), or those to try, nothing else: names of
+            frames of the data set, or files (default: none of photographs, all of generated sets).
     """
     from fer_core.results.sharing.publish import publish as write
 

@@ -82,18 +82,10 @@ def _folders(given: object) -> object:
 
 def _demo(given: object) -> object:
     """Return whether this is a demo, or the folder that was published for it."""
-    if not isinstance(given, str) or given.strip().lower() in (
-        "0",
-        "1",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-    ):
-        return TypeAdapter(bool | Path).validate_python(given)
-    folder = Path(given).expanduser().absolute()
+    try:
+        return TypeAdapter(bool).validate_python(given)
+    except ValidationError:
+        folder = Path(str(given)).expanduser().absolute()
     if not (folder / PUBLISHED).is_file():
         raise ValueError(f"no {PUBLISHED} in it")
     return folder
@@ -119,11 +111,6 @@ def _database_url(given: object) -> object:
 
 
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
-
-
-def _state(home: Path, demo: bool | Path) -> Path:
-    """Return the folder of what is shown: a published one, else home."""
-    return demo if isinstance(demo, Path) else home
 
 
 class Settings(Variables):
@@ -157,7 +144,9 @@ class Settings(Variables):
         False, description="1, 0 or a folder that `publish` has written"
     )
     weights_dir: Folder = Field(
-        default_factory=lambda given: _state(given["home"], given["demo"]) / "weights"
+        default_factory=lambda given: (
+            (given["demo"] if given["demo"] not in (True, False) else given["home"]) / "weights"
+        )
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:<index>"
@@ -177,20 +166,21 @@ class Settings(Variables):
     ray_address: str = Field("", validation_alias=AliasChoices("FER_RAY_ADDRESS", "RAY_ADDRESS"))
 
     @property
-    def database(self) -> URL:
-        """Where runs, epochs, predictions and boxes are kept: a SQLite file in `home` unless a URL is given."""
-        place = URL.create("sqlite", database=str(_state(self.home, self.demo) / "fer.sqlite"))
-        return place if self.published else self.database_url or place
-
-    @property
     def published(self) -> Path | None:
         """The folder that was published and is shown; None where `home` is."""
         return self.demo if isinstance(self.demo, Path) else None
 
     @property
+    def database(self) -> URL:
+        """Where runs, epochs, predictions and boxes are kept: a SQLite file in `home` unless a URL is given."""
+        if self.database_url and not self.published:
+            return self.database_url
+        return URL.create("sqlite", database=str((self.published or self.home) / "fer.sqlite"))
+
+    @property
     def artifacts(self) -> Path:
         """The folder of crops, activations and checkpoints, addressed by key."""
-        return _state(self.home, self.demo) / "artifacts"
+        return (self.published or self.home) / "artifacts"
 
     @property
     def cache(self) -> Path:

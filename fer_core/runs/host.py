@@ -118,7 +118,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         except FerError as error:
             yield "database", str(error.got or error.rule), error.fix
         else:
-            bare = settings.demo and not (counts["done"] and drawn(settings))
+            bare = settings.demo and not (counts["done"] and (settings.published or drawn(settings)))
             said = ", ".join(f"{number} {status}" for status, number in counts.items())
             yield "database", f"{store}, runs: {said}", PREPARE if bare else ""
     else:

@@ -31,6 +31,8 @@ class Visits:
     def count(self, **numbers: float) -> None:
         """Add to this hour's numbers, by names of `WHAT`; where the folder may only be read, nothing is kept."""
         rows = [(int(time.time() // 3600), what, number) for what, number in numbers.items()]
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(sqlite3.Error), closing(sqlite3.connect(self.file, timeout=1.0)) as connection:
             connection.execute("PRAGMA synchronous = OFF")  # a lost minute of counts is no loss
             with connection:

@@ -91,7 +91,7 @@ def enter(settings: Settings) -> Access:
             got=_unknown(user),
             fix="Ask the owner, or sign in as someone else",
         )
-    return Access("visitor" if settings.demo else role, person, settings.demo and role == "runner")
+    return Access("visitor" if settings.demo else role, person, bool(settings.demo) and role == "runner")
 
 
 def _unknown(user: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from fer_core.ui.shell.server import started
 
 from . import uploads
 from .access import Access, account, enter, visitor
+from .card import share
 from .preparing import preparing
 
 log = logging.getLogger("fer_core.ui")
@@ -106,6 +107,7 @@ def setup(title: str, heading: Callable[[Lab], str] | None = None) -> Iterator[L
             st.session_state["counted"] = True
             limits.count(visits=1)
         store = resources.reader() if access.role == "viewer" else resources.store()
+        _whole_ids(store)
         lab = Lab(settings, store, _navigation(access, bool(settings.demo)), access)
         own = heading(lab) if heading else ""
         if own:
@@ -120,6 +122,14 @@ def setup(title: str, heading: Callable[[Lab], str] | None = None) -> Iterator[L
                 _unopened(error, lab)
         return
     st.stop()  # the page's body must not run without a lab
+
+
+def _whole_ids(store: Store) -> None:
+    """Write runs in full into the URL that a short address names by the first digits of their ids."""
+    for name in ("run", "against"):
+        given = st.query_params.get(name, "")
+        if (whole := store.whole_id(given)) != given and store.runs(ids=[whole]):
+            st.query_params[name] = whole
 
 
 def _unopened(error: UnopenedError, lab: Lab) -> None:
@@ -189,6 +199,8 @@ def _navigation(access: Access, demo: bool) -> str:
             st.page_link(
                 path, label=label, icon=icon, query_params=None if source == first else {"data": source}
             )
+        if demo and st.button("Share this page", icon=":material/qr_code_2:", type="tertiary"):
+            share()
         if access.closed:
             st.info(
                 f"{access.closed}: look around and predict; starting, importing and changing things is off. "

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import io
 import time
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import streamlit as st
 
-from fer_core.prediction.answers import file_name
 from fer_core.prediction.uploads import SUFFIXES
 from fer_core.results.rows import title
 from fer_core.results.sharing import tables
-from fer_core.results.sharing.publish import publish
+from fer_core.results.sharing.publish import Pictures, publish
 from fer_core.results.sharing.report import imported_note, report
 from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.storage.store import StoredRun
@@ -99,54 +95,35 @@ def publisher(lab: Lab, run: StoredRun) -> None:
         return
     with st.popover("Publish as a demo", icon=":material/public:"):
         st.caption(
-            "A folder with its figures, its networks and what answers need, for a demo on any host; the data set stays "
-            "here. May its pictures be shown to everyone?"
+            "A folder with its figures and networks, for a demo on any host; the data set stays here. May its pictures "
+            "be shown to everyone?"
         )
-        modes = list(MODES)
-        shown = st.radio(
-            "What is shown of the data set",
-            modes,
-            index=modes.index("all" if run.config.data.generated else "none"),
-            format_func=MODES.__getitem__,
-            key=f"publish-what-{run.id}",
+        first = list(MODES).index("all" if run.config.data.generated else "none")
+        mode = st.radio(
+            "Of the data set, show", list(MODES), first, format_func=MODES.__getitem__, key="published"
         )
-        samples: list[str | Path] = []
-        with ExitStack() as stack:
-            if shown == "samples":
-                names = list(dict.fromkeys(resources.finished_predictions(run)["name"]))[:MOST_NAMED]
-                samples += st.multiselect("Frames of the data set", names, key=f"publish-frames-{run.id}")
-                files = st.file_uploader(
-                    "Pictures of your own", type=list(SUFFIXES), accept_multiple_files=True, key="publish-own"
+        samples: list[str | bytes] = []
+        if mode == "samples":
+            names = list(dict.fromkeys(resources.finished_predictions(run)["name"]))[:MOST_NAMED]
+            samples += st.multiselect("Frames of the data set", names)
+            samples += [
+                file.getvalue()
+                for file in held(
+                    st.file_uploader("Pictures of your own", type=list(SUFFIXES), accept_multiple_files=True)
                 )
-                place = Path(stack.enter_context(TemporaryDirectory()))
-                for file in held(files):
-                    samples.append(place / file_name(len(samples), file.name, Path(file.name).suffix))
-                    Path(samples[-1]).write_bytes(file.getvalue())
-            known = {one.id: f"{title(one)} · {one.protocol} · {one.id[:8]}" for one in _others(run)}
-            more = st.multiselect(
-                "Other runs to show", list(known), format_func=known.__getitem__, key=f"publish-more-{run.id}"
-            )
-            if not st.button(
-                "Publish", type="primary", key="publish", disabled=shown == "samples" and not samples
-            ):
-                return
+            ]
+        others = {one.id: one for one in resources.trained(run.data).runs if one.id != run.id}
+        more = st.multiselect(
+            "Other runs", list(others), format_func=lambda key: f"{title(others[key])} · {key[:8]}"
+        )
+        if st.button("Publish", type="primary", key="publish", disabled=mode == "samples" and not samples):
             folder = lab.settings.home / "published" / f"{run.id[:8]}-{time.strftime('%Y%m%d-%H%M%S')}"
+            here = lab.store, resources.artifacts(), lab.settings
+            pictures: Pictures = "all" if mode == "all" else "none"
             with st.spinner("Copying ..."):
-                publish(
-                    lab.store,
-                    resources.artifacts(),
-                    lab.settings,
-                    [run.id, *more],
-                    folder,
-                    pictures="all" if shown == "all" else "none",
-                    samples=samples,
-                )
-        st.success("Published. Copy the folder to any host with FER Lab, and there:", icon=":material/check:")
-        st.code(f"FER_DEMO={folder} python -m fer_core serve", language=None, wrap_lines=True)
-
-
-def _others(run: StoredRun) -> list[StoredRun]:
-    return [one for one in resources.trained(run.data).runs if one.id != run.id]
+                publish(*here, [run.id, *more], folder, pictures=pictures, samples=samples)
+            st.success("Copy the folder to any host with FER Lab, and there:", icon=":material/check:")
+            st.code(f"FER_DEMO={folder} python -m fer_core serve", language=None, wrap_lines=True)
 
 
 def _csv(lab: Lab, run: StoredRun, what: str) -> str:
