@@ -85,7 +85,7 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
 def honest(run: StoredRun) -> bool:
     """Return whether nothing known flatters a finished run: no leaking protocol, choice of epoch or frames."""
     chosen = run.config.trains_backbone and run.config.training.optimistic
-    chosen = chosen or run.config.data.excluded
+    chosen = chosen or bool(run.config.data.excluded)
     return not (PROTOCOLS[run.protocol].leaks or chosen or run.summary["leakage"].get("detector"))
 
 

@@ -1,42 +1,19 @@
-"""Frames left out of later runs: asked for where frames are selected, chosen on Train, said of a run."""
+"""Frames left out of later runs: chosen on Train, said of a run (asked for where frames are selected)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from urllib.parse import urlencode
-
-import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import DataConfig
 from fer_core.storage.database.exclusions import exclusion_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import carried, one_of
-from fer_core.ui.parts.widgets import age, escaped, follow
+from fer_core.ui.parts.url import one_of
+from fer_core.ui.parts.widgets import age, escaped
 from fer_core.ui.shell.setup import Lab
 
 #: Key of the URL, on Train, and whose value is the key of an exclusion.
 KEY = "without"
-
-
-def button(lab: Lab, names: Collection[str], before: Collection[str] = (), form: str = "") -> None:
-    """Draw what leaves frames out of the next run: they are kept as left out, and Train opens without them.
-
-    Args:
-        before: names of frames that are left out already.
-        form: link of the form as it is to be filled; '' for its beginning.
-    """
-    if st.button(
-        f"Exclude {len(names)}",
-        icon=":material/do_not_disturb_on:",
-        disabled=lab.demo,
-        help="For the next run: opens Train without these frames. Runs there are stay as they are",
-    ):
-        data = resources.data_config(lab.source).fingerprint
-        key = lab.store.exclude(data, {*names, *before}, author=str(st.user.get("email") or "local"))
-        form = form or f"./train?{urlencode(carried())}"
-        follow(f"{form}&{KEY}={key}")
 
 
 def chosen(lab: Lab, place: DeltaGenerator) -> DataConfig:

@@ -20,7 +20,7 @@ from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.cache.publication import without_pictures
-from fer_core.ui.panels import exclusions, selection
+from fer_core.ui.panels import selection
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import in_range, links_here, one_of, page
@@ -99,7 +99,7 @@ def view(lab: Lab, run: StoredRun) -> None:
         with place:
             st.markdown(f"**{len(names)} selected**", width="content")
             form = about.again(run) if isinstance(run.config.model, TransferConfig) else ""
-            exclusions.button(lab, names, run.config.data.excluded, form)
+            selection.exclude(lab, run.config.data.excluded, form)
             selection.clearing()
 
 
