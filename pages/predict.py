@@ -2,12 +2,16 @@
 
 import streamlit as st
 
+from fer_core.prediction import limits
 from fer_core.prediction.answers import MEANING
 from fer_core.ui.parts.url import stop
 from fer_core.ui.predict import batch, detail, inputs, models, results
 from fer_core.ui.shell.setup import setup
 
 with setup("Predict") as lab:
+    if (demo := limits.demo()) and demo.paused:
+        st.info("This demo is paused by its owner: come back later.", icon=":material/pause_circle:")
+        stop()
     st.write(
         "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
     )

@@ -109,6 +109,7 @@ def render(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame, log:
 def public_config(config: RunConfig) -> dict[str, Any]:
     """Return a run's definition without paths of the machine it was made on; its key is the same."""
     values = config.model_dump(mode="json")
+    values["data"]["reading"]["image_root"] = None
     if values["data"]["source"] != "demo":
         values["data"]["source"] = ""
     if values["model"].get("weights_file"):

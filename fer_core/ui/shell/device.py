@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -24,13 +25,25 @@ def computing(lab: Lab, images: int = 1) -> Iterator[None]:
     """
     if images:
         limits.admit(lab.visitor, images)
+    show = line("the device", limits.guard().turn_seconds)
+    with limits.device_turn(lab.visitor, show):
+        show(0)
+        yield
+
+
+def line(what: str, seconds: float = 0.0) -> Callable[[int], None]:
+    """Return what tells a visitor here how many are before them in the line for something; 0 clears it.
+
+    Args:
+        seconds: that each of them takes, as far as is known.
+    """
     place = st.empty()
 
     def show(ahead: int) -> None:
         if ahead:
-            place.caption(f"Waiting for the device: {ahead} before you.")
+            wait = f": about {math.ceil(ahead * seconds)} s" if seconds else ""
+            place.caption(f":material/group: You are number {ahead + 1} in line for {what}{wait}.")
         else:
             place.empty()
 
-    with limits.device_turn(lab.visitor, show):
-        yield
+    return show

@@ -13,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from .card import Card
 from .uploads import Uploads
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def guards() -> list[Middleware]:
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=named, www_redirect=False),
         Middleware(Private),
+        Middleware(Card),
         Middleware(Uploads),
         Middleware(Messages),
     ]

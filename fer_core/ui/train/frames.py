@@ -19,6 +19,7 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.predictors import predictor
+from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
 from fer_core.ui.parts.url import in_range, links_here, one_of, page
@@ -96,7 +97,7 @@ def draw(run: StoredRun, answers: pd.DataFrame) -> None:
     if answers.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
     elif facts is None:
-        st.caption("The run's faces are not on this machine.")
+        st.caption(without_pictures())
         st.dataframe(answers, hide_index=True, alt=f"{len(answers)} held-out answers")
     else:
         link = links_here("train", "frame")
