@@ -31,7 +31,7 @@ from fer_core.storage.home import open_store
 from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
-NOT_SHOWN = "pictures of its data set were not published"
+NOT_SHOWN = "pictures of the data set were not published"
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,6 @@ def test_a_runner_publishes_from_the_runs_page(page: Open, lab: Path, photograph
     run = Store(lab / "fer.sqlite").runs(status=["done"], goal="train")[0]
     shown = press(page("pages/train.py", lab, data=str(photographs), run=run.id), "Publish")
     [folder] = (lab / "published").iterdir()
-    assert str(folder) in shown.code[0].value
+    assert str(folder) in words(shown)
     found = read_published(folder)
     assert (list(found.data), found.pictured, found.samples.generated) == (["sfew"], (), True)
