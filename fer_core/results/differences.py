@@ -50,7 +50,7 @@ def names(runs: Iterable[StoredRun]) -> dict[str, str]:
         alike[run.name or title(run)].append(run)
     found = {}
     for name, group in alike.items():
-        fields = {run.id: _fields(run.config) if len(group) > 1 else {} for run in group}
+        fields = {run.id: _fields(run.config) | _drawn(run) if len(group) > 1 else {} for run in group}
         known = dict.fromkeys(field for own in fields.values() for field in own)
         apart = [
             field
@@ -61,6 +61,12 @@ def names(runs: Iterable[StoredRun]) -> dict[str, str]:
             own = fields[run.id]
             found[run.id] = ", ".join([name, *(f"{_word(field)} {own.get(field, '–')}" for field in apart)])
     return found
+
+
+def _drawn(run: StoredRun) -> dict[str, str]:
+    """Return how many frames of a finished run are cut at drawn boxes, with the start of the boxes' key."""
+    faces, cut = run.config.faces, run.summary.get("statuses", {}).get("manual")
+    return {"faces.manual_boxes": f"{cut} ({faces.manual_boxes[:4]})"} if cut and not faces.name else {}
 
 
 def _fields(config: RunConfig) -> dict[str, str]:

@@ -82,3 +82,8 @@ class Clicks:
         quiet(self.page)
         what.click()
         self.count += 1
+
+    def at(self, x: float, y: float) -> None:
+        """Click on a place of the window."""
+        self.page.mouse.click(x, y)
+        self.count += 1

@@ -126,7 +126,7 @@ def _row(run: StoredRun) -> dict[str, object]:
         "low": low,
         "high": high,
         "interval": accuracy_interval(run.summary),
-        "folds": run.config.protocol.folds,
+        "folds": run.summary["folds"],
         "seeds": ", ".join(map(str, run.config.protocol.seeds)),
         "missing": "not looked for" if missing is None else str(missing),
         "seen": percent(leakage["image"]),

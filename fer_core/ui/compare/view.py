@@ -23,7 +23,7 @@ from fer_core.ui.parts.url import one_of, page
 from fer_core.ui.parts.widgets import escaped, runs_dataframe
 
 COLUMNS = (
-    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "over", "training"),
+    *("link", "title", "protocol", "folds", "seeds", "val", "interval", "over", "training"),
     *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
 )
 #: Runs drawn at a time.
