@@ -7,7 +7,6 @@ import io
 import re
 import sqlite3
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +21,6 @@ SIDE, ALIKE = 24, 0.97
 STRIP = 48
 PICTURE = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a", re.DOTALL)
 BASE64 = re.compile(rb"[A-Za-z0-9+/]{200,}={0,2}")
-ZLIB = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
 
 
 class PixelSearch:
@@ -34,9 +32,7 @@ class PixelSearch:
 
     def within(self, folder: Path) -> dict[str, str]:
         """Return the files below a folder in which something of the pictures is, and how it was found."""
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        assert files
-        found = {path.name: self.found(path.read_bytes()) for path in files}
+        found = {path.name: self.found(path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
         return {name: how for name, how in found.items() if how}
 
     def found(self, data: bytes) -> str:
@@ -91,14 +87,8 @@ def _inner(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield from ((f"in a zip's {name}", archive.read(name)) for name in archive.namelist())
     if data.startswith(b"SQLite format 3\0"):
         yield from (("in the database", value) for value in _values(data))
-        return
     for place in BASE64.finditer(data):
         yield "in base64", base64.b64decode(place[0][: len(place[0]) // 4 * 4])
-    if ZLIB.match(data):
-        try:
-            yield "compressed", zlib.decompressobj(47).decompress(data)
-        except zlib.error:
-            return
 
 
 def _values(data: bytes) -> Iterator[bytes]:

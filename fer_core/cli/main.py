@@ -60,6 +60,7 @@ COMMANDS = (
         "Let finished runs vote: the mean of what they say of unseen frames.",
     ),
     ("recogniser add", "recognise:add", "Keep an ONNX file, once it has answered as declared."),
+    ("recogniser fetch", "recognise:fetch", "Download a published file, and keep it as its source says."),
     ("recogniser list", "recognise:listing", "List the recognisers that are here."),
     ("recogniser remove", "recognise:remove", "Delete a file that was added; runs that it made stay."),
     ("demo", "train:demo", "Train the three settings on the generated set and print the table."),

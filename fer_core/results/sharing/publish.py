@@ -50,7 +50,7 @@ Pictures = Literal["none", "all", "generated"]
 
 #: Pixels of the longer side of a picture to try, and what such faces are drawn by where there are no pictures.
 MOST_SIDE = 1600
-DRAWN = GeneratedConfig(seed=21, ordinary=len(CLASSES), hard=0, movies=2)
+DRAWN = GeneratedConfig(seed=21, ordinary=len(CLASSES), hard=0, movies=7)
 
 
 def publish(
@@ -236,10 +236,13 @@ class _Writer:
                 drawn = open_dataset(str(generate(DRAWN, Path(place) / "drawn", workers=1)))
                 frames = {str(one.path): (one.path, "", CLASSES[one.label]) for one in drawn.samples}
             for number, one in enumerate(wanted or frames, 1):
-                path, source, label = frames.get(str(one), (one, "", ""))
+                own = one if isinstance(one, bytes) else Path(one)
+                path, source, label = (own, "", "") if one not in frames else frames[str(one)]
                 picture = Image.fromarray(load_rgb(path))
                 picture.thumbnail((MOST_SIDE, MOST_SIDE))
-                name = file_name(number, Path(one).name if isinstance(one, str) else "picture")
+                name = file_name(
+                    number, path.name if wanted and isinstance(path, Path) else label or "picture"
+                )
                 target = Path("samples") / name
                 (self.folder / target).write_bytes(jpeg(np.asarray(picture)))
                 found.append(Sample(name, target, 0, group=source, written=label))

@@ -146,8 +146,8 @@ def nothing_yet(lab: Lab) -> None:
     with st.container(border=True):
         st.markdown(
             "1. Every face is **boxed and numbered** and gets seven probabilities, the likeliest in words.\n"
-            "2. See **where** the network looked (Grad-CAM), how often such an answer is right, and which "
-            "training faces it finds most alike.\n"
+            "2. See **where** the network looked (Grad-CAM), how often such an answer is right, and what stands "
+            "behind it.\n"
             "3. Where no face is found, see at which stage it was lost, and **draw the box yourself**."
         )
 

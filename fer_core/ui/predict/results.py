@@ -148,7 +148,8 @@ def nearest(
             try:
                 known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
             except NotFoundError as error:
-                why = without_pictures() if lab.settings.published else str(error)
+                hidden = f"Training faces alike are not shown. {without_pictures()}"
+                why = hidden if lab.settings.published else str(error)
                 known()[key] = why if model.run and model.run.unfreeze else ""
     return known()[key]
 
