@@ -44,14 +44,22 @@ def examine(settings: Settings, port: int) -> Iterator[Finding]:
     yield "weights", *_weights(settings)
     yield "memory", *_memory()
     free = free_bytes(settings.home)
-    short = "Free some: python -m fer_core clean --dry-run says what could go" if free < DISK else ""
+    short = "Free some: python -m fer_core clean --dry-run says what could go" * (free < DISK)
     yield "disk", f"{size_text(free)} free beside {settings.home}", short
     for what, place in (("state folder", settings.home), ("temporary files", Path(tempfile.gettempdir()))):
         near = next(folder for folder in (place, *place.parents) if folder.exists())
-        needed = not os.access(near, os.W_OK | os.X_OK) and not (settings.demo and place == settings.home)
-        yield what, str(place), f"Make {near} writable, or name another folder" if needed else ""
+        bad = not os.access(near, os.W_OK | os.X_OK) and not (settings.demo and place == settings.home)
+        yield what, str(place), f"Make {near} writable, or name another folder" * bad
     yield from _database(settings)
-    yield "port", *_port(port)
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        yield "port", f"{port} is free", ""
+    except OSError as error:
+        yield (
+            "port",
+            f"{port}: {error.strerror}",
+            "Unless that is FER Lab itself, serve on another: serve --port",
+        )
 
 
 def _versions() -> tuple[str, str]:
@@ -74,8 +82,8 @@ def _device(settings: Settings) -> tuple[str, str]:
         return str(error.got), error.fix
     if device == "cpu":
         unseen = settings.device == "auto" and shutil.which("nvidia-smi")
-        do = "torch sees none of this host's GPUs: see docs/gpu.md, or set FER_DEVICE=cpu" if unseen else ""
-        return f"CPU, {os.cpu_count()} cores", do
+        do = "torch sees none of this host's GPUs: see docs/gpu.md, or set FER_DEVICE=cpu"
+        return f"CPU, {os.cpu_count()} cores", do if unseen else ""
     import torch
 
     free, whole = torch.cuda.mem_get_info(torch.device(device))
@@ -123,11 +131,3 @@ def _database(settings: Settings) -> Iterator[Finding]:
     late = "It is before this code or the newest run, or not the database server's: set it, as by NTP"
     wrong = abs(ahead) > SKEW or latest > time.time() + SKEW
     yield "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), late * wrong
-
-
-def _port(port: int) -> tuple[str, str]:
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return f"{port} is free", ""
-    except OSError as error:
-        return f"{port}: {error.strerror}", "Unless that is FER Lab itself, serve on another: serve --port"

@@ -16,13 +16,11 @@ export default function ({ parentElement, data, setTriggerValue }) {
 }
 
 function open(root) {
-  const camera = { waiting: false, turn: -1 };
-  const video = root.querySelector("video");
-  const frame = document.createElement("canvas");
+  const camera = { waiting: false };
+  const [video, frame] = [root.querySelector("video"), document.createElement("canvas")];
   const send = () => {
     if (camera.waiting || !video.videoWidth || document.hidden) return;
-    frame.width = 640;
-    frame.height = Math.round((640 * video.videoHeight) / video.videoWidth);
+    Object.assign(frame, { width: 640, height: Math.round((640 * video.videoHeight) / video.videoWidth) });
     frame.getContext("2d").drawImage(video, 0, 0, frame.width, frame.height);
     camera.waiting = true;
     camera.send(frame.toDataURL("image/jpeg", 0.8));
@@ -33,9 +31,8 @@ function open(root) {
     if (cameras.get(root) === camera) camera.clock = setInterval(send, 1000);
     else camera.stream.getTracks().forEach((track) => track.stop()); // left meanwhile
   };
-  begin().catch(() => {
-    root.querySelector("p").textContent = "No camera: allow it (browsers ask for https), or switch Live off.";
-  });
+  const none = "No camera: allow it (browsers ask for https), or switch Live off.";
+  begin().catch(() => (root.querySelector("p").textContent = none));
   return camera;
 }
 

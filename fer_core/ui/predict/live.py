@@ -75,20 +75,16 @@ def _answer(visitor: str, answerer: Answerer) -> None:
 
 def smoothed(before: Sequence[Prediction], now: Sequence[Prediction]) -> list[Prediction]:
     """Return a frame's faces without their pictures, each averaged with the one that was in its place before."""
-    now = [replace(face, crop=np.empty((0, 0, 3), np.uint8), trace=None) for face in now]
-    if not before or not now:
-        return now
-    same = overlaps(np.array([face.box for face in now]), np.array([face.box for face in before]))
-
-    def mixed(old: Prediction, new: Prediction) -> Prediction:
-        def mean(name: str) -> Any:
-            a, b = getattr(old, name), getattr(new, name)
-            return None if b is None else (1 - NEWER) * np.array(a) + NEWER * np.array(b)
-
-        rest = {name: mean(name) for name in ("probabilities", "calibrated")}
-        return replace(new, box=tuple(mean("box")), **rest)
-
-    return [
-        mixed(before[row.argmax()], face) if row.max() >= SAME else face
-        for face, row in zip(now, same, strict=True)
-    ]
+    faces = []
+    for new in now:
+        same = overlaps(np.array([new.box]), np.array([old.box for old in before]).reshape(-1, 4))[0]
+        old = before[same.argmax()] if same.max(initial=0) >= SAME else new
+        pairs = {
+            name: (getattr(old, name), getattr(new, name)) for name in ("box", "probabilities", "calibrated")
+        }
+        mean: dict[str, Any] = {
+            name: b if b is None else (1 - NEWER) * np.array(a) + NEWER * np.array(b)
+            for name, (a, b) in pairs.items()
+        }
+        faces.append(replace(new, crop=np.empty((0, 0, 3), np.uint8), trace=None, **mean))
+    return faces
