@@ -79,12 +79,15 @@ def smoothed(before: Sequence[Prediction], now: Sequence[Prediction]) -> list[Pr
     for new in now:
         same = overlaps(np.array([new.box]), np.array([old.box for old in before]).reshape(-1, 4))[0]
         old = before[same.argmax()] if same.max(initial=0) >= SAME else new
-        pairs = {
-            name: (getattr(old, name), getattr(new, name)) for name in ("box", "probabilities", "calibrated")
-        }
-        mean: dict[str, Any] = {
-            name: b if b is None else (1 - NEWER) * np.array(a) + NEWER * np.array(b)
-            for name, (a, b) in pairs.items()
-        }
-        faces.append(replace(new, crop=np.empty((0, 0, 3), np.uint8), trace=None, **mean))
+        said, calibrated = _mean(old.probabilities, new.probabilities), new.calibrated
+        if calibrated is not None:
+            calibrated = _mean(old.calibrated, calibrated)
+        face = replace(
+            new, crop=np.empty((0, 0, 3), np.uint8), trace=None, box=tuple(_mean(old.box, new.box))
+        )
+        faces.append(replace(face, probabilities=said, calibrated=calibrated))
     return faces
+
+
+def _mean(old: Any, new: Any) -> np.ndarray:
+    return (1 - NEWER) * np.array(old) + NEWER * np.array(new)
