@@ -8,6 +8,7 @@ import re
 import sqlite3
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +70,11 @@ def _parts(data: bytes, depth: int = 0) -> Iterator[tuple[str, bytes | Image.Ima
     if depth > 3:
         return
     for place in PICTURE.finditer(data):
-        try:
-            with Image.open(io.BytesIO(data[place.start() :])) as picture:
-                yield f"as a {picture.format}", picture.convert("RGB")
-        except (OSError, ValueError, SyntaxError):
-            continue
+        with (
+            suppress(OSError, ValueError, SyntaxError),
+            Image.open(io.BytesIO(data[place.start() :])) as picture,
+        ):
+            yield f"as a {picture.format}", picture.convert("RGB")
     for how, inner in _inner(data):
         for deeper, part in _parts(inner, depth + 1):
             yield f"{how}, {deeper}", part
@@ -104,20 +105,17 @@ def _arrays(data: bytes) -> Iterator[np.ndarray]:
     if data.startswith(b"\x93NUMPY"):
         yield np.load(io.BytesIO(data), allow_pickle=False)
     elif data[8:9] == b"{":
-        try:
+        with suppress(SafetensorError, ValueError, KeyError):
             yield from load_tensors(data).values()
-        except (SafetensorError, ValueError, KeyError):
-            return
 
 
 def _of_array(array: np.ndarray) -> Iterator[tuple[str, bytes | Image.Image]]:
     """Yield an array's values as bytes of pixels, and every picture that its last axes may be."""
     if array.dtype.kind not in "fiu" or array.size < STRIP:
         return
-    values = array.astype(np.float32)
-    scaled = values * 255 if values.max() <= 1 else values
-    pixels = np.nan_to_num(scaled).clip(0, 255).round().astype(np.uint8)
+    values = np.nan_to_num(array.astype(np.float32))
+    pixels = (values * (255 if values.max() <= 1 else 1)).clip(0, 255).round().astype(np.uint8)
     yield "as an array", pixels.tobytes()
     if pixels.ndim >= 3 and pixels.shape[-1] == 3:
-        shape = pixels.shape[-3:]
-        yield from (("as an array", Image.fromarray(one)) for one in pixels.reshape(-1, *shape))
+        pictures = pixels.reshape(-1, *pixels.shape[-3:])
+        yield from (("as an array", Image.fromarray(one)) for one in pictures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from streamlit.testing.v1 import AppTest
 from trees import png
 
 from fer_core.cli.main import main
-from fer_core.config.run import CLASSES
 from fer_core.config.settings import load
 from fer_core.datasets.images import load_rgb
 from fer_core.results.sharing import tables
@@ -31,7 +30,7 @@ from fer_core.storage.home import open_store
 from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
-NOT_SHOWN = "pictures of its data set were not published"
+NOT_SHOWN = "pictures of the data set were not published"
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +93,6 @@ def demo(page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     return open_page
 
 
-def messages(shown: AppTest) -> Iterator[bytes]:
-    """Yield what a page sends for every element."""
-    for element in (*shown.main, *shown.sidebar):
-        if (proto := getattr(element, "proto", None)) is not None:
-            yield proto.SerializeToString()
-
-
 def test_a_search_finds_pictures_however_they_are_kept(
     search: PixelSearch, lab: Path, tmp_path: Path
 ) -> None:
@@ -127,7 +119,6 @@ def test_figures_alone_leave_the_host_in_the_folder_the_pages_and_what_they_expo
         ("pages/predict.py", {"from": "sample"}, True),
         ("pages/made.py", {"run": run.id}, False),
         ("pages/faces.py", {"frame": frame}, True),
-        ("pages/train.py", {}, False),
         ("pages/train.py", {"run": run.id}, False),
         ("pages/train.py", {"run": run.id, "part": "Frames"}, True),
         ("pages/train.py", {"run": run.id, "part": "Frames", "frame": frame}, False),
@@ -136,7 +127,8 @@ def test_figures_alone_leave_the_host_in_the_folder_the_pages_and_what_they_expo
     ):
         shown = demo(figures_only, name, **query)
         assert not shown.error, (name, query)
-        seen += list(messages(shown))
+        protos = [getattr(one, "proto", None) for one in (*shown.main, *shown.sidebar)]
+        seen += [proto.SerializeToString() for proto in protos if proto is not None]
         assert (NOT_SHOWN in words(shown)) is plain, (name, query)
     shown = press(demo(figures_only, "app.py"), "Try face 3")
     assert re.search(r"on images of sfew, \d+ % were right|it gave no .* in its test", words(shown))
@@ -161,8 +153,7 @@ def test_with_its_pictures_they_are_in_the_folder_and_on_the_pages(
     found = search.within(folder)
     assert {"as a PNG", "as bytes"} <= set(found.values())
     assert not search.found((folder / "fer.sqlite").read_bytes())
-    shown = demo(folder, "pages/predict.py")
-    assert len([label for label in labels(shown) if label.startswith("Try ")]) >= len(CLASSES) - 1
+    assert "Try face 6" in labels(demo(folder, "pages/predict.py"))
     assert not demo(folder, "pages/faces.py").error
     assert any(search.found(data) for data in sent)
 
@@ -186,6 +177,6 @@ def test_a_runner_publishes_from_the_runs_page(page: Open, lab: Path, photograph
     run = Store(lab / "fer.sqlite").runs(status=["done"], goal="train")[0]
     shown = press(page("pages/train.py", lab, data=str(photographs), run=run.id), "Publish")
     [folder] = (lab / "published").iterdir()
-    assert str(folder) in shown.code[0].value
+    assert str(folder) in words(shown)
     found = read_published(folder)
     assert (list(found.data), found.pictured, found.samples.generated) == (["sfew"], (), True)

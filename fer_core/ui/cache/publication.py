@@ -24,5 +24,5 @@ def pictured(source: str) -> bool:
 def without_pictures() -> str:
     """Return why a run's faces are not to be seen, as a sentence."""
     if published():
-        return "The pictures of its data set were not published."
+        return "The pictures of the data set were not published."
     return "The run's faces are not on this machine."

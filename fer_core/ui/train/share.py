@@ -109,7 +109,11 @@ def publisher(lab: Lab, run: StoredRun) -> None:
             samples += [
                 file.getvalue()
                 for file in held(
-                    st.file_uploader("Pictures of your own", type=list(SUFFIXES), accept_multiple_files=True)
+                    st.file_uploader(
+                        "Pictures of your own",
+                        type=[one for one in SUFFIXES if one != "zip"],
+                        accept_multiple_files=True,
+                    )
                 )
             ]
         others = {one.id: one for one in resources.trained(run.data).runs if one.id != run.id}
@@ -122,8 +126,10 @@ def publisher(lab: Lab, run: StoredRun) -> None:
             pictures: Pictures = "all" if mode == "all" else "none"
             with st.spinner("Copying ..."):
                 publish(*here, [run.id, *more], folder, pictures=pictures, samples=samples)
-            st.success("Copy the folder to any host with FER Lab, and there:", icon=":material/check:")
-            st.code(f"FER_DEMO={folder} python -m fer_core serve", language=None, wrap_lines=True)
+            st.success(
+                f"In `{folder}`. Copy it to any host with FER Lab, and there:", icon=":material/check:"
+            )
+            st.code(f"FER_DEMO={folder.name} python -m fer_core serve", language=None, wrap_lines=True)
 
 
 def _csv(lab: Lab, run: StoredRun, what: str) -> str:
