@@ -262,6 +262,7 @@ def test_what_people_say_of_a_run_is_kept_and_archived_runs_can_be_left_out(stor
     assert store.sweeps_of(ids[2]) == {"three": 3}
     with pytest.raises(StoreError, match="at most 200 characters"):
         store.describe(ids[0], name="x" * 201)
-    with pytest.raises(StoreError, match="one line"):
-        store.describe(ids[0], tags="a\x00b")
+    for tags in ("a\x00b", "a\u202eb", "\u2067a"):  # the last two turn the direction of what follows
+        with pytest.raises(StoreError, match="one line"):
+            store.describe(ids[0], tags=tags)
     assert store.run(ids[0]).name == "Best so far"
