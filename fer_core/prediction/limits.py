@@ -73,9 +73,7 @@ class Rate:
 
 
 class Guard:
-    """The limits of one server, counted; `turn_seconds`: how long a turn on the device lasts of late."""
-
-    turn_seconds = 1.0
+    """The limits of one server, counted."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -140,7 +138,5 @@ def device_turn(visitor: str, report: Callable[[int], None] | None = None) -> It
     with ExitStack() as turn:
         with _refusals():
             turn.enter_context(guard().queue.turn(visitor, patience=guard().limits.patience, report=report))
-        begun = time.monotonic()
-        count(turns=1, waited=begun - asked)
+        count(turns=1, waited=time.monotonic() - asked)
         yield
-        guard().turn_seconds += 0.1 * (time.monotonic() - begun - guard().turn_seconds)

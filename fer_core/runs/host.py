@@ -44,14 +44,22 @@ def examine(settings: Settings, port: int) -> Iterator[Finding]:
     yield "weights", *_weights(settings)
     yield "memory", *_memory()
     free = free_bytes(settings.home)
-    short = "Free some: python -m fer_core clean --dry-run says what could go" if free < DISK else ""
+    short = "Free some: python -m fer_core clean --dry-run says what could go" * (free < DISK)
     yield "disk", f"{size_text(free)} free beside {settings.home}", short
     for what, place in (("state folder", settings.home), ("temporary files", Path(tempfile.gettempdir()))):
         near = next(folder for folder in (place, *place.parents) if folder.exists())
-        needed = not os.access(near, os.W_OK | os.X_OK) and not (settings.demo and place == settings.home)
-        yield what, str(place), f"Make {near} writable, or name another folder" if needed else ""
+        bad = not os.access(near, os.W_OK | os.X_OK) and not (settings.demo and place == settings.home)
+        yield what, str(place), f"Make {near} writable, or name another folder" * bad
     yield from _database(settings)
-    yield "port", *_port(port)
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        yield "port", f"{port} is free", ""
+    except OSError as error:
+        yield (
+            "port",
+            f"{port}: {error.strerror}",
+            "Unless that is FER Lab itself, serve on another: serve --port",
+        )
 
 
 def _versions() -> tuple[str, str]:
@@ -62,9 +70,9 @@ def _versions() -> tuple[str, str]:
         for name, pin in re.findall(r"^([\w-]+)==(\S+)", pinned, re.MULTILINE)
         if (found := have.get(name.lower(), "").partition("+")[0]) != pin
     ]
-    said = ", ".join(other) or "packages as in requirements.txt"
-    python = f"FER Lab {__version__}, Python {platform.python_version()}"
-    return f"{python}, {said}", "pip install -r requirements.txt" if other else ""
+    said = f"FER Lab {__version__}, Python {platform.python_version()}, "
+    said += ", ".join(other) or "packages as in requirements.txt"
+    return said, "pip install -r requirements.txt" * bool(other)
 
 
 def _device(settings: Settings) -> tuple[str, str]:
@@ -74,8 +82,8 @@ def _device(settings: Settings) -> tuple[str, str]:
         return str(error.got), error.fix
     if device == "cpu":
         unseen = settings.device == "auto" and shutil.which("nvidia-smi")
-        do = "torch sees none of this host's GPUs: see docs/gpu.md, or set FER_DEVICE=cpu" if unseen else ""
-        return f"CPU, {os.cpu_count()} cores", do
+        do = "torch sees none of this host's GPUs: see docs/gpu.md, or set FER_DEVICE=cpu"
+        return f"CPU, {os.cpu_count()} cores", do if unseen else ""
     import torch
 
     free, whole = torch.cuda.mem_get_info(torch.device(device))
@@ -84,15 +92,14 @@ def _device(settings: Settings) -> tuple[str, str]:
 
 
 def _weights(settings: Settings) -> tuple[str, str]:
-    known = {name: row for name, row in BACKBONES.items() if row.weights}
+    rows = {name: row for name, row in BACKBONES.items() if row.weights}
     state = {
-        name: weight_status(name, row.pretrained, settings.weights_dir).state for name, row in known.items()
+        name: weight_status(name, row.pretrained, settings.weights_dir).state for name, row in rows.items()
     }
-    here = [name for name in known if state[name] == "here"]
-    rest = [name for name in known if state[name] != "here"]
-    lacking = sorted({PACKAGED, *RECOGNISERS} - {*here})
-    found = f"{', '.join(here) or 'none'}; not here: {', '.join(rest) or 'none'}"
-    return found, "; ".join(how_to_install(BACKBONES[name]) for name in lacking)
+    here = {name for name in rows if state[name] == "here"}
+    lacking = [rows[name] for name in sorted({PACKAGED, *RECOGNISERS} - here)]
+    found = f"{', '.join(sorted(here)) or 'none'}; not here: {', '.join(sorted({*rows} - here)) or 'none'}"
+    return found, "; ".join(map(how_to_install, lacking))
 
 
 def _memory() -> tuple[str, str]:
@@ -104,33 +111,23 @@ def _memory() -> tuple[str, str]:
     if CGROUP.is_file() and (bound := CGROUP.read_text().strip()).isdigit():
         free = min(free, int(bound))
     few = f"A demo with many visitors takes {size_text(MEMORY)}: see Memory in docs/deploy.md"
-    return f"{size_text(free)} to be had", few if free < MEMORY else ""
+    return f"{size_text(free)} to be had", few * (free < MEMORY)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
     latest, ahead = Path(__file__).stat().st_mtime, 0.0
+    found, do = "none yet: it is made when it is needed", PREPARE if settings.demo else ""
     if settings.database_url or Path(settings.database.database or "").exists():
         try:
             store = Store(settings.database, read_only=True, patience=3.0)
-            counts, newest = store.counts(), store.runs(limit=1)
-            latest, ahead = max([latest, *(run.created for run in newest)]), store.now() - time.time()
+            counts, latest = store.counts(), max([latest, *(run.created for run in store.runs(limit=1))])
+            ahead = store.now() - time.time()
             store.close()
+            found = f"{store}, runs: {', '.join(f'{number} {status}' for status, number in counts.items())}"
+            do *= not (counts["done"] and (settings.published or drawn(settings)))
         except FerError as error:
-            yield "database", str(error.got or error.rule), error.fix
-        else:
-            bare = settings.demo and not (counts["done"] and (settings.published or drawn(settings)))
-            said = ", ".join(f"{number} {status}" for status, number in counts.items())
-            yield "database", f"{store}, runs: {said}", PREPARE if bare else ""
-    else:
-        yield "database", "none yet: it is made when it is needed", PREPARE if settings.demo else ""
+            found, do = str(error.got or error.rule), error.fix
+    yield "database", found, do
+    late = "It is before this code or the newest run, or not the database server's: set it, as by NTP"
     wrong = abs(ahead) > SKEW or latest > time.time() + SKEW
-    do = "It is before this code or the newest run, or not the database server's: set it, as by NTP"
-    yield "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), do if wrong else ""
-
-
-def _port(port: int) -> tuple[str, str]:
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return f"{port} is free", ""
-    except OSError as error:
-        return f"{port}: {error.strerror}", "Unless that is FER Lab itself, serve on another: serve --port"
+    yield "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), late * wrong

@@ -27,12 +27,12 @@ def test_a_short_address_names_the_run_and_opens_it(
 def place(ahead: int) -> None:
     from fer_core.ui.shell.device import line
 
-    show = line("the device", 1.5)
+    show = line("the device")
     show(9)
     show(ahead)
 
 
 def test_who_waits_reads_their_place_and_who_is_served_reads_nothing_of_it() -> None:
     [waiting] = AppTest.from_function(place, args=(2,)).run().caption
-    assert "number 3 in line for the device: about 3 s" in waiting.value
+    assert "number 3 in line for the device" in waiting.value
     assert not AppTest.from_function(place, args=(0,)).run().caption

@@ -30,27 +30,26 @@ class Visits:
 
     def count(self, **numbers: float) -> None:
         """Add to this hour's numbers, by names of `WHAT`; where the folder may only be read, nothing is kept."""
-        rows = [(int(time.time() // 3600), what, number) for what, number in numbers.items()]
-        with suppress(OSError):
+        hour = int(time.time() // 3600)
+        with suppress(OSError, sqlite3.Error):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(sqlite3.Error), closing(sqlite3.connect(self.file, timeout=1.0)) as connection:
-            connection.execute("PRAGMA synchronous = OFF")  # a lost minute of counts is no loss
-            with connection:
+            with closing(sqlite3.connect(self.file, timeout=1.0)) as connection, connection:
+                connection.execute("PRAGMA synchronous = OFF")  # a lost minute of counts is no loss
                 connection.execute(TABLE)
-                connection.executemany(ADD, rows)
+                connection.executemany(ADD, [(hour, what, number) for what, number in numbers.items()])
 
     def by_hour(self, most: int = 48) -> pd.DataFrame:
         """Return the newest hours in which there was something: `hour` (UTC), a column for each of `WHAT`."""
         import pandas as pd
 
         rows: list[tuple[int, str, float]] = []
-        if self.file.exists():
-            with suppress(sqlite3.Error), closing(sqlite3.connect(self.file, timeout=1.0)) as connection:
-                rows = connection.execute("SELECT hour, what, number FROM counts").fetchall()
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(self.file.as_uri() + "?mode=ro", uri=True)) as found,
+        ):
+            rows = found.execute("SELECT hour, what, number FROM counts").fetchall()
         table = pd.DataFrame(rows, columns=["hour", "what", "number"]).pivot_table("number", "hour", "what")
-        table = (
-            table.reindex(columns=[*WHAT], fill_value=0.0).fillna(0.0).sort_index(ascending=False).head(most)
-        )
+        table = table.reindex(columns=[*WHAT]).fillna(0.0).sort_index(ascending=False).head(most)
         table.index = pd.to_datetime(table.index * 3600, unit="s", utc=True)
         return table.rename_axis(index="hour", columns=None).reset_index()
 

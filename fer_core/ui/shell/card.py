@@ -3,124 +3,84 @@
 from __future__ import annotations
 
 import html
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import segno
 import streamlit as st
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, HTMLResponse
+from streamlit import file_util
 
 from fer_core.config.settings import load
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: Drawn by us: no picture of any data set is in it. 1200 x 630 pixels, what feeds show whole.
+#: Drawn by us, 1200 x 630 pixels: no picture of any data set is in it.
 PICTURE = Path(__file__).parent / "card.png"
-
-ANSWER = "A network says which of seven facial expressions a photo shows, where it looked, and how often that is right."
-#: Title and description of a page, by the last part of its address.
-WORDS = {
-    "": ("FER Lab: facial expressions, measured honestly", ANSWER),
-    "predict": ("Which expression does this face show?", ANSWER),
-    "made": (
-        "How it was made and measured",
-        "Data, settings, accuracy with its interval, leaks, failed faces.",
-    ),
-    "compare": (
-        "Compared, with intervals",
-        "Curves and accuracies of finished runs, each with what it leaves out.",
-    ),
-    "faces": (
-        "What the face detector found, and what it lost",
-        "Every frame, its boxes, and why a face was lost.",
-    ),
+#: What a page's card says, by its path.
+TITLES = {
+    "/": "FER Lab: facial expressions, measured honestly",
+    "/predict": "Which expression does this face show?",
+    "/made": "How it was made and measured",
+    "/compare": "Runs compared, with intervals",
+    "/faces": "What the face detector found, and what it lost",
 }
-
+TEXT = "A network says which of seven facial expressions a photo shows, where it looked, and how often that is right."
 #: Digits of a run's id in a short address; `Store.whole_id` finds the run.
 SHORT = 8
 
-#: What a browser would have sent instead of the page: packed, a part of it, or nothing as it has it already.
-INSTEAD = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
-
 
 class Card:
-    """Writes title, description and picture into the page that the server sends; the same page for every address."""
+    """Sends pages, the same file of Streamlit's for every address, with a card in their head; and its picture."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request; only pages are looked at, and `card.png` is sent."""
-        page = (
-            scope["path"].rpartition("/")[2] if scope["type"] == "http" and scope["method"] == "GET" else None
-        )
-        if page == PICTURE.name:
-            await FileResponse(PICTURE, headers={"Cache-Control": "max-age=86400"})(scope, receive, send)
-            return
-        if page not in WORDS:
-            await self.app(scope, receive, send)
-            return
-        start: Message = {}
-        body = bytearray()
-
-        async def written(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            body.extend(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            headers = MutableHeaders(raw=start["headers"])
-            if headers.get("content-type", "").startswith("text/html"):
-                body[:] = body.replace(b"</head>", tags(scope, page).encode() + b"</head>", 1)
-                headers["content-length"] = str(len(body))
-                del headers["etag"], headers["last-modified"]
-            await send(start)
-            await send({"type": "http.response.body", "body": bytes(body)})
-
-        kept = [(name, value) for name, value in scope["headers"] if name not in INSTEAD]
-        await self.app({**scope, "headers": kept}, receive, written)
+        """Serve a request."""
+        path, app = scope["path"] if scope["type"] == "http" and scope["method"] == "GET" else "", self.app
+        if path == f"/{PICTURE.name}":
+            app = FileResponse(PICTURE)
+        elif path in TITLES:
+            page = _page().replace("</head>", f"{tags(scope)}</head>", 1)
+            app = HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+        await app(scope, receive, send)
 
 
-def tags(scope: Scope, page: str) -> str:
-    """Return the head's Open Graph tags of a page at the address that a visitor asked for."""
+@cache
+def _page() -> str:
+    return Path(file_util.get_static_dir(), "index.html").read_text(encoding="utf-8")
+
+
+def tags(scope: Scope) -> str:
+    """Return the card of the page that a visitor asked for."""
     headers = Headers(scope=scope)
-    scheme = (
-        load().behind_proxy and headers.get("x-forwarded-proto", "").rpartition(",")[2].strip()
-    ) or scope["scheme"]
-    folder = f"{scheme}://{headers.get('host', '')}{scope['path'].removesuffix(page)}"
+    secure = (
+        load().behind_proxy and headers.get("x-forwarded-proto", "").rpartition(",")[2].strip() == "https"
+    )
+    host = f"{'https' if secure else scope['scheme']}://{headers.get('host', '')}"
     query = scope["query_string"].decode("latin-1")
-    title, description = WORDS[page]
     said = {
         "og:type": "website",
         "og:site_name": "FER Lab",
-        "og:title": title,
-        "og:description": description,
-        "og:url": folder + page + f"?{query}" * bool(query),
-        "og:image": f"{folder}{PICTURE.name}",
-        "og:image:alt": "FER Lab: a face in a box, and seven bars",
+        "og:title": TITLES[scope["path"]],
+        "og:description": TEXT,
+        "og:url": host + scope["path"] + f"?{query}" * bool(query),
+        "og:image": f"{host}/{PICTURE.name}",
         "twitter:card": "summary_large_image",
-        "description": description,
     }
-    return "".join(
-        f'<meta {"property" if name.startswith("og:") else "name"}="{name}" content="{html.escape(text)}">'
-        for name, text in said.items()
-    )
+    return "".join(f'<meta property="{name}" content="{html.escape(text)}">' for name, text in said.items())
 
 
 @st.dialog("Share this page")
 def share() -> None:
     """Draw the short address of what the page shows, and its QR code."""
     named = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
-    short = [
-        (name, value[:SHORT] if name in ("run", "against") else value)
-        for name, value in named
-        if (name, value) != ("from", "upload")
-    ]
+    short = [(name, value[:SHORT] if name in ("run", "against") else value) for name, value in named]
     address = (st.context.url or "").partition("?")[0] + f"?{urlencode(short, safe='/:')}" * bool(short)
     st.code(address, language=None, wrap_lines=True)
     picture = segno.make(address, micro=False).svg_inline(scale=8, border=2, dark="#17252a", light="#ffffff")

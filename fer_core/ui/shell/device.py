@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,24 +24,21 @@ def computing(lab: Lab, images: int = 1) -> Iterator[None]:
     """
     if images:
         limits.admit(lab.visitor, images)
-    show = line("the device", limits.guard().turn_seconds)
+    show = line("the device")
     with limits.device_turn(lab.visitor, show):
         show(0)
         yield
 
 
-def line(what: str, seconds: float = 0.0) -> Callable[[int], None]:
-    """Return what tells a visitor here how many are before them in the line for something; 0 clears it.
-
-    Args:
-        seconds: that each of them takes, as far as is known.
-    """
+def line(what: str) -> Callable[[int], None]:
+    """Return what tells a visitor here how many are before them in the line for something; 0 clears it."""
     place = st.empty()
 
     def show(ahead: int) -> None:
         if ahead:
-            wait = f": about {math.ceil(ahead * seconds)} s" if seconds else ""
-            place.caption(f":material/group: You are number {ahead + 1} in line for {what}{wait}.")
+            place.caption(
+                f":material/group: You are number {ahead + 1} in line for {what}: {ahead} before you."
+            )
         else:
             place.empty()
 
