@@ -22,7 +22,7 @@ from fer_core.config.base import parse
 from fer_core.config.recognition import OnnxConfig, RecogniserConfig, VoteConfig
 from fer_core.config.run import CLASSES, RunConfig, TransferConfig
 from fer_core.config.settings import PUBLISHED, Settings
-from fer_core.datasets.base import Dataset, Sample
+from fer_core.datasets.base import TABLE_LAYOUT, Dataset, Sample
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.frames import GeneratedConfig, generate
 from fer_core.datasets.images import load_rgb
@@ -99,14 +99,16 @@ class _Writer:
         runs = self._with_members([self.store.whole_id(one) for one in ids])
         self.folder.mkdir()
         data: dict[str, Dataset] = {}
-        shown = [
-            run.data for run in runs if {"all": True, "generated": run.config.data.generated}.get(pictures)
-        ]
+        shown: list[str] = []
         for run in {run.data: run for run in runs}.values():
-            name, generated = run.data_name or run.data, run.config.data.generated
+            about, name = run.config.data, run.data_name or run.data
             source = self.sources[run.data] = f"{name} ({run.data[:4]})" if name in data else name
+            if about.layout != TABLE_LAYOUT and (
+                pictures == "all" or (pictures == "generated" and about.generated)
+            ):
+                shown.append(run.data)
             images = self._copied(run) if run.data in shown else self._named(run)
-            data[source] = Dataset(name, source, run.config.data.layout, Path(), images, generated=generated)
+            data[source] = Dataset(name, source, about.layout, Path(), images, generated=about.generated)
         with closing(Store(self.folder / "fer.sqlite")) as target:
             for run in runs:
                 self._run(run, target, pictured=run.data in shown)
@@ -114,7 +116,7 @@ class _Writer:
             file.execute("PRAGMA journal_mode = DELETE")  # nothing is written beside it when it is read
         trial = self._samples(samples, runs) if samples or not shown else ()
         to_try = Dataset(SAMPLES, SAMPLES, "", Path(), trial, generated=not samples)
-        found = Published(1, data, tuple({self.sources[one]: None for one in shown}), to_try)
+        found = Published(1, data, tuple(self.sources[one] for one in shown), to_try)
         (self.folder / PUBLISHED).write_bytes(DOCUMENT.dump_json(found))
         return found
 

@@ -112,8 +112,10 @@ def public_config(config: RunConfig) -> dict[str, Any]:
     values["data"]["reading"]["image_root"] = None
     if values["data"]["source"] != "demo":
         values["data"]["source"] = ""
-    if values["model"].get("weights_file"):
-        values["model"]["weights_file"] = Path(values["model"]["weights_file"]).name
+    model = values["model"]
+    for place, field in ((model, "weights_file"), (model.get("inputs") or {}, "file")):
+        if place.get(field):
+            place[field] = Path(place[field]).name
     return values
 
 
