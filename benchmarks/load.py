@@ -53,9 +53,9 @@ from fer_core.storage.store import Store, StoredRun
 
 THINK = (2.0, 6.0)
 PATIENCE = 120.0
-#: Action -> page, and the ways to bring a picture: two actions in three are pictures.
-BROWSE = {"made": "made", "compare": "compare", "faces": "faces"}
-PICTURES = {"upload": 2, "sample": 2, "webcam": 2}
+#: Action -> page, five actions in seven, and the ways to bring a picture, two in seven as ever.
+BROWSE = {"link": "", "again": "predict", "made": "made", "compare": "compare", "faces": "faces"}
+PICTURES = dict.fromkeys(("upload", "sample", "webcam"), 2 / 3)
 #: What stands in every answer (`ui.predict.detail.in_words`).
 ANSWERED = ("Most likely", "No class reaches")
 
@@ -95,7 +95,7 @@ class Visitor:
                     if action in PICTURES:
                         await self.predict(action)
                     else:
-                        await self.open(BROWSE.get(action, ""))
+                        await self.open(BROWSE[action])
                     self.measured.seconds[action].append(time.perf_counter() - started)
                     await asyncio.sleep(draw.uniform(*THINK))
                     if time.monotonic() > end:

@@ -222,9 +222,12 @@ def visits(lab: Lab) -> None:
     if not kept.file.exists() or not (lab.access.owner or lab.access.role == "runner"):
         return
     st.header("The demo's visitors", divider="gray")
-    paused = st.toggle("Paused: visitors read one sentence on Predict, and nothing is computed", kept.paused)
-    if paused != kept.paused:
-        kept.pause(paused)
+    st.session_state["paused"] = kept.paused  # another page, or a shell, may have switched it
+    st.toggle(
+        "Paused: visitors read one sentence on Predict, and nothing is computed",
+        key="paused",
+        on_change=lambda: kept.pause(st.session_state["paused"]),
+    )
     table = kept.by_hour()
     table["waited"] /= table["turns"].clip(lower=1)
     st.dataframe(

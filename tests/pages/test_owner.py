@@ -46,6 +46,9 @@ def test_the_owner_sees_counts_and_can_pause_the_demo(
     with pytest.raises(BusyError, match="paused"):
         limits.admit("someone", 1)
 
-    Visits(home).pause(False)
+    monkeypatch.delenv("FER_DEMO")
+    page("app.py", home).toggle[0].set_value(False).run()
+    assert not Visits(home).paused
+    monkeypatch.setenv("FER_DEMO", "1")
     assert "Try face 1" in labels(page("pages/predict.py", home))
     limits.admit("someone", 1)

@@ -52,15 +52,20 @@ def _developer() -> bool:
     return st.get_option("client.toolbarMode") == "developer"
 
 
+#: What Streamlit answers anyone: what the server counts of itself, and a way in for programs, past `Messages`.
+PRIVATE = ("/_stcore/metrics", "/_stcore/agent")
+
+
 class Private:
-    """Hides what the server counts of itself: anyone may ask Streamlit for it."""
+    """Hides what is no visitor's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; where `client.toolbarMode` is 'developer', nothing is hidden."""
-        hidden = scope["type"] == "http" and "/_stcore/metrics" in scope["path"] and not _developer()
+        named = scope["type"] == "http" and any(part in scope["path"] for part in PRIVATE)
+        hidden = named and not _developer()
         await (PlainTextResponse("Not Found", 404) if hidden else self.app)(scope, receive, send)
 
 
