@@ -161,7 +161,7 @@ class _Writer:
 
     def _dataset(self, run: StoredRun) -> Dataset:
         """Open the data set of a run. Raises DataError where it is not here as it was."""
-        here, data = self.settings, run.config.data
+        here, data = self.settings, run.config.data.whole
         found = open_dataset(
             data.source,
             layout=data.layout,

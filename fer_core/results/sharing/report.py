@@ -199,7 +199,8 @@ def facts(run: StoredRun) -> list[tuple[str, str]]:
     rows = [
         ("Run", run.id),
         ("Data set", run.data_name or "–"),
-        ("Data fingerprint", run.data),
+        ("Data fingerprint", run.config.data.fingerprint),
+        *([("Frames excluded", str(len(run.config.data.excluded)))] if run.config.data.excluded else []),
         ("Submitted", moment(run.created)),
         ("Finished", moment(run.finished)),
         ("Seconds of work", f"{run.seconds:.0f}"),

@@ -169,7 +169,7 @@ def _config(row: Mapping[str, Any], about: About) -> RunConfig:
         raise DataError("An exported run must be a training", got=config.goal)
     for what, found, said in (
         ("key", config.key(), about.run),
-        ("data fingerprint", config.data.fingerprint, about.data),
+        ("data fingerprint", config.data.whole.fingerprint, about.data),
     ):
         if found != said:
             raise DataError(
@@ -192,7 +192,7 @@ def _keep(
 
     A run that is done here keeps its own. Where an import of it is damaged, its networks are replaced.
     """
-    known = store.runs(data=config.data.fingerprint, limit=1)
+    known = store.runs(data=config.data.whole.fingerprint, limit=1)
     source = known[0].data_source if known else config.data.source
     here = config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
     there = store.runs(ids=[config.key()])

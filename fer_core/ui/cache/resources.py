@@ -143,7 +143,7 @@ def dataset(source: str) -> Dataset:
         layout, reading = named.layout, named.reading
     else:
         for run in store().runs(source=source, limit=1):
-            reading = run.config.data.reading
+            reading = run.config.data.whole.reading
             layout = run.config.data.layout if reading.declared() else "auto"
     try:
         found = as_declared(named.source if named else source, layout, reading)
@@ -161,11 +161,11 @@ def as_declared(source: str, layout: str, reading: Reading) -> Dataset:
 
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Reading the data set ...")
-def data_config(source: str) -> DataConfig:
-    """Return a data set's identity; files are hashed again only where size or time changed."""
+def data_config(source: str, without: tuple[str, ...] = ()) -> DataConfig:
+    """Return a data set's identity, some frames left out; files are hashed again only where size or time changed."""
     if published():
-        return store().runs(source=source, limit=1)[0].config.data
-    return describe(dataset(source), cache=settings().cache)
+        return store().runs(source=source, limit=1)[0].config.data.whole
+    return describe(dataset(source).without(without), cache=settings().cache)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Auditing every image ...")

@@ -51,8 +51,12 @@ def _developer() -> bool:
     return st.get_option("client.toolbarMode") == "developer"
 
 
+#: What Streamlit answers anyone: what the server counts of itself, and a way in for programs, past `Messages`.
+PRIVATE = ("/_stcore/metrics", "/_stcore/agent")
+
+
 class Pages:
-    """Sends pages with their cards, and hides what the server counts of itself: anyone may ask Streamlit for it."""
+    """Sends pages with their cards, and hides what is no visitor's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -60,7 +64,7 @@ class Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; where `client.toolbarMode` is 'developer', nothing is hidden."""
         own = card.answer(scope) if scope["type"] == "http" else None
-        if scope["type"] == "http" and "/_stcore/metrics" in scope["path"] and not _developer():
+        if scope["type"] == "http" and any(part in scope["path"] for part in PRIVATE) and not _developer():
             own = PlainTextResponse("Not Found", 404)
         await (own or self.app)(scope, receive, send)
 
