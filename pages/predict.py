@@ -9,7 +9,7 @@ from fer_core.ui.predict import batch, detail, inputs, live, models, results
 from fer_core.ui.shell.setup import setup
 
 with setup("Predict") as lab:
-    if (demo := limits.demo()) and demo.paused:
+    if (demo := limits.demo()) and demo.paused.exists():
         st.info("This demo is paused by its owner: come back later.", icon=":material/pause_circle:")
         stop()
     st.write(

@@ -104,7 +104,7 @@ def count(**numbers: float) -> None:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Refuse all where the demo is paused, and count what the body refuses."""
-    if (visits := demo()) and visits.paused:
+    if (visits := demo()) and visits.paused.exists():
         raise BusyError("This demo is paused by its owner", fix="Come back later")
     try:
         yield

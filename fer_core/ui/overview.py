@@ -222,11 +222,13 @@ def visits(lab: Lab) -> None:
     if not kept.file.exists() or not (lab.access.owner or lab.access.role == "runner"):
         return
     st.header("The demo's visitors", divider="gray")
-    st.session_state["paused"] = kept.paused  # another page, or a shell, may have switched it
+    st.session_state["paused"] = kept.paused.exists()  # another page, or a shell, may have switched it
     st.toggle(
         "Paused: visitors read one sentence on Predict, and nothing is computed",
         key="paused",
-        on_change=lambda: kept.pause(st.session_state["paused"]),
+        on_change=lambda: (
+            kept.paused.touch() if st.session_state["paused"] else kept.paused.unlink(missing_ok=True)
+        ),
     )
     table = kept.by_hour()
     table["waited"] /= table["turns"].clip(lower=1)

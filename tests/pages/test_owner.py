@@ -36,7 +36,7 @@ def test_the_owner_sees_counts_and_can_pause_the_demo(
     owner = page("app.py", home)
     assert any("waited" in table.value for table in owner.dataframe)
     owner.toggle[0].set_value(True).run()
-    assert Visits(home).paused
+    assert Visits(home).paused.exists()
     limits.admit("someone", 1)  # the owner's own dashboard goes on
 
     monkeypatch.setenv("FER_DEMO", "1")
@@ -48,7 +48,7 @@ def test_the_owner_sees_counts_and_can_pause_the_demo(
 
     monkeypatch.delenv("FER_DEMO")
     page("app.py", home).toggle[0].set_value(False).run()
-    assert not Visits(home).paused
+    assert not Visits(home).paused.exists()
     monkeypatch.setenv("FER_DEMO", "1")
     assert "Try face 1" in labels(page("pages/predict.py", home))
     limits.admit("someone", 1)

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -56,8 +57,9 @@ def unpack(file: BinaryIO, folder: Path, most: int) -> tuple[Path, int]:
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         for torn in folder.glob(".*"):  # by a kill: what is being unpacked is seconds old
-            if time.time() - torn.stat().st_mtime > TORN_SECONDS:
-                shutil.rmtree(torn, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another has ended meanwhile
+                if time.time() - torn.stat().st_mtime > TORN_SECONDS:
+                    shutil.rmtree(torn, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=".", dir=folder))
         try:
             (partial / left.name).write_text(str(_unpacked(file, partial, most)), encoding="ascii")

@@ -23,10 +23,10 @@ WHAT = ("visits", "predictions", "refused", "turns", "waited")
 
 
 class Visits:
-    """The counts and the switch of the demo on a state folder."""
+    """The counts of the demo on a state folder, and its switch: a file that is there while it is paused."""
 
     def __init__(self, home: Path) -> None:
-        self.file, self._switch = home / "visits.sqlite", home / "paused"
+        self.file, self.paused = home / "visits.sqlite", home / "paused"
 
     def count(self, **numbers: float) -> None:
         """Add to this hour's numbers, by names of `WHAT`; where the folder may only be read, nothing is kept."""
@@ -52,15 +52,3 @@ class Visits:
         table = table.reindex(columns=[*WHAT]).fillna(0.0).sort_index(ascending=False).head(most)
         table.index = pd.to_datetime(table.index * 3600, unit="s", utc=True)
         return table.rename_axis(index="hour", columns=None).reset_index()
-
-    @property
-    def paused(self) -> bool:
-        """Whether the owner has paused the demo."""
-        return self._switch.exists()
-
-    def pause(self, paused: bool) -> None:
-        """Pause the demo, or let it go on."""
-        if paused:
-            self._switch.touch()
-        else:
-            self._switch.unlink(missing_ok=True)

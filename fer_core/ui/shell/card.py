@@ -17,7 +17,7 @@ from streamlit import file_util
 from fer_core.config.settings import load
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Scope
 
 #: Drawn by us, 1200 x 630 pixels: no picture of any data set is in it.
 PICTURE = Path(__file__).parent / "card.png"
@@ -34,21 +34,14 @@ TEXT = "A network says which of seven facial expressions a photo shows, where it
 SHORT = 8
 
 
-class Card:
-    """Sends pages, the same file of Streamlit's for every address, with a card in their head; and its picture."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        path, app = scope["path"] if scope["type"] == "http" and scope["method"] == "GET" else "", self.app
-        if path == f"/{PICTURE.name}":
-            app = FileResponse(PICTURE)
-        elif path in TITLES:
-            page = _page().replace("</head>", f"{tags(scope)}</head>", 1)
-            app = HTMLResponse(page, headers={"Cache-Control": "no-cache"})
-        await app(scope, receive, send)
+def answer(scope: Scope) -> ASGIApp | None:
+    """Return a page, one file of Streamlit's for every address, with its card; or the card's picture; else None."""
+    if scope["method"] != "GET" or scope["path"] not in (*TITLES, f"/{PICTURE.name}"):
+        return None
+    if scope["path"] not in TITLES:
+        return FileResponse(PICTURE)
+    page = _page().replace("</head>", f"{tags(scope)}</head>", 1)
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
 
 
 @cache

@@ -29,7 +29,7 @@ def test_nothing_is_kept_and_nothing_fails_where_nothing_can_be_written(tmp_path
     nowhere = Visits(tmp_path / "file" / "home")
     nowhere.count(visits=1)
     assert len(nowhere.by_hour()) == 0
-    assert not nowhere.paused
+    assert not nowhere.paused.exists()
     visits = Visits(tmp_path / "new")
     visits.count(visits=1)
     assert visits.by_hour()["visits"].tolist() == [1]
