@@ -32,13 +32,13 @@ PARTS = {
 SURVIVED, UNTESTED = 0, 33
 
 
-def run(names: list[str]) -> None:
+def run(names: list[str], jobs: int) -> None:
     """Have mutmut try these mutants; the first call makes all of them."""
     command = [
         str(Path(sys.executable).with_name("mutmut")),
         "run",
         "--max-children",
-        str(os.cpu_count()),
+        str(jobs),
         *names,
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -78,15 +78,18 @@ def main() -> None:
     parser.add_argument("--sample", type=int, help="mutants of a part, drawn at random (default: all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--survivors", action="store_true", help="print what was changed and not noticed")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="mutants at once (default: all cores)"
+    )
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    run(["fer_core.evaluation.protocols.x_draw__mutmut_1"])
+    run(["fer_core.evaluation.protocols.x_draw__mutmut_1"], options.jobs)
     print(f"{'part':12}{'mutants':>9}{'tried':>9}{'killed':>9}{'survived':>10}{'untested':>10}{'score':>9}")
     for part in options.only:
         names = sorted(tried(part))
         if options.sample and options.sample < len(names):
             names = sorted(random.Random(options.seed).sample(names, options.sample))
-        run(names)
+        run(names, options.jobs)
         ended = {name: status for name, status in tried(part).items() if name in set(names)}
         survived = [name for name, status in ended.items() if status == SURVIVED]
         untested = [name for name, status in ended.items() if status == UNTESTED]
