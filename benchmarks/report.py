@@ -61,7 +61,7 @@ PARTS = {
     "train": Part(
         "Training",
         "seconds of an epoch beside the usual fine-tuning loop, and beside the floor of its multiplications",
-        "train.py --threads 1 --images 120 --recipe-images 40 --repeats 3",
+        "train.py --threads 1 --images 96 --recipe-images 32 --repeats 3",
         *("settings", ("unfreeze",), "ratio"),
     ),
     "predict": Part(
@@ -74,13 +74,13 @@ PARTS = {
     "descriptors": Part(
         "Descriptors",
         "pieces a second beside plain loops",
-        "descriptors.py --images 42 --threads 1",
+        "descriptors.py --images 70 --threads 1",
         *("rows", ("what",), "ratio"),
     ),
     "memory": Part(
         "Memory",
         "what a long detection takes, flat",
-        "detect.py --threads 1 --memory 1500 --sizes 160x120,240x180",
+        "detect.py --threads 1 --memory 1000 --sizes 160x120,240x180",
     ),
     "first_paint": Part("First paint", "what a visitor waits for, in Chromium", "first_paint.py"),
     "faces": Part("Faces", "the right face, the lost ones won back, the cause named", "faces.py --frames 20"),
@@ -94,7 +94,7 @@ PARTS = {
     "pages": Part(
         "Pages",
         "milliseconds of a visit",
-        "pages.py --runs 5000 --rows 20000 --frames 5000 --database SQLite",
+        "pages.py --runs 5000 --rows 20000 --frames 5000 --database SQLite --repeats 3",
     ),
     "executors": Part(
         "Executors", "the same runs, each way", "executors.py --executors inline,local --epochs 2"
@@ -121,7 +121,11 @@ def carry_out(part: Part) -> tuple[dict[str, Any] | None, str, float, int | None
     seconds = time.perf_counter() - started
     if status == 0 and part.ratio:
         return json.loads(printed), "", seconds, status
-    return None, printed.strip() + ("" if status == 0 else f"\n{complaints.strip()[-2000:]}"), seconds, status
+    if status != 0:
+        printed += complaints[-2000:].replace(
+            f"{ROOT}{os.sep}", ""
+        )  # the page names no folder of the machine
+    return None, printed.strip("\n"), seconds, status
 
 
 def ratios(part: Part, found: dict[str, Any]) -> dict[str, float]:
