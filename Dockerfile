@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # FER Lab in a container. CPU by default; for a GPU: docker build --build-arg TORCH=cuda .
 # Build argument DEMO=1 (the default) makes the finished runs that a hosted demo shows while the image is built.
 # BASE by its digest gives the same base for ever: docs/deploy.md says how to look it up.

@@ -1,7 +1,6 @@
 """`streamlit run app.py`: the first page, and the server that stands before all pages.
 
-The server imports this file for `app`; a visit runs it, and draws Overview: the data set, what is wrong with it, what
-has been run, and where to go first.
+The server imports `app`; a visit draws Overview: the data set, what is wrong with it, what has been run, what is next.
 """
 
 import streamlit as st
@@ -18,6 +17,9 @@ if __name__ != "__main__":
     app = st.App(__file__, middleware=guards())
 else:
     with setup("Overview") as lab:
+        if lab.settings.demo:  # of which only its owner comes here
+            overview.visits(lab)
+            st.stop()
         try:
             dataset, data = lab.dataset, resources.data_config(lab.source)
         except UndrawnError:  # while it is made there is time to read
@@ -54,5 +56,5 @@ else:
             )
 
         overview.tour(lab.closed)
-        if not lab.settings.demo:
-            overview.disk(*resources.disk_use(), lab.settings.disk_limit)
+        overview.visits(lab)
+        overview.disk(*resources.disk_use(), lab.settings.disk_limit)

@@ -9,7 +9,7 @@ same runs are then carried out in a folder of their own, undisturbed. The images
 nothing about real faces.
 
     python benchmarks/faults.py [--kills 50] [--json]
-    python benchmarks/faults.py --only-surroundings
+    python benchmarks/faults.py --trial full_disk --trial clock
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -76,6 +76,10 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(sum(created))
 """
+
+
+#: The faults of the surroundings.
+TRIALS = ("clock", "wal", "bits", "rights", "full_disk")
 
 
 @dataclass
@@ -242,8 +246,10 @@ def compare(peace: Lab, fire: Lab, configs: list[RunConfig]) -> dict[str, Any]:
     }
 
 
-def trials(home: Path, peace: Lab, configs: list[RunConfig], lease: float, limit: float) -> dict[str, str]:
-    """Let three runs meet each fault of their surroundings; return what came of it. Raises AssertionError."""
+def trials(
+    home: Path, peace: Lab, configs: list[RunConfig], lease: float, limit: float, names: Sequence[str]
+) -> dict[str, str]:
+    """Let three runs meet these faults of their surroundings; return what came of it. Raises AssertionError."""
 
     def carry_out(place: Path) -> None:
         lab = Lab(place, lease)
@@ -272,6 +278,8 @@ def trials(home: Path, peace: Lab, configs: list[RunConfig], lease: float, limit
         return errors
 
     def copy(name: str) -> Path:
+        if not whole.exists():
+            carry_out(whole)
         return Path(shutil.copytree(whole, home / name, ignore=shutil.ignore_patterns("workers")))
 
     def clock() -> str:
@@ -291,15 +299,23 @@ def trials(home: Path, peace: Lab, configs: list[RunConfig], lease: float, limit
         carry_out(lab.home)
         return f"killed after it: done {time.perf_counter() - started:.0f} s later"
 
+    def at(place: Path, trial: Callable[[Path, Callable[[], None]], str]) -> str:
+        return trial(place, partial(carry_out, place))
+
     whole = home / "whole"
-    carry_out(whole)
-    print("carried out; now the faults of the surroundings", file=sys.stderr)
-    found = {"clock": clock(), "wal": "", "bits": "", "rights": "", "full_disk": ""}
-    for name, trial in (("wal", surroundings.wal), ("bits", surroundings.bits)):
-        place = copy(name)
-        found[name] = trial(place, partial(carry_out, place))
-    found["rights"] = surroundings.rights(copy("rights"))
-    found["full_disk"] = surroundings.full_disk(home / "full", fill, carry_out) or "not tried: may not mount"
+    tries: dict[str, Callable[[], str]] = {
+        "clock": clock,
+        "wal": lambda: at(copy("wal"), surroundings.wal),
+        "bits": lambda: at(copy("bits"), surroundings.bits),
+        "rights": lambda: surroundings.rights(copy("rights")),
+        "full_disk": lambda: (
+            surroundings.full_disk(home / "full", fill, carry_out) or "not tried: may not mount"
+        ),
+    }
+    found = {}
+    for name in names:
+        print(f"the fault: {name}", file=sys.stderr)
+        found[name] = tries[name]()
     return found
 
 
@@ -363,7 +379,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=42)
     parser.add_argument("--lease", type=float, default=2.0, help="seconds; 30 in daily use")
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which a sweep is given up")
-    parser.add_argument("--only-surroundings", action="store_true", help="no kills: the other faults alone")
+    parser.add_argument("--trial", choices=TRIALS, action="append", help="no kills, this fault alone; repeat")
     parser.add_argument("--json", action="store_true")
     add_device(parser)
     options = parser.parse_args()
@@ -375,7 +391,7 @@ def main() -> int:
         data = data_config(open_dataset(home / "data"))
         peace, fire, quick = (Lab(home / name, options.lease) for name in ("peace", "fire", "quick"))
         batches = sweep(data, options.epochs)
-        if options.only_surroundings:
+        if options.trial:
             configs, taken = next(batches), {}
             report: dict[str, Any] = {"undisturbed_s": in_peace(peace, configs, options.limit)}
         else:
@@ -388,8 +404,8 @@ def main() -> int:
             for name, values in latencies(quick, long).items():
                 report[f"{name}_cold"], report[f"{name}_median"] = values[0], statistics.median(values[1:])
                 report[f"{name}_most"] = max(values[1:])
-        report |= trials(home, peace, configs[:3], options.lease, options.limit)
-    sound = options.only_surroundings or (
+        report |= trials(home, peace, configs[:3], options.lease, options.limit, options.trial or TRIALS)
+    sound = options.trial or (
         report["done"] == report["equal_to_the_undisturbed"] == report["runs"]
         and not report["rows_too_many"]
         and report["runs_from_100_submissions"] == 1

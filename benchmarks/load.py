@@ -1,15 +1,17 @@
-"""Load a hosted demo on this machine: visitors browse and predict for two minutes, over WebSockets as browsers do.
+"""Load a hosted demo on this machine: visitors come by its link and predict, over WebSockets as browsers do.
 
 It starts a demo server of its own on a free loopback port, on the state folder that FER_HOME names or, where that
 has no finished run, on a small one made for it. Each visitor is a light client that speaks Streamlit's protocol:
-it opens pages, uploads a frame and waits for each script run to end; between two actions it thinks for two to
-six seconds. It asks nothing of any other machine and ends by itself.
+it comes in by the front door, uploads a picture, takes a sample or a webcam shot, or opens a page, and waits for each
+script run to end; between two actions it thinks for two to six seconds. Pictures of the visitor's own are answered by
+the recogniser, samples by the run. It asks nothing of any other machine and ends by itself.
 
     python benchmarks/load.py [--visitors N] [--seconds S] [--json]
 
 An error is a script run that ends in an exception or shows FER Lab's "something went wrong", a page that is not
-found, or a connection that breaks; a limit's refusal (busy) is counted apart. Memory is the server's resident
-set; growth compares the medians of the second and the last quarter of the time.
+found, a picture that gets no answer, or a connection that breaks; a limit's refusal (busy) is counted apart. "answer"
+is the time from sending a picture until the page with its answer is whole. Memory is the server's resident set, the
+median of each quarter of the time; growth compares the second and the last.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import itertools
 import json
 import math
 import os
@@ -50,9 +53,11 @@ from fer_core.storage.store import Store, StoredRun
 
 THINK = (2.0, 6.0)
 PATIENCE = 120.0
-#: Action -> page; about two actions in seven are predictions.
-BROWSE = {"overview": "", "faces": "faces", "train": "train", "compare": "compare", "run": "train"}
-PREDICT_WEIGHT = 2
+#: Action -> page, five actions in seven, and the ways to bring a picture, two in seven as ever.
+BROWSE = {"link": "", "again": "predict", "made": "made", "compare": "compare", "faces": "faces"}
+PICTURES = dict.fromkeys(("upload", "sample", "webcam"), 2 / 3)
+#: What stands in every answer (`ui.predict.detail.in_words`).
+ANSWERED = ("Most likely", "No class reaches")
 
 
 @dataclass
@@ -67,50 +72,47 @@ class Measured:
 class Visitor:
     """One client of the dashboard: a WebSocket, the page it is on, the widgets it has seen."""
 
-    def __init__(self, port: int, run: StoredRun, picture: bytes, measured: Measured) -> None:
+    def __init__(
+        self, port: int, run: StoredRun, picture: bytes, measured: Measured, sample: str = ""
+    ) -> None:
         self.host, self.run, self.picture, self.measured = f"127.0.0.1:{port}", run, picture, measured
-        self.session = self.uploader = ""
+        self.session, self.uploader, self.sample, self.replies = "", "", sample, 0
 
     async def visit(self, end: float, start_after: float, seed: int) -> None:
-        """Open the first page after a while and continue until the time is over."""
+        """Come in by the link after a while, bring a picture, and continue until the time is over."""
         draw = random.Random(seed)
         await asyncio.sleep(start_after)
-        actions = [*BROWSE, "predict"]
-        weights = [*(1 for _ in BROWSE), PREDICT_WEIGHT]
+        weights = {**dict.fromkeys(BROWSE, 1), **PICTURES}
         try:
             async with websockets.connect(
                 f"ws://{self.host}/_stcore/stream",
                 subprotocols=[websockets.Subprotocol("streamlit")],
                 max_size=None,
             ) as self.socket:
-                action = "overview"
+                action = "link"
                 while True:
                     started = time.perf_counter()
-                    await (
-                        self.predict() if action == "predict" else self.open(BROWSE[action], action == "run")
-                    )
+                    if action in PICTURES:
+                        await self.predict(action)
+                    else:
+                        await self.open(BROWSE[action])
                     self.measured.seconds[action].append(time.perf_counter() - started)
                     await asyncio.sleep(draw.uniform(*THINK))
                     if time.monotonic() > end:
                         return
-                    action = draw.choices(actions, weights)[0]
+                    action = draw.choices([*weights], [*weights.values()])[0]
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
             self.measured.errors.append(f"{type(error).__name__}: {error}")
 
     async def open(
         self,
         page: str,
-        run: bool = False,
         files: list[tuple[str, int, str]] | None = None,
         query: dict[str, str] | None = None,
     ) -> None:
         """Run a page's script and wait until it has ended; `files` are (id, bytes, name) in its uploader."""
         message = BackMsg()
-        query = (
-            (query or {})
-            | {"data": self.run.data_source}
-            | ({"run": self.run.id} if run or page == "predict" else {})
-        )
+        query = (query or {}) | {"data": self.run.data_source}
         message.rerun_script.query_string = urllib.parse.urlencode(query)
         message.rerun_script.page_name = page
         message.rerun_script.context_info.url = f"http://{self.host}/{page}"
@@ -124,12 +126,24 @@ class Visitor:
         await self.socket.send(message.SerializeToString())
         await self._until_finished(page)
 
-    async def predict(self) -> None:
-        """Open the Predict page, upload a frame, and wait for what is made of it."""
-        await self.open("predict")
+    async def predict(self, way: str = "upload") -> None:
+        """Open the Predict page, bring a picture in one of the `PICTURES` ways, and wait for what is made of it."""
+        query = {"from": way}
+        await self.open("predict", query=None if way == "sample" else query)
+        started, before = time.perf_counter(), self.replies
+        if way == "sample":
+            await self.open("predict", query=query | {"image": self.sample})
+        else:
+            await self.open("predict", [await self._sent("frame.jpg")], query)
+        self.measured.seconds["answer"].append(time.perf_counter() - started)
+        if self.replies == before:
+            self.measured.errors.append(f"{way}: no answer")
+
+    async def _sent(self, name: str) -> tuple[str, int, str]:
+        """Upload the picture; return what an uploader holds of it."""
         ask = BackMsg()
         ask.file_urls_request.request_id = uuid.uuid4().hex
-        ask.file_urls_request.file_names.append("frame.png")
+        ask.file_urls_request.file_names.append(name)
         ask.file_urls_request.session_id = self.session
         await self.socket.send(ask.SerializeToString())
         while True:
@@ -138,7 +152,7 @@ class Visitor:
                 break
         place = answer.file_urls_response.file_urls[0]
         await asyncio.to_thread(self._put, place.upload_url)
-        await self.open("predict", files=[(place.file_id, len(self.picture), "frame.png")])
+        return place.file_id, len(self.picture), name
 
     def _put(self, url: str) -> None:
         """Upload the picture as a browser does: multipart, with the XSRF cookie and header of one token."""
@@ -147,9 +161,12 @@ class Visitor:
             cookie = answer.headers.get("Set-Cookie", "")
         token = (re.search(r"_streamlit_xsrf=([^;]+)", cookie) or ["", ""])[1]
         edge = uuid.uuid4().hex
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="frame.png"; filename="frame.png"\r\n'
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="frame.jpg"; filename="frame.jpg"\r\n'
         body = (
-            head.encode() + b"Content-Type: image/png\r\n\r\n" + self.picture + f"\r\n--{edge}--\r\n".encode()
+            head.encode()
+            + b"Content-Type: image/jpeg\r\n\r\n"
+            + self.picture
+            + f"\r\n--{edge}--\r\n".encode()
         )
         headers = {
             "Content-Type": f"multipart/form-data; boundary={edge}",
@@ -175,13 +192,16 @@ class Visitor:
     def _look(self, page: str, message: ForwardMsg) -> None:
         element = message.delta.new_element
         kind = element.WhichOneof("type")
-        if kind == "file_uploader":
-            self.uploader = element.file_uploader.id
+        if kind in ("file_uploader", "camera_input"):
+            self.uploader = getattr(element, kind).id
+        elif kind == "markdown":
+            self.replies += element.markdown.body.startswith(ANSWERED)
         elif kind == "exception":
             self.measured.errors.append(f"{page}: {element.exception.type} {element.exception.message}"[:300])
         elif kind == "alert" and element.alert.format == element.alert.ERROR:
             if "try again" in element.alert.body.lower() or "at most" in element.alert.body.lower():
                 self.measured.busy += 1
+                self.replies += 1
             else:
                 self.measured.errors.append(f"{page}: {element.alert.body}"[:300])
 
@@ -199,20 +219,24 @@ def resident(pid: int) -> float:
 
 
 async def load(
-    port: int, pid: int, run: StoredRun, picture: bytes, visitors: int, seconds: float
+    port: int, pid: int, run: StoredRun, frames: list[tuple[str, bytes]], visitors: int, seconds: float
 ) -> dict[str, object]:
-    """Send the visitors and return the figures."""
+    """Send the visitors, each with one of the frames (name, JPEG), and return the figures."""
     measured, memory = Measured(), [resident(pid)]
-    first = Visitor(port, run, picture, measured)  # loads the model: what a server does once
+
+    def visitor(number: int) -> Visitor:
+        name, picture = frames[number % len(frames)]
+        return Visitor(port, run, picture, measured, name)
+
+    first = visitor(0)  # loads the models: what a server does once
     await asyncio.wait_for(first.visit(time.monotonic(), 0.0, 0), PATIENCE)
     async with websockets.connect(f"ws://{first.host}/_stcore/stream", max_size=None) as first.socket:
-        await first.predict()
+        for way in PICTURES:
+            await first.predict(way)
     warm, measured.seconds = resident(pid), defaultdict(list)
     begun = time.monotonic()
     tasks = [
-        asyncio.create_task(
-            Visitor(port, run, picture, measured).visit(begun + seconds, number * 10.0 / visitors, number)
-        )
+        asyncio.create_task(visitor(number).visit(begun + seconds, number * 10.0 / visitors, number))
         for number in range(visitors)
     ]
     while not all(task.done() for task in tasks) and time.monotonic() < begun + seconds + 2 * PATIENCE:
@@ -220,8 +244,8 @@ async def load(
         memory.append(resident(pid))
     for task in tasks:
         task.cancel()
-    quarter = max(1, len(memory) // 4)
-    before, after = memory[quarter : 2 * quarter] or memory, memory[-quarter:]
+    edges = [len(memory) * part // 4 for part in range(5)]
+    quarters = [round(statistics.median(memory[a:b] or memory)) for a, b in itertools.pairwise(edges)]
     return {
         "visitors": visitors,
         "seconds": round(time.monotonic() - begun, 1),
@@ -240,8 +264,8 @@ async def load(
             "started": round(memory[0]),
             "warm": round(warm),
             "most": round(max(memory)),
-            "end": round(memory[-1]),
-            "growth": round(statistics.median(after) - statistics.median(before)),
+            "quarters": quarters,
+            "growth": quarters[3] - quarters[1],
         },
     }
 
@@ -309,19 +333,21 @@ def serve_and_load(home: Path, run: StoredRun, visitors: int, seconds: float, lo
     try:
         if not answers(server, port, PATIENCE):
             raise SystemExit("the server did not answer")
-        return asyncio.run(load(port, server.pid, run, frame_of(run, home), visitors, seconds))
+        return asyncio.run(load(port, server.pid, run, frames_of(run, home), visitors, seconds))
     finally:
         end_all([server], 30.0)
 
 
-def frame_of(run: StoredRun, home: Path) -> bytes:
-    """Return a frame of the run's data set as PNG."""
+def frames_of(run: StoredRun, home: Path, most: int = 20) -> list[tuple[str, bytes]]:
+    """Return frames of the run's data set, name and JPEG of each."""
     from fer_core.datasets.open import open_dataset
 
-    dataset = open_dataset(run.data_source, demo_root=home / "data")
-    packed = io.BytesIO()
-    Image.open(dataset.samples[0].path).save(packed, "PNG")
-    return packed.getvalue()
+    found = []
+    for sample in open_dataset(run.data_source, demo_root=home / "data").samples[:most]:
+        packed = io.BytesIO()
+        Image.open(sample.path).convert("RGB").save(packed, "JPEG", quality=90)
+        found.append((sample.name, packed.getvalue()))
+    return found
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.publication import pictured, without_pictures
 from fer_core.ui.faces import before, boxes, retrain, win_back
 from fer_core.ui.faces import view as faces_view
 from fer_core.ui.faces.accuracy import found_accuracy
@@ -14,6 +15,14 @@ from fer_core.ui.parts.widgets import generated_note
 from fer_core.ui.shell.setup import setup
 
 with setup("Faces") as lab:
+    if not pictured(lab.source):
+        st.info(without_pictures(), icon=":material/hide_image:")
+        st.page_link(
+            "pages/made.py",
+            label="How its faces were found, and how many were not",
+            icon=":material/fact_check:",
+        )
+        stop()
     generated_note(lab.dataset)
     bar = st.container(horizontal=True)
     with bar:

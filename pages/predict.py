@@ -2,12 +2,16 @@
 
 import streamlit as st
 
+from fer_core.prediction import limits
 from fer_core.prediction.answers import MEANING
 from fer_core.ui.parts.url import stop
-from fer_core.ui.predict import batch, detail, inputs, models, results
+from fer_core.ui.predict import batch, detail, inputs, live, models, results
 from fer_core.ui.shell.setup import setup
 
 with setup("Predict") as lab:
+    if (demo := limits.demo()) and demo.paused.exists():
+        st.info("This demo is paused by its owner: come back later.", icon=":material/pause_circle:")
+        stop()
     st.write(
         "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
     )
@@ -16,10 +20,11 @@ with setup("Predict") as lab:
     with right:
         answering, below = models.choose(lab, inputs.fingerprint(lab, source))
     with left:
-        items = inputs.take(lab, source)
+        moving = source == "webcam" and st.toggle("Live: an answer a second, boxes over the picture")
+        items = [] if moving else inputs.take(lab, source)
     if not items:
-        with st.container():  # in the answers' place: they replace it at once
-            inputs.nothing_yet(lab)
+        with left if moving else st.container():  # in the answers' place: they replace it at once
+            live.live(lab, answering[0], below) if moving else inputs.nothing_yet(lab)
         models.about(answering)
         st.caption(MEANING)
         stop()

@@ -91,6 +91,7 @@ def attacks(port: int, visit: Callable[[str, str], str], leave: Callable[[], Non
         "190 MB, length unsaid": put(large, 190_000_000, "10.3.0.2", said=False) in (0, 413, 429),
         "a thousand small ones": 429 in [put(large, 10, "10.3.0.2") for _ in range(1000)],
         "metrics": get("/_stcore/metrics") == get("/_stcore/metrics/?families=x") == 404,
+        "the way in for programs": get("/_stcore/agent/openapi.json") == get("/_stcore/agent/mcp") == 404,
         "another host's name": get("/", "evil.example") == get("/_stcore/host-config", "evil.example") == 400,
         "its own host's name": get("/", "fer.example.org") == 200,
     }

@@ -11,11 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from fer_core.storage.artifacts import MARGIN
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,23 +104,53 @@ def rights(home: Path) -> str:
     return "10 commands refused in one sentence each"
 
 
-def full_disk(home: Path, work: Callable[[Path], Any], again: Callable[[Path], None]) -> str:
-    """Carry runs out on a disk that fills up, then with more room. Needs the right to mount; '' where it isn't there.
+def crowd(home: Path, over: threading.Event, seconds: float = 10.0) -> bool:
+    """Fill the disk of a home to the last byte while a run is fitted, for so long; return whether that came about."""
+    while not any((home / "artifacts").glob("runs/.*.partial")):
+        if over.wait(0.02):
+            return False
+    ballast = home / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    asked = command(home, "jobs")  # it may not be able to look, but says so
+    assert asked.returncode == 0 or len(asked.stderr.splitlines()) == 1, asked
+    over.wait(seconds)
+    ballast.unlink()
+    return True
+
+
+def full_disk(home: Path, work: Callable[[Path], list[str]], again: Callable[[Path], None]) -> str:
+    """Carry runs out on a small disk, then on one that others fill, then with room.
+
+    Needs the right to mount; returns '' where it isn't there.
 
     Args:
-        work: starts runs in a home and waits until they have ended in any way.
+        work: starts runs in a home, waits until they have ended in any way and returns the errors.
         again: starts them once more and checks them.
     """
     home.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=6M", "tmpfs", str(home)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={MARGIN + (3 << 20)}", "tmpfs", str(home)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         return ""
     try:
-        errors = work(home)
-        assert errors and all("room" in error or "disk" in error for error in errors), errors  # noqa: PT018
+        small = work(home)
+        subprocess.run(["mount", "-o", "remount,size=300M", str(home)], check=True)
+        over = threading.Event()
+        with ThreadPoolExecutor(1) as other:
+            filled = other.submit(crowd, home, over)
+            crowded = work(home)
+            over.set()
+        assert small and filled.result(), (small, filled.result())  # noqa: PT018
+        assert all("There must be room" in error for error in small + crowded), (small, crowded)
         subprocess.run(["mount", "-o", "remount,size=2G", str(home)], check=True)
         again(home)
-        return f"{len(errors)} runs failed and said why; with room they ended as they should"
+        return (
+            f"{len(small)} runs failed in a sentence on a small disk, {len(crowded)} on one that others filled; "
+            "with room all ended as they should"
+        )
     finally:
         with suppress(subprocess.CalledProcessError):
             for _ in range(20):  # what still has files open there is ending

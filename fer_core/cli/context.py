@@ -18,7 +18,7 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.understood import understood
-from fer_core.errors import FerError
+from fer_core.errors import DataError, FerError
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
@@ -66,8 +66,8 @@ class Context:
                 demo_root=self.settings.demo_data,
                 roots=self.settings.data_roots,
                 progress=show,
-                reading=source.reading,
-            )
+                reading=source.reading.model_copy(update={"exclude": None}),
+            ).without(_named(source.reading.exclude or ()))
         if shown and dataset.label_map:  # a wrong one is seen before anything trains
             note("\n".join(understood(dataset).lines()))
         with progress("hashing files") as show:
@@ -75,7 +75,7 @@ class Context:
 
     def audit(self, dataset: Dataset, config: DataConfig) -> AuditReport:
         """Look into every image of a data set, or recall what was found."""
-        found = newest_detection(self.store, self.artifacts, config.fingerprint)
+        found = newest_detection(self.store, self.artifacts, config.whole.fingerprint)
         faces = faces_per_frame(self.artifacts, found)
         with progress("reading images") as show:
             return audit(dataset, faces=faces, cache=self.settings.cache, progress=show)
@@ -146,3 +146,14 @@ def raise_failed(run: StoredRun) -> None:
     """Raise what ended a run unless it is done."""
     if run.status != "done":
         raise FerError(f"run {run.id} must end done", got=run.status, fix=run.error)
+
+
+def _named(frames: Iterable[str]) -> set[str]:
+    """Return names of frames; one that ends in .txt is a file with a name on each line."""
+    found: set[str] = set()
+    for one in frames:
+        try:
+            found |= set(Path(one).read_text("utf-8").splitlines()) if one.endswith(".txt") else {one}
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError("A file of excluded frames must be readable text", got=str(error)) from error
+    return found - {""}

@@ -63,7 +63,7 @@ def train_detector(
 
     context = Context.open()
     dataset, data = context.dataset(source)
-    drawn = context.store.drawn_boxes(data.fingerprint)
+    drawn = context.store.drawn_boxes(data.whole.fingerprint)
     with progress() as show:
         key = fine_tune(
             dataset,

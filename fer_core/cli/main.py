@@ -60,6 +60,7 @@ COMMANDS = (
         "Let finished runs vote: the mean of what they say of unseen frames.",
     ),
     ("recogniser add", "recognise:add", "Keep an ONNX file, once it has answered as declared."),
+    ("recogniser fetch", "recognise:fetch", "Download a published file, and keep it as its source says."),
     ("recogniser list", "recognise:listing", "List the recognisers that are here."),
     ("recogniser remove", "recognise:remove", "Delete a file that was added; runs that it made stay."),
     ("demo", "train:demo", "Train the three settings on the generated set and print the table."),
@@ -85,7 +86,13 @@ COMMANDS = (
         "share:export_model",
         "Write a run's networks as safetensors and ONNX, with a model card.",
     ),
+    (
+        "publish",
+        "share:publish",
+        "Write finished runs as a folder that a demo shows (FER_DEMO=FOLDER) on any host, without their data sets.",
+    ),
     ("import", "share:take_in", "Take in a run that another installation exported."),
+    ("doctor", "serve:doctor", "Say what this host has for FER Lab, and what to do about what it lacks."),
     (
         "check",
         "serve:check",

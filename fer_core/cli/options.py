@@ -56,7 +56,7 @@ class Source:
 
     data: str = "demo"
     layout: Layout = "auto"
-    reading: Annotated[Reading, Parameter(name="*")] = AS_IT_IS
+    reading: Annotated[Reading, Parameter(name="*", consume_multiple=True)] = AS_IT_IS
 
 
 @Parameter(name="*")

@@ -94,9 +94,10 @@ def writable(path: Path, what: Literal["file", "folder", "new folder"] = "file")
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             (place / f"{path.name}.partial").exists()  # raises where the name is too long
     except OSError as error:
+        above = isinstance(error, FileExistsError)  # as `mkdir` says it of a file where a folder should be
         raise StoreError(
             "What a command writes must go to a writable place",
-            got=f"{readable(str(path))}: {error.strerror}",
+            got=f"{readable(str(path))}: {os.strerror(errno.ENOTDIR) if above else error.strerror}",
             fix="Name another, or correct its permissions",
         ) from error
     return path

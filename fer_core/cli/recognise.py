@@ -145,6 +145,20 @@ def add(
         aligned=aligned,
         name=name,
     )
+    return _added(found, json)
+
+
+def fetch(name: str = "opencv_mobilefacenet", /, *, json: Json = False) -> int:
+    """Carry out `recogniser fetch`.
+
+    Args:
+        name: of a published file, as docs/recognisers.md has it.
+    """
+    context = Context.open()
+    return _added(onnx_files.fetch(name, context.artifacts, context.settings.weights_dir), json)
+
+
+def _added(found: OnnxConfig, json: bool) -> int:
     document = found.model_dump(mode="json")
     return answer(
         json, document, lambda _: note(f"{found.name}: outputs are {found.output}, {_meant(found)}")
@@ -159,6 +173,12 @@ def listing(*, json: Json = False) -> int:
     rows += [
         {"name": one.name, "file": one.sha256[:16], "about": f"{one.size} px {one.channels}, {_meant(one)}"}
         for one in onnx_files.listed(Context.open().artifacts)
+    ]
+    have = {str(row["name"]) for row in rows}
+    rows += [
+        {"name": name, "file": "", "about": f"to be fetched; {one.title}"}
+        for name, one in onnx_files.KNOWN.items()
+        if name not in have
     ]
     return answer(json, rows, lambda _: print_table(rows, ("name", "file", "about")))
 

@@ -1,4 +1,4 @@
-"""`serve`, `worker`, `check`, `clean`: the dashboard, the process that trains, and what both leave on the disk."""
+"""`serve`, `worker`, `doctor`, `check`, `clean`: the dashboard, the process that trains, the host, what lies on it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fer_core.config import settings as settings_module
 from fer_core.config.devices import present, resolve
 from fer_core.config.sizes import parse_size, size_text
 from fer_core.errors import ConfigError
+from fer_core.runs import host
 from fer_core.runs.jobs import executors, queue
 from fer_core.runs.jobs.fleet import GRACE_SECONDS, run_fleet
 from fer_core.runs.jobs.processes import end_all
@@ -91,8 +92,9 @@ def _require_free(address: str, port: int) -> None:
 
 
 def _environment(settings: settings_module.Settings) -> dict[str, str]:
-    """Return the environment with the state folder made absolute, for the dashboard runs elsewhere."""
-    return os.environ | {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
+    """Return the environment with its folders made absolute, for the dashboard runs elsewhere."""
+    places = {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
+    return os.environ | places | ({"FER_DEMO": str(settings.published)} if settings.published else {})
 
 
 def worker(*, device: str | None = None, until_idle: bool = False) -> int:
@@ -132,6 +134,22 @@ def check(*, repair: bool = False, json: Json = False) -> int:
     document = {**asdict(found), "repaired": [f"{one.kind}/{one.key}" for one in mended]}
     answer(json, document, _print_damage)
     return 0 if len(mended) == len(found.damaged) else 1
+
+
+def doctor(*, port: int = 8501, json: Json = False) -> int:
+    """Carry out `doctor`; 1 when there is something to do.
+
+    Args:
+        port: the dashboard's, looked at too.
+    """
+    found = list(host.examine(settings_module.load(), port))
+
+    def show(_: object) -> None:
+        for what, seen, do in found:
+            print(f"{'to do' if do else 'ok':7}{what:17}{seen}" + (f"\n{'':24}{do}" if do else ""))
+
+    answer(json, [dict(zip(("what", "found", "do"), one, strict=True)) for one in found], show)
+    return int(any(do for *_, do in found))
 
 
 def _mend(context: Context, one: home.Damage) -> bool:

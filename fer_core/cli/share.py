@@ -1,9 +1,11 @@
-"""`report`, `export`, `import`, `export-model` and a run's tables: for people and programs elsewhere."""
+"""`report`, `publish`, `export`, `import`, `export-model` and a run's tables: for people and programs elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from .context import Context
 from .options import Json, Out, RunId
@@ -62,6 +64,41 @@ def export_model(
     files = sorted(one.name for one in folder.iterdir())
     found = {"run": run_id, "folder": str(folder), "files": files, "onnx": [vars(one) for one in graphs]}
     return _print(found, json=json)
+
+
+def publish(
+    *,
+    run_id: Annotated[
+        list[str], Parameter(name="--run", help="A run's id, or its first digits; several may be.")
+    ],
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    pictures: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    json: Json = False,
+) -> int:
+    """Carry out `publish`.
+
+    Args:
+        out: a new folder, for FER_DEMO on any host.
+        pictures: none (figures only), all (frames and faces of the data sets), or those to try, nothing else: names of
+            frames of the data set, or files (default: none of photographs, all of generated sets).
+    """
+    from fer_core.results.sharing.publish import publish as write
+
+    context = Context.open()
+    folder, given = writable(out, "new folder"), pictures or ["generated"]
+    shown: Any = given[0] if given in (["none"], ["all"], ["generated"]) else "none"
+    samples = given if shown != given[0] else []
+    found = write(
+        context.store, context.artifacts, context.settings, run_id, folder, pictures=shown, samples=samples
+    )
+    size = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    document = {
+        "folder": str(folder),
+        "bytes": size,
+        "data": list(found.data),
+        "pictures": list(found.pictured),
+    }
+    return _print(document | {"samples": len(found.samples)}, json=json)
 
 
 def take_in(file: Path, /, *, json: Json = False) -> int:

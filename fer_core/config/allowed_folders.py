@@ -23,6 +23,8 @@ def require_inside(path: Path, roots: Sequence[Path], *, what: str = "A data set
     Raises:
         DataError: it doesn't. The message doesn't say whether anything is there.
     """
+    if "\0" in str(path):
+        raise DataError(f"{what} must have a path without NUL", got=repr(str(path)))
     if inside(path, KERNEL):
         raise DataError(
             f"{what} must not lie in a folder of the kernel ({', '.join(map(str, KERNEL))})",

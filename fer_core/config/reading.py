@@ -18,6 +18,7 @@ class Reading(Config):
         image_root: the folder that paths in a list are relative to, where it isn't the list's own.
         columns: which column of a list is which, such as path=img,label=emo.
         variant: of a data set that comes twice, its whole frames or its aligned faces.
+        exclude: names of frames that are left out; on the command line also .txt files with a name on each line.
     """
 
     label_map: str | None = where(None)
@@ -26,6 +27,7 @@ class Reading(Config):
     image_root: str | None = where(None)
     columns: str | None = where(None)
     variant: Literal["whole", "aligned"] | None = where(None)
+    exclude: tuple[str, ...] | None = where(None)
 
     def declared(self) -> dict[str, Any]:
         """Return the fields that were given."""

@@ -40,7 +40,8 @@ ProtocolName = Literal["stratified", "group", "clip", "spi", "reshuffle", "fixed
 class DataConfig(Config):
     """A data set as a run sees it: its fingerprint decides, its path and name only help people find it.
 
-    `fingerprint` is `Dataset.fingerprint()`: a hash over names, labels, splits, groups and file contents.
+    `fingerprint` is `Dataset.fingerprint()`: a hash over names, labels, splits, groups and file contents. Where frames
+    are excluded (`reading.exclude`), `of` is that of all frames, by which runs are listed.
     """
 
     fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
@@ -50,6 +51,7 @@ class DataConfig(Config):
     name: str = where("")
     images: int = where(0, ge=0)
     generated: bool = where(False, description="drawn by this project, not photographed")
+    of: str = where("", pattern=r"^([0-9a-f]{16})?$", description="fingerprint with the excluded frames")
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +63,19 @@ class DataConfig(Config):
         codes, pattern = values.get("label_codes"), values.get("group_pattern")
         kept = {name: value for name, value in values.items() if name not in ("label_codes", "group_pattern")}
         return {"reading": {"label_map": maps.get(codes, codes), "group_pattern": pattern}} | kept
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The names of the frames that are left out, sorted."""
+        return self.reading.exclude or ()
+
+    @property
+    def whole(self) -> DataConfig:
+        """The data set with the frames that are excluded here: itself where there are none."""
+        reading = self.reading.model_copy(update={"exclude": None})
+        images = self.images + len(self.excluded)
+        whole = {"fingerprint": self.of or self.fingerprint, "of": "", "images": images, "reading": reading}
+        return self.model_copy(update=whole)
 
 
 class FacesConfig(Config):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -22,6 +22,9 @@ from .sizes import parse_size
 V = TypeVar("V", bound="Variables")
 
 Executor = Literal["local", "inline", "ray", "slurm"]
+
+#: What a folder holds that `publish` has written.
+PUBLISHED = "published.json"
 
 
 class Variables(BaseSettings):
@@ -77,6 +80,17 @@ def _folders(given: object) -> object:
     return [part for part in given.split(os.pathsep) if part.strip()]
 
 
+def _demo(given: object) -> object:
+    """Return whether this is a demo, or the folder that was published for it."""
+    try:
+        return TypeAdapter(bool).validate_python(given)
+    except ValidationError:
+        folder = Path(str(given)).expanduser().absolute()
+    if not (folder / PUBLISHED).is_file():
+        raise ValueError(f"no {PUBLISHED} in it")
+    return folder
+
+
 def _size(given: object) -> object:
     return parse_size(given, "FER_DISK_LIMIT") if isinstance(given, str) else given
 
@@ -104,11 +118,12 @@ class Settings(Variables):
 
     Attributes:
         home: folder of all state; `.fer` in the working folder unless set.
-        weights_dir: where pretrained weights are looked for first; `<home>/weights` unless set.
+        demo: read-only hosted demo, of `home` or of a folder that `publish` has written.
+        weights_dir: where pretrained weights are looked for first; unless set `weights` in `home`, or in what was
+            published.
         device: 'auto', 'cpu', 'cuda' or 'cuda:<index>'.
         executor: 'local' (a worker process), 'inline' (in the calling process), 'ray' (heavy steps on a Ray
             cluster) or 'slurm' (a job a run).
-        demo: read-only hosted demo.
         threads: CPU threads of a worker; 0 leaves the choice to torch.
         data_roots: folders that data sets must lie in, links followed; ':' between them, empty allows any.
         database_url: of a PostgreSQL database, or None. Printing it masks its password.
@@ -125,12 +140,18 @@ class Settings(Variables):
     model_config = SettingsConfigDict(env_prefix="FER_")
 
     home: Folder = Path(".fer")
-    weights_dir: Folder = Field(default_factory=lambda given: given["home"] / "weights")
+    demo: Annotated[bool | Path, BeforeValidator(_demo)] = Field(
+        False, description="1, 0 or a folder that `publish` has written"
+    )
+    weights_dir: Folder = Field(
+        default_factory=lambda given: (
+            (given["demo"] if given["demo"] not in (True, False) else given["home"]) / "weights"
+        )
+    )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:<index>"
     )
     executor: Executor = Field("local", description="local, inline, ray or slurm")
-    demo: bool = Field(False, description="1 or 0")
     threads: int = Field(0, ge=0, description="a whole number, 0 for automatic")
     data_roots: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_folders)] = ()
     database_url: Annotated[URL | None, NoDecode, BeforeValidator(_database_url)] = None
@@ -145,14 +166,21 @@ class Settings(Variables):
     ray_address: str = Field("", validation_alias=AliasChoices("FER_RAY_ADDRESS", "RAY_ADDRESS"))
 
     @property
+    def published(self) -> Path | None:
+        """The folder that was published and is shown; None where `home` is."""
+        return self.demo if isinstance(self.demo, Path) else None
+
+    @property
     def database(self) -> URL:
         """Where runs, epochs, predictions and boxes are kept: a SQLite file in `home` unless a URL is given."""
-        return self.database_url or URL.create("sqlite", database=str(self.home / "fer.sqlite"))
+        if self.database_url and not self.published:
+            return self.database_url
+        return URL.create("sqlite", database=str((self.published or self.home) / "fer.sqlite"))
 
     @property
     def artifacts(self) -> Path:
         """The folder of crops, activations and checkpoints, addressed by key."""
-        return self.home / "artifacts"
+        return (self.published or self.home) / "artifacts"
 
     @property
     def cache(self) -> Path:

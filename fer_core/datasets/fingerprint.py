@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def data_config(
     dataset: Dataset, *, cache: Path | None = None, progress: Progress | None = None
 ) -> DataConfig:
     """Describe a data set for a run's definition; `cache` and `progress` as `fingerprint` takes them."""
+    whole = replace(dataset, samples=(*dataset.samples, *dataset.excluded))
     return DataConfig(
         fingerprint=fingerprint(dataset, cache=cache, progress=progress),
         source=dataset.source,
@@ -52,6 +54,7 @@ def data_config(
         name=dataset.name,
         images=len(dataset),
         generated=dataset.generated,
+        of=fingerprint(whole, cache=cache, progress=progress) if dataset.excluded else "",
     )
 
 

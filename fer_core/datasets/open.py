@@ -91,7 +91,7 @@ def open_dataset(
     if str(source) == DEMO:
         if demo_root is None:
             raise DataError("The generated data set must have a place", fix="Give demo_root")
-        return _demo(demo_root, progress)
+        return _demo(demo_root, progress).without(reading.exclude or ())
     if not str(source).strip():
         raise DataError(
             "A data set's path must be a folder or a CSV file", got="an empty path", fix=f"Or use {DEMO!r}"
@@ -114,7 +114,7 @@ def open_dataset(
         reader = next(row for row in rows if layout != "auto" or row.recognises(asked))
         dataset = _inside(reader.read(asked), roots)
         generated = dataset.generated or marked(path) or _drawn(dataset)
-        return replace(dataset, generated=generated, reading=reading)
+        return replace(dataset, generated=generated, reading=reading).without(reading.exclude or ())
     except (OSError, RuntimeError) as error:  # a name too long, a folder without access, no such ~user
         raise DataError(
             "A data set's path must lead to something that can be read", got=f"{source} ({error})"

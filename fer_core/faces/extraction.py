@@ -117,14 +117,20 @@ def write_detections(
         progress(finished, len(samples))
 
 
-def keep_found(earlier: Path, folder: Path) -> None:
+def keep_found(earlier: Path, folder: Path, among: Collection[str] | None = None) -> None:
     """Begin `folder`/detections.jsonl with the lines of `earlier` that need no second look, unless it has begun.
 
-    Only frames in which no face was found are then looked at again; all others stay as they are, to the bit.
+    Only frames in which no face was found are then looked at again; all others stay as they are, to the bit. With
+    `among`, names of frames, it is their lines instead.
     """
     lines = (earlier / DETECTIONS).read_text(encoding="utf-8").splitlines(keepends=True)
     if not (folder / DETECTIONS).exists():
-        kept = [line for line in lines if (known := json.loads(line))["boxes"] or known["reason"]]
+        known = [(line, json.loads(line)) for line in lines]
+        kept = [
+            line
+            for line, found in known
+            if (found["boxes"] or found["reason"] if among is None else found["name"] in among)
+        ]
         (folder / DETECTIONS).write_text("".join(kept), encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """How much visitors may ask for, each and together: size, count, pixels, rate, and turns on the device.
 
 The limits are the settings' (`FER_LIMITS`). What is refused is refused with a sentence for the visitor; nothing
-about a visitor is kept but a number of tokens in memory.
+about a visitor is kept but a number of tokens in memory. A demo counts for its owner how often (`Visits`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 from fer_core.config.settings import Limits, load
 from fer_core.errors import BusyError
+from fer_core.storage.database.visits import Visits
 
 from .decoders import Decoders
 from .fair_queue import FairQueue
@@ -88,23 +89,54 @@ def guard() -> Guard:
     return Guard(load().limits)
 
 
+def demo() -> Visits | None:
+    """Return what a demo counts, and whether it is paused; None where this is none."""
+    settings = load()
+    return Visits(settings.home) if settings.demo else None
+
+
+def count(**numbers: float) -> None:
+    """Count something for a demo's owner; see `Visits.count`."""
+    if visits := demo():
+        visits.count(**numbers)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Refuse all where the demo is paused, and count what the body refuses."""
+    if (visits := demo()) and visits.paused.exists():
+        raise BusyError("This demo is paused by its owner", fix="Come back later")
+    try:
+        yield
+    except BusyError:
+        count(refused=1)
+        raise
+
+
 def admit_files(visitor: str, files: int) -> None:
     """Count files before they are decoded; as many are let in as images are. Raises BusyError."""
-    guard().files.take(visitor, files)
+    with _refusals():
+        guard().files.take(visitor, files)
 
 
 def read(sent: Sent, visitor: str, report: Callable[[int], None] | None = None) -> Upload | Refusal:
     """Decode a visitor's file apart from this process; see `Decoders.read`. Raises BusyError."""
-    return guard().decoders.read(sent, visitor, report)
+    with _refusals():
+        return guard().decoders.read(sent, visitor, report)
 
 
 def admit(visitor: str, images: int) -> None:
     """Count images that a visitor wants classified. Raises BusyError where it is too many a minute."""
-    guard().rate.take(visitor, images)
+    with _refusals():
+        guard().rate.take(visitor, images)
 
 
 @contextmanager
 def device_turn(visitor: str, report: Callable[[int], None] | None = None) -> Iterator[None]:
     """Wait for the device and hold it for the body; see `FairQueue.turn`. Raises BusyError."""
-    with guard().queue.turn(visitor, patience=guard().limits.patience, report=report):
+    asked = time.monotonic()
+    with ExitStack() as turn:
+        with _refusals():
+            turn.enter_context(guard().queue.turn(visitor, patience=guard().limits.patience, report=report))
+        count(turns=1, waited=time.monotonic() - asked)
         yield

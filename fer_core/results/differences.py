@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_core.config.run import RunConfig
+from fer_core.storage.database.exclusions import exclusion_key
 from fer_core.storage.store import StoredRun
 
 from .rows import title
 
 #: Fields whose own names say too little.
 WORDS = {
+    "data.excluded": "frames excluded",
     "data.fingerprint": "data set",
     "faces.choice": "of several faces",
     "faces.detector": "fine-tuned detector",
@@ -48,7 +50,7 @@ def names(runs: Iterable[StoredRun]) -> dict[str, str]:
         alike[run.name or title(run)].append(run)
     found = {}
     for name, group in alike.items():
-        fields = {run.id: _fields(run.config) if len(group) > 1 else {} for run in group}
+        fields = {run.id: _fields(run.config) | _drawn(run) if len(group) > 1 else {} for run in group}
         known = dict.fromkeys(field for own in fields.values() for field in own)
         apart = [
             field
@@ -61,9 +63,18 @@ def names(runs: Iterable[StoredRun]) -> dict[str, str]:
     return found
 
 
+def _drawn(run: StoredRun) -> dict[str, str]:
+    """Return how many frames of a finished run are cut at drawn boxes, with the start of the boxes' key."""
+    faces, cut = run.config.faces, run.summary.get("statuses", {}).get("manual")
+    return {"faces.manual_boxes": f"{cut} ({faces.manual_boxes[:4]})"} if cut and not faces.name else {}
+
+
 def _fields(config: RunConfig) -> dict[str, str]:
     """Return a definition's fields by their dotted names, as texts; detection settings that have a name are that."""
     flat = _flat(config.model_dump(mode="json", exclude={"goal"}), "")
+    flat["data.fingerprint"] = config.data.whole.fingerprint
+    if left := config.data.excluded:
+        flat["data.excluded"] = f"{len(left)} ({exclusion_key(left)[:4]})"
     if config.faces.name:
         flat = {name: value for name, value in flat.items() if not name.startswith("faces.")}
         flat["faces.name"] = config.faces.name

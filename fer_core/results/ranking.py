@@ -90,7 +90,7 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
         Sentences, the best one first; none without runs.
     """
     ordered = sorted(runs, key=lambda run: -run.summary["val_accuracy"])
-    leaking = [run for run in ordered if not honest(run)]
+    leaking = [run for run in ordered if not (honest(run) or run.config.data.excluded)]
     settings: dict[str, StoredRun] = {}
     for run in ordered:
         known = settings.get(title(run))

@@ -83,8 +83,9 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
 
 
 def honest(run: StoredRun) -> bool:
-    """Return whether nothing known flatters a finished run: no leaking protocol, choice of epoch or detector."""
+    """Return whether nothing known flatters a finished run: no leaking protocol, choice of epoch or frames."""
     chosen = run.config.trains_backbone and run.config.training.optimistic
+    chosen = chosen or bool(run.config.data.excluded)
     return not (PROTOCOLS[run.protocol].leaks or chosen or run.summary["leakage"].get("detector"))
 
 
@@ -155,6 +156,8 @@ def title(run: StoredRun) -> str:
             parts.append(said)
     elif not config.faces.extract and not isinstance(getattr(model, "inputs", None), TableConfig):
         parts.append("whole frames")
+    if left := len(config.data.excluded):
+        parts.append(f"{left} frame{'s' * (left > 1)} excluded")
     return ", ".join(parts)
 
 

@@ -93,9 +93,10 @@ def definition(members: Sequence[StoredRun], *, calibrated: bool = True) -> RunC
             raise DataError(
                 "runs that vote must be done, and no votes", got=f"{run.id}: {title(run)}, {run.status}"
             )
-    if len({run.data for run in ordered}) > 1:
+    if len({run.config.data.fingerprint for run in ordered}) > 1:
         raise DataError(
-            "runs that vote must be on one data set", got=", ".join(run.data_name for run in ordered)
+            "runs that vote must be on one data set, the same frames excluded",
+            got=", ".join(run.data_name for run in ordered),
         )
     trained = [run for run in ordered if run.protocol != "unseen"]
     protocols: list[ProtocolConfig] = [run.config.protocol for run in trained or ordered]

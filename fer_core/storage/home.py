@@ -70,12 +70,14 @@ def require_home(settings: Settings) -> None:
 
 
 def open_store(settings: Settings, *, patience: float = 30.0) -> Store:
-    """Open an installation's database, made if it is the first time.
+    """Open an installation's database, made if it is the first time; what was published is only read.
 
     Raises:
         ConfigError: FER_HOME can't be used.
         StoreError: the database is no one's, damaged, of a newer version, or empty beside artifacts of runs.
     """
+    if settings.published:
+        return Store(settings.database, read_only=True)
     require_home(settings)
     store = Store(settings.database, patience=patience)
     try:

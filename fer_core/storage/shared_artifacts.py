@@ -26,7 +26,7 @@ def artifacts_of(settings: Settings) -> Artifacts:
     Raises:
         ConfigError: the address is of a kind that is not known or whose package is missing.
     """
-    if settings.artifacts_url:
+    if settings.artifacts_url and not settings.published:
         return SharedArtifacts(settings.artifacts, settings.artifacts_url)
     return Artifacts(settings.artifacts)
 

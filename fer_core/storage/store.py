@@ -18,6 +18,7 @@ from fer_core.config.reading import Reading
 from fer_core.config.run import RunConfig, parse
 from fer_core.errors import NotFoundError, StoreError
 
+from .database.exclusions import Exclusions
 from .drawn_boxes import DrawnBoxes
 from .values import line_problem
 
@@ -157,7 +158,7 @@ class StoredRun:
         return self.status not in ("queued", "running")
 
 
-class Store(DrawnBoxes):
+class Store(DrawnBoxes, Exclusions):
     """An open database, with the questions that pages, the command line and workers ask it."""
 
     def run(self, run_id: str) -> StoredRun:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: A cell that begins so is a formula to a spreadsheet; it is written after an apostrophe.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
+#: Signs that turn the direction of what is written behind them, which may be another's.
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 def jsonable(value: Any) -> Any:
     """Return a value with numpy scalars and arrays as Python's, and NaN and infinities as None."""
@@ -42,7 +45,7 @@ def line_problem(text: str, most: int = 200) -> str:
     """Return why a text isn't a short line that can be stored and shown, '' where it is."""
     if len(text) > most:
         return f"at most {most} characters"
-    if any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in text):  # half characters are Cs
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in TURNING for sign in text):
         return "one line without control characters"
     return ""
 

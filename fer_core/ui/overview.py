@@ -14,6 +14,7 @@ from fer_core.datasets.audit import AuditReport
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.understood import Understood
 from fer_core.evaluation.protocols import PROTOCOLS
+from fer_core.storage.database.visits import Visits
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.storage.store import StoredRun
 from fer_core.ui.parts.widgets import escaped, follow
@@ -213,3 +214,34 @@ def disk(uses: list[KindUse], free: int, limit: int) -> None:
         help="Looked at every ten minutes. `python -m fer_core clean --dry-run` says what could go: never what a "
         "run rests on. `FER_DISK_LIMIT` has workers keep below a size.",
     )
+
+
+def visits(lab: Lab) -> None:
+    """Draw for a demo's owner what was counted by the hour, and the switch to pause it; nothing where no demo ran."""
+    kept = Visits(lab.settings.home)
+    if not kept.file.exists() or not (lab.access.owner or lab.access.role == "runner"):
+        return
+    st.header("The demo's visitors", divider="gray")
+    st.session_state["paused"] = kept.paused.exists()  # another page, or a shell, may have switched it
+    st.toggle(
+        "Paused: visitors read one sentence on Predict, and nothing is computed",
+        key="paused",
+        on_change=lambda: (
+            kept.paused.touch() if st.session_state["paused"] else kept.paused.unlink(missing_ok=True)
+        ),
+    )
+    table = kept.by_hour()
+    table["waited"] /= table["turns"].clip(lower=1)
+    st.dataframe(
+        table.drop(columns="turns"),
+        hide_index=True,
+        column_config={
+            "hour": st.column_config.DatetimeColumn("Hour (UTC)", format="YYYY-MM-DD HH:mm"),
+            "visits": "Visits",
+            "predictions": "Images predicted",
+            "refused": "Refused by a limit",
+            "waited": st.column_config.NumberColumn("Wait for the device, mean", format="%.2f s"),
+        },
+        alt="Visits, predictions, refusals and waits of the demo, an hour a row",
+    )
+    st.caption("Numbers by the hour are all that is kept: no pictures, no names, no addresses.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from dashboards import PATIENCE, Server, start
+from faces_case import detect, make_frames
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -36,6 +37,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
     yield begin
     for each in running:
         each.stop()
+
+
+@pytest.fixture(scope="session")
+def answered(trained: Path, server: Callable[..., Server]) -> Server:
+    """Return a dashboard over two finished runs, for tests that leave its home as it is."""
+    return server(trained, FER_DEVICE="cpu", FER_THREADS="1")
+
+
+@pytest.fixture(scope="session")
+def framed(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server]) -> tuple[Server, Path]:
+    """Return a dashboard over the detected frames of `faces_case`, and their folder; tests leave both as they are."""
+    folder, home = make_frames(tmp_path_factory.mktemp("frames") / "frames"), tmp_path_factory.mktemp("home")
+    detect(folder, home)
+    return server(home, FER_DEVICE="cpu"), folder
 
 
 @pytest.fixture(scope="session")

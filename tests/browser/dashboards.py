@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.parts.process import ROOT, answers, free_port, launch
 
-__all__ = ["PATIENCE", "ROOT", "Server", "button", "free_port", "quiet", "start"]
+__all__ = ["PATIENCE", "ROOT", "Clicks", "Server", "button", "free_port", "quiet", "start"]
 
 #: Milliseconds that anything may take on a busy machine.
 PATIENCE = 90_000
@@ -69,3 +69,21 @@ def quiet(page: Page) -> None:
 def button(page: Page, name: str) -> Locator:
     """Return the button of this name, not the one that it replaces and that is still leaving."""
     return page.locator("[data-stale=false]").get_by_role("button", name=name)
+
+
+class Clicks:
+    """A visitor's clicks on a page, each once it is quiet, and how many there were."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.count = page, 0
+
+    def __call__(self, what: Locator) -> None:
+        """Click on something."""
+        quiet(self.page)
+        what.click()
+        self.count += 1
+
+    def at(self, x: float, y: float) -> None:
+        """Click on a place of the window."""
+        self.page.mouse.click(x, y)
+        self.count += 1

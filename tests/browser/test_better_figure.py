@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from dashboards import Server, quiet
-from playwright.sync_api import Locator, Page, expect
+from dashboards import Clicks, Server, quiet
+from playwright.sync_api import Page, expect
 
 from fer_core.faces.drawn_boxes import read_boxes
 from fer_core.results.rows import title
@@ -24,14 +24,7 @@ def test_a_drawn_box_becomes_a_new_run_beside_the_old_one_in_two_clicks(
     store = Store(home / "fer.sqlite")
     old = {run.id[:8]: run for run in store.runs(goal="train")}
     name = store.predictions(next(iter(old.values())).id)["name"][0]
-    clicks = 0
-
-    def click(what: Locator) -> None:
-        nonlocal clicks
-        quiet(page)
-        what.click()
-        clicks += 1
-
+    click = Clicks(page)
     lab = server(home, FER_DEVICE="cpu", FER_THREADS="1")
     page.goto(lab.at("faces", data=str(generated), frame=name, stage="Draw"), wait_until="commit")
     expect(page.get_by_text("No box on this frame yet.")).to_be_visible()
@@ -45,7 +38,7 @@ def test_a_drawn_box_becomes_a_new_run_beside_the_old_one_in_two_clicks(
     click(page.get_by_role("button", name=re.compile(r"^Retrain (?!all)")))
 
     expect(page.get_by_role("heading", name="This frame, before and after")).to_be_visible()
-    assert clicks <= 4
+    assert click.count == 2
     [new] = [run for run in store.runs(goal="train") if run.id[:8] not in old]
     boxes = read_boxes(Artifacts(home / "artifacts"), new.config.faces.manual_boxes)
     assert list(boxes) == [name]

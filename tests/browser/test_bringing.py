@@ -16,6 +16,11 @@ from playwright.sync_api import Page, expect
 NUMBERS = {"surprise": 1, "fear": 2, "disgust": 3, "happy": 4, "sad": 5, "angry": 6, "neutral": 7}
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server]) -> Server:
+    return server(tmp_path_factory.mktemp("home"), FER_DEVICE="cpu")
+
+
 @pytest.fixture
 def numbered(generated: Path, tmp_path: Path) -> Path:
     """Return drawn faces below RAF-DB's numbers."""
@@ -31,9 +36,8 @@ def choose(page: Page, field: str, value: str) -> None:
 
 
 def test_a_folder_of_numbers_is_declared_seen_opened_and_stands_on_train(
-    page: Page, numbered: Path, server: Callable[..., Server], tmp_path: Path
+    page: Page, numbered: Path, lab: Server
 ) -> None:
-    lab = server(tmp_path / "home", FER_DEVICE="cpu")
     page.goto(lab.at(data=numbered), wait_until="commit")
     page.get_by_role("link", name="Say how it is read").click()
     expect(page.get_by_role("heading", name="Bring data")).to_be_visible()
@@ -50,14 +54,11 @@ def test_a_folder_of_numbers_is_declared_seen_opened_and_stands_on_train(
     expect(page.get_by_role("button", name="Train 3 runs")).to_be_visible()
 
 
-def test_a_zip_is_unpacked_and_read(
-    page: Page, generated: Path, server: Callable[..., Server], tmp_path: Path
-) -> None:
+def test_a_zip_is_unpacked_and_read(page: Page, generated: Path, lab: Server, tmp_path: Path) -> None:
     packed = tmp_path / "set.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted(generated.glob("*/*.png"))[:6]:
             archive.write(file, f"set/{file.parent.name}/{file.name}")
-    lab = server(tmp_path / "home", FER_DEVICE="cpu")
     page.goto(lab.at("bring"), wait_until="commit")
     page.get_by_role("button", name="Upload a zip").click()
     page.locator("input[type=file]").set_input_files(packed)

@@ -13,10 +13,9 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 
-@pytest.fixture(scope="module")
-def lab(trained: Path, server: Callable[..., Server]) -> Server:
-    """Return a dashboard on a home with two finished runs."""
-    return server(trained)
+@pytest.fixture
+def lab(answered: Server) -> Server:
+    return answered
 
 
 @pytest.fixture

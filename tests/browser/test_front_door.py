@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from cli_case import at_home
 from dashboards import Server, quiet
 from playwright.sync_api import BrowserContext, Page, expect
+
+from fer_core.cli.main import main
+from fer_core.storage.store import Store
 
 
 def test_a_photo_is_answered_on_an_empty_installation(
@@ -35,12 +41,17 @@ def test_a_photo_is_answered_on_an_empty_installation(
     expect(page.get_by_role("img", name=f"{first.name} with 1 faces boxed")).to_be_visible()
 
 
-def test_a_demo_leads_from_its_link_to_an_answer_and_its_evidence(
-    server: Callable[..., Server], trained: Path, generated: Path, visitor: Callable[..., BrowserContext]
+def test_a_published_demo_leads_from_its_link_to_an_answer_and_its_evidence_in_two_clicks(
+    server: Callable[..., Server], trained: Path, tmp_path: Path, visitor: Callable[..., BrowserContext]
 ) -> None:
-    demo = server(trained, FER_DEMO="1", FER_DEVICE="cpu", FER_THREADS="1")
+    run = Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0]
+    with pytest.MonkeyPatch.context() as patch:
+        at_home(patch, trained)
+        assert main(["publish", "--run", run.id, "-o", str(tmp_path / "demo"), "--pictures", "none"]) == 0
+    shutil.move(tmp_path / "demo", tmp_path / "elsewhere")
+    demo = server(FER_DEMO=str(tmp_path / "elsewhere"), FER_DEVICE="cpu", FER_THREADS="1")
     phone = visitor(viewport={"width": 390, "height": 844}).new_page()
-    phone.goto(demo.at(data=str(generated)), wait_until="commit")
+    phone.goto(demo.url, wait_until="commit")
     expect(phone.get_by_text("which of seven expressions it shows")).to_be_visible()
     expect(phone).to_have_url(re.compile("/predict"))
     quiet(phone)
@@ -48,6 +59,7 @@ def test_a_demo_leads_from_its_link_to_an_answer_and_its_evidence(
     expect(phone.get_by_role("img", name="faces boxed")).to_be_visible()
     expect(phone.get_by_text(re.compile("Most likely|No class reaches"))).to_be_visible()
     expect(phone.get_by_text("were right").or_(phone.get_by_text("in its test"))).to_be_visible()
+    expect(phone.get_by_text("were not published")).to_be_visible()
     quiet(phone)
     phone.get_by_role("link", name="How it was made and measured").click()
     expect(phone.get_by_role("heading", name="How often it is right")).to_be_visible()

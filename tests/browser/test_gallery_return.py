@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from dashboards import Server, quiet
-from faces_case import detect, frame_name, make_frames
+from faces_case import frame_name
 from playwright.sync_api import Page, expect
 
 NAMES = sorted(frame_name(index) for index in range(7))
 
 
 def test_a_return_finds_scroll_and_selection_and_the_selected_are_walked(
-    page: Page, tmp_path: Path, server: Callable[..., Server]
+    page: Page, framed: tuple[Server, Path]
 ) -> None:
-    folder, home = make_frames(tmp_path / "frames"), tmp_path / "home"
-    detect(folder, home)
+    lab, folder = framed
     page.set_viewport_size({"width": 700, "height": 420})
-    lab = server(home, FER_DEVICE="cpu")
     page.goto(lab.at("faces", data=str(folder), stage="Faces"), wait_until="commit")
     ticks = page.locator(".fer-grid input")
     expect(ticks).to_have_count(7)

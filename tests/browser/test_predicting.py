@@ -16,10 +16,9 @@ from fer_core.storage.store import Store
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
-@pytest.fixture(scope="module")
-def lab(trained: Path, server: Callable[..., Server]) -> Server:
-    """Return a dashboard over two finished runs."""
-    return server(trained, FER_DEVICE="cpu", FER_THREADS="1")
+@pytest.fixture
+def lab(answered: Server) -> Server:
+    return answered
 
 
 def at(lab: Server, data: Path, **query: object) -> str:

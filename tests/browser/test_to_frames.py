@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dashboards import Server, button, quiet
+from dashboards import Clicks, Server, button, quiet
 from playwright.sync_api import Page, expect
 
 from fer_core.config.run import CLASSES
 from fer_core.storage.store import Store, StoredRun
+from fer_core.ui.cache.finished_runs import labels
 
 #: What a page that was loaded anew no longer has.
 MARK = "window.stillHere"
@@ -31,6 +32,10 @@ def run(lab: Server) -> StoredRun:
     found = store.runs(status=["done"], goal="train")[0]
     store.close()
     return found
+
+
+def named(run: StoredRun) -> str:
+    return next(iter(labels([run])))
 
 
 def opened(page: Page, url: str) -> None:
@@ -52,21 +57,21 @@ def test_a_cell_of_the_confusion_opens_its_frames_and_one_of_them_its_evidence(
     box = cells.bounding_box()
     assert box
     side = box["width"] / len(CLASSES), box["height"] / len(CLASSES)
-    page.mouse.click(box["x"] + (int(said) + 0.5) * side[0], box["y"] + (int(true) + 0.5) * side[1])  # 1
+    clicks = Clicks(page)
+    clicks.at(box["x"] + (int(said) + 0.5) * side[0], box["y"] + (int(true) + 0.5) * side[1])
     tiles = page.locator(".fer-grid a")
     expect(tiles).to_have_count(int(counts.max()))
     expect(page).to_have_url(re.compile(f"true={CLASSES[true]}"))
     expect(page).to_have_url(re.compile(f"predicted={CLASSES[said]}"))
     for tile in page.locator(".fer-grid figcaption").all_inner_texts():
         assert tile.startswith(f"{CLASSES[true]} → {CLASSES[said]}")
-    quiet(page)
-    tiles.first.click()  # 2
+    clicks(tiles.first)
     expect(page.get_by_text(f"{CLASSES[true]} taken for {CLASSES[said]}")).to_be_visible()
     expect(page.get_by_role("img", name=f"Grad-CAM for {CLASSES[said]}")).to_be_visible()
     expect(page.get_by_text("Nearest training faces of that network")).to_be_visible()
     expect(page).to_have_url(re.compile("[?&]frame="))
-    quiet(page)
-    button(page, "The whole frame, its box and why").click()  # 3
+    clicks(button(page, "The whole frame, its box and why"))
+    assert clicks.count == 3
     expect(page.get_by_role("heading", name="Faces", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("faces?.*frame="))
     assert page.evaluate(MARK), "no page was loaded anew"
@@ -101,6 +106,21 @@ def test_a_run_opens_from_its_row_by_a_click_and_by_enter(page: Page, lab: Serve
         expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
 
 
+def test_what_is_best_is_said_first_and_a_run_is_asked_for_again_with_changes_in_one_click(
+    page: Page, lab: Server, generated: Path, run: StoredRun
+) -> None:
+    opened(page, lab.at("compare", data=str(generated)))
+    expect(page.get_by_text("The best setting that doesn't leak is")).to_be_visible()
+    opened(page, lab.at("train", data=str(generated), run=run.id))
+    click = Clicks(page)
+    click(button(page, "Again with changes"))
+    expect(page.get_by_role("spinbutton", name="Epochs")).to_have_value(str(run.config.epochs))
+    expect(page.get_by_role("spinbutton", name="Folds k")).to_have_value(str(run.config.protocol.folds))
+    expect(button(page, "Train 1 run")).to_be_enabled()
+    assert click.count == 1
+    assert page.evaluate(MARK), "no page was loaded anew"
+
+
 def test_the_map_shows_the_faces_within_a_drawn_frame(
     page: Page, lab: Server, generated: Path, run: StoredRun
 ) -> None:
@@ -119,3 +139,30 @@ def test_the_map_shows_the_faces_within_a_drawn_frame(
     expect(tiles.first).to_be_visible()
     tiles.first.click()
     expect(button(page, "Back to the frames")).to_be_visible()
+
+
+def test_wrong_frames_are_excluded_and_the_run_without_them_stands_beside_the_old_one(
+    page: Page, lab: Server, generated: Path, run: StoredRun
+) -> None:
+    opened(page, lab.at("train", data=str(generated), run=run.id, part="Frames", answer="wrong"))
+    click = Clicks(page)
+    ticks = page.locator(".fer-grid input")
+    expect(ticks.first).to_be_visible()
+    for index in (0, 1):
+        click(ticks.nth(index))
+        expect(page.get_by_text(f"{index + 1} selected")).to_be_visible()
+    click(button(page, "Exclude 2"))
+    expect(page.get_by_role("combobox", name="Frames")).to_have_value(re.compile("^without 2 "))
+    click(button(page, "Train 1 run"))
+    expect(page.get_by_text("2 of 48 frames excluded by local")).to_be_visible()
+    expect(page.get_by_text("Validation accuracy", exact=True)).to_be_visible()
+    assert click.count == 4
+    store = Store(lab.home / "fer.sqlite", read_only=True)
+    [new] = [one for one in store.runs(goal="train", data=run.data) if one.config.data.excluded]
+    assert new.config.model_copy(update={"data": run.config.data}) == run.config
+    left = set(store.predictions(run.id)["name"]) - set(store.predictions(new.id)["name"])
+    assert left == set(new.config.data.excluded)
+    assert store.run(run.id).summary == run.summary
+
+    page.goto(lab.at("compare", data=str(generated), view="Two runs", a=named(new), b=named(run)))
+    expect(page.get_by_text("only the 46 images held out in both are compared")).to_be_visible()

@@ -31,6 +31,23 @@ def test_the_name_of_a_data_set_that_was_brought_stands_for_how_it_is_read(
     assert given["understood"]["declared"] == {"label_map": "0=happy,3=sad"}
 
 
+def test_frames_are_excluded_by_name_and_by_a_file_of_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_home(monkeypatch, tmp_path / "home")
+    for name in ("set/happy/a.png", "set/happy/b.png", "set/sad/c.png", "set/sad/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png(len(name)))
+    (tmp_path / "list.txt").write_text("sad/c.png\n\n")
+    data = "--data", str(tmp_path / "set")
+    whole = run(capsys, "data", "audit", *data)[1]
+    fewer = run(capsys, "data", "audit", *data, "--exclude", "happy/a.png", str(tmp_path / "list.txt"))[1]
+    assert (whole["images"], fewer["images"]) == (4, 2)
+    assert whole["fingerprint"] != fewer["fingerprint"]
+    for wrong in ("happy/z.png", "nowhere.txt"):
+        assert run(capsys, "data", "audit", *data, "--exclude", wrong)[0] == 2
+
+
 def test_json_holds_no_word_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     nan = float("nan")
     print_json({"a": [nan, (1.5, np.float32(nan))], "b": {"c": np.float64("inf"), 2: np.int64(3)}, "d": True})

@@ -73,7 +73,7 @@ def test_limits_are_a_list_of_those_that_differ(given) -> None:
         ("FER_DEVICE", "cuda:x", "cuda:<index>"),
         ("FER_EXECUTOR", "cloud", "inline"),
         ("FER_THREADS", "-1", "a whole number"),
-        ("FER_DEMO", "perhaps", "1 or 0"),
+        ("FER_DEMO", "perhaps", "1, 0 or a folder that `publish` has written"),
         ("FER_DISK_LIMIT", "lots", "number of bytes"),
         ("FER_DISK_LIMIT", "0", "number of bytes"),
         *(

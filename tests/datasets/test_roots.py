@@ -41,6 +41,11 @@ def test_inside_is_opened_and_outside_refused(tree: Path) -> None:
             open_dataset(f"{tree}/{outside}", roots=roots)
 
 
+def test_a_path_that_no_system_takes_is_refused() -> None:
+    with pytest.raises(DataError, match="path without NUL"):
+        open_dataset("/tmp/a\0b")
+
+
 def test_nothing_is_said_about_what_lies_outside(tree: Path) -> None:
     texts = []
     for name in ("secret", "no-such"):

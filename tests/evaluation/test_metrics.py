@@ -195,7 +195,7 @@ def test_no_interval_is_empty_or_impossible() -> None:
     assert metrics.difference(gains, groups).interval[1] > 1
     assert metrics.difference(gains, groups, most=1.0).interval[1] == 1
     assert "21 movies or persons that don't differ" in metrics.difference([0.0] * 21, groups).over
-    assert "6 movies or persons, fewer than 7" in metrics.difference(gains[-6:], groups[-6:]).over
+    assert "7 movies or persons, fewer than 8" in metrics.difference(gains[-7:], groups[-7:]).over
     for seeds in ([0.1, 0.34], [0.3] * 6, [0.2, 0.3, 0.4, 0.5]):
         assert all(math.isnan(end) for end in metrics.seed_interval(seeds)), seeds
     low, high = metrics.seed_interval([0.01, 0.9, 0.02, 0.03, 0.01])

@@ -159,6 +159,18 @@ def test_a_runner_starts_things_and_a_viewer_looks(lab: Open) -> None:
     assert len(viewer.dataframe[-1].value) == 1
 
 
+def test_only_a_runner_sees_what_a_demo_counted_and_can_pause_it(
+    lab: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_DEMO", "1")
+    owner = lab("app.py", {"email": "ada@lab.org"})
+    assert owner.toggle[0].label.startswith("Paused")
+    assert "visits" in owner.dataframe[0].value
+    other = lab("app.py", {"email": "x@anu.edu.au"})
+    assert other.title[0].value == "Predict"
+    assert not [one for one in other.toggle if one.label.startswith("Paused")]
+
+
 def test_a_viewer_opens_listed_sets_only(lab: Open, awkward: Path) -> None:
     shown = lab("app.py", {"email": "x@anu.edu.au"}, data=str(awkward))
     assert "data sets in the list" in shown.error[0].value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import (
     DataConfig,
     FacesConfig,
@@ -67,3 +68,18 @@ def test_titles_that_are_alike_say_what_is_not(store: Store, called: str) -> Non
         assert found[ids[1]].startswith(f"{plain[ids[1]]}, ")
         assert "detection Strict" in found[ids[1]]
         assert "detection thresholds 0.6 0.7 0.7" in found[ids[0]]
+
+
+def test_frames_that_are_left_out_are_counted_in_titles_and_told_apart(store: Store) -> None:
+    fewer = [
+        DataConfig(fingerprint=digit * 16, of="0" * 16, reading=Reading(exclude=(name,)))
+        for digit, name in (("1", "a.png"), ("2", "b.png"))
+    ]
+    ids = [submit(store, RunConfig(data=data))[0] for data in (DATA, *fewer)]
+    found = names(store.runs(data=DATA.fingerprint))
+    assert "excluded" not in found[ids[0]]
+    assert all("1 frame excluded" in found[key] for key in ids[1:])
+    assert found[ids[1]] != found[ids[2]]
+    [(what, one, other)] = differences(*(RunConfig(data=data) for data in fewer))
+    assert what == "frames excluded"
+    assert one != other

@@ -89,7 +89,12 @@ def test_a_home_of_the_first_release_opens_with_its_runs(tmp_path: Path) -> None
     newest.close()
     words = ("name", "note", "tags", "archived")
     change(path, *(f"ALTER TABLE runs DROP COLUMN {word}" for word in words))
-    change(path, "DROP TABLE data_sets", "UPDATE alembic_version SET version_num = 'v0001'")
+    change(
+        path,
+        "DROP TABLE data_sets",
+        "DROP TABLE exclusions",
+        "UPDATE alembic_version SET version_num = 'v0001'",
+    )
     with pytest.raises(StoreError, match="Run once: python -m fer_core jobs"):
         Store(path, read_only=True)
     store = Store(path)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import URL, text
 from worker_case import take
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig, SvmConfig, TransferConfig
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord
@@ -264,6 +265,23 @@ def test_what_people_say_of_a_run_is_kept_and_archived_runs_can_be_left_out(stor
     assert [run.id for run in store.sweep("two")] == [ids[1], ids[0]]
     with pytest.raises(StoreError, match="at most 200 characters"):
         store.describe(ids[0], name="x" * 201)
-    with pytest.raises(StoreError, match="one line"):
-        store.describe(ids[0], tags="a\x00b")
+    for tags in ("a\x00b", "a\u202eb", "\u2067a"):  # the last two turn the direction of what follows
+        with pytest.raises(StoreError, match="one line"):
+            store.describe(ids[0], tags=tags)
     assert store.run(ids[0]).name == "Best so far"
+
+
+def test_excluded_frames_are_kept_once_with_who_and_when_and_their_runs_stand_with_the_others(
+    store: Store,
+) -> None:
+    key = store.exclude(DATA, ["b.png", "a.png"], author="ann")
+    assert store.exclude(DATA, ["a.png", "b.png"], author="bob") == key
+    other = store.exclude(DATA, ["c.png"], author="bob")
+    found = store.exclusions(DATA)
+    assert list(found) == [other, key]
+    assert (found[key].names, found[key].author) == (("a.png", "b.png"), "ann")
+    assert abs(found[key].created - store.now()) < 60
+    assert store.exclusions("f" * 16) == {}
+    fewer = DataConfig(fingerprint="1" * 16, of=DATA, reading=Reading(exclude=("c.png",)))
+    ids = {submit(store, config())[0], submit(store, RunConfig(data=fewer))[0]}
+    assert {run.id for run in store.runs(data=DATA)} == ids

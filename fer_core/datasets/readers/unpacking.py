@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -23,6 +25,9 @@ LISTS = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".npy", ".xlsx")
 MOST_FILES, MOST_DIRECTORY = 100_000, 16 << 20
 
 CHUNK = 1 << 20
+
+#: What is half unpacked and older than this is left of a process that was killed.
+TORN_SECONDS = 3600.0
 
 #: Folders in all, and above a file: what is deeper can't be deleted by recursion.
 MOST_FOLDERS, MOST_DEPTH = 10_000, 16
@@ -51,6 +56,10 @@ def unpack(file: BinaryIO, folder: Path, most: int) -> tuple[Path, int]:
     left = target / ".left-out"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        for torn in folder.glob(".*"):  # by a kill: what is being unpacked is seconds old
+            with suppress(FileNotFoundError):  # another has ended meanwhile
+                if time.time() - torn.stat().st_mtime > TORN_SECONDS:
+                    shutil.rmtree(torn, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=".", dir=folder))
         try:
             (partial / left.name).write_text(str(_unpacked(file, partial, most)), encoding="ascii")

@@ -20,7 +20,7 @@ LEVEL, Z = 0.95, 1.96
 MIN_GROUPS, MIN_DF = 5, 2.0
 
 #: For a difference: groups below which none is shown, and up to which it is read off all subsets of them.
-MIN_PAIRED, FEW = 7, 20
+MIN_PAIRED, FEW = 8, 20
 
 #: Seeds below which no interval over seeds is shown, but their figures.
 MIN_SEEDS = 5

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
+import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,80 @@ KIND, FILE = "recognisers", "model.onnx"
 #: Colour order -> the planes taken of RGB.
 PLANES = {"rgb": [0, 1, 2], "bgr": [2, 1, 0]}
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+#: Seconds that a host may be silent, and bytes that a published file may have.
+SILENCE, MOST_FETCHED = 20.0, 512 << 20
+
+
+@dataclass(frozen=True)
+class Known:
+    """A published file that can be fetched by name: where it is, what it must be, how it is fed and read.
+
+    Attributes:
+        title: what it was trained on, and its licence.
+        settings: what `add` takes, as its source states it.
+    """
+
+    title: str
+    url: str
+    sha256: str
+    settings: dict[str, Any]
+
+
+#: A row each. None but those whose bytes and settings their source states.
+KNOWN: dict[str, Known] = {
+    "opencv_mobilefacenet": Known(
+        "RAF-DB, right on 88 % of its test pictures; OpenCV Zoo, Apache-2.0",
+        "https://github.com/opencv/opencv_zoo/raw/main/models/facial_expression_recognition/"
+        "facial_expression_recognition_mobilefacenet_2022july.onnx",
+        "4f61307602fc089ce20488a31d4e4614e3c9753a7d6c41578c854858b183e1a9",
+        {
+            "labels": ("angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"),
+            **{"size": 112, "channels": "rgb", "mean": (0.5,), "std": (0.5,), "aligned": True},
+        },
+    ),
+}
+
+
+def fetch(name: str, artifacts: Artifacts, weights_dir: Path, known: dict[str, Known] = KNOWN) -> OnnxConfig:
+    """Add a published file: from the weights folder, where it lies there under its own name, else from its source.
+
+    Raises:
+        ConfigError: none has this name.
+        WeightsError: it can't be had, or is not the file that was published.
+    """
+    if name not in known:
+        raise ConfigError(f"a published recogniser must be one of {', '.join(known)}", got=repr(name))
+    row = known[name]
+    with tempfile.TemporaryDirectory() as folder:
+        path = weights_dir / row.url.rpartition("/")[2]
+        if not path.is_file():
+            path = _fetched(row, Path(folder) / path.name, weights_dir)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != row.sha256:
+            raise WeightsError(
+                f"{path.name} must be the published file", got=f"SHA-256 {digest}", fix=_by_hand(row)
+            )
+        return add(path, artifacts, name=name, **row.settings)
+
+
+def _fetched(row: Known, path: Path, weights_dir: Path) -> Path:
+    """Download a file of `MOST_FETCHED` at most."""
+    try:
+        with closing(urllib.request.urlopen(row.url, timeout=SILENCE)) as answered, path.open("wb") as file:
+            while file.tell() <= MOST_FETCHED and (chunk := answered.read(1 << 20)):
+                file.write(chunk)
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path.name} must be fetched or lie in {weights_dir}", got=str(error), fix=_by_hand(row)
+        ) from error
+    return path
+
+
+def _by_hand(row: Known) -> str:
+    return f"Download {row.url} elsewhere and put it into the weights folder (FER_WEIGHTS_DIR)"
 
 
 def classes_of(labels: Sequence[str]) -> tuple[str, ...]:

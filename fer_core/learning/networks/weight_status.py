@@ -47,8 +47,10 @@ def weight_status(
     if weights == "none":
         return WeightStatus("none", None, f"{row.title} starts from random weights, as asked.")
     if weights.startswith("sha256:"):
-        if weights_file and Path(weights_file).is_file():
-            return WeightStatus("here", Path(weights_file), f"Weights from {weights_file}.")
+        named = Path(weights_file or "")
+        for path in (named, (weights_dir or named.parent) / named.name):  # the second: published with its run
+            if weights_file and path.is_file():
+                return WeightStatus("here", path, f"Weights from {path}.")
         return WeightStatus("bring", None, f"The weights file {weights_file or weights} is not on this host.")
     source = row.weights
     if source is None:

@@ -64,6 +64,7 @@ class Runs:
             run
             for run in self._by_place.get((slot, protocol), ())
             if folds in (None, run.config.protocol.folds)
+            and not run.config.data.excluded
             and (faces == run.config.faces.extract or run.config.data.layout == "table")
         ]
         if slot.startswith("bdnn"):

@@ -109,10 +109,13 @@ def render(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame, log:
 def public_config(config: RunConfig) -> dict[str, Any]:
     """Return a run's definition without paths of the machine it was made on; its key is the same."""
     values = config.model_dump(mode="json")
+    values["data"]["reading"]["image_root"] = None
     if values["data"]["source"] != "demo":
         values["data"]["source"] = ""
-    if values["model"].get("weights_file"):
-        values["model"]["weights_file"] = Path(values["model"]["weights_file"]).name
+    model = values["model"]
+    for place, field in ((model, "weights_file"), (model.get("inputs") or {}, "file")):
+        if place.get(field):
+            place[field] = Path(place[field]).name
     return values
 
 
@@ -196,7 +199,8 @@ def facts(run: StoredRun) -> list[tuple[str, str]]:
     rows = [
         ("Run", run.id),
         ("Data set", run.data_name or "–"),
-        ("Data fingerprint", run.data),
+        ("Data fingerprint", run.config.data.fingerprint),
+        *([("Frames excluded", str(len(run.config.data.excluded)))] if run.config.data.excluded else []),
         ("Submitted", moment(run.created)),
         ("Finished", moment(run.finished)),
         ("Seconds of work", f"{run.seconds:.0f}"),

@@ -96,14 +96,7 @@ def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, by
     row = {name: getattr(run, name) for name in ("created", "finished", "seconds", "summary", "environment")}
     extra = {name: value for name, value in run.extra.items() if name != "imported"}
     documents: dict[str, Any] = {"run.json": row | {"config": public_config(run.config), "extra": extra}}
-    tables = {
-        "epochs": store.epochs(run.id),
-        "predictions": store.predictions(run.id),
-        "log": store.log(run.id),
-    }
-    for name, columns in TABLES.items():
-        rows = jsonable(tables[name][list(columns)].to_numpy(dtype=object))
-        documents[f"{name}.json"] = {"columns": list(columns), "rows": rows}
+    documents |= {f"{name}.json": table for name, table in tables_of(store, run.id).items()}
     if run.config.trains_backbone:
         documents[PROBE] = write_probe(run.config, folder)
     for name, document in documents.items():
@@ -113,6 +106,19 @@ def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, by
     for path in sorted(folder.iterdir()):
         if NETWORKS.fullmatch(name := f"networks/{path.name}"):
             yield name, path
+
+
+def tables_of(store: Store, run_id: str) -> dict[str, dict[str, list[Any]]]:
+    """Return a run's epochs, predictions and log by those names: columns, and rows as JSON has them."""
+    tables = {
+        "epochs": store.epochs(run_id),
+        "predictions": store.predictions(run_id),
+        "log": store.log(run_id),
+    }
+    return {
+        name: {"columns": list(columns), "rows": jsonable(tables[name][list(columns)].to_numpy(dtype=object))}
+        for name, columns in TABLES.items()
+    }
 
 
 def import_run(source: Path | IO[bytes], store: Store, artifacts: Artifacts) -> Imported:
@@ -163,7 +169,7 @@ def _config(row: Mapping[str, Any], about: About) -> RunConfig:
         raise DataError("An exported run must be a training", got=config.goal)
     for what, found, said in (
         ("key", config.key(), about.run),
-        ("data fingerprint", config.data.fingerprint, about.data),
+        ("data fingerprint", config.data.whole.fingerprint, about.data),
     ):
         if found != said:
             raise DataError(
@@ -186,7 +192,7 @@ def _keep(
 
     A run that is done here keeps its own. Where an import of it is damaged, its networks are replaced.
     """
-    known = store.runs(data=config.data.fingerprint, limit=1)
+    known = store.runs(data=config.data.whole.fingerprint, limit=1)
     source = known[0].data_source if known else config.data.source
     here = config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
     there = store.runs(ids=[config.key()])

@@ -141,7 +141,7 @@ def definition(config: RunConfig, extra: Mapping[str, Any]) -> dict[str, Any]:
         "config": config.model_dump_json(),
         "extra": json.dumps(dict(extra), allow_nan=False),
         "goal": config.goal,
-        "data": config.data.fingerprint,
+        "data": config.data.whole.fingerprint,
         "data_name": config.data.name,
         "data_source": config.data.source,
         "backbone": backbone,

@@ -182,12 +182,17 @@ def extract_faces(
     """Return the crops of a data set; detection and cutting are done only where they have not been.
 
     A detection that was cut off continues after its last frame. Where the same detection with fewer second looks is
-    there, only the frames in which that found no face are looked at.
+    there, only the frames in which that found no face are looked at. Where frames are excluded, what was found in the
+    others among all frames is kept.
     """
     faces = config.faces
     if faces.extract:
 
         def detect(folder: Path) -> None:
+            whole = config.model_copy(update={"data": config.data.whole}).detections_key()
+            if config.data.excluded and artifacts.has("detections", whole):
+                names = {sample.name for sample in dataset.samples}
+                keep_found(artifacts.open("detections", whole), folder, names)
             for looks in reversed(range(len(faces.rescue))):
                 fewer = config.model_copy(
                     update={"faces": faces.model_copy(update={"rescue": faces.rescue[:looks]})}

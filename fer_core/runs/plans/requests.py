@@ -52,7 +52,7 @@ def faces_config(store: Store, artifacts: Artifacts, data: DataConfig, values: d
     if values.get("extract", True):
         values = {"choice": CHOICE} | values
         if values.get("no_face") == "manual":
-            values["manual_boxes"] = freeze_boxes(artifacts, store.drawn_boxes(data.fingerprint))
+            values["manual_boxes"] = freeze_boxes(artifacts, store.drawn_boxes(data.whole.fingerprint))
     config = parse(FacesConfig, values)
     weights_of(artifacts, config.detector)
     return config

@@ -44,6 +44,7 @@ from .crop_facts import CropFacts
 from .figures import chart as chart
 from .finished_runs import Compared
 from .hashes import HASHES
+from .publication import published
 
 T = TypeVar("T")
 
@@ -59,8 +60,9 @@ def settings() -> Settings:
 
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
-    """Return the open database; on a hosted demo read-only, with the runs on generated faces alone."""
-    return PublicStore(settings().database, read_only=True) if settings().demo else open_store(settings())
+    """Return the open database; on a demo read-only, with what was published or the runs on generated faces alone."""
+    here = settings()
+    return PublicStore(here.database, read_only=True) if here.demo is True else open_store(here)
 
 
 @st.cache_resource(show_spinner=False)
@@ -108,10 +110,9 @@ def called(source: str) -> str:
 
 @st.cache_data(ttl=10, show_spinner=False)
 def sources() -> list[str]:
-    """Return the data sets to choose from: the demo, what was brought, and whatever has been run.
-
-    An import's may be unknown here.
-    """
+    """Return the data sets to choose from: what was published, or the demo, what was brought, whatever has been run."""
+    if shown := published():
+        return list(shown.data)
     run = (source for source in store().sources() if source not in (DEMO, ""))
     return list(dict.fromkeys([DEMO, *brought(), *map(called, run)]))
 
@@ -124,6 +125,8 @@ def dataset(source: str) -> Dataset:
         UndrawnError: the generated one is being made, or has yet to be.
         UnopenedError: it can't be opened so.
     """
+    if shown := published():
+        return shown.opened(source)
     if source == DEMO:
         ready = drawn(settings())
         if settings().demo and not ready:
@@ -140,7 +143,7 @@ def dataset(source: str) -> Dataset:
         layout, reading = named.layout, named.reading
     else:
         for run in store().runs(source=source, limit=1):
-            reading = run.config.data.reading
+            reading = run.config.data.whole.reading
             layout = run.config.data.layout if reading.declared() else "auto"
     try:
         found = as_declared(named.source if named else source, layout, reading)
@@ -158,9 +161,11 @@ def as_declared(source: str, layout: str, reading: Reading) -> Dataset:
 
 
 @st.cache_resource(ttl=300, max_entries=8, show_spinner="Reading the data set ...")
-def data_config(source: str) -> DataConfig:
-    """Return a data set's identity; files are hashed again only where size or time changed."""
-    return describe(dataset(source), cache=settings().cache)
+def data_config(source: str, without: tuple[str, ...] = ()) -> DataConfig:
+    """Return a data set's identity, some frames left out; files are hashed again only where size or time changed."""
+    if published():
+        return store().runs(source=source, limit=1)[0].config.data.whole
+    return describe(dataset(source).without(without), cache=settings().cache)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Auditing every image ...")
@@ -211,12 +216,7 @@ def latest_crops(store: Store, data: str) -> CropFacts | None:
 
 
 def frame_array(source: str, name: str) -> np.ndarray:
-    """Return a whole frame as (H, W, 3) uint8 RGB.
-
-    Raises:
-        NotFoundError: the data set has no image of this name.
-        DataError: it can't be read.
-    """
+    """Return a whole frame as (H, W, 3) uint8 RGB. Raises NotFoundError or, where it can't be read, DataError."""
     path = next((sample.path for sample in dataset(source).samples if sample.name == name), None)
     if path is None:
         raise NotFoundError("the data set must have the image", got=repr(name), fix="Pick one in the gallery")

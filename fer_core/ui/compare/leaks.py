@@ -83,7 +83,11 @@ def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple
 
     `fingerprint` renews them when the data set changes.
     """
-    runs = [run for run in compared.runs if run.config.model.kind not in ("recogniser", "vote")]
+    runs = [
+        run
+        for run in compared.runs
+        if not (run.config.model.kind in ("recogniser", "vote") or run.config.data.excluded)
+    ]
     dataset = resources.dataset(source)
     protocols = {
         folds: leak_protocols(dataset, folds) for folds in {run.config.protocol.folds for run in runs}
@@ -122,7 +126,7 @@ def _row(run: StoredRun) -> dict[str, object]:
         "low": low,
         "high": high,
         "interval": accuracy_interval(run.summary),
-        "folds": run.config.protocol.folds,
+        "folds": run.summary["folds"],
         "seeds": ", ".join(map(str, run.config.protocol.seeds)),
         "missing": "not looked for" if missing is None else str(missing),
         "seen": percent(leakage["image"]),

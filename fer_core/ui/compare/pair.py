@@ -65,6 +65,12 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
     a, b = compared.by_id[pair.better], compared.by_id[pair.other]
     if words := fold_difference(a.config.protocol, b.config.protocol):
         st.warning(words, icon=":material/rule:")
+    if a.config.data.excluded != b.config.data.excluded:
+        st.info(
+            f"Frames are excluded ({' and '.join(str(len(run.config.data.excluded)) for run in (a, b))}): only the "
+            f"{pair.test['images']} images held out in both are compared, and the folds are others.",
+            icon=":material/do_not_disturb_on:",
+        )
     if name := st.query_params.get("frame"):
         one_frame(compared.by_id[first], compared.by_id[second], name)
     _test(a, b, pair, first)

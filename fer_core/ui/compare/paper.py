@@ -96,6 +96,9 @@ class PaperHere:
 
 def view(lab: Lab, compared: Compared) -> None:
     """Draw everything the paper reports beside what was measured here."""
+    if lab.settings.published and lab.dataset.layout == LAYOUT:
+        st.info("The sheet was not published: what the paper's tables call for isn't known.")
+        return
     backbone, weights = (None, "imagenet") if lab.dataset.layout == LAYOUT else _network(compared)
     if lab.dataset.generated:
         st.warning(

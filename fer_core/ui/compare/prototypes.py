@@ -20,6 +20,7 @@ from fer_core.storage.store import StoredRun
 from fer_core.storage.values import defused_table
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import labels
+from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import percent
@@ -35,6 +36,11 @@ def view(runs: list[StoredRun]) -> None:
     known = labels(
         [run for run in runs if isinstance(run.config.model, BdnnConfig) and stored.has("runs", run.id)]
     )
+    if not known and resources.settings().published:
+        st.info(
+            f"What a BDNN learned is seen in pictures. {without_pictures()}", icon=":material/psychology:"
+        )
+        return
     if not known:
         st.info(
             "No BDNN has been run here under these filters. Run the paper's comparison from the view Paper, or "

@@ -23,7 +23,7 @@ from fer_core.ui.parts.url import one_of, page
 from fer_core.ui.parts.widgets import escaped, runs_dataframe
 
 COLUMNS = (
-    *("link", "title", "protocol", "leaks", "folds", "seeds", "val", "interval", "over", "training"),
+    *("link", "title", "protocol", "folds", "seeds", "val", "interval", "over", "training"),
     *("macro_f1", "images", "missing_faces", "trainable", "seconds"),
 )
 #: Runs drawn at a time.
@@ -62,7 +62,8 @@ def table(known: Compared, runs: list[StoredRun]) -> None:
     if fair:
         _section(known, fair, "runs", upto)
     if leaking:
-        st.subheader("Optimistic: these leak")
+        left_out = any(run.config.data.excluded for run in leaking)
+        st.subheader("Optimistic: these leak" + " or leave frames out" * left_out)
         _section(known, leaking, "leaking", upto)
     st.caption(
         "Accuracy on held-out images at the reported epoch, with 95 % intervals: over movies or persons where they are "

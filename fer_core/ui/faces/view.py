@@ -22,7 +22,7 @@ from fer_core.runs.jobs.registry import LONGEST_LEASE
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
-from fer_core.ui.panels import trace
+from fer_core.ui.panels import selection, trace
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
@@ -32,7 +32,7 @@ from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
-from . import selection, trial
+from . import trial
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 

@@ -13,12 +13,12 @@ from fer_core.faces.explanation import shown
 from fer_core.faces.rescue import POLICIES, stretched
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
+from fer_core.ui.panels import selection
 from fer_core.ui.panels.trace import outlined
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
-from . import selection
 from .settings import keep
 
 #: Tried in this order: what won most of a film's lost frames and got the fewest wrong comes first.

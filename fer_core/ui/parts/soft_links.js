@@ -24,6 +24,11 @@ export default function ({ data }) {
     if (link && !event.button) go(event, link.getAttribute("href"));
   };
   const pressed = (event) => {
+    const way = { ArrowLeft: "Previous", ArrowRight: "Next" }[event.key];
+    if (way && event.target.matches?.("body, [data-testid=stButton] button")) {
+      const steps = document.querySelectorAll("[data-testid=stButton] button"); // of a frame: not where an arrow draws
+      Array.from(steps).find((step) => step.textContent.includes(way))?.click();
+    }
     if (event.key !== "Enter") return;
     const cells = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]")?.cells ?? [];
     go(event, Array.from(cells, (cell) => cell.textContent).find((text) => OURS.test(text)));

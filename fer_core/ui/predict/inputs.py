@@ -13,13 +13,17 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from fer_core.config.run import CLASSES
+from fer_core.datasets.base import Dataset
 from fer_core.errors import DataError, FerError
 from fer_core.prediction import limits
 from fer_core.prediction.uploads import FORMAT_NAMES, SUFFIXES, Refusal, Sent, Upload, unfold
+from fer_core.results.sharing.published import SAMPLES
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.publication import published
 from fer_core.ui.parts.gallery import encode, pick
 from fer_core.ui.parts.url import linked
 from fer_core.ui.parts.widgets import escaped
+from fer_core.ui.shell.device import line
 from fer_core.ui.shell.setup import Lab
 from fer_core.ui.shell.uploads import held
 
@@ -123,25 +127,27 @@ def take(lab: Lab, chosen: str) -> list[Item]:
 def nothing_yet(lab: Lab) -> None:
     """Show faces to try, and say what will be seen, while there is no image."""
     try:
-        offered = _a_class_each(lab)
+        dataset, offered = _to_try(lab)
     except (
         FerError
     ):  # a generated set that has yet to be drawn, or a data set that is gone: there is none to try
         offered = []
     if offered:
-        note = " These are drawn faces, not photographs." if lab.dataset.generated else ""
+        note = " These are drawn faces, not photographs." if dataset.generated else ""
         st.markdown(f"**Or try one of these:**{note}")
         with st.container(horizontal=True, gap="small"):
             for place, name in enumerate(offered, 1):
-                small = resources.picture(partial(_small, lab.source, name), "sample", lab.source, name)
+                small = resources.picture(
+                    partial(_small, dataset.source, name), "sample", dataset.source, name
+                )
                 if pick(small, f"Try face {place}", f"try-{place}"):
                     st.query_params.update({"from": "sample", "image": name})
                     st.rerun()
     with st.container(border=True):
         st.markdown(
             "1. Every face is **boxed and numbered** and gets seven probabilities, the likeliest in words.\n"
-            "2. See **where** the network looked (Grad-CAM), how often such an answer is right, and which "
-            "training faces it finds most alike.\n"
+            "2. See **where** the network looked (Grad-CAM), how often such an answer is right, and what stands "
+            "behind it.\n"
             "3. Where no face is found, see at which stage it was lost, and **draw the box yourself**."
         )
 
@@ -152,25 +158,36 @@ def fingerprint(lab: Lab, chosen: str) -> str:
 
 
 def _sample(lab: Lab) -> list[Item]:
-    samples = {sample.name: sample for sample in lab.dataset.samples}
+    dataset, offered = _to_try(lab)
+    samples = {sample.name: sample for sample in dataset.samples}
     names = list(samples)
     asked = st.query_params.get("image")
     if asked not in samples:
-        asked = next(iter(_a_class_each(lab)), names[0])
+        asked = next(iter(offered), names[0])
     name = str(st.selectbox("Sample", names, index=names.index(asked)))
     st.query_params["image"] = name
-    image = resources.frame_array(lab.source, name)
-    label = CLASSES[samples[name].label]
-    return [Item(name, f"{lab.source}:{name}", None, lab.source, label, image=image)]
+    image = resources.frame_array(dataset.source, name)
+    known = (lab.source, CLASSES[samples[name].label])
+    source, label = (samples[name].group, samples[name].written) if dataset.source == SAMPLES else known
+    return [Item(name, f"{dataset.source}:{name}", None, source, label, image=image)]
 
 
-def _a_class_each(lab: Lab) -> list[str]:
+def _to_try(lab: Lab) -> tuple[Dataset, list[str]]:
+    """Return the data set whose pictures are offered to try, or the pictures published for that, and their names."""
+    shown = published()
+    if shown and shown.samples.samples:
+        return shown.samples, [one.name for one in shown.samples.samples]
+    data = next(iter(shown.pictured)) if shown and lab.source not in shown.pictured else lab.source
+    return resources.dataset(data), _a_class_each(data)
+
+
+def _a_class_each(source: str) -> list[str]:
     """Return the name of the first frame of each class in which the data set's newest run found one face."""
-    runs = resources.trained(resources.data_config(lab.source).fingerprint).runs
+    runs = resources.trained(resources.data_config(source).fingerprint).runs
     found = next((crops for run in runs if (crops := resources.crops(run.config)) is not None), None)
     alone = None if found is None else set(found.table.loc[found.table["status"] == "found", "name"])
     first: dict[int, str] = {}
-    for sample in lab.dataset.samples:
+    for sample in resources.dataset(source).samples:
         if alone is None or sample.name in alone:
             first.setdefault(sample.label, sample.name)
     return [first[label] for label in sorted(first)]
@@ -194,11 +211,12 @@ def read_all(files: list[tuple[str, bytes]], visitor: str) -> list[Item]:
     if new := len({digest for digest in digests if (digest, None, "verdict") not in known()}):
         limits.admit_files(visitor, new)
     items: list[Item] = []
-    room = DECODED_BYTES
+    room, show = DECODED_BYTES, line("reading your picture")
     for sent, digest in zip(taken, digests, strict=True):
         image = None
         if (digest, None, "verdict") not in known():
-            found = limits.read(sent, visitor)
+            found = limits.read(sent, visitor, show)
+            show(0)
             known()[digest, None, "verdict"] = found if isinstance(found, Refusal) else found.note
             if isinstance(found, Upload) and (not items or found.pixels.nbytes <= room):
                 image, room = found.pixels, room - found.pixels.nbytes

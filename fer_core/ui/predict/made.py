@@ -10,6 +10,7 @@ from fer_core.config.run import FacesConfig
 from fer_core.faces.crops import STATUSES
 from fer_core.results.shares import part_words
 from fer_core.storage.store import StoredRun
+from fer_core.ui.cache.publication import pictured
 from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
@@ -58,7 +59,7 @@ def draw(lab: Lab, model: Model) -> None:
     for page, label, query in (
         ("pages/train.py", "The run, epoch by epoch", {"run": run.id}),
         ("pages/compare.py", "Leak meter: what other protocols would have claimed", {"view": "Leak meter"}),
-        ("pages/faces.py", "All faces, the lost ones too", {}),
+        *((("pages/faces.py", "All faces, the lost ones too", {}),) if pictured(run.data_source) else ()),
         ("pages/predict.py", "Try it", {"run": model.id}),
     ):
         st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=query | data)

@@ -12,6 +12,7 @@ from fer_core.config.recognition import RecogniserConfig
 from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
+from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
 
@@ -58,6 +59,7 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
     bar = st.progress(0.0, text=f"0 of {len(items)} images") if len(todo) > 1 else None
     if todo:
         limits.admit(lab.visitor, len(todo))
+        limits.count(predictions=len(todo))
     done = 0
     for model in models:
         for part in _parts([item for other, item in todo if other is model]):
@@ -146,7 +148,9 @@ def nearest(
             try:
                 known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
             except NotFoundError as error:
-                known()[key] = str(error) if model.run and model.run.unfreeze else ""
+                hidden = f"Training faces alike are not shown. {without_pictures()}"
+                why = hidden if lab.settings.published else str(error)
+                known()[key] = why if model.run and model.run.unfreeze else ""
     return known()[key]
 
 

@@ -35,10 +35,12 @@ class Access:
     Attributes:
         role: 'runner' starts and changes things, 'viewer' sees everything, 'visitor' what a demo shows.
         person: the address signed in with; '' without sign-in.
+        owner: whether a demo tells this person what it has counted.
     """
 
     role: Role
     person: str = ""
+    owner: bool = False
 
     @property
     def closed(self) -> str:
@@ -89,7 +91,7 @@ def enter(settings: Settings) -> Access:
             got=_unknown(user),
             fix="Ask the owner, or sign in as someone else",
         )
-    return Access("visitor" if settings.demo else role, person)
+    return Access("visitor" if settings.demo else role, person, bool(settings.demo) and role == "runner")
 
 
 def _unknown(user: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -24,13 +24,22 @@ def computing(lab: Lab, images: int = 1) -> Iterator[None]:
     """
     if images:
         limits.admit(lab.visitor, images)
+    show = line("the device")
+    with limits.device_turn(lab.visitor, show):
+        show(0)
+        yield
+
+
+def line(what: str) -> Callable[[int], None]:
+    """Return what tells a visitor here how many are before them in the line for something; 0 clears it."""
     place = st.empty()
 
     def show(ahead: int) -> None:
         if ahead:
-            place.caption(f"Waiting for the device: {ahead} before you.")
+            place.caption(
+                f":material/group: You are number {ahead + 1} in line for {what}: {ahead} before you."
+            )
         else:
             place.empty()
 
-    with limits.device_turn(lab.visitor, show):
-        yield
+    return show

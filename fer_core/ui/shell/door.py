@@ -13,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from . import card
 from .uploads import Uploads
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def guards() -> list[Middleware]:
     named = [*hosts, "localhost", "127.0.0.1"] if hosts else ["*"]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=named, www_redirect=False),
-        Middleware(Private),
+        Middleware(Pages),
         Middleware(Uploads),
         Middleware(Messages),
     ]
@@ -50,16 +51,22 @@ def _developer() -> bool:
     return st.get_option("client.toolbarMode") == "developer"
 
 
-class Private:
-    """Hides what the server counts of itself: anyone may ask Streamlit for it."""
+#: What Streamlit answers anyone: what the server counts of itself, and a way in for programs, past `Messages`.
+PRIVATE = ("/_stcore/metrics", "/_stcore/agent")
+
+
+class Pages:
+    """Sends pages with their cards, and hides what is no visitor's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; where `client.toolbarMode` is 'developer', nothing is hidden."""
-        hidden = scope["type"] == "http" and "/_stcore/metrics" in scope["path"] and not _developer()
-        await (PlainTextResponse("Not Found", 404) if hidden else self.app)(scope, receive, send)
+        own = card.answer(scope) if scope["type"] == "http" else None
+        if scope["type"] == "http" and any(part in scope["path"] for part in PRIVATE) and not _developer():
+            own = PlainTextResponse("Not Found", 404)
+        await (own or self.app)(scope, receive, send)
 
 
 class Messages:

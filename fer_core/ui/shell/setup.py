@@ -18,6 +18,7 @@ import streamlit as st
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
 from fer_core.errors import ConfigError, FerError, UndrawnError, UnopenedError
+from fer_core.prediction import limits
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import carried, notices
@@ -26,6 +27,7 @@ from fer_core.ui.shell.server import started
 
 from . import uploads
 from .access import Access, account, enter, visitor
+from .card import share
 from .preparing import preparing
 
 log = logging.getLogger("fer_core.ui")
@@ -90,19 +92,23 @@ def setup(title: str, heading: Callable[[Lab], str] | None = None) -> Iterator[L
     """Configure the page, draw the navigation and hand out the `Lab`.
 
     Above the page stands what `heading` returns, such as a run's name; its title where that is nothing.
-    A demo's first page leads to its front door, Predict. A `FerError` raised inside is shown with its rule, value and
-    fix; any other error is logged with an id that the visitor sees. Streamlit's stop and rerun pass through.
+    A demo's first page leads visitors to its front door, Predict. A `FerError` raised inside is shown with its rule,
+    value and fix; any other error is logged with an id that the visitor sees. Streamlit's stop and rerun pass through.
     """
     st.set_page_config(page_title=f"{title} · FER Lab", page_icon=ICON, layout="wide")
     st.html(STYLE)
     with errors_shown(title):
         settings = resources.settings()
-        if settings.demo and title == PAGES[0][1]:
-            st.switch_page(DEMO_PAGES[0][0], query_params=carried())
         access = enter(settings)
+        if settings.demo and title == PAGES[0][1] and not access.owner:
+            st.switch_page(DEMO_PAGES[0][0], query_params=carried())
         started()
+        if not st.session_state.get("counted"):
+            st.session_state["counted"] = True
+            limits.count(visits=1)
         store = resources.reader() if access.role == "viewer" else resources.store()
-        lab = Lab(settings, store, _navigation(access, settings.demo), access)
+        _whole_ids(store)
+        lab = Lab(settings, store, _navigation(access, bool(settings.demo)), access)
         own = heading(lab) if heading else ""
         if own:
             st.set_page_config(page_title=f"{own} · FER Lab")
@@ -116,6 +122,14 @@ def setup(title: str, heading: Callable[[Lab], str] | None = None) -> Iterator[L
                 _unopened(error, lab)
         return
     st.stop()  # the page's body must not run without a lab
+
+
+def _whole_ids(store: Store) -> None:
+    """Write runs in full into the URL that a short address names by the first digits of their ids."""
+    for name in ("run", "against"):
+        given = st.query_params.get(name, "")
+        if (whole := store.whole_id(given)) != given and store.runs(ids=[whole]):
+            st.query_params[name] = whole
 
 
 def _unopened(error: UnopenedError, lab: Lab) -> None:
@@ -153,7 +167,8 @@ def _navigation(access: Access, demo: bool) -> str:
         # Not bound by the widget: Streamlit drops a bound parameter on the way to another page. Set in every run: a
         # choice that a link made, not a click, would be the widget's first option again on the next page.
         brought = st.session_state.pop(BROUGHT, None)
-        chosen = brought or st.session_state.get("source") or st.query_params.get("data") or "demo"
+        first = resources.sources()[0]
+        chosen = brought or st.session_state.get("source") or st.query_params.get("data") or first
         chosen = resources.called(chosen)
         st.session_state["source"] = chosen
         if access.closed and chosen not in resources.sources():
@@ -176,14 +191,16 @@ def _navigation(access: Access, demo: bool) -> str:
             else "Pick one, or type the path of a folder or list on the machine that runs FER Lab. *Bring data* "
             "shows how it is read, and lets you correct it.",
         )
-        source = source or "demo"
-        if source != st.query_params.get("data", "demo"):
+        source = source or first
+        if source != st.query_params.get("data", first):
             st.query_params["data"] = source
-        pages = DEMO_PAGES if demo else PAGES if access.closed else (*PAGES, BRING)
+        pages = (*DEMO_PAGES, *PAGES[: access.owner]) if demo else PAGES if access.closed else (*PAGES, BRING)
         for path, label, icon in pages:
             st.page_link(
-                path, label=label, icon=icon, query_params=None if source == "demo" else {"data": source}
+                path, label=label, icon=icon, query_params=None if source == first else {"data": source}
             )
+        if demo and st.button("Share this page", icon=":material/qr_code_2:", type="tertiary"):
+            share()
         if access.closed:
             st.info(
                 f"{access.closed}: look around and predict; starting, importing and changing things is off. "

@@ -11,7 +11,9 @@ from fer_core.config.recipes import FREE, recipe_name
 from fer_core.config.run import TransferConfig
 from fer_core.results.differences import differences, names
 from fer_core.results.rows import title
+from fer_core.storage.database.exclusions import exclusion_key
 from fer_core.storage.store import StoredRun
+from fer_core.ui.panels import exclusions
 from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link
 from fer_core.ui.shell.setup import Lab
 
@@ -146,6 +148,8 @@ def again(run: StoredRun) -> str:
         fields = training.model_dump(exclude={*FREE, "augmentation"})
         fields |= training.augmentation.model_dump()
         query |= {FORM_KEYS.get(field, field): _written(value) for field, value in fields.items()}
+    if config.data.excluded:
+        query[exclusions.KEY] = exclusion_key(config.data.excluded)
     return train_link(run, **query)
 
 

@@ -13,7 +13,7 @@ from fer_core.datasets.readers.table_rows import LAYOUT
 from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import settings_of, whole_numbers
-from fer_core.ui.cache import resources
+from fer_core.ui.panels import exclusions
 from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.shell.setup import Lab
 
@@ -54,11 +54,12 @@ def form(lab: Lab) -> list[RunConfig]:
         protocol = form_fields.protocol(name, form_fields.folds(first), second)
         dense = _dense_settings()
         faces = _faces(lab)
+        data = exclusions.chosen(lab, second)
     models: list[Model] = []
     for kind in (KINDS[name] for name in kinds):
         settings = {} if kind == "svm" else {**dense["both"], **(dense["bdnn"] if kind == "bdnn" else {})}
         models += [comparator(kind, inputs, **settings) for inputs in read]
-    return settings_of(resources.data_config(lab.source), faces, models, protocol, TrainingConfig())
+    return settings_of(data, faces, models, protocol, TrainingConfig())
 
 
 def _image_inputs() -> list[Inputs]:

@@ -16,6 +16,7 @@ from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.predictors import predictor
+from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
@@ -36,6 +37,9 @@ def view(lab: Lab, run: StoredRun) -> None:
     """Draw the map of the held-out frames of one network, and the faces within what is drawn a frame around."""
     if not run.config.trains_backbone or not resources.artifacts().has("runs", run.id):
         st.info("Only a run whose networks are on this machine has a map.", icon=":material/map:")
+        return
+    if not resources.artifacts().has("crops", run.config.crops_key()):
+        st.info(without_pictures(), icon=":material/map:")
         return
     answers = held_out(resources.finished_predictions(run))
     networks = sorted(

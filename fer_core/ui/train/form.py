@@ -15,6 +15,7 @@ from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
+from fer_core.ui.panels import exclusions
 from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -92,18 +93,20 @@ def form(lab: Lab) -> list[RunConfig]:
         if weights
         for model in transfer_configs(name, weights, settings, **pixels)
     ]
-    data = resources.data_config(lab.source)
+    data = exclusions.chosen(lab, right)
     configs = [
         config for training in trainings for config in settings_of(data, faces, models, protocol, training)
     ]
-    recipe_form.trade(configs, len(lab.dataset.samples))
+    recipe_form.trade(configs, data.images)
     return configs
 
 
 def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     """Say why folds can't be drawn on this data set before anything is queued; False where they can't."""
-    data = resources.data_config(lab.source)
-    problem = resources.folds_problem(lab.dataset, configs[0].protocol, data.fingerprint)
+    data = configs[0].data
+    problem = resources.folds_problem(
+        lab.dataset.without(data.excluded), configs[0].protocol, data.fingerprint
+    )
     if problem:
         st.error(escaped(problem), icon=":material/rule:")
     return not problem

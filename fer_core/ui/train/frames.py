@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core.config.run import CLASSES
+from fer_core.config.run import CLASSES, TransferConfig
 from fer_core.errors import FerError, NotFoundError
 from fer_core.results import charts
 from fer_core.results.held_out import held_out
@@ -19,12 +19,16 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.predictors import predictor
+from fer_core.ui.cache.publication import without_pictures
+from fer_core.ui.panels import selection
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode, grid
+from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import in_range, links_here, one_of, page
 from fer_core.ui.parts.widgets import escaped, follow, frame_link, percent
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
+
+from . import about
 
 if TYPE_CHECKING:
     from fer_core.prediction.neighbours import Neighbour
@@ -87,20 +91,30 @@ def view(lab: Lab, run: StoredRun) -> None:
     wrong = int((~answers["right"]).sum())
     seeds = f" over {len(run.config.protocol.seeds)} seeds" if len(run.config.protocol.seeds) > 1 else ""
     st.caption(f"**{len(answers):,}** held-out answers{seeds}, **{wrong:,}** of them wrong.")
-    draw(run, answers.iloc[page(len(answers), PAGE_SIZE, "frames_page")])
+    once = answers.drop_duplicates("name")
+    shown = once.iloc[page(len(once), PAGE_SIZE, "frames_page")]
+    place = st.container(horizontal=True, vertical_alignment="center")
+    draw(run, shown)
+    if names := selection.picked():
+        with place:
+            st.markdown(f"**{len(names)} selected**", width="content")
+            form = about.again(run) if isinstance(run.config.model, TransferConfig) else ""
+            selection.exclude(lab, run.config.data.excluded, form)
+            selection.clearing()
 
 
 def draw(run: StoredRun, answers: pd.DataFrame) -> None:
-    """Draw the crops of held-out answers, each a link to its frame in this view; as a table where there are none."""
+    """Draw the crops of held-out frames, to be opened in this view or selected; as a table where there are none."""
     facts = _facts(run)
     if answers.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
     elif facts is None:
-        st.caption("The run's faces are not on this machine.")
+        st.caption(without_pictures())
         st.dataframe(answers, hide_index=True, alt=f"{len(answers)} held-out answers")
     else:
         link = links_here("train", "frame")
-        grid(tile for row in answers.to_dict("records") if (tile := _tile(row, facts, link)))
+        rows = answers.to_dict("records")
+        selection.grid({row["name"]: tile for row in rows if (tile := _tile(row, facts, link))})
 
 
 def _facts(run: StoredRun) -> CropFacts | None:
@@ -123,6 +137,7 @@ def _tile(row: dict[Any, Any], facts: CropFacts, link: Callable[[str], str]) -> 
 
 def _close_up(lab: Lab, run: StoredRun, answers: pd.DataFrame, name: str) -> None:
     """Draw one frame: what the networks that held it out say, where they look, what they find it like, ways on."""
+    selection.looked_at(name)
     names = list(dict.fromkeys(answers["name"]))
     everything = held_out(resources.finished_predictions(run))
     own = everything[everything["name"] == name]

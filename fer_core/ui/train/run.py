@@ -18,6 +18,7 @@ from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import retry
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
+from fer_core.ui.panels import exclusions
 from fer_core.ui.panels.cancel import cancel_button
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.url import one_of
@@ -51,7 +52,9 @@ def run_view(lab: Lab, run_id: str) -> None:
     """Draw one run: its progress while it is running, its figures and held-out frames once it is done."""
     run = lab.store.run(run_id)
     called = f"{escaped(about.plain(run))} · " if run.name else ""
-    st.caption(f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}")
+    st.caption(
+        f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}{exclusions.said(lab, run)}"
+    )
     about.bar(lab, run)
     generated_note(run.config.data)
     if run.ended:

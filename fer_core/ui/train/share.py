@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import time
 from functools import partial
 
 import streamlit as st
 
+from fer_core.prediction.uploads import SUFFIXES
+from fer_core.results.rows import title
 from fer_core.results.sharing import tables
+from fer_core.results.sharing.publish import Pictures, publish
 from fer_core.results.sharing.report import imported_note, report
 from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.storage.store import StoredRun
@@ -22,6 +26,15 @@ TABLES = {
     "splits": "What each fold trained and was judged on",
     "features": "What enters the head of each network, a row an image and network",
 }
+
+#: What a demo may show of the data set of what is published.
+MODES = {
+    "none": "Figures only: no frame and no face",
+    "samples": "Figures only, and these pictures to try",
+    "all": "All its frames and faces",
+}
+#: Frames that can be chosen by name: what a browser still lists.
+MOST_NAMED = 5000
 
 #: A larger archive is not held in the server's memory for a download.
 MOST_BYTES = 500_000_000
@@ -57,6 +70,7 @@ def buttons(lab: Lab, run: StoredRun) -> None:
                 help=f"{text} (CSV)",
                 on_click="ignore",
             )
+        publisher(lab, run)
         size = resources.artifacts().size("runs", run.id)
         if 0 < size <= MOST_BYTES:
             st.download_button(
@@ -73,6 +87,49 @@ def buttons(lab: Lab, run: StoredRun) -> None:
             st.caption(
                 f"Its networks have {size / 1e6:.0f} MB: export it by `python -m fer_core export --run {run.id}`."
             )
+
+
+def publisher(lab: Lab, run: StoredRun) -> None:
+    """Draw the way to publish a finished run, and others of its data set, as a folder that a demo shows."""
+    if lab.demo:
+        return
+    with st.popover("Publish as a demo", icon=":material/public:"):
+        st.caption(
+            "A folder with its figures and networks, for a demo on any host; the data set stays here. May its pictures "
+            "be shown to everyone?"
+        )
+        first = list(MODES).index("all" if run.config.data.generated else "none")
+        mode = st.radio(
+            "Of the data set, show", list(MODES), first, format_func=MODES.__getitem__, key="published"
+        )
+        samples: list[str | bytes] = []
+        if mode == "samples":
+            names = list(dict.fromkeys(resources.finished_predictions(run)["name"]))[:MOST_NAMED]
+            samples += st.multiselect("Frames of the data set", names)
+            samples += [
+                file.getvalue()
+                for file in held(
+                    st.file_uploader(
+                        "Pictures of your own",
+                        type=[one for one in SUFFIXES if one != "zip"],
+                        accept_multiple_files=True,
+                    )
+                )
+            ]
+        others = {one.id: one for one in resources.trained(run.data).runs if one.id != run.id}
+        more = st.multiselect(
+            "Other runs", list(others), format_func=lambda key: f"{title(others[key])} · {key[:8]}"
+        )
+        if st.button("Publish", type="primary", key="publish", disabled=mode == "samples" and not samples):
+            folder = lab.settings.home / "published" / f"{run.id[:8]}-{time.strftime('%Y%m%d-%H%M%S')}"
+            here = lab.store, resources.artifacts(), lab.settings
+            pictures: Pictures = "all" if mode == "all" else "none"
+            with st.spinner("Copying ..."):
+                publish(*here, [run.id, *more], folder, pictures=pictures, samples=samples)
+            st.success(
+                f"In `{folder}`. Copy it to any host with FER Lab, and there:", icon=":material/check:"
+            )
+            st.code(f"FER_DEMO={folder.name} python -m fer_core serve", language=None, wrap_lines=True)
 
 
 def _csv(lab: Lab, run: StoredRun, what: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from trees import png
 
 from fer_core.datasets.open import open_dataset
-from fer_core.datasets.readers.unpacking import unpack
+from fer_core.datasets.readers.unpacking import TORN_SECONDS, unpack
 from fer_core.errors import DataError
 from fer_core.storage.zips import MOST_ENTRIES
 
@@ -52,6 +54,15 @@ def test_a_zip_of_more_files_than_a_visitor_may_send_is_a_data_set_like_any(tmp_
     listed = [(f"__MACOSX/{number}", b"") for number in range(MOST_ENTRIES)]
     place, _ = unpack(packed(("set/happy/a.png", png(0)), *listed, method=zipfile.ZIP_STORED), tmp_path, MOST)
     assert (place / "happy" / "a.png").is_file()
+
+
+def test_what_a_killed_process_left_half_unpacked_goes(tmp_path: Path) -> None:
+    for name, age in ((".torn", 2 * TORN_SECONDS), (".now", 0.0)):
+        (tmp_path / name / "happy").mkdir(parents=True)
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    unpack(packed(("set/happy/a.png", png(0))), tmp_path, MOST)
+    assert not (tmp_path / ".torn").exists()
+    assert (tmp_path / ".now").exists()
 
 
 @pytest.mark.parametrize("folder", ["happy", "3", "train"])

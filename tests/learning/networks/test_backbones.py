@@ -89,7 +89,7 @@ def test_the_probe_asks_the_source_and_survives_a_refusal(monkeypatch: pytest.Mo
         asked.append((request.full_url, request.get_method(), timeout))  # type: ignore[attr-defined]
         raise OSError("no route")
 
-    monkeypatch.setattr(backbones.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
     assert not can_download("resnet18", timeout=0.5)
     assert not can_download("efficientnet_lite0")
     assert asked == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", "HEAD", 0.5)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_core.config.recognition import RecogniserConfig
+from fer_core.config.recognition import OnnxConfig, RecogniserConfig
 from fer_core.config.run import CLASSES
 from fer_core.errors import ConfigError, NotFoundError, WeightsError
 from fer_core.learning.networks import onnx_files
@@ -190,6 +192,31 @@ def test_a_file_is_kept_listed_and_removed(tmp_path: Path) -> None:
         named("mine", store)
     with pytest.raises(NotFoundError, match="recogniser add"):
         Recogniser.load(model, None, store, "cpu")
+
+
+def test_a_published_file_is_fetched_or_taken_from_the_weights_folder_and_must_be_that_file(
+    tmp_path: Path,
+) -> None:
+    path, weights = network(tmp_path / "published.onnx", classes=7), tmp_path / "weights"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    row = onnx_files.Known("pictures", path.as_uri(), digest, {"labels": CLASSES, "aligned": True, **RGB})
+    other = replace(row, sha256="0" * 64)
+    known = {"mine": row, "changed": other, "away": replace(row, url=(tmp_path / "none.onnx").as_uri())}
+
+    def fetch(name: str) -> OnnxConfig:
+        return onnx_files.fetch(name, Artifacts(tmp_path / "kept"), weights, known)
+
+    added = fetch("mine")
+    assert (added.name, added.sha256, added.labels, added.aligned) == ("mine", digest, CLASSES, True)
+    with pytest.raises(WeightsError, match=f"the published file.*SHA-256 {digest}"):
+        fetch("changed")
+    with pytest.raises(WeightsError, match="put it into the weights folder"):
+        fetch("away")
+    with pytest.raises(ConfigError, match="mine, changed, away"):
+        fetch("nobody")
+    weights.mkdir()
+    path.rename(weights / "none.onnx")
+    assert fetch("away").sha256 == digest
 
 
 @pytest.mark.parametrize(

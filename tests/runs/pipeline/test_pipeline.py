@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from pipeline_case import definition
 from report_case import Recorder
 
+from fer_core.config.reading import Reading
 from fer_core.config.run import (
     CLASSES,
     FacesConfig,
@@ -25,7 +27,8 @@ from fer_core.errors import Cancelled, DataError
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.drawn_boxes import freeze_boxes
-from fer_core.faces.extraction import read_crops
+from fer_core.faces.extraction import read_crops, read_detections
+from fer_core.runs.pipeline.engine import Engine
 from fer_core.runs.pipeline.model_inputs import samples_table
 from fer_core.runs.pipeline.run import execute, measure_leaks
 from fer_core.storage.artifacts import Artifacts
@@ -205,3 +208,39 @@ def test_a_recipe_says_what_it_chose_and_what_that_is_worth(generated: Path, set
     plain = execute(definition(generated), Recorder(), settings).summary
     assert (plain["selection"], plain["optimistic"], plain["selected_epochs"]) == ("last", False, [2, 2])
     assert "temperatures" not in plain
+
+
+class Blind(Engine):
+    """An engine that must not look for faces."""
+
+    def detect(self, *_: object) -> NoReturn:
+        raise AssertionError("faces were looked for again")
+
+
+def test_excluded_frames_are_left_out_and_the_others_faces_and_boxes_kept(
+    generated: Path, settings: Settings
+) -> None:
+    whole, artifacts = definition(generated), Artifacts(settings.artifacts)
+    names = [sample.name for sample in open_dataset(generated).samples]
+    drawn = freeze_boxes(artifacts, {names[0]: (10.0, 10.0, 90.0, 90.0), names[5]: (10.0, 10.0, 90.0, 90.0)})
+    faces = whole.faces.model_copy(update={"no_face": "manual", "manual_boxes": drawn})
+    execute(whole.model_copy(update={"goal": "faces"}), Recorder(), settings)
+    reading = Reading(exclude=(names[0], names[1]))
+    data = data_config(open_dataset(generated, reading=reading))
+    config = whole.model_copy(update={"data": data, "faces": faces})
+    assert config.data.whole == whole.data
+    assert len({config.key(), whole.model_copy(update={"faces": faces}).key()}) == 2
+    result = execute(config, Recorder(), settings, Blind())
+    assert sorted(set(names) - set(result.predictions["name"])) == [names[0], names[1]]
+    status = result.predictions.set_index("name")["face_status"]
+    assert status[names[5]] == "manual"
+    before = read_detections(artifacts.open("detections", whole.detections_key()))
+    after = read_detections(artifacts.open("detections", config.detections_key()))
+    assert {name: found.to_dict() for name, found in after.items()} == {
+        name: found.to_dict() for name, found in before.items() if name not in reading.exclude
+    }
+
+
+def test_a_frame_that_the_data_set_has_not_cannot_be_excluded(generated: Path) -> None:
+    with pytest.raises(DataError, match="must be of the data set"):
+        open_dataset(generated, reading=Reading(exclude=("happy/nobody.png",)))

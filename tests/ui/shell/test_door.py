@@ -61,6 +61,7 @@ def test_what_the_server_counts_of_itself_is_not_public(monkeypatch: pytest.Monk
     assert answer("/_stcore/metrics", "localhost") == 404
     assert answer("/base/_stcore/metrics/", "localhost") == 404
     assert answer("/%5Fstcore/metrics?families=a", "localhost") == 404
+    assert answer("/_stcore/agent/openapi.json", "localhost") == 404
     developer(monkeypatch)
     assert answer("/_stcore/metrics", "localhost") == 200
 

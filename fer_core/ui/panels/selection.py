@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from urllib.parse import urlencode
 
 import streamlit as st
 
+from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.parts.frame_grid import Frames, frame_grid
 from fer_core.ui.parts.gallery import Tile
+from fer_core.ui.parts.url import carried
+from fer_core.ui.parts.widgets import follow
 from fer_core.ui.shell.setup import Lab
+
+from . import exclusions
 
 #: Where a session holds the names of the selected frames with their data set, how often they were let go, and the frame
 #: that was looked at last.
@@ -41,7 +47,7 @@ def grid(tiles: dict[str, Tile]) -> None:
 
 
 def bar(lab: Lab, facts: CropFacts) -> None:
-    """Draw what can be done with the selected frames; nothing where none is."""
+    """Draw what can be done on Faces with the selected frames; nothing where none is."""
     names = picked()
     if not names:
         return
@@ -62,7 +68,35 @@ def bar(lab: Lab, facts: CropFacts) -> None:
             on_click=lambda: st.query_params.update(win_back="true"),
             help="Looks again at those of them with no face; the other lost frames stay as they are",
         )
-        st.button("Clear", icon=":material/close:", on_click=_clear)
+        exclude(lab)
+        clearing()
+
+
+def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
+    """Draw what leaves the selected frames out of the next run: that is kept, and Train opens without them.
+
+    Args:
+        before: names of frames that are left out already.
+        form: link of the form as it is to be filled; '' for its beginning.
+    """
+    names = picked()
+    if st.button(
+        f"Exclude {len(names)}",
+        icon=":material/do_not_disturb_on:",
+        disabled=lab.demo,
+        help="For the next run: opens Train without these frames. Runs there are stay as they are",
+    ):
+        data = resources.data_config(lab.source).fingerprint
+        key = lab.store.exclude(data, {*names, *before}, author=str(st.user.get("email") or "local"))
+        _clear()
+        st.session_state.pop("part", None)  # the next run opens at its figures
+        form = form or f"./train?{urlencode(carried())}"
+        follow(f"{form}&{exclusions.KEY}={key}")
+
+
+def clearing() -> None:
+    """Draw what lets go of the selected frames."""
+    st.button("Clear", icon=":material/close:", on_click=_clear)
 
 
 def _open(name: str, stage: str = "") -> None:
