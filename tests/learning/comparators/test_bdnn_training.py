@@ -255,7 +255,7 @@ def test_raw_inputs_go_in_as_they_are() -> None:
     """Rows in standard units already are the same to both; others are not."""
     rng = np.random.default_rng(4)
     features = rng.normal(3.0, 5.0, (40, 6)).astype(np.float32)
-    labels = np.arange(40) % 7
+    labels = np.arange(40) % 6
     fold = Fold(0, 0, np.arange(28), np.arange(28, 40))
     inside = features[:28]
     standard = ((features - inside.mean(0)) / inside.std(0)).astype(np.float32)
