@@ -140,6 +140,8 @@ def _plan(
     dataset, data = context.dataset(source)
     folds = protocol.config()
     require_folds(dataset, folds)
+    if data.excluded:
+        context.store.exclude(data.whole.fingerprint, data.excluded, author="the command line")
     require_rows(dataset, (model.inputs for model in models if hasattr(model, "inputs")))
     faces = faces_config(context.store, context.artifacts, data, extraction.values())
     return [
