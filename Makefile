@@ -7,7 +7,7 @@ LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annot
 export PYTHON TORCH
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench gpu-check screenshots clean
+.PHONY: help install install-dev app demo hosted test smoke lint docs lock bench mutants gpu-check screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,10 @@ lint: install-dev  ## style, types
 
 bench: install-dev  ## run every benchmark, small, and write docs/benchmarks.md (under 25 minutes on 2 cores)
 	$(BIN)/python benchmarks/report.py
+
+mutants: install-dev  ## change protocols, metrics, crops, BDNN and queue here and there: do their tests notice?
+	$(BIN)/uv pip install --quiet --python $(BIN)/python mutmut==3.8.1
+	$(BIN)/python benchmarks/mutants.py --survivors
 
 gpu-check: install-dev  ## on a GPU host: are faces, activations and answers the CPU's, do bits repeat, how fast
 	$(BIN)/python benchmarks/gpu_check.py

@@ -146,7 +146,9 @@ def measure(images: int, repeats: int) -> dict[str, Any]:
                 call()
                 side.append(time.perf_counter() - started)
         before, after = (pieces / statistics.median(side) for side in times)
-        rows.append({"what": name, "usual_per_s": before, "own_per_s": after, "ratio": after / before})
+        ratios = [slow / fast for slow, fast in zip(*times, strict=True)]
+        spread = {"ratio": after / before, "lowest": min(ratios), "highest": max(ratios)}
+        rows.append({"what": name, "usual_per_s": before, "own_per_s": after, **spread})
     return {"images": images, "repeats": repeats, "threads": torch.get_num_threads(), "rows": rows}
 
 

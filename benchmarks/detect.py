@@ -5,8 +5,9 @@
 
 Frames are DIR's images (any depth) scaled and centre-cropped to each size; under `mixed` each has a size of its own,
 which facenet-pytorch takes one by one. Both detectors take turns, `--repeats` times each after a warm-up; frames per
-second are of the median turn. Equality is of every face of every frame: how many frames differ in their number of
-faces, the least IoU, the greatest distance of a landmark in px. Below it stands what each stage takes here.
+second are of the median turn, `lowest` and `highest` are the ratios of single turns. Equality is of every face of every
+frame: how many frames differ in their number of faces, the least IoU, the greatest distance of a landmark in px. Below
+it stands what each stage takes here.
 
 With `--memory N` this project detects and cuts a data set of N frames as a worker does, DIR's images in all the sizes
 under N names, and the table says what memory the process took on the way.
@@ -60,6 +61,8 @@ class Row:
     facenet_fps: float
     fer_fps: float
     ratio: float
+    lowest: float
+    highest: float
     frames_with_other_counts: int
     min_iou: float | None
     max_landmark_px: float | None
@@ -157,6 +160,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
                 seconds[0].append(middle - start)
                 seconds[1].append(clock() - middle)
             theirs, ours = (len(frames) / median(turns) for turns in seconds)
+            ratios = [slow / fast for slow, fast in zip(*seconds, strict=True)]
             others, iou, distance = compare(expected, found)
             rows.append(
                 Row(
@@ -167,6 +171,8 @@ def measure(args: argparse.Namespace) -> list[Row]:
                     facenet_fps=theirs,
                     fer_fps=ours,
                     ratio=ours / theirs,
+                    lowest=min(ratios),
+                    highest=max(ratios),
                     frames_with_other_counts=others,
                     min_iou=iou,
                     max_landmark_px=distance,

@@ -170,8 +170,9 @@ def fill(store: Store, run: StoredRun, runs: int, rows: int) -> None:
     store.write(lambda connection: connection.execute(text("ANALYZE")))
 
 
-def many_frames(small: Path, folder: Path, frames: int) -> str:
-    """Make a data set of links to a small one's frames, with its detections and crops; return a frame's name."""
+def many_frames(run: StoredRun, folder: Path, frames: int) -> str:
+    """Make a data set of links to the frames of a run, with its detections and crops; return a frame's name."""
+    small = Path(run.data_source)
     if not folder.exists():
         for image in sorted(small.glob("*/*.png")):
             thumb = folder / ".thumbs" / image.parent.name / image.name
@@ -187,7 +188,7 @@ def many_frames(small: Path, folder: Path, frames: int) -> str:
     dataset, artifacts = open_dataset(folder), Artifacts(here.artifacts)
     audit(dataset, cache=here.cache)
     before, after = (
-        RunConfig(goal="faces", data=data_config(one, cache=here.cache))
+        RunConfig(goal="faces", data=data_config(one, cache=here.cache), faces=run.config.faces)
         for one in (open_dataset(small), dataset)
     )
     pick = {"detections": before.detections_key(), "crops": before.crops_key()}
@@ -316,7 +317,7 @@ def visit_all(kind: str, url: URL, home: Path, options: argparse.Namespace) -> l
     page = store.runs(limit=100)
     queued = store.runs(status=["queued"], limit=1)[0]
     frame = str(store.predictions(run.id)["name"][0])
-    many = many_frames(Path(run.data_source), home / "many", options.frames)
+    many = many_frames(run, home / "many", options.frames)
     store.close()
     timed = visits(run, page[-1], queued, SWEEP, frame)
     frames = {

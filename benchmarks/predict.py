@@ -11,6 +11,7 @@ this is about time only. Both take turns in one process after a warm-up; millise
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import sys
@@ -42,7 +43,7 @@ MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.2
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: milliseconds an image of both, and ours over theirs."""
+    """One line of the table: milliseconds an image of both, and ours over theirs with the turns furthest from it."""
 
     system: str
     batch: int
@@ -51,6 +52,8 @@ class Row:
     plain_ms: float
     fer_ms: float
     share: float
+    lowest: float
+    highest: float
 
 
 def plain_networks(device: str) -> tuple[Reference, torchvision.models.ResNet]:
@@ -121,12 +124,13 @@ def measure(options: argparse.Namespace, home: Path) -> list[Row]:
                 if turn:
                     seconds.setdefault((name, batch), []).append(clock() - start)
     each = {key: 1000 * median(turns) / len(frames) for key, turns in seconds.items()}
-    return [
-        Row(name, batch, faces, pixels, each[pixels], each[name, batch], each[name, batch] / each[pixels])
-        for name in predictors
-        for batch in options.batch
-        for pixels in (160, 224)
-    ]
+
+    def row(name: str, batch: int, pixels: int) -> Row:
+        usual, own = each[pixels], each[name, batch]
+        shares = [fast / slow for fast, slow in zip(seconds[name, batch], seconds[pixels], strict=True)]
+        return Row(name, batch, faces, pixels, usual, own, own / usual, min(shares), max(shares))
+
+    return [row(*of) for of in itertools.product(predictors, options.batch, (160, 224))]
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """Run the benchmarks one after another, small enough for two cores and 25 minutes, and write `docs/benchmarks.md`.
 
-    python benchmarks/report.py [--only NAME ...] [--baseline]
+    python benchmarks/report.py [--only NAME ...] [--baseline] [--no-page]
 
-Each is a process of its own, whose table is copied as it is printed. Ratios to a peer that ran in the same process are
-compared with those of `benchmarks/baseline.json`, and printed where they fell by a tenth; `--baseline` keeps new ones.
+Each is a process of its own, whose table is copied as it is printed; the page is written after each, so that one that
+fails or hangs takes no other with it, and what `--only` leaves out stays as it was. Ratios to a peer that ran in the
+same process are compared with those of `benchmarks/baseline.json`, and printed where they fell by a tenth;
+`--baseline` keeps new ones. `--no-page` only prints.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -22,10 +25,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from fer_core.runs.jobs.processes import end_all  # noqa: E402
+
 PAGE, BASELINE = ROOT / "docs" / "benchmarks.md", ROOT / "benchmarks" / "baseline.json"
 PACKAGES = ("torch", "torchvision", "facenet-pytorch", "streamlit", "numpy", "scikit-learn")
 #: A ratio this much below the baseline's is a regression; timings on a shared machine differ by less.
 FELL = 0.9
+#: Seconds after which a benchmark is given up.
+LIMIT = 600.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Part:
 
     title: str
     says: str
-    arguments: tuple[str, ...]
+    command: str
     rows: str = ""
     label: tuple[str, ...] = ()
     ratio: str = ""
@@ -46,51 +55,77 @@ PARTS = {
     "detect": Part(
         "Detection",
         "frames a second beside facenet-pytorch's MTCNN, boxes compared",
-        ("--threads", "1", "--repeats", "3", "--frames", "12", "--batch", "1,16"),
+        "detect.py --threads 1 --repeats 3 --frames 12 --batch 1,16",
         *("rows", ("size", "batch"), "ratio"),
     ),
     "train": Part(
         "Training",
-        "seconds of an epoch beside the usual fine-tuning loop",
-        ("--threads", "1", "--images", "160", "--recipe-images", "64"),
+        "seconds of an epoch beside the usual fine-tuning loop, and beside the floor of its multiplications",
+        "train.py --threads 1 --images 96 --recipe-images 32 --repeats 3",
         *("settings", ("unfreeze",), "ratio"),
     ),
     "predict": Part(
         "Prediction",
         "milliseconds an image beside MTCNN and ResNet-18 by hand",
-        ("--frames", "6"),
+        "predict.py --frames 6",
         *("rows", ("system", "batch", "plain_pixels"), "share"),
         falling=True,
     ),
-    "descriptors": Part("Descriptors", "seconds beside plain loops", ("--images", "42", "--threads", "1")),
-    "faces": Part("Faces", "the right face, the lost ones won back, the cause named", ("--frames", "20")),
-    "photographs": Part("Photographs", "every shipped way to answer on real faces", ("--epochs", "8")),
-    "coverage": Part(
-        "Intervals", "how often a 95 % interval holds the truth", ("--repeats", "100", "--groups", "10", "37")
+    "descriptors": Part(
+        "Descriptors",
+        "pieces a second beside plain loops",
+        "descriptors.py --images 70 --threads 1",
+        *("rows", ("what",), "ratio"),
     ),
-    "uploads": Part("Uploads", "malformed files answered", ("--count", "300")),
+    "memory": Part(
+        "Memory",
+        "what a long detection takes, flat",
+        "detect.py --threads 1 --memory 1000 --sizes 160x120,240x180",
+    ),
+    "first_paint": Part("First paint", "what a visitor waits for, in Chromium", "first_paint.py"),
+    "faces": Part("Faces", "the right face, the lost ones won back, the cause named", "faces.py --frames 20"),
+    "photographs": Part(
+        "Photographs", "every shipped way to answer on real faces", "photographs.py --epochs 8"
+    ),
+    "coverage": Part(
+        "Intervals", "how often a 95 % interval holds the truth", "coverage.py --repeats 100 --groups 10 37"
+    ),
+    "uploads": Part("Uploads", "malformed files answered", "uploads.py --count 300"),
     "pages": Part(
-        "Pages", "milliseconds of a visit", ("--runs", "5000", "--rows", "20000", "--frames", "5000")
+        "Pages",
+        "milliseconds of a visit",
+        "pages.py --runs 5000 --rows 20000 --frames 5000 --database SQLite --repeats 3",
     ),
     "executors": Part(
-        "Executors", "the same runs, each way", ("--executors", "inline,local", "--epochs", "2")
+        "Executors", "the same runs, each way", "executors.py --executors inline,local --epochs 2"
     ),
-    "load": Part("Load", "visitors at once", ("--visitors", "20", "--seconds", "60")),
-    "attacks": Part("Attacks", "tried and held", ("--share", "0.1")),
-    "faults": Part("Faults", "killed, and nothing lost", ("--kills", "6", "--epochs", "3", "--seeds", "1")),
+    "load": Part("Load", "visitors at once", "load.py --visitors 20 --seconds 60"),
+    "attacks": Part("Attacks", "tried and held", "attacks.py --share 0.1"),
+    "faults": Part("Faults", "killed, and nothing lost", "faults.py --kills 6 --epochs 3 --seeds 1"),
 }
 
 
-def carry_out(name: str, part: Part) -> tuple[dict[str, Any] | None, str, float, int]:
-    """Run a benchmark; return its JSON where it has ratios, else its table, with seconds and exit status."""
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *part.arguments]
-    command += ["--json"] if part.ratio else []
+def carry_out(part: Part) -> tuple[dict[str, Any] | None, str, float, int | None]:
+    """Run a benchmark; return JSON where it has ratios, what it printed, seconds, exit status or None."""
+    script, *arguments = part.command.split()
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments, *["--json"] * bool(part.ratio)]
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=ROOT, **pipes)  # type: ignore[call-overload]
+    try:
+        printed, complaints = process.communicate(timeout=LIMIT)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        end_all([process], 30.0)
+        (printed, complaints), status = process.communicate(), None
     seconds = time.perf_counter() - started
-    printed = done.stdout or done.stderr[-2000:]
-    found = json.loads(done.stdout) if part.ratio and not done.returncode else None
-    return found, printed.strip(), seconds, done.returncode
+    if status == 0 and part.ratio:
+        return json.loads(printed), "", seconds, status
+    if status != 0:
+        printed += complaints[-2000:].replace(
+            f"{ROOT}{os.sep}", ""
+        )  # the page names no folder of the machine
+    return None, printed.strip("\n"), seconds, status
 
 
 def ratios(part: Part, found: dict[str, Any]) -> dict[str, float]:
@@ -104,6 +139,8 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     """Write rows as a Markdown table, numbers to three figures."""
 
     def cell(value: Any) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {cell(own)}" for name, own in value.items())
         return f"{value:.3g}" if isinstance(value, float) else "–" if value is None else str(value)
 
     lines = [
@@ -124,6 +161,38 @@ def compare(name: str, part: Part, found: dict[str, float], before: dict[str, fl
     return worse
 
 
+def machine() -> str:
+    """Return the processor, its cores and the memory, in words."""
+    named = (
+        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if sys.platform == "linux"
+        else None
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({named[1] if named else platform.machine()}), {memory:.0f} GiB"
+
+
+def kept_sections() -> dict[str, str]:
+    """Return the sections of the page as it is, by the name of their benchmark."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    found = {section.partition(":")[0]: f"## {section.strip()}\n" for section in text.split("\n## ")[1:]}
+    return {name: found[part.title] for name, part in PARTS.items() if part.title in found}
+
+
+def write_page(sections: dict[str, str]) -> None:
+    """Write the page: what was measured on what, and each benchmark's section."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    head = (
+        "# Benchmarks\n\nWritten by `make bench`; each section says when. Sizes are small, so that all of it takes "
+        "under 25 minutes on two cores; each benchmark's `--help` says how to have more. A ratio is of the medians of "
+        "turns that both sides took in one process, `lowest` and `highest` are of single turns. OpenCV's detectors, "
+        "`mtcnn`, `deepface` and the code of `fer` need OpenCV or TensorFlow, which FER Lab does without: they are "
+        "not compared.\n\n"
+        f"{machine()}; Python {platform.python_version()}, {versions}.\n\n"
+    )
+    PAGE.write_text(head + "\n".join(sections[name] for name in PARTS if name in sections), encoding="utf-8")
+
+
 def main() -> None:
     """Run, write the page, print what fell."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -131,37 +200,34 @@ def main() -> None:
     parser.add_argument(
         "--baseline", action="store_true", help="keep these ratios to compare later ones with"
     )
+    parser.add_argument("--no-page", action="store_true", help="print what fell, write nothing")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     before = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
-    kept, sections, fell, failed = dict(before), [], [], []
+    kept, sections, fell, failed = dict(before), kept_sections(), [], []
     for name in options.only:
         part = PARTS[name]
-        found, printed, seconds, status = carry_out(name, part)
-        print(f"{name}: {seconds:.0f} s, exit {status}", flush=True)
-        if status:
+        found, printed, seconds, status = carry_out(part)
+        ended = "given up" if status is None else f"exit {status}"
+        print(f"{name}: {seconds:.0f} s, {ended}", flush=True)
+        if status != 0:
             failed.append(name)
-        if found is None:
-            body = f"```text\n{printed}\n```"
-        else:
+        body = f"```text\n{printed}\n```"
+        if found is not None:
             kept[name] = ratios(part, found)
             fell += compare(name, part, kept[name], before.get(name, {}))
-            body = as_table(found[part.rows])
-        command = " ".join(["python", f"benchmarks/{name}.py", *part.arguments])
-        sections.append(
-            f"## {part.title}: {part.says}\n\n`{command}`: {seconds:.0f} s, exit {status}\n\n{body}\n"
+            tables = [rows for rows in found.values() if isinstance(rows, list) and rows]
+            body = "\n\n".join(as_table(rows) for rows in tables)
+        when = f"{datetime.date.today()}: {seconds:.0f} s, {ended}"
+        sections[name] = (
+            f"## {part.title}: {part.says}\n\n`python benchmarks/{part.command}`, {when}\n\n{body}\n"
         )
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    head = (
-        f"# Benchmarks\n\nMade by `make bench` on {datetime.date.today()}: {os.cpu_count()} cores "
-        f"({platform.machine()}), Python {platform.python_version()}, {versions}. Sizes are small, so that all of "
-        "it takes under 25 minutes on two cores; each benchmark's `--help` says how to have more.\n\n"
-    )
-    PAGE.write_text(head + "\n".join(sections))
-    if options.baseline:
-        BASELINE.write_text(json.dumps(kept, indent=1) + "\n")
+        if not options.no_page:
+            write_page(sections)
+        if options.baseline:
+            BASELINE.write_text(json.dumps(kept, indent=1) + "\n")
     print("\n".join(["worse than the baseline:", *fell]) if fell else "no ratio fell")
-    print(f"exit status not 0: {', '.join(failed)}" if failed else "all held")
+    print(f"not whole: {', '.join(failed)}" if failed else "all held")
 
 
 if __name__ == "__main__":

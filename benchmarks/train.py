@@ -159,15 +159,15 @@ class Case:
         )
         return inputs, self.clock() - started
 
-    def usual(self, config: RunConfig, repeats: int) -> float:
-        """Return the median seconds of the usual loop's epoch."""
-        return statistics.median(
+    def usual(self, config: RunConfig, repeats: int) -> list[float]:
+        """Return the seconds of the usual loop's epoch, each time."""
+        return [
             usual_epoch(config, self.paths, self.labels, self.folds[0], self.clock, self.device)
             for _ in range(repeats)
-        )
+        ]
 
-    def engine(self, config: RunConfig, inputs: Inputs, repeats: int) -> float:
-        """Return the median seconds of one fold's epoch in this engine."""
+    def engine(self, config: RunConfig, inputs: Inputs, repeats: int) -> list[float]:
+        """Return the seconds of one fold's epoch in this engine, each time."""
         own = self.folds if config.transfer.unfreeze == 1 else self.folds[:1]
         times = []
         for _ in range(repeats):
@@ -175,20 +175,32 @@ class Case:
                 times.append(
                     engine_epoch(config, inputs, self.labels, own, Path(place), self.clock, self.device)
                 )
-        return statistics.median(times)
+        return times
+
+
+def beside(usual: list[float], engine: list[float]) -> dict[str, float]:
+    """Return both medians and their ratio, and the ratios of the turns furthest from it."""
+    ratios = [slow / fast for slow, fast in zip(usual, engine, strict=True)]
+    slow, fast = statistics.median(usual), statistics.median(engine)
+    return {
+        "usual_s": slow,
+        "engine_s": fast,
+        "ratio": slow / fast,
+        "lowest": min(ratios),
+        "highest": max(ratios),
+    }
 
 
 def measure_setting(case: Case, n: int, repeats: int, gflops: float) -> dict[str, Any]:
     """Time the paper's recipe with n blocks unfrozen."""
     config = configuration(n, epochs=EPOCHS if n == 1 else 3)
     inputs, prefix = case.prepare(config)
-    usual, engine = case.usual(config, repeats), case.engine(config, inputs, repeats)
+    both = beside(case.usual(config, repeats), case.engine(config, inputs, repeats))
+    usual, engine = both["usual_s"], both["engine_s"]
     floor = suffix_gflop(n, inputs.clean, case.folds[0]) / gflops
     row = {
         "unfreeze": n,
-        "usual_s": usual,
-        "engine_s": engine,
-        "ratio": usual / engine,
+        **both,
         "bf16_s": None,
         "bf16_ratio": None,
         "prefix_once_s": prefix,
@@ -198,7 +210,7 @@ def measure_setting(case: Case, n: int, repeats: int, gflops: float) -> dict[str
     }
     if native_bf16():
         rough = configuration(n, epochs=config.training.epochs, precision="bf16")
-        row["bf16_s"] = case.engine(rough, inputs, repeats)
+        row["bf16_s"] = statistics.median(case.engine(rough, inputs, repeats))
         row["bf16_ratio"] = usual / row["bf16_s"]
     return row
 
@@ -207,12 +219,11 @@ def measure_recipe(case: Case, name: str, fields: dict[str, Any], repeats: int) 
     """Time a recipe with n = 2."""
     config = configuration(2, **fields, epochs=3)
     inputs, prefix = case.prepare(config)
-    usual, engine = case.usual(config, repeats), case.engine(config, inputs, repeats)
+    both = beside(case.usual(config, repeats), case.engine(config, inputs, repeats))
+    usual, engine = both["usual_s"], both["engine_s"]
     return {
         "recipe": name,
-        "usual_s": usual,
-        "engine_s": engine,
-        "ratio": usual / engine,
+        **both,
         "prefix_once_s": prefix,
         "run_ratio": FOLDS * EPOCHS * usual / (prefix + FOLDS * EPOCHS * engine),
     }

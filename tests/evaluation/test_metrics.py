@@ -86,6 +86,7 @@ def test_reliability_bins_hold_every_image_once() -> None:
         assert row.confidence == pytest.approx(np.mean([top[i] for i in inside]))
         assert row.low <= row.accuracy <= row.high
     assert metrics.reliability(np.eye(7), np.arange(7))["upper"].tolist() == [1.0]
+    assert metrics.reliability(PROBABILITIES, LABELS, [f"g{i % 3}" for i in range(N)])["low"].isna().all()
     names = [str(index) for index in range(N)]
     twice = metrics.reliability(np.tile(PROBABILITIES, (2, 1)), np.tile(LABELS, 2), [""] * 2 * N, names * 2)
     assert twice["images"].tolist() == table["images"].tolist()
@@ -256,6 +257,9 @@ def test_pairs_are_the_images_of_both_and_seeds_count_as_one() -> None:
     assert (gain.value, images) == (pytest.approx(expected), 100)
     assert gain.interval[0] <= gain.value <= gain.interval[1]
     assert metrics.paired(table[:5], table[5:])[1] == 0
+    found = metrics.lead(swapped, table)
+    assert found["lead"] == pytest.approx(RIGHT.mean() - right(swapped).mean())
+    assert found["p"] == metrics.mcnemar(RIGHT, right(swapped))
 
 
 def rows_of(seeds: int) -> dict[str, object]:
@@ -329,8 +333,9 @@ def test_the_two_sets_count_half_each_whatever_their_size() -> None:
     found = metrics.two_sets(labels, guesses, folds, seeds, *images)
     assert [(one["tested"], one["images"]) for one in found["sets"]] == [("set2", 5), ("set1", 2)]
     assert found["accuracy"] == pytest.approx((4 / 5 + 1 / 2) / 2)
+    assert [one["interval_over"] for one in found["sets"]] == ["5 images (Wilson)", "2 images (Wilson)"]
+    assert [one["class"] for one in found["per_class"]] == list(CLASSES)
     first = found["per_class"][0]
-    assert first["class"] == CLASSES[0]
     assert first["recall"] == pytest.approx((2 / 3 + 0) / 2)
     assert first["precision"] == pytest.approx(1.0)  # of set1 none was called so
     assert first["specificity"] == pytest.approx((1 + 1) / 2)

@@ -8,6 +8,7 @@ import pytest
 from fer_core.config.run import ProtocolConfig
 from fer_core.errors import DataError
 from fer_core.evaluation.protocols import PROTOCOLS, Fold, draw, leakage
+from fer_core.evaluation.protocols.by_group import most_even_deal
 
 N = 210
 RNG = np.random.default_rng(3)
@@ -58,13 +59,38 @@ def test_what_must_not_straddle_does_not(name: str, kept: list[str]) -> None:
         assert N / 5 / 2 < len(fold.validation) < N / 5 * 2
 
 
-def test_by_group_folds_differ_between_seeds_and_repeat_for_one() -> None:
+@pytest.mark.parametrize("name", ["stratified", "group"])
+def test_folds_differ_between_seeds_and_repeat_for_one(name: str) -> None:
     def parts(seed: int, *seeds: int) -> frozenset[frozenset[int]]:
-        drawn = folds_of("group", seeds=(*seeds, seed))
+        drawn = folds_of(name, seeds=(*seeds, seed))
         return frozenset(frozenset(fold.validation.tolist()) for fold in drawn if fold.seed == seed)
 
     assert len({parts(seed) for seed in range(8)}) == 8
     assert parts(3, 5) == parts(3)
+
+
+def test_of_random_deals_one_of_the_most_even_is_kept() -> None:
+    rng, of_class = np.random.default_rng(1), {0: 40, 1: 40, 2: 2}
+    table = np.stack([rng.multinomial(size, np.ones(12) / 12) * 1.0 for size in of_class.values()], axis=1)
+
+    def uneven(part: np.ndarray) -> float:
+        counts = np.array([[table[part == fold, y].sum() for y in of_class] for fold in (0, 1)])
+        if (counts == 0).any():
+            return np.inf
+        shares = [np.std(counts[:, y] / size) for y, size in of_class.items()]
+        return float(np.mean(shares) + np.std(counts.sum(axis=1) / table.sum()))
+
+    random = sorted(uneven(rng.permutation(np.arange(12) % 2)) for _ in range(1000))
+    for seed in range(8):
+        part = most_even_deal(table, 2, seed)
+        assert part is not None
+        assert uneven(part) <= random[30]
+
+
+def test_as_many_groups_as_folds_and_two_of_a_class_are_enough() -> None:
+    labels = np.arange(N) % 6
+    labels[:2] = 6
+    assert len(folds_of("group", labels=labels, groups=[f"m{i % 5}" for i in range(N)])) == 5
 
 
 def test_images_of_unknown_group_are_dealt_one_by_one() -> None:
@@ -76,6 +102,7 @@ def test_images_of_unknown_group_are_dealt_one_by_one() -> None:
 
 def test_reshuffle_draws_other_parts_each_epoch_and_the_same_again() -> None:
     (fold,) = folds_of("reshuffle", seeds=(7,))
+    assert fold.fold == 0
     for epoch in (1, 2, 20):
         train, validation = fold.split(epoch)
         assert len(validation) == N // 5
@@ -91,15 +118,24 @@ def test_reshuffle_never_leaves_a_class_out_of_training() -> None:
     labels, nothing = np.repeat(np.arange(7), 2), [""] * 14
     (fold,) = draw(ProtocolConfig(name="reshuffle", folds=2), labels, nothing, nothing, nothing)
     assert all(set(labels[fold.split(epoch)[0]]) == set(range(7)) for epoch in range(1, 30))
+    few = {"labels": np.array([0, 0, 1, 1])} | dict.fromkeys(("groups", "clips", "splits"), nothing[:4])
+    assert len(folds_of("reshuffle", **few)[0].validation) == 1
 
 
 def test_spi_goes_both_ways() -> None:
     splits = ["set1" if index % 3 else "set2" for index in range(N)]
-    one, other = folds_of("spi", splits=splits)
+    one, other, *_, last = folds_of("spi", splits=splits, seeds=(4, 2))
+    assert (one.seed, one.fold, last.seed, last.fold) == (4, 0, 2, 1)
     assert [splits[i] for i in one.train] == ["set1"] * 140
     assert [splits[i] for i in one.validation] == ["set2"] * 70
     assert np.array_equal(one.train, other.validation)
     assert np.array_equal(one.validation, other.train)
+
+
+def test_what_was_trained_elsewhere_is_tested_on_every_image() -> None:
+    (fold,) = folds_of("unseen", seeds=(3,), labels=np.zeros(N, int))
+    assert (fold.seed, fold.fold, len(fold.train)) == (3, 0, 0)
+    assert fold.validation.tolist() == list(range(N))
 
 
 @pytest.mark.parametrize("held", ["validation", "test"])
@@ -107,7 +143,8 @@ def test_fixed_reports_on_validation_or_else_on_test(held: str) -> None:
     splits = ["train" if index % 2 else held for index in range(N)]
     if held == "validation":
         splits[:70] = ["test"] * 70
-    (fold,) = folds_of("fixed", splits=splits)
+    (fold,) = folds_of("fixed", splits=splits, seeds=(6,))
+    assert (fold.seed, fold.fold) == (6, 0)
     assert {splits[i] for i in fold.train} == {"train"}
     assert {splits[i] for i in fold.validation} == {held}
 
@@ -129,6 +166,12 @@ def test_leakage_is_what_loops_find() -> None:
         assert (unknown["group"], unknown["group_known"]) == (None, 0)
 
 
+def test_leakage_counts_over_all_folds() -> None:
+    folds = [Fold(0, 0, np.arange(3), np.array([0, 3])), Fold(0, 1, np.array([0]), np.array([1, 2]))]
+    found = leakage(folds, ["a", "a", "a", ""], [""] * 4)
+    assert found == {"image": 0.25, "clip": None, "group": 1.0, "group_known": 0.75, "detector": None}
+
+
 def test_leakage_of_the_reshuffle_is_near_total_after_many_epochs() -> None:
     drawn, known = folds_of("reshuffle"), [index % 3 == 0 for index in range(N)]
     assert leakage(drawn, GROUPS, CLIPS)["image"] == 0
@@ -145,7 +188,8 @@ def test_leakage_of_the_reshuffle_is_near_total_after_many_epochs() -> None:
         ("reshuffle", {"labels": np.array([0] * 209 + [1])}, "1 of disgust"),
         ("stratified", {"labels": np.zeros(N, int)}, "at least two classes"),
         ("group", {"groups": [""] * N}, "no group for any of 210"),
-        ("group", {"groups": [f"m{i % 3}" for i in range(N)]}, "3 groups for 5 folds"),
+        ("group", {"groups": [f"m{i % 2}" for i in range(N)]}, r"2 groups for 5 folds[\s\S]*at most 2 folds"),
+        ("group", {"groups": ["m"] * N}, r"1 groups for 5 folds[\s\S]*images of another group"),
         (
             "group",
             {"groups": ["one" if y == 6 else f"m{i % 9}" for i, y in enumerate(LABELS)]},
@@ -157,7 +201,11 @@ def test_leakage_of_the_reshuffle_is_near_total_after_many_epochs() -> None:
         ("fixed", {"splits": ["train"] * N}, "210 in train"),
         ("fixed", {"splits": ["train"] * 100 + ["test"] * 100 + [None] * 10}, "10 in no split"),
         ("fixed", {"splits": ["train"] * 100 + ["test"] * 100 + ["set1"] * 10}, "10 in set1"),
-        ("fixed", {"splits": ["validation" if y == 2 else "train" for y in LABELS]}, "none of fear"),
+        (
+            "fixed",
+            {"splits": ["validation" if y == 2 else "train" for y in LABELS]},
+            "none of fear in fold 1's",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_says_why_and_what_to_do(
@@ -166,6 +214,17 @@ def test_what_cannot_be_drawn_says_why_and_what_to_do(
     with pytest.raises(DataError, match=words) as caught:
         folds_of(name, **given)
     assert caught.value.fix
+
+
+def test_no_deal_may_exist() -> None:
+    pairs = [("a", 0), ("b", 0), ("b", 1), ("c", 1), ("c", 2), ("a", 2)]
+    with pytest.raises(DataError, match="no such deal among 200 random ones of 3 groups into 2 folds"):
+        draw(
+            ProtocolConfig(name="group", folds=2),
+            [y for _, y in pairs],
+            [g for g, _ in pairs],
+            *[[""] * 6] * 2,
+        )
 
 
 def test_classes_without_images_play_no_part_and_lengths_must_agree() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from fer_core.config.run import FacesConfig
-from fer_core.faces.crops import TEMPLATE, Chosen, Faces, choose, choose_each, clipped, cut, overlaps
+from fer_core.faces.crops import TEMPLATE, Chosen, Faces, choose, choose_each, clipped, cut, failed, overlaps
 
 
 def faces(*boxes: tuple[float, float, float, float], p: tuple[float, ...] | None = None) -> Faces:
@@ -46,6 +48,8 @@ def test_choice_among_several(choice: str, box: tuple) -> None:
     assert chosen.box == box
     assert chosen.faces == 2
     assert chosen.probability == pytest.approx(0.92 if choice == "largest" else 0.999)
+    corner, middle = (0.0, 0.0, 10.0, 10.0), (70.0, 20.0, 130.0, 80.0)
+    assert choose(faces(corner, middle), FacesConfig(choice="central")).box == middle
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,7 @@ def test_choice_among_several(choice: str, box: tuple) -> None:
         ((LARGE, SMALL_SURE), (0.92, 0.999), 0),  # both are sure: the larger
         ((LARGE, SMALL_SURE), (0.75, 0.85), 0),  # none is sure: the larger
         (((-60.0, 0.0, 20.0, 80.0), (80.0, 20.0, 110.0, 50.0)), (0.99, 0.99), 1),  # mostly outside the frame
+        (((-40.0, 0.0, 40.0, 80.0), (80.0, 20.0, 115.0, 55.0)), (0.99, 0.99), 1),  # half of it outside
         (((-10.0, 0.0, 70.0, 80.0), (80.0, 20.0, 110.0, 50.0)), (0.99, 0.99), 0),  # an eighth outside
     ],
 )
@@ -73,13 +78,24 @@ def test_a_drawn_box_wins_under_its_policy_and_only_there() -> None:
 
 
 def test_faces_survive_json() -> None:
-    found = faces(LARGE, SMALL_SURE, p=(0.92, 0.999))
-    back = Faces.from_dict(json.loads(json.dumps(found.to_dict())))
-    for name in ("boxes", "probabilities", "landmarks"):
-        assert np.array_equal(getattr(found, name), getattr(back, name))
-    empty = Faces.from_dict(json.loads(json.dumps(Faces.unreadable("gone").to_dict())))
-    assert empty.boxes.shape == (0, 4)
-    assert empty.reason == "gone"
+    found = replace(faces(LARGE, SMALL_SURE, p=(0.92, 0.999)), rescued_by="turned")
+    none, gone = found.none(), Faces.unreadable("gone")
+    assert (none.width, none.height, len(none), none.reason, gone.reason) == (200, 100, 0, None, "gone")
+    for one in (found, none, gone):
+        back = Faces.from_dict(json.loads(json.dumps(one.to_dict())))
+        for field in fields(Faces):
+            before, after = getattr(one, field.name), getattr(back, field.name)
+            np.testing.assert_array_equal(before, after)
+            assert (np.shape(before), np.asarray(before).dtype) == (np.shape(after), np.asarray(after).dtype)
+    assert {one.boxes.dtype for one in (none, gone, back)} == {np.dtype("f4")}
+    assert {one.landmarks.dtype for one in (none, gone, back)} == {np.dtype("f4")}
+
+
+def test_what_a_second_look_won_back_has_not_failed() -> None:
+    table = pd.DataFrame(
+        {"status": ["found", "several", "none", "several"], "rescued_by": [None, None, None, "turned"]}
+    )
+    assert failed(table).tolist() == [False, True, True, False]
 
 
 def test_no_face_resizes_the_whole_frame() -> None:
@@ -102,9 +118,8 @@ def test_a_crop_equals_facenets(box: tuple, margin: int) -> None:
 
 
 def test_a_box_outside_the_frame_still_gives_a_pixel() -> None:
-    left, top, right, bottom = clipped((300.0, 300.0, 320.0, 320.0), (200, 100), FacesConfig())
-    assert 0 <= left < right <= 200
-    assert 0 <= top < bottom <= 100
+    assert clipped((300.0, 300.0, 320.0, 320.0), (200, 100), FacesConfig()) == (199, 99, 200, 100)
+    assert clipped((-50.0, -50.0, -20.0, -20.0), (200, 100), FacesConfig()) == (0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("turn", [0.0, 25.0])
@@ -116,12 +131,13 @@ def test_alignment_puts_the_landmarks_on_the_template(turn: float) -> None:
     image = np.zeros((180, 200, 3), np.uint8)
     for x, y in points:
         image[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2] = 255
-    config = FacesConfig(align=True)
+    config = FacesConfig(align=True, margin=20)
     chosen = Chosen("found", (60.0, 50.0, 140.0, 130.0), 0.99, points.astype(np.float32), 1)
     crop = cut(image, chosen, config).astype(float).mean(2)
-    for x, y in TEMPLATE * 160:
-        window = crop[max(0, round(y) - 5) : round(y) + 6, max(0, round(x) - 5) : round(x) + 6]
-        assert window.max() > 128
+    for place in TEMPLATE * 140 + 10:
+        left, top = (place.round() - 10).astype(int)
+        rows, columns = np.nonzero(crop[top : top + 21, left : left + 21] > 128)
+        assert (left + columns.mean(), top + rows.mean()) == pytest.approx(place, abs=1.5)
 
 
 def test_overlaps_are_those_of_a_pixel_count() -> None:
@@ -141,7 +157,9 @@ def test_each_face_has_its_status() -> None:
         "low-confidence",
     ]
     assert [one.box for one in choose_each(found, FacesConfig())] == [LARGE, SMALL_SURE, LARGE]
-    assert [one.status for one in choose_each(faces(), FacesConfig())] == ["none"]
+    seen = object()
+    (none,) = choose_each(replace(faces(), trace=seen), FacesConfig())  # type: ignore[arg-type]
+    assert (none.status, none.trace) == ("none", seen)
 
 
 def test_a_square_crop_keeps_the_shape_and_repeats_the_edge() -> None:
@@ -154,3 +172,5 @@ def test_a_square_crop_keeps_the_shape_and_repeats_the_edge() -> None:
         image, Chosen("found", (60.0, 20.0, 100.0, 80.0)), FacesConfig(square=True, size=80, margin=20)
     )
     assert wide[30, :, 0].tolist() == list(range(40, 120))
+    point = cut(image, Chosen("found", (50.0, 50.0, 50.0, 50.0)), config)
+    assert (point == 50).all(), "a box without extent is one pixel"

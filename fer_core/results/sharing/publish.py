@@ -100,7 +100,8 @@ class _Writer:
         self.folder.mkdir()
         data: dict[str, Dataset] = {}
         shown: list[str] = []
-        for run in {run.data: run for run in runs}.values():
+        whole_last = sorted(runs, key=lambda run: -len(run.config.data.excluded))
+        for run in {run.data: run for run in whole_last}.values():
             about, name = run.config.data, run.data_name or run.data
             source = self.sources[run.data] = f"{name} ({run.data[:4]})" if name in data else name
             if about.layout != TABLE_LAYOUT and (
@@ -180,7 +181,10 @@ class _Writer:
     def _run(self, run: StoredRun, target: Store, *, pictured: bool) -> None:
         """Copy a run's row and tables, and what it answers with; with its pictures all that it left."""
         values = public_config(run.config)
-        values["data"] |= {"source": self.sources[run.data], "reading": {}}
+        values["data"] |= {
+            "source": self.sources[run.data],
+            "reading": {"exclude": run.config.data.reading.exclude},
+        }
         config = parse(RunConfig, values)
         if config.key() != run.id:
             raise StoreError("A run must be of this version of FER Lab", got=run.id, fix="Train it again")

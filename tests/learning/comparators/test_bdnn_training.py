@@ -179,7 +179,7 @@ def test_the_control_has_no_reverse_direction(drawn: tuple) -> None:
 def test_prototypes_find_the_means_of_separate_classes(mean_node: bool) -> None:
     rng = np.random.default_rng(1)
     labels = np.arange(140) % 7
-    means = rng.normal(size=(7, 10)) * 4
+    means = rng.normal(size=(7, 10)) * 4 + 10 * rng.permutation(7)[:, None]
     features = means[labels] + 0.1 * rng.normal(size=(140, 10)) + 100.0
     fold = Cut(0, 0, np.arange(105), np.arange(105, 140))
     config = BdnnConfig(hidden=(24, 16, 12), epochs=200, lr=0.01, mean_node=mean_node)
@@ -189,7 +189,7 @@ def test_prototypes_find_the_means_of_separate_classes(mean_node: bool) -> None:
     assert found.distances is not None
     assert found.distances.shape == (35, 7)
     assert (found.distances.argmin(axis=1) == labels[found.indices]).all()
-    assert np.abs(found.prototypes - (means + 100.0)).max() < 1.0
+    assert np.abs(found.prototypes - (means + 100.0)).max() < 2.0
 
 
 def test_nothing_is_learned_from_the_held_out_part(drawn: tuple) -> None:
@@ -225,6 +225,10 @@ def test_folds_in_turns_are_the_same_folds(drawn: tuple, monkeypatch: pytest.Mon
     assert [fold.fold for fold in turns] == [0, 1, 2, 3]
     assert report.steps[-1] == ("train", 48, 48)
     assert [done for _, done, _ in report.steps] == sorted(done for _, done, _ in report.steps)
+    monkeypatch.setattr(bdnn_training, "STACK_LIMIT", 1)
+    one_by_one = Recorder()
+    fit_folds(config, features, labels, folds, one_by_one)
+    assert (len(report.steps), len(one_by_one.steps)) == (2 * 12, 4 * 12)
     for one, other in zip(together, turns, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-4)
 
@@ -251,7 +255,7 @@ def test_raw_inputs_go_in_as_they_are() -> None:
     """Rows in standard units already are the same to both; others are not."""
     rng = np.random.default_rng(4)
     features = rng.normal(3.0, 5.0, (40, 6)).astype(np.float32)
-    labels = np.arange(40) % 7
+    labels = np.arange(40) % 6
     fold = Fold(0, 0, np.arange(28), np.arange(28, 40))
     inside = features[:28]
     standard = ((features - inside.mean(0)) / inside.std(0)).astype(np.float32)

@@ -15,7 +15,7 @@ from sqlalchemy import URL, text
 from worker_case import take
 
 from fer_core import ROOT
-from fer_core.config.run import DataConfig, RunConfig, TransferConfig
+from fer_core.config.run import DataConfig, FacesConfig, RunConfig, TransferConfig
 from fer_core.errors import LeaseLost, NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord, RunResult
 from fer_core.runs.jobs import held_run, registry
@@ -66,6 +66,16 @@ def test_the_same_definition_is_the_same_run_in_every_state(store: Store) -> Non
     assert submit(store, config()) == (run_id, False)
     assert store.run(run_id).status == "done"
     assert claim(store, "a") is None
+    assert not retry(store, run_id)
+    assert retry(store, run_id, done=True)
+
+
+def test_a_detection_takes_the_name_that_it_is_asked_for_by_last(store: Store) -> None:
+    for goal, kept in (("faces", "second"), ("train", "first")):
+        for name in ("first", "second", ""):
+            asked = config().model_copy(update={"goal": goal, "faces": FacesConfig(name=name)})
+            run_id, _ = submit(store, asked)
+        assert store.run(run_id).config.faces.name == kept
 
 
 def test_a_failed_run_is_tried_again_when_submitted_or_retried(store: Store) -> None:
