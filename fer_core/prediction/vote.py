@@ -11,6 +11,7 @@ import numpy as np
 from fer_core.config.settings import Settings
 from fer_core.evaluation.metrics import apply_temperature
 from fer_core.faces.crops import Chosen
+from fer_core.learning.networks.naming import voters
 
 from .answering import Answerer, Score
 from .answers import Prediction
@@ -38,7 +39,7 @@ class Vote(Answerer):
     ) -> None:
         self.members = {best: members[best], **members}
         self.lead, self.temperatures = members[best], dict(temperatures or {})
-        title = "Vote of " + " and ".join(member.title for member in self.members.values())
+        title = voters([member.title for member in self.members.values()])
         super().__init__(self.lead.faces, title, settings)
 
     def judge(

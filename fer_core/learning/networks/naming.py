@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fer_core.config.comparators import BdnnConfig, Inputs, LpqConfig, LpqPhogConfig, PhogConfig, TableConfig
 from fer_core.config.recognition import OnnxConfig, RecogniserConfig, VoteConfig
 from fer_core.config.run import Model, TransferConfig
@@ -49,6 +51,12 @@ def _settings(inputs: Inputs) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
+def voters(names: Sequence[str]) -> str:
+    """Return the name of a vote of two or more: 'Vote of A and B', 'Vote of A and 3 others'."""
+    first, *others = names
+    return f"Vote of {first} and {others[0] if len(others) == 1 else f'{len(others)} others'}"
+
+
 def system(model: Model) -> str:
     """Return the name of a model as trained: 'ResNet-18 n=2', 'PHOG + SVM', 'BDNN (pixels)'.
 
@@ -57,7 +65,7 @@ def system(model: Model) -> str:
     if isinstance(model, TransferConfig):
         return f"{family(model)} n={model.unfreeze}{weights_words(model.weights)}"
     if isinstance(model, VoteConfig):
-        return f"Vote of {' and '.join(model.names) or ', '.join(model.members)}"
+        return voters(model.names or model.members)
     return family(model)
 
 

@@ -137,7 +137,7 @@ def _rows(figure: go.Figure, labels: list[str]) -> None:
     figure.update_yaxes(
         range=[max(1, len(labels)) - 0.5, -0.5],
         tickvals=list(range(len(labels))),
-        ticktext=["<br>".join(wrap(label, LABEL)) for label in labels],
+        ticktext=["<br>".join(wrap(label, LABEL, max_lines=3, placeholder=" …")) for label in labels],
         tickfont_size=12,
         showgrid=False,
         zeroline=False,
