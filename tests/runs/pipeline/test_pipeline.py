@@ -239,8 +239,3 @@ def test_excluded_frames_are_left_out_and_the_others_faces_and_boxes_kept(
     assert {name: found.to_dict() for name, found in after.items()} == {
         name: found.to_dict() for name, found in before.items() if name not in reading.exclude
     }
-
-
-def test_a_frame_that_the_data_set_has_not_cannot_be_excluded(generated: Path) -> None:
-    with pytest.raises(DataError, match="must be of the data set"):
-        open_dataset(generated, reading=Reading(exclude=("happy/nobody.png",)))
