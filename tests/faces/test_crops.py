@@ -134,6 +134,10 @@ def test_alignment_puts_the_landmarks_on_the_template(turn: float) -> None:
     config = FacesConfig(align=True, margin=20)
     chosen = Chosen("found", (60.0, 50.0, 140.0, 130.0), 0.99, points.astype(np.float32), 1)
     crop = cut(image, chosen, config).astype(float).mean(2)
+    straight = config.model_copy(update={"align": False})
+    np.testing.assert_array_equal(
+        cut(image, chosen, straight), cut(image, replace(chosen, landmarks=None), straight)
+    )
     for place in TEMPLATE * 140 + 10:
         left, top = (place.round() - 10).astype(int)
         rows, columns = np.nonzero(crop[top : top + 21, left : left + 21] > 128)

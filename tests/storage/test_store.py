@@ -261,6 +261,7 @@ def test_what_people_say_of_a_run_is_kept_and_archived_runs_can_be_left_out(stor
     assert [run.id for run in store.runs(archived=True)] == [ids[1]]
     assert store.sweeps_of(ids[0]) == {"three": 3, "two": 2}
     assert store.sweeps_of(ids[2]) == {"three": 3}
+    submit_together(store, [config(1)], sweep="two")
     submit_together(store, [config(2), config(1)], sweep="two")
     assert [run.id for run in store.sweep("two")] == [ids[1], ids[0]]
     with pytest.raises(StoreError, match="at most 200 characters"):

@@ -61,6 +61,7 @@ def test_the_same_definition_is_the_same_run_in_every_state(store: Store) -> Non
     assert (run_id, created) == (config().key(), True)
     assert submit(store, config()) == (run_id, False)
     held = take(store)
+    assert held.config == config()
     assert submit(store, config()) == (run_id, False)
     held_run.finish(store, held, result(["x"]), 1.0)
     assert submit(store, config()) == (run_id, False)
