@@ -31,6 +31,7 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from benchmarks.parts.process import answers, free_port, launch  # noqa: E402
 from fer_core.cli.main import main as fer  # noqa: E402
 from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
+from fer_core.runs.jobs.processes import end_all  # noqa: E402
 from fer_core.storage.store import Store  # noqa: E402
 
 LIMIT = 1.0
@@ -141,8 +142,7 @@ def main() -> None:
             rows = measure(page, f"http://127.0.0.1:{port}", kept | around, options.repeats)
             browser.close()
         finally:
-            process.kill()
-            process.wait()
+            end_all([process], 10.0)
     if options.json:
         print(json.dumps(rows, indent=2))
         return
