@@ -37,6 +37,7 @@ from fer_core.runs.jobs import executors  # noqa: E402
 from fer_core.runs.jobs.on_ray import cluster  # noqa: E402
 from fer_core.runs.jobs.queue import submit  # noqa: E402
 from fer_core.storage.store import Store  # noqa: E402
+from fer_core.storage.sums import SUMS  # noqa: E402
 
 
 def content(path: Path) -> bytes:
@@ -53,7 +54,7 @@ def outcome(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {
         str(path.relative_to(root)): content(path)
         for path in root.rglob("*")
-        if path.is_file() and not path.name.endswith(".lock")
+        if path.is_file() and not path.name.endswith(".lock") and path.name != SUMS  # of the seconds too
     }
     for run in store.runs():
         found[f"{run.id} predictions"] = store.predictions(run.id).to_csv()
