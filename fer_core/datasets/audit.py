@@ -214,9 +214,9 @@ def _look_alikes(samples: Sequence[Sample], facts: Mapping[str, ImageFacts]) -> 
     """Yield images of different splits that look the same and are no copies of each other."""
     known: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        if sample.split and facts[sample.name].look:
+        if sample.split and facts[sample.name].dhash:
             known[sample.split].append(sample)
-    looks = {split: [facts[one.name].look for one in found] for split, found in known.items()}
+    looks = {split: [facts[one.name].dhash for one in found] for split, found in known.items()}
     names = [
         f"{one.name} = {other.name}"
         for first, second in combinations(sorted(known), 2)

@@ -25,7 +25,7 @@ class ImageFacts:
         mode: Pillow's mode as stored ('RGB', 'P', 'I;16' ...); '' where unreadable.
         reason: why it can't be used, or None.
         sha256: of the file's bytes, hex; '' where they could not be read.
-        look: its difference hash (`look_alikes`), hex; '' where unreadable.
+        dhash: its difference hash (`look_alikes`), hex; '' where unreadable.
     """
 
     width: int
@@ -33,7 +33,7 @@ class ImageFacts:
     mode: str
     reason: str | None
     sha256: str
-    look: str = field(default="", compare=False)
+    dhash: str = field(default="", compare=False)
 
 
 def inspect(path: Path) -> ImageFacts:
@@ -72,7 +72,7 @@ def inspect_all(
     records = file_records(
         samples,
         lambda path: asdict(inspect(path)),
-        needs=("sha256", "look"),
+        needs=("sha256", "dhash"),
         cache=cache,
         progress=progress,
     )

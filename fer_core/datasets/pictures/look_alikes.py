@@ -1,21 +1,25 @@
 """Images that look the same though their bytes differ: saved again, scaled, brightened.
 
-A difference hash (Krawetz 2013) of 16 x 16 bits: whether each patch of the grey picture is darker than the next. On
-40 photographs of different people before one background, two hashes differ in 24 bits at least, and in at most 15
-after saving at quality 50, halving or brightening by 15 %.
+ImageHash's difference hash (Krawetz 2013) of 16 x 16 bits: whether each patch of the grey picture is darker than the
+next. On 80 photographs of 40 people before one background, hashes of two people differ in 29 bits at least, and of two
+faces of one in 21; of a picture saved at quality 50, halved or brightened by 15 %, 219 of 240 in `MOST_BITS` at most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import imagehash
 import numpy as np
 from PIL import Image
 
 SIDE = 16
 
 #: Bits in which the hashes of two images that look the same may differ.
-MOST_BITS = 12
+MOST_BITS = 18
+
+#: Pixels of the shorter side, or nearly, that a picture has before it is hashed: its means, which are quick.
+_REDUCED = 64
 
 #: Hashes compared at once with all others, so that few megabytes are used.
 _AT_ONCE = 256
@@ -23,8 +27,8 @@ _AT_ONCE = 256
 
 def look(pixels: np.ndarray) -> str:
     """Return the hash of a picture, (H, W, 3) uint8: 64 hex digits."""
-    grey = np.asarray(Image.fromarray(pixels).convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX))
-    return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes().hex()
+    grey = Image.fromarray(pixels).convert("L")
+    return str(imagehash.dhash(grey.reduce(max(1, min(grey.size) // _REDUCED)), SIDE))
 
 
 def pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
