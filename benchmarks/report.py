@@ -122,9 +122,9 @@ def carry_out(part: Part) -> tuple[dict[str, Any] | None, str, float, int | None
     if status == 0 and part.ratio:
         return json.loads(printed), "", seconds, status
     if status != 0:
-        printed += complaints[-2000:].replace(
-            f"{ROOT}{os.sep}", ""
-        )  # the page names no folder of the machine
+        for place in (str(ROOT), sys.prefix, sys.base_prefix):  # the page names no folder of the machine
+            complaints = complaints.replace(f"{place}{os.sep}", "")
+        printed += complaints[-2000:]
     return None, printed.strip("\n"), seconds, status
 
 
