@@ -49,6 +49,9 @@ def test_one_image_is_found_judged_and_explained_in_one_turn(
     assert not shown.exception
     assert "Nearest training faces" in captions(shown)
     assert len(turns) == 2  # training faces alike are looked for once the answer stands there
+    shown.session_state["known"] = {}  # as another visitor begins
+    assert "Nearest training faces" in captions(shown.run())
+    assert len(turns) == 2  # what was computed of a sample is everyone's
     turns.clear()
     shown = page("pages/predict.py", trained, run="mini_xception", **{"from": "sample"})
     assert "zooms and mirror images put the same class first" in captions(shown)

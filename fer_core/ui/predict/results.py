@@ -1,4 +1,7 @@
-"""Answers to the images of a page, computed once a visit: they live in the session and go with it."""
+"""Answers to the images of a page, computed once a visit: they live in the session and go with it.
+
+Those to samples, which every visitor is offered, are computed once for all.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from fer_core.config.recognition import RecogniserConfig
 from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box
 from fer_core.prediction import limits
+from fer_core.ui.cache.computed import Computed, computed
 from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
@@ -36,6 +40,9 @@ JUDGED = 8
 #: Faces whose reasons are drawn at once; of more, one is chosen.
 MOST_EXPLAINED = 3
 
+#: Answers to samples that the server keeps: faces, reasons and nearest faces count as one each.
+SAMPLES = 256
+
 #: Nearest training faces shown.
 NEAREST = 5
 
@@ -47,7 +54,7 @@ Reasons = tuple[np.ndarray | None, tuple[int, str]]
 
 def drawn_afresh(models: Sequence[Model], items: Sequence[Item]) -> DeltaGenerator:
     """Return the place of the answers; what others have left there goes at once if there is work to do."""
-    todo = any(_key(model, item) not in known() for model in models for item in items)
+    todo = any(not _known(model, item) for model in models for item in items)
     return st.empty().container() if todo else st.container()
 
 
@@ -55,7 +62,7 @@ def classify(lab: Lab, models: Sequence[Model], items: Sequence[Item]) -> list[F
     """Return every model's faces of every image, with a progress bar where there is much to do."""
     asked = {None, *(model.key for model in models)}
     forget(lambda key: key[1] not in asked)
-    todo = [(model, item) for model in models for item in items if _key(model, item) not in known()]
+    todo = [(model, item) for model in models for item in items if not _known(model, item)]
     bar = st.progress(0.0, text=f"0 of {len(items)} images") if len(todo) > 1 else None
     if todo:
         limits.admit(lab.visitor, len(todo))
@@ -94,15 +101,13 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
         faces = _judged(predictor, todo[:JUDGED])
         if explain and len(todo) <= MOST_EXPLAINED:
             [(item, _)] = part
-            known()[_key(model, item, "why")] = _reasons(model, faces)
+            _keep(model, item, _reasons(model, faces), "why")
     for start in range(JUDGED, len(todo), JUDGED):
         with computing(lab, 0):
             faces += _judged(predictor, todo[start : start + JUDGED])
     rest = iter(faces)
-    known().update(
-        (_key(model, item), [next(rest) for _ in found])
-        for (item, _), found in zip(part, chosen, strict=True)
-    )
+    for (item, _), found in zip(part, chosen, strict=True):
+        _keep(model, item, [next(rest) for _ in found])
 
 
 def _judged(predictor: Answerer, faces: Sequence[tuple[np.ndarray, Chosen]]) -> list[Prediction]:
@@ -117,11 +122,11 @@ def explained(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], w
         faces: of the image.
         which: the one that is explained; None for all of them, `MOST_EXPLAINED` at most.
     """
-    key = _key(model, item, "why" if which is None else f"why {which}")
-    if key not in known():
+    what = "why" if which is None else f"why {which}"
+    if not _known(model, item, what):
         with computing(lab), st.spinner("Looking for the reasons ..."):
-            known()[key] = _reasons(model, faces if which is None else [faces[which]])
-    return known()[key]
+            _keep(model, item, _reasons(model, faces if which is None else [faces[which]]), what)
+    return known()[_key(model, item, what)]
 
 
 def _reasons(model: Model, faces: Sequence[Prediction]) -> Reasons:
@@ -139,19 +144,40 @@ def nearest(
     """
     if isinstance(model.definition, RecogniserConfig):
         return ""
-    key = _key(model, item, "near" if which is None else f"near {which}")
-    if key not in known():
+    what = "near" if which is None else f"near {which}"
+    if not _known(model, item, what):
         asked = faces if which is None else [faces[which]]
         names = {item.name} if item.sent is None else set()
         with computing(lab), st.spinner("Looking for training faces alike ..."):
             crops = np.stack([face.crop for face in asked])
             try:
-                known()[key] = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
+                found = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
+                _keep(model, item, found, what)
             except NotFoundError as error:
                 hidden = f"Training faces alike are not shown. {without_pictures()}"
                 why = hidden if lab.settings.published else str(error)
-                known()[key] = why if model.run and model.run.unfreeze else ""
-    return known()[key]
+                _keep(model, item, why if model.run and model.run.unfreeze else "", what)
+    return known()[_key(model, item, what)]
+
+
+def _known(model: Model, item: Item, what: str = "faces") -> bool:
+    """Return whether this visit knows an answer; one to a sample is taken from where the server keeps them."""
+    key = _key(model, item, what)
+    if key not in known() and (found := _of_samples().look(key)) is not None:
+        known()[key] = found
+    return key in known()
+
+
+def _keep(model: Model, item: Item, found: object, what: str = "faces") -> None:
+    """Keep an answer for this visit and, where it is to a sample as everyone sees it, for all."""
+    key = _key(model, item, what)
+    known()[key] = found
+    if item.sent is None and drawn(item) is None:
+        _of_samples().keep(key, found)
+
+
+def _of_samples() -> Computed:
+    return computed("answers to samples", SAMPLES)
 
 
 def drawn(item: Item) -> Box | None:
