@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fer_core.config.recognition import VoteConfig
 from fer_core.config.run import FacesConfig, RunConfig
@@ -50,6 +51,7 @@ def free_name(wanted: str, known: Iterable[str]) -> str:
     return name
 
 
+@lru_cache(maxsize=1024)  # of thousands of runs few have settings of their own
 def detection_key(faces: FacesConfig) -> str:
     """Return the key of a detection: neither drawn boxes nor what becomes of a frame with no face play a part."""
     return faces.model_copy(update={"manual_boxes": "", "no_face": "resize"}).key()
@@ -93,8 +95,9 @@ def resting(runs: Iterable[StoredRun], faces: FacesConfig) -> dict[str, tuple[St
     found: dict[str, tuple[StoredRun, RunConfig]] = {}
     for run in runs:
         old = run.config
-        same = detection_key(old.faces) == detection_key(faces)
-        if not old.faces.extract or isinstance(old.model, VoteConfig) or not (same or faces.name):
+        if old.faces == faces or not old.faces.extract or isinstance(old.model, VoteConfig):
+            continue
+        if not faces.name and detection_key(old.faces) != detection_key(faces):
             continue
         new = old.model_copy(update={"faces": faces})
         if new.crops_key() != old.crops_key():
