@@ -13,6 +13,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from fer_core.config.settings import load
+
 from . import card
 from .uploads import Uploads
 
@@ -27,6 +29,9 @@ MESSAGES = {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request",
 #: Bytes of one message that are looked at: Streamlit refuses larger ones (`server.maxWidgetStateSize`).
 LARGEST = 1 << 20
 
+#: What a machine calls itself.
+HERE = ("localhost", "127.0.0.1")
+
 #: Files that one message announces.
 MOST_FILES = 1000
 
@@ -35,10 +40,12 @@ def guards() -> list[Middleware]:
     """Return what every request passes first, the outermost first.
 
     Where `server.allowedHosts` names the hosts of this server, others get nothing; Streamlit heeds it for its
-    WebSocket alone.
+    WebSocket alone. A server of this machine alone, with no proxy before it, has no other name: a page of a foreign
+    name that leads here is an attack (DNS rebinding).
     """
     hosts = st.get_option("server.allowedHosts")
-    named = [*hosts, "localhost", "127.0.0.1"] if hosts else ["*"]
+    alone = st.get_option("server.address") in HERE and not load().behind_proxy
+    named = [*hosts, *HERE] if hosts or alone else ["*"]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=named, www_redirect=False),
         Middleware(Pages),

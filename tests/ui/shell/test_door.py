@@ -44,7 +44,7 @@ def let_in(*messages: BackMsg | bytes) -> list[bytes]:
 
 def developer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the toolbar's mode to that of developers."""
-    options = {"client.toolbarMode": "developer", "server.allowedHosts": []}
+    options = {"client.toolbarMode": "developer", "server.allowedHosts": [], "server.address": None}
     monkeypatch.setattr("streamlit.get_option", options.__getitem__)
 
 
@@ -67,12 +67,25 @@ def test_what_the_server_counts_of_itself_is_not_public(monkeypatch: pytest.Monk
 
 
 def test_where_hosts_are_named_others_get_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"client.toolbarMode": "minimal", "server.allowedHosts": ["fer.example.org"]}
+    options: dict[str, object] = {
+        "client.toolbarMode": "minimal",
+        "server.allowedHosts": ["fer.example.org"],
+        "server.address": "0.0.0.0",
+    }
     monkeypatch.setattr("streamlit.get_option", options.__getitem__)
     assert answer("/", "fer.example.org") == 200
     assert answer("/", "127.0.0.1:8501") == 200  # a health check
     assert answer("/", "evil.example") == 400
     assert answer("/_stcore/stream", "fer.example.org.evil.example") == 400
+
+
+def test_a_server_of_this_machine_alone_has_no_other_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"client.toolbarMode": "minimal", "server.allowedHosts": [], "server.address": "127.0.0.1"}
+    monkeypatch.setattr("streamlit.get_option", options.__getitem__)
+    assert answer("/", "localhost:8501") == answer("/", "127.0.0.1") == 200
+    assert answer("/", "rebound.example") == 400
+    monkeypatch.setenv("FER_BEHIND_PROXY", "1")
+    assert answer("/", "fer.example.org") == 200
 
 
 def test_a_page_is_heard_and_a_stranger_cannot_empty_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
