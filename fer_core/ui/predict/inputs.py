@@ -169,7 +169,7 @@ def _sample(lab: Lab) -> list[Item]:
     image = resources.frame_array(dataset.source, name)
     known = (lab.source, CLASSES[samples[name].label])
     source, label = (samples[name].group, samples[name].written) if dataset.source == SAMPLES else known
-    pixels = hashlib.sha256(np.ascontiguousarray(image)).hexdigest()[:16]  # a file may be replaced by another
+    pixels = hashlib.sha256(image.tobytes()).hexdigest()[:16]  # a file may be replaced by another
     return [Item(name, f"{dataset.source}:{name}:{pixels}", None, source, label, image=image)]
 
 
