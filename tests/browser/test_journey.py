@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from dashboards import Server
+from dashboards import Server, quiet
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+#: The addresses of pictures that were asked for and did not come.
+BROKEN = "[...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)"
 LINKS = ("Faces", "Train", "Compare", "Predict", "Overview")
 
 
@@ -22,22 +24,27 @@ def lab(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server])
 
 @pytest.fixture
 def errors(page: Page) -> Iterator[list[str]]:
-    """Collect what the page's console calls an error, and fail the test with it.
+    """Collect what the page's console calls an error, and fail the test with it or with a picture that is broken.
 
     Opened at a sub-page, Streamlit's front end asks for its health below that page first: these two 404 are
-    its way of finding the server.
+    its way of finding the server. A picture of a view that is left while it loads is gone from the server, so
+    pictures are judged by what the page shows at the end.
     """
     found: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         place = message.location.get("url", "")
-        if message.type == "error" and not place.endswith(("_stcore/health", "_stcore/host-config")):
+        expected = place.endswith(("_stcore/health", "_stcore/host-config")) or "/media/" in place
+        if message.type == "error" and not expected:
             found.append(f"{message.text} {place}")
 
     page.on("console", listen)
     page.on("pageerror", lambda error: found.append(str(error)))
     yield found
+    quiet(page)
     assert not found
+    page.wait_for_function("[...document.images].every(image => image.loading === 'lazy' || image.complete)")
+    assert page.evaluate(BROKEN) == []
 
 
 def at(lab: Server, data: Path, name: str = "", **query: object) -> str:
