@@ -93,6 +93,7 @@ def test_a_home_of_the_first_release_opens_with_its_runs(tmp_path: Path) -> None
         path,
         "DROP TABLE data_sets",
         "DROP TABLE exclusions",
+        "ALTER TABLE manual_boxes DROP COLUMN note",
         "UPDATE alembic_version SET version_num = 'v0001'",
     )
     with pytest.raises(StoreError, match="Run once: python -m fer_core jobs"):
