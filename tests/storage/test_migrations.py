@@ -12,7 +12,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from fer_core.config.run import DataConfig, RunConfig
 from fer_core.errors import StoreError
+from fer_core.runs.jobs.queue import submit
 from fer_core.storage import migrations
 from fer_core.storage.store import Store
 
@@ -77,3 +79,22 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> 
     assert schema(path) == before
     change(path, "DROP TABLE manual_boxes")
     Store(path).close()
+
+
+def test_a_home_of_the_revision_before_opens_with_its_runs(tmp_path: Path) -> None:
+    path = tmp_path / "fer.sqlite"
+    newest = Store(path)
+    run_id, _ = submit(newest, RunConfig(data=DataConfig(fingerprint="0" * 16)))
+    newest.close()
+    change(
+        path,
+        "ALTER TABLE manual_boxes DROP COLUMN note",
+        "UPDATE alembic_version SET version_num = 'v0004'",
+    )
+    with pytest.raises(StoreError, match="Run once: python -m fer_core jobs"):
+        Store(path, read_only=True)
+    store = Store(path)
+    store.add_manual_box("data", "image", (1, 2, 3, 4), note="Kept")
+    assert store.run(run_id).status == "queued"
+    assert list(store.manual_boxes("data")["note"]) == ["Kept"]
+    store.close()
