@@ -1,7 +1,5 @@
 """`faces` finds faces and reports on every frame; `detector train` fine-tunes what finds them."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, Any
 

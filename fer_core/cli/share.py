@@ -1,7 +1,5 @@
 """`report`, `publish`, `export`, `import`, `export-model` and a run's tables: for people and programs elsewhere."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Images as 8-bit RGB whatever they are stored as, and what is wrong with those that can't be."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """What tells runs apart: the fields in which their definitions differ, in words."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any

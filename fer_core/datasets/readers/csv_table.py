@@ -1,7 +1,5 @@
 """A table that lists images: path, label and, where known, split, group, clip and the face's box."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -7,8 +7,6 @@ Throughout, `labels` and `predictions` are (N,) indices into `CLASSES`, `probabi
 to 1, and an interval is (low, high) at 95 %, (nan, nan) where too little is known to give one.
 """
 
-from __future__ import annotations
-
 from .calibration import apply_temperature, by_seed, ece, fit_temperature, reliability
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals

@@ -1,7 +1,5 @@
 """Accuracy, confusion and per-class figures."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray

@@ -1,7 +1,5 @@
 """The figures that a run is stored with, those of SFEW's two sets among them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

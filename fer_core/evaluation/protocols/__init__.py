@@ -4,8 +4,6 @@ A protocol under which validation images may be recognised from training ones ca
 `leakage` measures for the folds at hand how much of the validation part has relatives in training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What holds of the paper here: each of its figures and statements judged by this machine's runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt

@@ -4,8 +4,6 @@ Plotly's own script is written into the file, and its Content-Security-Policy fo
 goes through Jinja's autoescape; figures are JSON in which no character can end a script element.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Frames that people leave out of later runs: which, who said so, and when; runs themselves carry the names."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A PostgreSQL database: several hosts use it at once, and writers lock rows where SQLite locks the file."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, ClassVar
 

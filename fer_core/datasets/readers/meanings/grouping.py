@@ -5,8 +5,6 @@ shot in the movie, then number of the frame in the shot. Some names are irregula
 00000087.png`, `IAmSam_013827920__00000055.png`), so separators, spaces, case and a lost zero are forgiven.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """Data sets that come twice, as whole frames and as aligned faces: one of them is chosen, never both."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
