@@ -12,31 +12,3 @@ from .classification import accuracy, balanced_accuracy, class_figures, confusio
 from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals
 from .paired import disagreements, first_seed_p, lead, mcnemar, paired, same_images
 from .run_summary import summary, two_sets
-
-__all__ = [
-    "Estimate",
-    "Interval",
-    "accuracy",
-    "apply_temperature",
-    "balanced_accuracy",
-    "by_seed",
-    "class_figures",
-    "confusion",
-    "difference",
-    "disagreements",
-    "ece",
-    "first_seed_p",
-    "fit_temperature",
-    "lead",
-    "macro_f1",
-    "mcnemar",
-    "paired",
-    "reliability",
-    "same_images",
-    "seed_interval",
-    "share",
-    "summary",
-    "two_sets",
-    "wilson",
-    "wilson_intervals",
-]

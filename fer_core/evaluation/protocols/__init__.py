@@ -17,8 +17,6 @@ from .base import Fold, Images, Protocol
 from .by_group import deal_whole
 from .by_image import ReshuffledFold, fixed, reshuffle, spi, stratified, unseen
 
-__all__ = ["OF_TRAINING", "PROTOCOLS", "Fold", "Images", "Protocol", "ReshuffledFold", "draw", "leakage"]
-
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (

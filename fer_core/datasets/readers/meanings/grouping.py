@@ -17,28 +17,11 @@ from fer_core.config.patterns import Pattern
 from fer_core.datasets.pictures.image_files import has_image_suffix
 from fer_core.errors import DataError
 
-#: Characters of a name that are looked at: no file system has longer ones, but a cell of a table may.
-MOST_NAME = 255
-
 #: What a cell says where a person, movie, shot or split is not known, case aside.
 MISSING = frozenset(
     {
-        *(
-            "",
-            "nan",
-            "na",
-            "n/a",
-            "n.a",
-            "#n/a",
-            "<na>",
-            "none",
-            "null",
-            "nil",
-            "unknown",
-            "missing",
-            "undefined",
-        ),
-        *("?", "??", "-", "--", "_", "not available", "not known"),
+        *("", "nan", "na", "n/a", "n.a", "#n/a", "<na>", "none", "null", "nil", "unknown", "missing"),
+        *("undefined", "?", "??", "-", "--", "_", "not available", "not known"),
     }
 )
 
