@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_core.config.run import RunConfig
-from fer_core.storage.database.exclusions import exclusion_key
+from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 
 from .rows import title

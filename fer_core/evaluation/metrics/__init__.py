@@ -8,7 +8,6 @@ to 1, and an interval is (low, high) at 95 %, (nan, nan) where too little is kno
 """
 
 from .calibration import apply_temperature, by_seed, ece, fit_temperature, reliability
-from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals
 from .paired import disagreements, first_seed_p, lead, mcnemar, paired, same_images
-from .run_summary import summary, two_sets
+from .run_summary import accuracy, balanced_accuracy, class_figures, confusion, macro_f1, summary, two_sets
