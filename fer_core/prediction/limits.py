@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from functools import cache
+from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
 from fer_core.config.devices import resolve
@@ -82,7 +82,7 @@ class Rate:
 class Guard:
     """The limits of one server, counted, and the threads that compute for all its visitors.
 
-    Those are one on a GPU, where cuDNN plans anew in each thread for each shape, and on a CPU as many as there are turns.
+    Those are one on a GPU, where cuDNN plans anew in each thread for each shape, and on a CPU as many as turns.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -159,4 +159,4 @@ def compute(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     What it raises is raised here, and `work` sees the context variables of here. It must not call Streamlit.
     """
-    return guard().threads.submit(copy_context().run, work, *args, **kwargs).result()
+    return guard().threads.submit(copy_context().run, partial(work, *args, **kwargs)).result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.prediction import limits
+from fer_core.prediction.predictor import Predictor
+from fer_core.prediction.recognition import Recognition
 from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]

@@ -59,7 +59,7 @@ class OnDevice:
 
     detector: Detector
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[Faces]:
+    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
         """Return the faces of each image."""
         return limits.compute(self.detector.detect, images)
 

@@ -96,7 +96,9 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
     """Find and judge the faces of a few images, many faces in several turns; `explain` those of the only one, too."""
     with computing(lab, 0):
         predictor = model.load()
-        chosen = limits.compute(predictor.look, [image for _, image in part], [drawn(item) for item, _ in part])
+        chosen = limits.compute(
+            predictor.look, [image for _, image in part], [drawn(item) for item, _ in part]
+        )
         todo = [(image, one) for (_, image), found in zip(part, chosen, strict=True) for one in found]
         faces = _judged(predictor, todo[:JUDGED])
         if explain and len(todo) <= MOST_EXPLAINED:
@@ -151,9 +153,7 @@ def nearest(
         with computing(lab), st.spinner("Looking for training faces alike ..."):
             crops = np.stack([face.crop for face in asked])
             try:
-                found = limits.compute(
-                    model.load().nearest, crops, NEAREST, exclude=[names] * len(asked)
-                )
+                found = limits.compute(model.load().nearest, crops, NEAREST, exclude=[names] * len(asked))
                 _keep(model, item, found, what)
             except NotFoundError as error:
                 hidden = f"Training faces alike are not shown. {without_pictures()}"
