@@ -176,7 +176,7 @@ def listing(*, json: Json = False) -> int:
     ]
     have = {str(row["name"]) for row in rows}
     rows += [
-        {"name": name, "file": "", "about": f"to be fetched; {one.title}"}
+        {"name": name, "file": one.file, "about": f"to be fetched; {one.title}", "settings": one.settings}
         for name, one in onnx_files.KNOWN.items()
         if name not in have
     ]
