@@ -1,7 +1,7 @@
 """Each published recogniser is fed and read as its source does: recomputed in NumPy, and held to photographs.
 
 The files themselves are too large to stand here. What goes wrong silently is not in them but in how they are fed: so
-a small network stands in for each, whose answer turns on each pixel's place, colour and scale, and on each label's place.
+a small network stands in for each, whose answer turns on each pixel's place, colour and scale, and each label's place.
 """
 
 from __future__ import annotations
