@@ -167,7 +167,7 @@ def _added(found: OnnxConfig, json: bool) -> int:
 
 def listing(*, json: Json = False) -> int:
     """Carry out `recogniser list`."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, "file": "", "about": f"trained on {row.trained}"} for name, row in RECOGNISERS.items()
     ]
     rows += [
