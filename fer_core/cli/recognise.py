@@ -1,7 +1,5 @@
 """`recognise`: expression networks trained elsewhere, as they are; `recogniser`: files of one's own; `vote`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

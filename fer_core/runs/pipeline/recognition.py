@@ -1,7 +1,5 @@
 """A recogniser's run: every frame is judged, nothing is trained; cut off, it continues after its last answers."""
 
-from __future__ import annotations
-
 import math
 import time
 from pathlib import Path
