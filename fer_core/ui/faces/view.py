@@ -109,7 +109,12 @@ def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
         return
     chosen = table.iloc[page(len(table), PAGE_SIZE)]
     link = links_here("faces", "frame")
-    tiles = {row["name"]: _tile(row, facts, link) for row in chosen.to_dict("records")}
+    notes: dict[str, str] = {}
+    if facts.statuses.get("manual"):
+        drawn = lab.store.manual_boxes(resources.data_config(lab.source).fingerprint)
+        notes = dict(zip(drawn["name"], drawn["note"], strict=True))
+    rows = chosen.to_dict("records")
+    tiles = {row["name"]: _tile(row, facts, link, notes.get(row["name"], "")) for row in rows}
     place = st.container()
     selection.grid(tiles)
     with place:
@@ -120,14 +125,16 @@ def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
     )
 
 
-def _tile(row: dict, facts: CropFacts, link: Callable[[str], str]) -> Tile:
+def _tile(row: dict, facts: CropFacts, link: Callable[[str], str], said: str) -> Tile:
     label = CLASSES[row["label"]]
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
         note += f", {row['rescued_by']}"
     jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
-    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link(row["name"]))
+    return Tile(
+        jpeg, label, note, f"{label}: {row['name']} ({note}){said and f' “{said}”'}", link(row["name"])
+    )
 
 
 @cache

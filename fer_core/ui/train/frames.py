@@ -12,6 +12,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES, TransferConfig
 from fer_core.errors import FerError, NotFoundError
+from fer_core.prediction import limits
 from fer_core.results import charts
 from fer_core.results.held_out import held_out
 from fer_core.storage.store import StoredRun
@@ -225,13 +226,14 @@ def _why(
 
     def made() -> tuple[dict[str, bytes], list[Neighbour]]:
         network = predictor(run).only(row["seed"], row["fold"])
-        maps = network.explain(np.stack([crop] * len(labels)), labels)
+        maps = limits.compute(network.explain, np.stack([crop] * len(labels)), labels)
         pictures = (
             {}
             if maps is None
             else {name: encode(overlay(crop, cam)) for name, cam in zip(labels, maps, strict=True)}
         )
-        return pictures, network.nearest(crop[None], NEAREST, exclude=[{row["name"]}])[0]
+        near = limits.compute(network.nearest, crop[None], NEAREST, exclude=[{row["name"]}])
+        return pictures, near[0]
 
     key = (run.id, run.attempts, row["seed"], row["fold"], row["name"])
     try:
