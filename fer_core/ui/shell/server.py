@@ -13,8 +13,8 @@ from fer_core.ui.cache.predictors import warm_up
 #: Bytes of an upload that stay in memory: more than the configuration lets in.
 IN_MEMORY = 1 << 30
 
-#: Seconds that a thread of Python's holds the others off. A pass through a network lets go of the interpreter in each of
-#: its hundreds of operations; at Python's 5 ms each, two busy pages make an answer's 0.1 s four seconds long.
+#: Seconds that a thread of Python's holds the others off. A pass through a network lets go of the interpreter in each
+#: of its hundreds of operations; at Python's 5 ms each, two busy pages make an answer's 0.1 s four seconds long.
 HELD = 0.0005
 
 
