@@ -293,6 +293,11 @@ def trained(data: str) -> Compared:
     return _trained(data, store().finished(data))
 
 
+def renamed() -> None:
+    """Have finished runs read again, of which one was given a name."""
+    _trained.clear()
+
+
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
 def of_trained(make: Callable[..., T], compared: Compared, *key: Any) -> T:
     """Return `make(compared, *key)`, once for all visitors until a run is added.

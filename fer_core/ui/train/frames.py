@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.run import CLASSES, TransferConfig
+from fer_core.config.run import CLASSES
 from fer_core.errors import FerError, NotFoundError
 from fer_core.prediction import limits
 from fer_core.results import charts
@@ -105,8 +105,7 @@ def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -
             selection.every(once["name"])
             if names := selection.picked():
                 st.markdown(f"**{len(names)} selected**", width="content")
-                form = about.again(run) if isinstance(run.config.model, TransferConfig) else ""
-                selection.exclude(lab, run.config.data.excluded, form)
+                selection.exclude(lab, run.config.data.excluded, about.again(run))
                 selection.clearing()
 
 
