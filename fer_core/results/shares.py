@@ -1,7 +1,5 @@
 """Shares and their intervals as people read them, and what lost faces cost a run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

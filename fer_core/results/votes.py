@@ -5,8 +5,6 @@ did not leak before: members' folds must be the same frames, so that no member h
 member's temperature for a fold is fitted on the other folds' frames alone.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What one model says: confusion, probabilities of an image, and whether they mean what they say."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ probabilities in their files and the answers to a probe that they gave where the
 shows, and what it doesn't). Networks are safetensors and plain arrays; nothing is unpickled.
 """
 
-from __future__ import annotations
-
 import platform
 import re
 import shutil

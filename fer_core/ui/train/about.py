@@ -14,7 +14,7 @@ from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.results.differences import differences, names
 from fer_core.results.rows import title
 from fer_core.runs.plans.detections import detection_key
-from fer_core.storage.database.exclusions import exclusion_key
+from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.panels import exclusions
@@ -105,7 +105,7 @@ def _words(lab: Lab, run: StoredRun) -> None:
         archived = st.toggle("Archived", run.archived, help="Out of the list of runs; it stays at its link")
         if st.form_submit_button("Save", type="primary"):
             lab.store.describe(run.id, name=name.strip(), tags=tags, note=note.strip(), archived=archived)
-            resources.renamed()
+            resources.trained_at.clear()
             st.rerun()
 
 
