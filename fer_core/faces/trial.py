@@ -1,7 +1,5 @@
 """What other detection settings would change: tried on frames before anything is kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 

@@ -1,7 +1,5 @@
 """What tells runs apart stands over their panels and in their names; what they share is said once."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 
