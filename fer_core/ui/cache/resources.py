@@ -282,7 +282,8 @@ def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig, tu
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
-def _trained(data: str, finished: tuple[int, float]) -> Compared:
+def trained_at(data: str, finished: tuple[int, float]) -> Compared:
+    """Return what `trained` does, kept until it is cleared or a run is added."""
     found = training_runs(store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS))
     more = len(found) == MOST_RUNS and finished[0] > MOST_RUNS
     return Compared(data, finished, tuple(found), more)
@@ -290,7 +291,7 @@ def _trained(data: str, finished: tuple[int, float]) -> Compared:
 
 def trained(data: str) -> Compared:
     """Return the newest `MOST_RUNS` finished trainings on a data set; they are read again once one was added."""
-    return _trained(data, store().finished(data))
+    return trained_at(data, store().finished(data))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
