@@ -55,7 +55,7 @@ TRAINED = {
     "mini-Xception n = 2, FER2013": ["--backbone", "mini_xception", "--unfreeze", "2"],
 }
 
-#: Shares of FER2013's training pictures (Goodfellow et al. 2013), in the order of `CLASSES`: mini-Xception leans to them.
+#: Shares of FER2013's training pictures (Goodfellow et al. 2013), as `CLASSES` stand: mini-Xception leans to them.
 FER2013 = np.array([3995, 436, 4097, 7215, 4965, 4830, 3171]) / 28709
 
 
