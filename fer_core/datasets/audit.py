@@ -1,7 +1,5 @@
 """What is wrong with a data set, said before any training."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter, defaultdict

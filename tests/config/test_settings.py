@@ -57,6 +57,15 @@ def test_variables_count_and_what_is_given_by_name_wins(given, tmp_path: Path) -
         settings.device = "cpu"
 
 
+def test_what_changes_while_a_process_runs_counts_at_once(
+    given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert given(FER_DEMO="0").demo is False
+    assert given(FER_DEMO="1").demo is True
+    monkeypatch.chdir(tmp_path)
+    assert given().home == tmp_path / ".fer"
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "auto"])
 def test_devices(given, device: str) -> None:
     assert given(FER_DEVICE=device).device == device

@@ -18,7 +18,7 @@ from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, proba
 from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.results.trust import trust_rows
 from fer_core.results.votes import vote
-from fer_core.runs.jobs.adopt import adopt
+from fer_core.runs.jobs.queue import adopt
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable

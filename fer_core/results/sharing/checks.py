@@ -4,8 +4,6 @@ What the networks gave for the held-out images is compared as stored numbers; th
 and run here is seen by a probe (`probe`). Neither proves that the run was trained as it says.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence
