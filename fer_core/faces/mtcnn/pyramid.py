@@ -125,7 +125,7 @@ class IntegralImages:
                 into = found[part, : len(wide)]
                 for colour in range(3):  # one by one: twice as fast as all three
                     into[:, colour::3] = sums[..., colour]
-                into /= tall[part, None]
+                into /= tall[part, None]  # twice, not by the product once: the order torch rounds in
                 into /= wide
         return torch.from_numpy(mean.reshape(last - first, high, across, 3)).permute(0, 3, 1, 2)
 
@@ -146,25 +146,16 @@ class IntegralImages:
         base, stride = self._base[frame][:, None], self.sizes[frame, 1][:, None] + 1
 
         def corner(y: np.ndarray, x: np.ndarray) -> Tensor:
-            return _take(self._sums, (base + y * stride)[:, :, None] + x[:, None, :], 0)
+            # numpy's take copies 16-byte pixels 1.5 times faster than torch
+            index = (base + y * stride)[:, :, None] + x[:, None, :]
+            return torch.from_numpy(self._sums.numpy().take(index, 0))
 
         sums = (
             corner(bottom, right).sub_(corner(top, right)).sub_(corner(bottom, left)).add_(corner(top, left))
         )
-        tall, wide = _sides(bottom - top, right - left)
+        tall, wide = (torch.from_numpy(one.astype(np.float32)) for one in (bottom - top, right - left))
         mean = sums.permute(0, 3, 1, 2)[:, :3].to(torch.float32, memory_format=torch.contiguous_format)
         return mean.div_(tall[:, None, :, None]).div_(wide[:, None, None, :])
-
-
-def _take(values: Tensor, index: np.ndarray, axis: int) -> Tensor:
-    """Entries of `values` along an axis at an index array of any shape, which takes the axis' place."""
-    # numpy's take copies 16-byte pixels 1.5 times faster than torch
-    return torch.from_numpy(values.numpy().take(index, axis))
-
-
-def _sides(*lengths: np.ndarray) -> list[Tensor]:
-    """Sides of windows as float32 to divide sums by: twice, not by their product once, the order torch rounds in."""
-    return [torch.from_numpy(one.astype(np.float32)) for one in lengths]
 
 
 def _accumulate_rows(table: Tensor) -> None:
