@@ -13,8 +13,6 @@ With `--memory N` this project detects and cuts a data set of N frames as a work
 under N names, and the table says what memory the process took on the way.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import platform

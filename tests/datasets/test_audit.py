@@ -1,7 +1,5 @@
 """The audit finds what was planted, says it in words, and holds its tongue on a sound set."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
