@@ -215,8 +215,11 @@ def add(
     if outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-3):
         config = config.model_copy(update={"output": "probabilities"})
     artifacts.delete(KIND, config.sha256)
-    about = config.model_dump(mode="json")
-    artifacts.ensure(KIND, config.sha256, about, lambda place: place.joinpath(FILE).write_bytes(data))
+
+    def write(folder: Path) -> None:
+        (folder / FILE).write_bytes(data)
+
+    artifacts.ensure(KIND, config.sha256, config.model_dump(mode="json"), write)
     return config
 
 
