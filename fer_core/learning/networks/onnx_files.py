@@ -1,7 +1,5 @@
 """Recognisers in ONNX files that users add: kept by SHA-256 as artifacts, run by onnxruntime, never unpickled."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 import urllib.request
