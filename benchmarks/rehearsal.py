@@ -1,10 +1,11 @@
 """A data set of 100 000 small frames from the audit to the pages: CPU time and memory of each tenth of every stage.
 
 The frames are varied from a few hundred generated ones (drawn by this program, no evidence about real faces) by window,
-mirror, brightness and noise, so that no two are equal; names say movies and shots as SFEW's do. Weights are random: cost doesn't depend on them, and the recogniser that
-FER2013's would be compared with cuts all faces once more. One process lists,
+mirror, brightness and noise, so that no two are equal; names say movies and shots as SFEW's do. One process lists,
 audits, detects, cuts, computes activations and trains mini-Xception's head (n = 1, folds by movie) as a worker does; a
-server then shows them. A stage is flat when its last tenth costs what its first does. Memory is what no file backs.
+server then shows them. Weights are random: cost doesn't depend on them, and FER2013's would be compared with a
+recogniser that cuts all faces once more. A stage is flat when its last tenth costs what its first does. Memory is what
+no file backs.
 
     python benchmarks/rehearsal.py [--frames N] [--epochs E] [--home DIR] [--json]
 """
@@ -116,11 +117,10 @@ def vary(sources: list[Path], folder: Path, frames: int, watch: Watch) -> None:
         width = int(picture.width * rng.uniform(0.8, 1.0))
         height = width * HEIGHT // WIDTH
         left, top = rng.integers(picture.width - width + 1), rng.integers(picture.height - height + 1)
-        pixels = np.asarray(
-            picture.resize((WIDTH, HEIGHT), Image.Resampling.BOX, (left, top, left + width, top + height)),
-            float,
-        )
-        pixels = pixels[:, :: rng.choice((-1, 1))] * rng.uniform(0.7, 1.3) + rng.normal(0, 3, pixels.shape)
+        window = (left, top, left + width, top + height)
+        pixels = np.asarray(picture.resize((WIDTH, HEIGHT), Image.Resampling.BOX, window), np.float32)
+        pixels = pixels[:, :: rng.choice((-1, 1))] * np.float32(rng.uniform(0.7, 1.3))
+        pixels += rng.integers(-6, 7, pixels.shape, np.int8)
         movie, stamp, rest = source.stem.split("_")
         place = folder / source.parent.name / f"{movie}{turn % 5}_{turn:04d}{stamp[:5]}_{rest}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
