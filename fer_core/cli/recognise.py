@@ -13,7 +13,7 @@ from fer_core.learning.networks import onnx_files
 from fer_core.learning.networks.recognisers import RECOGNISERS, named
 from fer_core.results.rows import run_row
 from fer_core.runs.jobs.queue import submit
-from fer_core.runs.plans.recognition import recogniser_run
+from fer_core.runs.plans.requests import recogniser_run
 
 from .context import Context
 from .options import ALL_FACES, DEMO, Detach, ExtractionOrNone, Json, Source, names

@@ -22,7 +22,7 @@ from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, proba
 from fer_core.learning.comparators.fitted import write_folds
 from fer_core.learning.reporting import FoldResult
 from fer_core.runs.jobs.adopt import adopt
-from fer_core.runs.pipeline.environment import describe_environment
+from fer_core.runs.pipeline.engine import describe_environment
 from fer_core.runs.pipeline.summary import figures_of
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun

@@ -82,6 +82,7 @@ def test_where_no_face_is_found_a_drawn_box_is_classified(
     page.locator("input[type=file]").set_input_files(tmp_path / "plain.png")
     expect(page.get_by_text("No face was found").first).to_be_visible()
     expect(page.get_by_text("Why: what each stage kept and removed")).to_be_visible()
+    quiet(page)
     frame = page.locator(".stage img").first
     expect(frame).to_be_visible()
     frame.scroll_into_view_if_needed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.prediction import limits
+from fer_core.prediction.predictor import Predictor
+from fer_core.prediction.recognition import Recognition
 from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
@@ -44,7 +48,20 @@ def test_one_image_is_found_judged_and_explained_in_one_turn(
         turns.append(visitor)
         return turn(visitor, *rest)
 
+    threads: list[int] = []
+
+    def recorded(compute: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            threads.append(threading.get_ident())
+            return compute(*given, **named)
+
+        return call
+
     monkeypatch.setattr(limits, "device_turn", noted)
+    for kind, name in [(MTCNN, "detect"), (Predictor, "classify"), (Predictor, "explain")]:
+        monkeypatch.setattr(kind, name, recorded(getattr(kind, name)))
+    for name in ("classify", "explain"):
+        monkeypatch.setattr(Recognition, name, recorded(getattr(Recognition, name)))
     shown = page("pages/predict.py", trained, **{"from": "sample"})
     assert not shown.exception
     assert "Nearest training faces" in captions(shown)
@@ -56,6 +73,9 @@ def test_one_image_is_found_judged_and_explained_in_one_turn(
     shown = page("pages/predict.py", trained, run="mini_xception", **{"from": "sample"})
     assert "zooms and mirror images put the same class first" in captions(shown)
     assert len(turns) == 1
+    assert len(threads) == 6  # each looked, judged and gave reasons
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
 
 
 def test_what_a_link_cannot_mean_is_reported_where_the_page_ends_early(page: Open, trained: Path) -> None:

@@ -13,8 +13,7 @@ from .calibration import apply_temperature, by_seed, ece, fit_temperature, relia
 from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals
 from .paired import disagreements, first_seed_p, lead, mcnemar, paired, same_images
-from .run_summary import summary
-from .two_sets import two_sets
+from .run_summary import summary, two_sets
 
 __all__ = [
     "Estimate",

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import DataError
 
-from .at_random import ReshuffledFold, reshuffle, stratified
 from .base import Fold, Images, Protocol
 from .by_group import deal_whole
-from .given import fixed, spi, unseen
+from .by_image import ReshuffledFold, fixed, reshuffle, spi, stratified, unseen
 
 __all__ = ["OF_TRAINING", "PROTOCOLS", "Fold", "Images", "Protocol", "ReshuffledFold", "draw", "leakage"]
 

@@ -91,7 +91,7 @@ def export_run(
 
 
 def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, bytes | Path]]:
-    from .probe import write_probe
+    from .networks import write_probe
 
     row = {name: getattr(run, name) for name in ("created", "finished", "seconds", "summary", "environment")}
     extra = {name: value for name, value in run.extra.items() if name != "imported"}

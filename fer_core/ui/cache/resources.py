@@ -39,7 +39,7 @@ from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import NamedData, Store, StoredRun
 
-from .computed import Turn, computed
+from .computed import OnDevice, Turn, computed
 from .crop_facts import CropFacts
 from .figures import chart as chart
 from .finished_runs import Compared
@@ -232,7 +232,8 @@ def libraries() -> None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
-    return detectors(faces, artifacts(), settings())
+    made = detectors(faces, artifacts(), settings())
+    return lambda lowered: OnDevice(made(lowered))
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
