@@ -171,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--home", type=Path, help="keep what is made here")
+    parser.add_argument("--home", type=Path, help="keep what is made here, and find the frames here the next time")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -186,8 +186,9 @@ def main() -> None:
             "FER_THREADS": "1",
             "FER_EXECUTOR": "inline",
         }
-        drawn = generate(DRAWN, home / "drawn", workers=1)
-        vary(sorted(drawn.glob("*/*.png")), home / "frames", options.frames, watch)
+        if not (home / "frames").exists():
+            drawn = generate(DRAWN, home / "drawn", workers=1)
+            vary(sorted(drawn.glob("*/*.png")), home / "frames", options.frames, watch)
         carry_out(home / "frames", settings.load(), options.epochs, watch)
         seen = pages(home / "frames", home)
     if options.json:
