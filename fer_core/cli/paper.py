@@ -1,7 +1,5 @@
 """`reproduce` and `compare --paper`: the paper's tables and comparisons, run or recalled, beside its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path

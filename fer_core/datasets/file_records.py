@@ -1,7 +1,5 @@
 """What is known of image files, computed in threads and kept by size and time of each file."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """What a run's headline figure leaves out, in words: intervals, leaks, frames without a face, what went wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

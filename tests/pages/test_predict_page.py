@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_case import at_home, run
 from streamlit.testing.v1 import AppTest
 
 from fer_core.faces.mtcnn.detector import MTCNN
@@ -97,6 +98,27 @@ def test_without_a_run_the_recogniser_answers_and_says_what_it_learned_from(page
     assert "Most likely **" in words or "No class reaches" in words
     for part in ("FER2013", "about two thirds", "not measured here", "8 zooms and mirror images", "5(1)(f)"):
         assert part in words
+
+
+def test_a_recogniser_that_judged_a_data_set_here_says_what_it_measured(
+    page: Open, home: Path, generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = {"run": "mini_xception", "from": "sample"}
+    assert "No run here has measured it" in said(page("pages/predict.py", home, **sample))
+    with pytest.MonkeyPatch.context() as patch:
+        at_home(patch, home)
+        code, told = run(capsys, "recognise", "--data", str(generated))
+        assert code == 0
+        assert (
+            run(capsys, "recognise", "--data", str(generated), "--zooms", "1")[0] == 0
+        )  # another than answers
+    right = f"{100 * told['val_accuracy']:.1f} %"
+    words = said(page("pages/predict.py", home, **sample))
+    assert f"{right} of the held-out images of {generated.name} right" in words
+    assert "not measured here" not in words
+    made = page("pages/made.py", home, run="mini_xception")
+    assert right in [one.value for one in made.metric]
+    assert "Nothing was measured" not in said(made)
 
 
 def test_what_was_trained_on_a_data_set_answers_to_its_samples_and_recognisers_to_other_photos(

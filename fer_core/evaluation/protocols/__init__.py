@@ -4,8 +4,6 @@ A protocol under which validation images may be recognised from training ones ca
 `leakage` measures for the folds at hand how much of the validation part has relatives in training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 
@@ -18,8 +16,6 @@ from fer_core.errors import DataError
 from .base import Fold, Images, Protocol
 from .by_group import deal_whole
 from .by_image import ReshuffledFold, fixed, reshuffle, spi, stratified, unseen
-
-__all__ = ["OF_TRAINING", "PROTOCOLS", "Fold", "Images", "Protocol", "ReshuffledFold", "draw", "leakage"]
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol

@@ -1,7 +1,5 @@
 """Images held out one by one at random, or as the data set divides them: SFEW's sets, a fixed split, all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Systems side by side: each accuracy with its interval, and what was published beside what was measured."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from textwrap import wrap
 from typing import Any

@@ -1,7 +1,5 @@
 """The BDNN's two losses, its prototypes and distances, and two systems class by class: Altair small multiples."""
 
-from __future__ import annotations
-
 import altair as alt
 import numpy as np
 import pandas as pd

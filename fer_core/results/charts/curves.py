@@ -1,7 +1,5 @@
 """Loss and accuracy over epochs."""
 
-from __future__ import annotations
-
 from textwrap import wrap
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a data set holds and what became of its frames in face detection."""
 
-from __future__ import annotations
-
 import altair as alt
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Which runs here stand for what in the paper: one a setting, every system's row beside it, its tables 2 and 3."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ and answer alike on this host. It doesn't show that they gave the predictions be
 whoever changes networks on purpose can write down their answers too.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ It holds what such a demo needs and no more. Of a data set whose pictures are no
 figures: no frame, no crop, and nothing that was computed from them image by image.
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import tempfile
@@ -35,7 +33,7 @@ from fer_core.learning.networks import onnx_files
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.weight_status import weight_status
 from fer_core.prediction.answers import file_name, jpeg
-from fer_core.runs.jobs.adopt import adopt
+from fer_core.runs.jobs.queue import adopt
 from fer_core.storage.artifacts import CONFIG, Artifacts
 from fer_core.storage.disk import FACES, RUNS
 from fer_core.storage.store import Store, StoredRun

@@ -4,8 +4,6 @@ A worker that was taken for dead, and whose run another has claimed, gets `Lease
 its successor wrote. Life is judged by the lease alone, never by a process id. `usage` is what its process takes.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

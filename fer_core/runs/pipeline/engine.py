@@ -1,7 +1,5 @@
 """Where the heavy steps of a run are computed, and what with: here, unless an executor brings more."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

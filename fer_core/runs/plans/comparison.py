@@ -1,7 +1,5 @@
 """Which runs stand beside the paper's figures: every system through the same folds, and the grid of tables 2 and 3."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

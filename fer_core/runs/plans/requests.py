@@ -1,7 +1,5 @@
 """From what a person asks for to run definitions: shared by the Train page and the command line."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from fer_core.results.shares import accuracy_interval
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import as_it_is, offered, predictor, recognisers
-from fer_core.ui.parts.url import carried, in_range, linked
+from fer_core.ui.parts.url import by_name, carried, in_range, linked
 from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
@@ -41,6 +41,7 @@ class Model:
     Attributes:
         id: the run's, or the recogniser's name.
         title: what people call it.
+        measured: the run that says how often it is right: its own, or the newest that judged frames as it does.
     """
 
     id: str
@@ -49,17 +50,20 @@ class Model:
     faces: FacesConfig
     run: StoredRun | None = None
     member: tuple[int, int] | None = None
+    measured: StoredRun | None = None
 
     @classmethod
     def of_run(cls, run: StoredRun) -> Model:
         """Return a finished run as what answers."""
-        return cls(run.id, title(run), run.config.model, run.config.faces, run)
+        return cls(run.id, title(run), run.config.model, run.config.faces, run, measured=run)
 
     @classmethod
-    def of_recogniser(cls, name: str) -> Model:
-        """Return a recogniser as what answers. Raises NotFoundError."""
+    def of_recogniser(cls, name: str, runs: Sequence[StoredRun]) -> Model:
+        """Return a recogniser as what answers, measured by one of the runs if any was its. Raises NotFoundError."""
         model, faces = named(name, resources.artifacts())
-        return cls(name, f"{recogniser_name(model)}, as it is", model, faces)
+        own = [run for run in runs if run.config.model == model and run.config.faces.cut == faces.cut]
+        newest = max(own, key=lambda run: run.created, default=None)
+        return cls(name, f"{recogniser_name(model)}, as it is", model, faces, measured=newest)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -112,7 +116,7 @@ def known(lab: Lab, fingerprint: str = "") -> dict[str, Model]:
     all of them what was trained on the data set of this fingerprint.
     """
     runs = offered(lab.store, asked())
-    models = [Model.of_run(run) for run in runs] + [Model.of_recogniser(name) for name in recognisers()]
+    models = [Model.of_run(run) for run in runs] + [Model.of_recogniser(name, runs) for name in recognisers()]
 
     def place(model: Model) -> tuple[bool, int]:
         here = model.run is not None and model.run.data == fingerprint
@@ -148,14 +152,14 @@ def choose(lab: Lab, fingerprint: str = "") -> tuple[list[Model], float]:
             wanted = st.query_params.get("run")
             if wanted == st.session_state.get(BY_ITSELF):
                 wanted = None  # nobody asked for it
-            model = by_id[_bound("Answered by", "run", list(by_id), titles.__getitem__, asked=wanted)]
+            model = by_id[by_name("Answered by", "run", list(by_id), titles.__getitem__, asked=wanted)]
             st.session_state[BY_ITSELF] = (
                 model.id if wanted is None and model.id == next(iter(by_id)) else None
             )
         model = replace(model, member=_member(model))
         others = [NONE, *(key for key in by_id if key != model.id)]
         wanted = st.query_params.get("against")
-        against = _bound("Compare with", "against", others, titles.__getitem__, asked=wanted, default=NONE)
+        against = by_name("Compare with", "against", others, titles.__getitem__, asked=wanted, default=NONE)
         below = _unsure_below()
     models = [model] if against == NONE else [model, by_id[against]]
     if any(each.drawn for each in models):
@@ -170,7 +174,7 @@ def _member(model: Model) -> tuple[int, int] | None:
     found = [] if model.run is None else members(model.run)
     names = [ALL, *(f"{seed}.{fold}" for seed, fold in found)]
     wanted = st.query_params.get(linked("fold", names))
-    fold = _bound("Networks", "fold", names, _fold_words, asked=wanted, default=ALL)
+    fold = by_name("Networks", "fold", names, _fold_words, asked=wanted, default=ALL)
     return None if fold == ALL else found[names.index(fold) - 1]
 
 
@@ -188,25 +192,6 @@ def _unsure_below() -> float:
             help="An answer whose highest probability is lower is called unsure. Seven classes by chance: 0.14.",
         )
     )
-
-
-def _bound(
-    label: str,
-    name: str,
-    options: Sequence[str],
-    shown: Callable[[str], str],
-    *,
-    asked: str | None,
-    default: str | None = None,
-) -> str:
-    """Draw a choice, at first what is `asked` for; the URL holds it under a name, unless it is the default."""
-    index = options.index(asked) if asked in options else 0
-    chosen = str(st.selectbox(label, options, index=index, format_func=shown))
-    if chosen != default:
-        st.query_params[name] = chosen
-    elif name in st.query_params:
-        del st.query_params[name]
-    return chosen
 
 
 def _line(model: Model) -> str:
@@ -240,11 +225,11 @@ def about(models: Sequence[Model]) -> None:
 def _about(model: Model) -> None:
     calibration = "calibrated" if model.calibrated else "**not calibrated**"
     said = f"**{escaped(model.title)}**, trained on {escaped(model.pictures)}"
-    if model.run is None:
+    run = model.measured
+    if run is None:
         said += ". No run here has measured it"
     else:
-        run, figures = model.run, model.run.summary
-        missing = figures["missing_faces"]
+        figures, missing = run.summary, run.summary["missing_faces"]
         said += (
             f": {percent(figures['val_accuracy'])} of the held-out images of {escaped(run.data_name)} right "
             f"({accuracy_interval(figures)}; {_protocol(run)}, {folds_words(run)}; "

@@ -1,7 +1,5 @@
 """The engine of runs under FER_EXECUTOR=ray: what is computed where, and how its tasks report to the driver."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
