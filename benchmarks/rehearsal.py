@@ -171,7 +171,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--home", type=Path, help="keep what is made here, and find the frames here the next time")
+    parser.add_argument(
+        "--home", type=Path, help="keep what is made here, and find the frames here the next time"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     os.chdir(ROOT)
