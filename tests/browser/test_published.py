@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dashboards import Server, quiet
+from dashboards import PATIENCE, Server, quiet
 from PIL import Image
 from pixel_search import PixelSearch
-from playwright.sync_api import BrowserContext, Page, Response, expect
+from playwright.sync_api import BrowserContext, Error, Page, Response, expect
 from publication_case import photographs_of, published, search_for, trained_on
 
 from fer_core.datasets.images import load_rgb
@@ -58,7 +58,10 @@ class Recording:
             if not response.url.startswith("http"):  # it holds what it gives
                 self.sent.append(response.url.encode())
             elif response.status == 200 and "/static/" not in response.url:  # not Streamlit's own files
-                self.sent.append(response.body())
+                try:
+                    self.sent.append(response.body())
+                except Error:  # the browser has forgotten it
+                    self.sent.append(httpx.get(response.url, timeout=PATIENCE / 1000).content)
         self._responses.clear()
 
     def save(self, name: str) -> bytes:
