@@ -1,7 +1,5 @@
 """Settings come from variables alone and refuse what they can't mean."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Runs that vote: on the same frames and folds alone, calibrated beside each fold, and held to their best member."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The gallery's filters and order, each of them in the URL."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd
@@ -78,7 +76,7 @@ def _answers(run: StoredRun) -> Answers:
         st.caption(
             f"Frames that **{escaped(label(run))}** held out, with what it took them for.", width="content"
         )
-        answers.elsewhere(run, faces=False)
+        answers.to_run(run)
     return {row["name"]: row for row in found.drop_duplicates("name").to_dict("records")}
 
 

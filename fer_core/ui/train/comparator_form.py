@@ -1,7 +1,5 @@
 """The Train page's other form: what transfer learning is compared with, an SVM, a BDNN and its control."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,8 @@ from .form_fields import EXTRACTION
 WHAT = NETWORK, OTHER = "transferred network", "SVM, BDNN or MLP"
 KINDS = {"SVM": "svm", "BDNN": "bdnn", "MLP": "mlp"}
 TABLE = "feature table"
+#: Keys of the form's link that are fields of a descriptor.
+DESCRIPTORS = ("side", "levels", "bins", "degrees", "window", "blocks")
 
 
 def chosen(lab: Lab) -> bool:

@@ -1,7 +1,5 @@
 """A run's faces as one of its networks sees them, drawn in two dimensions: like ones lie together."""
 
-from __future__ import annotations
-
 import base64
 from functools import partial
 from typing import Any
@@ -66,7 +64,8 @@ def view(lab: Lab, run: StoredRun) -> None:
     within = event.selection.get("around") or {}
     if within.get("x") and within.get("y"):
         inside = table["x"].between(*within["x"]) & table["y"].between(*within["y"])
-        frames.draw(run, own[own["name"].isin(table["name"][inside])])
+        bar = st.container(horizontal=True, vertical_alignment="center")
+        frames.listed(lab, run, own[own["name"].isin(table["name"][inside])], bar)
 
 
 def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.DataFrame, float]:

@@ -1,7 +1,5 @@
 """The run that makes the generated set: it is drawn first, and what is found is kept under what it is."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The box editor: draw, move and resize one box on a frame by mouse, finger or keyboard."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -10,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from fer_core.faces.crops import Box, Faces
 from fer_core.ui.parts.gallery import encode
@@ -88,6 +85,4 @@ def clip(box: Sequence[float] | None, frame: tuple[int, int]) -> Box | None:
 
 def shown(image: np.ndarray) -> bytes:
     """Return an (H, W, 3) uint8 RGB frame as JPEG, its longer side `SHOWN` pixels at most."""
-    frame = Image.fromarray(image)
-    frame.thumbnail((SHOWN, SHOWN), Image.Resampling.BILINEAR)
-    return encode(np.asarray(frame))
+    return encode(image, within=(SHOWN, SHOWN))
