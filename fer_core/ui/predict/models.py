@@ -20,7 +20,7 @@ from fer_core.results.shares import accuracy_interval
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import as_it_is, offered, predictor, recognisers
-from fer_core.ui.parts.url import carried, in_range, linked
+from fer_core.ui.parts.url import carried, in_range, linked, tell, told
 from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
@@ -200,12 +200,8 @@ def _bound(
     default: str | None = None,
 ) -> str:
     """Draw a choice, at first what is `asked` for; the URL holds it under a name, unless it is the default."""
-    index = options.index(asked) if asked in options else 0
-    chosen = str(st.selectbox(label, options, index=index, format_func=shown))
-    if chosen != default:
-        st.query_params[name] = chosen
-    elif name in st.query_params:
-        del st.query_params[name]
+    chosen = str(st.selectbox(label, options, key=told(name, options, asked), format_func=shown))
+    tell(name, chosen, default)
     return chosen
 
 
