@@ -37,7 +37,11 @@ def test_an_upload_is_answered_then_another_then_by_another_run_and_back_in_four
 
     def send(photo: Path) -> None:
         with page.expect_file_chooser() as asked:
-            click(page.get_by_test_id("stFileUploader").get_by_role("button", name=re.compile("^(Upload|Add files)$")))
+            click(
+                page.get_by_test_id("stFileUploader").get_by_role(
+                    "button", name=re.compile("^(Upload|Add files)$")
+                )
+            )
         asked.value.set_files(photo)
 
     def answered_by(one: StoredRun) -> None:
