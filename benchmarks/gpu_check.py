@@ -39,7 +39,7 @@ from fer_core.learning.networks.transfer import build  # noqa: E402
 from fer_core.learning.training import checkpoints  # noqa: E402
 from fer_core.learning.training.loop import train  # noqa: E402
 from fer_core.prediction.predictor import Predictor  # noqa: E402
-from fer_core.runs.pipeline.environment import describe_environment  # noqa: E402
+from fer_core.runs.pipeline.engine import describe_environment  # noqa: E402
 from fer_core.storage.artifacts import Artifacts  # noqa: E402
 
 Figures = Iterator[dict[str, Any]]

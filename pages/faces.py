@@ -53,7 +53,8 @@ with setup("Faces") as lab:
             label_visibility="collapsed",
         )
         failed = view == "failed"
-        faces_view.gallery(lab, filters(facts.failed if failed else crops.table, facts), facts)
+        table, answers = filters(lab, facts.failed if failed else crops.table, facts)
+        faces_view.gallery(lab, table, facts, answers)
         if failed:
             faces_view.failure_shares(facts)
             found_accuracy(lab)

@@ -8,4 +8,4 @@ from fer_core.ui.shell.setup import setup
 
 with setup("How it was made") as lab:
     st.caption(MEANING)
-    made.draw(lab, made.choose(lab))
+    made.draw(made.choose(lab))

@@ -154,6 +154,23 @@ def test_a_run_trains_and_its_networks_answer_as_on_a_cpu(
         assert there
         for face, same in zip(there, here, strict=True):
             np.testing.assert_allclose(face.probabilities, same.probabilities, atol=1e-3)
+    meets_few_lengths(predictors["cuda"], np.stack([faces[0].crop for faces in found] * 3))
+
+
+def meets_few_lengths(predictor: Predictor, crops: np.ndarray) -> None:
+    """Demand that 1 to 12 faces are passes of few lengths, with the answers that each gets beside others."""
+    lengths: set[int] = set()
+    predictor.prefix.register_forward_pre_hook(lambda _, given: lengths.add(len(given[0])))
+    every = predictor.classify(crops, exact=False)
+    for count in range(1, len(crops) + 1):
+        found = predictor.classify(crops[:count], exact=False)
+        for (one, *_), (other, *_) in zip(found, every[:count], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4)
+        if count % 5 == 0:
+            maps = predictor.explain(crops[:count], ["happy"] * count)
+            assert maps is not None
+            assert len(maps) == len(predictor.nearest(crops[:count], 1)) == count
+    assert lengths <= {1, 2, 4, 8, 16, 32}
 
 
 def test_a_bdnn_trains_and_waits_once_an_epoch(few: Path, tmp_path: Path, cuda: ModuleType) -> None:

@@ -1,7 +1,5 @@
 """`data audit` and `data generate`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

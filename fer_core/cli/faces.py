@@ -1,7 +1,5 @@
 """`faces` finds faces and reports on every frame; `detector train` fine-tunes what finds them."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, Any
 
@@ -10,10 +8,11 @@ import pandas as pd
 from fer_core.config.run import RunConfig
 from fer_core.faces.extraction import read_crops
 from fer_core.faces.finetuning.finetuned import KIND, FineTuneConfig
+from fer_core.results.rows import done
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import faces_config
 
-from .context import Context, raise_failed
+from .context import Context
 from .options import ALL_FACES, DEMO, Extraction, Json, Source, only
 from .output import answer, note, print_json, print_table, progress, share_with_interval
 
@@ -34,7 +33,7 @@ def faces(*, source: Source = DEMO, extraction: Extraction = ALL_FACES, json: Js
     _, data = context.dataset(source)
     cut = faces_config(context.store, context.artifacts, data, extraction.values())
     config = RunConfig(goal="faces", data=data, faces=cut)
-    raise_failed(context.finish(submit(context.store, config)[0]))
+    done(context.finish(submit(context.store, config)[0]))
     table = read_crops(context.artifacts.open("crops", config.crops_key())).table
     counts = table["status"].value_counts().to_dict()
     known = table.astype(object).where(pd.notna, None).rename(columns={"name": "path"})

@@ -4,8 +4,6 @@ With `--json` a command prints one JSON document on standard output; progress, n
 error. Exit codes: 0 done, 1 a run failed or was cancelled, 2 the request can't be carried out, 130 interrupted.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import json

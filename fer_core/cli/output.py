@@ -1,7 +1,5 @@
 """What commands print: one JSON document or tables for people, notes, progress, and what must stand beside a figure."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

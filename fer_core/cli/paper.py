@@ -1,7 +1,5 @@
 """`reproduce` and `compare --paper`: the paper's tables and comparisons, run or recalled, beside its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,9 +7,8 @@ from typing import Annotated, Any
 
 from fer_core.errors import ConfigError
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.paper.counterparts import Runs, systems_table
+from fer_core.results.paper.counterparts import Runs, by_setting, systems_table, table_2, table_3
 from fer_core.results.paper.reported import DISAGREEMENTS
-from fer_core.results.paper.tables import by_setting, table_2, table_3
 from fer_core.results.paper.verdicts import (
     MISSING,
     Checked,
@@ -22,8 +19,7 @@ from fer_core.results.paper.verdicts import (
 )
 from fer_core.results.rows import run_row
 from fer_core.results.shares import percent
-from fer_core.runs.plans.comparison import Plan, choose_backbone, paper_plan
-from fer_core.runs.plans.grid import LEAKING, grid
+from fer_core.runs.plans.comparison import LEAKING, Plan, choose_backbone, grid, paper_plan
 from fer_core.runs.plans.requests import faces_config, most_blocks_first, transfer_configs
 from fer_core.storage.store import StoredRun
 

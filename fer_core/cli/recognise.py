@@ -1,7 +1,5 @@
 """`recognise`: expression networks trained elsewhere, as they are; `recogniser`: files of one's own; `vote`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +11,7 @@ from fer_core.learning.networks import onnx_files
 from fer_core.learning.networks.recognisers import RECOGNISERS, named
 from fer_core.results.rows import run_row
 from fer_core.runs.jobs.queue import submit
-from fer_core.runs.plans.recognition import recogniser_run
+from fer_core.runs.plans.requests import recogniser_run
 
 from .context import Context
 from .options import ALL_FACES, DEMO, Detach, ExtractionOrNone, Json, Source, names
@@ -167,7 +165,7 @@ def _added(found: OnnxConfig, json: bool) -> int:
 
 def listing(*, json: Json = False) -> int:
     """Carry out `recogniser list`."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, "file": "", "about": f"trained on {row.trained}"} for name, row in RECOGNISERS.items()
     ]
     rows += [
@@ -176,7 +174,7 @@ def listing(*, json: Json = False) -> int:
     ]
     have = {str(row["name"]) for row in rows}
     rows += [
-        {"name": name, "file": "", "about": f"to be fetched; {one.title}"}
+        {"name": name, "file": one.file, "about": f"to be fetched; {one.title}", "settings": one.settings}
         for name, one in onnx_files.KNOWN.items()
         if name not in have
     ]

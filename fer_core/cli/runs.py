@@ -1,7 +1,5 @@
 """`compare` lists what has been run; `jobs`, `cancel` and `retry` what waits, is running or has ended."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`serve`, `worker`, `doctor`, `check`, `clean`: the dashboard, the process that trains, the host, what lies on it."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

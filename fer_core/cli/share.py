@@ -1,7 +1,6 @@
 """`report`, `publish`, `export`, `import`, `export-model` and a run's tables: for people and programs elsewhere."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -114,44 +113,28 @@ def take_in(file: Path, /, *, json: Json = False) -> int:
     return _print({"run": found.run_id, "new": found.new, "origin": found.origin}, json=json)
 
 
-def predictions(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
-    """Carry out `predictions`.
+def _writes(what: str) -> Callable[..., int]:
+    def write(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
+        from fer_core.results.sharing import tables
+
+        context, run_id = _opened(run_id)
+        path = writable(out or Path(f"fer-{run_id}-{what}.csv"))
+        write = tables.writer(path)
+        table = tables.TABLES[what](context.store, context.settings, run_id)
+        with replacing(path) as file:
+            write(table, file)
+        found = {"run": run_id, "file": str(path), "rows": len(table)}
+        return answer(json, found, lambda _: note(f"{len(table)} rows in {path}"))
+
+    write.__doc__ = f"""Carry out `{what}`.
 
     Args:
-        out: a .csv or .parquet (default: fer-<run>-predictions.csv).
+        out: a .csv or .parquet (default: fer-<run>-{what}.csv).
     """
-    return _table("predictions", run_id, out, json=json)
+    return write
 
 
-def splits(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
-    """Carry out `splits`.
-
-    Args:
-        out: a .csv or .parquet (default: fer-<run>-splits.csv).
-    """
-    return _table("splits", run_id, out, json=json)
-
-
-def features(*, run_id: RunId, out: Out = None, json: Json = False) -> int:
-    """Carry out `features`.
-
-    Args:
-        out: a .csv or .parquet (default: fer-<run>-features.csv).
-    """
-    return _table("features", run_id, out, json=json)
-
-
-def _table(what: str, run_id: str, out: Out, *, json: bool) -> int:
-    from fer_core.results.sharing import tables
-
-    context, run_id = _opened(run_id)
-    path = writable(out or Path(f"fer-{run_id}-{what}.csv"))
-    write = tables.writer(path)
-    table = tables.TABLES[what](context.store, context.settings, run_id)
-    with replacing(path) as file:
-        write(table, file)
-    found = {"run": run_id, "file": str(path), "rows": len(table)}
-    return answer(json, found, lambda _: note(f"{len(table)} rows in {path}"))
+predictions, splits, features = map(_writes, ("predictions", "splits", "features"))
 
 
 def _opened(given: str) -> tuple[Context, str]:

@@ -1,7 +1,5 @@
 """Allowed folders: on a shared host, data sets, tables and weights must lie in one of these."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

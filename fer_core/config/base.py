@@ -1,7 +1,5 @@
 """What every definition is built on: frozen and validated fields, and the digest that is its identity."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any, TypeVar

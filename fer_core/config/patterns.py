@@ -1,7 +1,5 @@
 """Regular expressions that users write, bounded: some would take for ever to compile or to search."""
 
-from __future__ import annotations
-
 import math
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """How a data set's files are to be read, as far as it was declared: stored with a run, never hashed."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from .base import Config, where

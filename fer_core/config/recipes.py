@@ -1,7 +1,5 @@
 """Recipes by name: the paper's, and one for each thing a user may add to it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache

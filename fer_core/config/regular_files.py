@@ -1,7 +1,5 @@
 """Files that users name are regular files of bounded size: pipes and devices never end, kernel files are no data."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

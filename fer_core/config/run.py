@@ -119,6 +119,11 @@ class FacesConfig(Config):
             raise ValueError(f"rescue must hold different names among {', '.join(RESCUES)}")
         return self
 
+    @property
+    def cut(self) -> dict[str, Any]:
+        """How a face that was found is cut: what networks must find alike."""
+        return self.model_dump(include={"extract", "size", "margin", "align", "square"})
+
     def hashed(self) -> dict[str, Any]:
         """Return what decides the crops; without extraction only the size does."""
         if not self.extract:

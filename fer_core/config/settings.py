@@ -1,7 +1,5 @@
 """WHERE a run happens: folders, device, executor, limits. The only reader of the environment; never hashed."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

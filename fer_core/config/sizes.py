@@ -1,7 +1,5 @@
 """Sizes of files as people write and read them, in powers of 1000."""
 
-from __future__ import annotations
-
 import re
 
 from humanize import naturalsize

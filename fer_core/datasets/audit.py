@@ -1,7 +1,5 @@
 """What is wrong with a data set, said before any training."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter, defaultdict
@@ -14,7 +12,7 @@ from typing import Any, Literal, get_args
 from fer_core.config.run import CLASSES
 
 from .base import Dataset, Problem, Sample, known_clips
-from .image_facts import ImageFacts, inspect_all
+from .file_records import ImageFacts, inspect_all
 from .pictures.image_files import has_image_suffix
 from .pictures.look_alikes import pairs
 from .pictures.parts import part_of

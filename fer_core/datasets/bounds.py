@@ -1,7 +1,5 @@
 """What an image file may claim, judged by its header before a pixel is decoded: a few bytes can unfold to gigabytes."""
 
-from __future__ import annotations
-
 import re
 from typing import IO
 

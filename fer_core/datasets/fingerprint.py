@@ -1,7 +1,5 @@
 """The identity of a data set: what it holds, wherever it lies."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Images as 8-bit RGB whatever they are stored as, and what is wrong with those that can't be."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Callable, Sequence
@@ -22,9 +20,7 @@ from .pictures.parts import Box, cut, drawn_row, file_of, part_of, stored
 from .pictures.tiff import from_white, garbled_by_pillow
 
 #: Pillow's names of the formats that are opened: photographs and frames, none that runs another program (EPS).
-FORMATS = (
-    *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"),
-)
+FORMATS = "AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"
 
 #: Pixels converted at a time.
 STRIP = 1 << 20
@@ -142,9 +138,7 @@ def _decode(file: IO[bytes], max_pixels: int, most: int, formats: tuple[str, ...
                 image.load()
             pixels = _to_rgb(garbled or image, scale // round(width / image.width))
             turn: Any = 1
-            with suppress(
-                Exception
-            ):  # EXIF is broken in as many ways as images, and the picture is fine without
+            with suppress(Exception):  # EXIF is broken in many ways, and the picture is fine without
                 turn = image.getexif().get(ExifTags.Base.Orientation, 1)
             kind = image.format or ""
         return Decoded(_upright(pixels, turn), mode, kind, several, scale)

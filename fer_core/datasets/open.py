@@ -1,7 +1,5 @@
 """One door to every data set: a path or 'demo' in, samples out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -3,8 +3,6 @@
 A few kilobytes can unfold to gigabytes of cells, in ways that no look at the file's directory tells.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import resource

@@ -4,8 +4,6 @@ A wrong label map is seen at a glance here: each label as it is written, what it
 it, and one of them to look at.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

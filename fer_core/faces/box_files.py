@@ -17,7 +17,7 @@ from fer_core.storage.values import armed, defused, line_problem, moment_problem
 
 from .crops import Box
 
-COLUMNS = ("name", "x1", "y1", "x2", "y2", "author", "created")
+COLUMNS = ("name", "x1", "y1", "x2", "y2", "author", "created", "note")
 
 #: Digits of a pixel that survive a file: enough that corner + side gives the other corner back.
 DIGITS = 6
@@ -35,12 +35,14 @@ class BoxRecord:
         box: (x1, y1, x2, y2) in source pixels, x1 < x2, y1 < y2.
         author: who drew it; empty where unknown.
         created: when, seconds since 1970; None where unknown.
+        note: who it shows, or what; may be empty.
     """
 
     name: str
     box: Box
     author: str = ""
     created: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,15 @@ def to_csv(records: Iterable[BoxRecord]) -> str:
     writer.writerow(COLUMNS)
     for record in records:
         corners = (repr(round(value, DIGITS)) for value in record.box)
-        writer.writerow([defused(record.name), *corners, defused(record.author), _moment(record.created)])
+        said = defused(record.author), _moment(record.created), defused(record.note)
+        writer.writerow([defused(record.name), *corners, *said])
     return buffer.getvalue()
 
 
 def to_coco(records: Iterable[BoxRecord], frames: Mapping[str, tuple[int, int]]) -> str:
     """Return boxes as COCO detection JSON with the one category 'face'.
 
-    Who drew a box and when stand in its annotation's `attributes`, as CVAT writes them.
+    Who drew a box, when, and its note stand in its annotation's `attributes`, as CVAT writes them.
 
     Args:
         frames: (width, height) by name; 0 x 0 is written for a frame that is not in it.
@@ -95,7 +98,11 @@ def to_coco(records: Iterable[BoxRecord], frames: Mapping[str, tuple[int, int]])
                 "bbox": [round(x1, DIGITS), round(y1, DIGITS), wide, high],
                 "area": wide * high,
                 "iscrowd": 0,
-                "attributes": {"author": record.author, "created": _moment(record.created)},
+                "attributes": {
+                    "author": record.author,
+                    "created": _moment(record.created),
+                    "note": record.note,
+                },
             }
         )
     categories = [{"id": 1, "name": "face", "supercategory": "person"}]
@@ -146,8 +153,8 @@ def _csv_rows(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for row in reader:
             name = armed(row["name"] or "")
             corners = [(row[column] or "").replace("−", "-") for column in COLUMNS[1:5]]
-            who, when = armed(row.get("author") or ""), row.get("created") or ""
-            yield f"line {reader.line_num}", name, {"corners": corners, "author": who, "created": when}
+            said = {column: armed(row.get(column) or "") for column in COLUMNS[5:]}
+            yield f"line {reader.line_num}", name, {"corners": corners, **said}
     except csv.Error as error:
         raise DataError(
             "a CSV of boxes must be readable as a table", got=f"line {reader.line_num}: {error}"
@@ -201,7 +208,9 @@ def _checked(name: str, values: Mapping[str, Any], frames: Mapping[str, tuple[in
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
     if problem := line_problem(values["author"]):
         raise DataError(f"an author is {problem}", got=values["author"], fix="Shorten it, or leave it empty")
-    return BoxRecord(name, box, values["author"], _seconds(values["created"]))
+    if problem := line_problem(values["note"]):
+        raise DataError(f"a note is {problem}", got=values["note"], fix="Shorten it, or leave it empty")
+    return BoxRecord(name, box, values["author"], _seconds(values["created"]), values["note"])
 
 
 def _moment(created: float | None) -> str:

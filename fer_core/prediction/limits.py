@@ -10,16 +10,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
+from typing import ParamSpec, TypeVar
 
-from fer_core.config.settings import Limits, load
+from fer_core.config.devices import resolve
+from fer_core.config.settings import Settings, load
 from fer_core.errors import BusyError
 from fer_core.storage.database.visits import Visits
 
 from .decoders import Decoders
 from .fair_queue import FairQueue
 from .uploads import Refusal, Sent, Upload
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Visitors whose tokens are remembered; the longest unseen are forgotten first.
 REMEMBERED = 10_000
@@ -73,20 +80,25 @@ class Rate:
 
 
 class Guard:
-    """The limits of one server, counted."""
+    """The limits of one server, counted, and the threads that compute for all its visitors.
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    Those are one on a GPU, where cuDNN plans anew in each thread for each shape, and on a CPU as many as turns.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.limits = limits = settings.limits
         self.rate = Rate(limits.images_per_minute, limits.all_images_per_minute)
         self.files = Rate(limits.images_per_minute, limits.all_images_per_minute)
         self.decoders = Decoders(limits)
         self.queue = FairQueue(limits.turns, waiting=limits.waiting, waiting_each=limits.waiting_each)
+        several = limits.turns > 1 and resolve(settings) == "cpu"
+        self.threads = ThreadPoolExecutor(limits.turns if several else 1, thread_name_prefix="device")
 
 
 @cache
 def guard() -> Guard:
     """Return the guard of this process, made at first use."""
-    return Guard(load().limits)
+    return Guard(load())
 
 
 def demo() -> Visits | None:
@@ -140,3 +152,11 @@ def device_turn(visitor: str, report: Callable[[int], None] | None = None) -> It
             turn.enter_context(guard().queue.turn(visitor, patience=guard().limits.patience, report=report))
         count(turns=1, waited=time.monotonic() - asked)
         yield
+
+
+def compute(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do what needs the device in a thread that computes for all, in a turn of its own, and wait for it.
+
+    What it raises is raised here, and `work` sees the context variables of here. It must not call Streamlit.
+    """
+    return guard().threads.submit(copy_context().run, partial(work, *args, **kwargs)).result()

@@ -26,7 +26,7 @@ from fer_core.learning.training.evaluation import answers
 from fer_core.learning.training.precision import Precision, arithmetic
 from fer_core.storage.shared_artifacts import artifacts_of
 
-from .answering import Answerer, Score
+from .answering import Answerer, Score, in_few_lengths
 from .grad_cam import grad_cam
 from .neighbours import Bank, Neighbour, bank, head_inputs
 
@@ -141,14 +141,15 @@ class Predictor(Answerer):
         """
         if self.row.cam_block is None:
             return None
-        targets = torch.tensor([CLASSES.index(label) for label in labels], device=self.device)
+        places = in_few_lengths(len(crops), self.device)
+        targets = torch.tensor([CLASSES.index(labels[place]) for place in places], device=self.device)
         suffixes = [network.suffix for network in self.networks]
-        inputs = to_input(crops, self.row, self.device)
+        inputs = to_input(crops[places], self.row, self.device)
         maps = [
             grad_cam(self.prefix, suffixes, self.row.cam_block, part, goal)
             for part, goal in zip(inputs.split(EXPLAINED), targets.split(EXPLAINED), strict=True)
         ]
-        return torch.cat(maps).cpu().numpy()
+        return torch.cat(maps).cpu().numpy()[: len(crops)]
 
     def nearest(
         self, crops: np.ndarray, count: int, *, exclude: Sequence[Collection[str]] | None = None
@@ -158,7 +159,9 @@ class Predictor(Answerer):
         The first call computes the training faces' features, unless they have been kept.
         """
         suffixes = [network.suffix for network in self.networks]
-        queries = head_inputs(self.prefix, suffixes, crops, self.row, self.device, _unfilled)
+        given = crops[in_few_lengths(len(crops), self.device)]
+        queries = head_inputs(self.prefix, suffixes, given, self.row, self.device, _unfilled)
+        queries = [query[: len(crops)] for query in queries]
         voting = [self.trained.index(network) for network in self.networks]
         return self.bank().nearest(queries, crops, count, networks=voting, exclude=exclude)
 
@@ -178,7 +181,8 @@ class Predictor(Answerer):
                 others. Off, a few crops take a fraction of the time, and differ by float32 rounding.
         """
         with torch.inference_mode():
-            votes = self._votes(crops, filled=exact or len(crops) >= FILLED)
+            given = crops[in_few_lengths(len(crops), self.device)]
+            votes = self._votes(given, filled=exact or len(crops) >= FILLED)[:, : len(crops)]
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
         each = votes.cpu().numpy()

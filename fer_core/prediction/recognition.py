@@ -23,7 +23,7 @@ from fer_core.learning.networks.recognisers import Recogniser, named, whole
 from fer_core.learning.networks.transfer import Chain
 from fer_core.storage.shared_artifacts import artifacts_of
 
-from .answering import Answerer, Score
+from .answering import Answerer, Score, in_few_lengths
 from .grad_cam import grad_cam
 
 
@@ -75,10 +75,11 @@ class Recognition(Answerer):
         """Return Grad-CAM maps of whole crops, margin included; None for a file's network."""
         if self._chain is None:
             return None
-        block, inputs = str(self._chain.row.cam_block), to_input(crops, self._chain.row).to(self.device)
-        targets = torch.tensor([CLASSES.index(label) for label in labels], device=self.device)
+        places, block = in_few_lengths(len(crops), self.device), str(self._chain.row.cam_block)
+        inputs = to_input(crops[places], self._chain.row, torch.device(self.device))
+        targets = torch.tensor([CLASSES.index(labels[place]) for place in places], device=self.device)
         prefix, suffix = self._chain.prefix("fc"), self._chain.suffix("fc")
-        return grad_cam(prefix, [suffix], block, inputs, targets).cpu().numpy()
+        return grad_cam(prefix, [suffix], block, inputs, targets).cpu().numpy()[: len(crops)]
 
     @cached_property
     def _chain(self) -> Chain | None:

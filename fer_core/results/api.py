@@ -20,7 +20,6 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
-from fer_core.errors import FerError
 from fer_core.faces.extraction import read_crops
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
@@ -28,7 +27,7 @@ from fer_core.runs.plans.requests import require_folds, transfer_configs
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 
-from .rows import run_row
+from .rows import done, run_row
 from .sharing import tables
 
 if TYPE_CHECKING:
@@ -140,7 +139,4 @@ def _carried_out(config: RunConfig) -> StoredRun:
     run_id, _ = submit(store, config)
     if not store.run(run_id).ended:
         executors.EXECUTORS[here.executor].work(here, until_idle=True, only=run_id)
-    run = store.run(run_id)
-    if run.status != "done":
-        raise FerError(f"run {run_id} must end done", got=run.status, fix=run.error)
-    return run
+    return done(store.run(run_id))

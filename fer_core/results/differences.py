@@ -1,13 +1,11 @@
 """What tells runs apart: the fields in which their definitions differ, in words."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_core.config.run import RunConfig
-from fer_core.storage.database.exclusions import exclusion_key
+from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 
 from .rows import title

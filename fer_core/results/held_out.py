@@ -1,7 +1,5 @@
 """What a run says of each image that it held out, in words that filters and captions use."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

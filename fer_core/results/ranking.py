@@ -1,7 +1,5 @@
 """Sweeps: every unfreeze setting of every backbone by every recipe, ranked, with what is noise named so."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -10,6 +10,7 @@ from fer_core.config.comparators import BdnnConfig, MlpConfig, TableConfig
 from fer_core.config.recipes import described
 from fer_core.config.recognition import RecogniserConfig, VoteConfig
 from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
+from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import system
@@ -80,6 +81,13 @@ def run_row(run: StoredRun, *, cached: bool = False) -> dict[str, Any]:
         "created": run.created,
         "error": run.error or None,
     }
+
+
+def done(run: StoredRun) -> StoredRun:
+    """Return a run that has ended; raise FerError, with what ended it, unless it is done."""
+    if run.status != "done":
+        raise FerError(f"run {run.id} must end done", got=run.status, fix=run.error)
+    return run
 
 
 def honest(run: StoredRun) -> bool:

@@ -1,7 +1,5 @@
 """What a run's headline figure leaves out, in words: intervals, leaks, frames without a face, what went wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +14,7 @@ from fer_core.evaluation.metrics.intervals import MIN_SEEDS, Estimate, share
 from fer_core.evaluation.metrics.probabilities import guesses, probabilities_of, right
 from fer_core.storage.store import StoredRun
 
-from .face_shares import at_most, face_shares
-from .shares import accuracy_interval, interval, p_value, percent
+from .shares import accuracy_interval, at_most, face_shares, interval, p_value, percent
 
 #: Validation loss this much above its lowest, in nats, is a rise and no wobble.
 RISE = 0.1

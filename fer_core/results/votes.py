@@ -5,8 +5,6 @@ did not leak before: members' folds must be the same frames, so that no member h
 member's temperature for a fold is fitted on the other folds' frames alone.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +20,7 @@ from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, proba
 from fer_core.learning.comparators.fitted import write_folds
 from fer_core.learning.reporting import FoldResult
 from fer_core.runs.jobs.adopt import adopt
-from fer_core.runs.pipeline.environment import describe_environment
+from fer_core.runs.pipeline.engine import describe_environment
 from fer_core.runs.pipeline.summary import figures_of
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun

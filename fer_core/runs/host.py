@@ -1,7 +1,5 @@
 """What a host has for FER Lab, and what to do about what it lacks: `doctor`."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

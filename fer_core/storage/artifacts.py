@@ -9,8 +9,6 @@ When an artifact was last used is the time of its config.json. An artifact that 
 opened or asked for stays for an hour at least: `discard` deletes only what has not been used for longer.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import logging

@@ -6,8 +6,6 @@ nearest faces are looked up in, and crops and detections that no run names. Boxe
 detectors are never collected.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """The folder of all state: whether it can be used, whether its database is that of its artifacts, what is damaged."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress

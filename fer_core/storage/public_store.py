@@ -1,7 +1,5 @@
 """The store as a hosted demo shows it: runs on generated faces alone, of all that its folder holds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

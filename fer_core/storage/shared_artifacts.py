@@ -6,8 +6,6 @@ off first: where it is, the artifact is whole. What is still being made stays on
 excludes other writers: two hosts may make the same artifact at once, which costs time and gives the same bits.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -18,8 +18,7 @@ from fer_core.config.reading import Reading
 from fer_core.config.run import RunConfig, parse
 from fer_core.errors import NotFoundError, StoreError
 
-from .database.exclusions import Exclusions
-from .drawn_boxes import DrawnBoxes
+from .said_of_frames import SaidOfFrames
 from .values import line_problem
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ class StoredRun:
         return self.status not in ("queued", "running")
 
 
-class Store(DrawnBoxes, Exclusions):
+class Store(SaidOfFrames):
     """An open database, with the questions that pages, the command line and workers ask it."""
 
     def run(self, run_id: str) -> StoredRun:

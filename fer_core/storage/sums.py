@@ -4,8 +4,6 @@ A process compares an artifact's files with their sums when it first opens it, a
 changed: all else costs it a `stat` a file. What was made before there were sums has none, and is taken as it is.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path

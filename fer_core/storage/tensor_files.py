@@ -1,7 +1,5 @@
 """Tensors as a safetensors file with the permissions of any other file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Zip files that come from outside: what is wrong with an entry before a byte of it is unpacked."""
 
-from __future__ import annotations
-
 import re
 import stat
 import zipfile

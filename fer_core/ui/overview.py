@@ -163,7 +163,7 @@ def figures(report: AuditReport) -> None:
             if value:
                 st.metric(label, f"{value:,}" if isinstance(value, int) else value, help=text, width=128)
     if none := [label.lower() for label, value, _ in cells if not value]:
-        st.caption(f"None: {', '.join(none)}.")
+        st.caption(f"{', '.join(none).capitalize()}: none.")
 
 
 def sheet(dataset: Dataset) -> None:

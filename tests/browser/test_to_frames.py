@@ -82,6 +82,25 @@ def test_a_cell_of_the_confusion_opens_its_frames_and_one_of_them_its_evidence(
     expect(tiles).to_have_count(int(counts.max()))
 
 
+def test_the_wrong_frames_of_a_run_are_found_in_the_gallery_of_faces_and_back(
+    page: Page, lab: Server, generated: Path, run: StoredRun
+) -> None:
+    opened(page, lab.at("train", data=str(generated), run=run.id, part="Frames", answer="wrong"))
+    tiles = page.locator(".fer-grid figcaption")
+    expect(tiles.first).to_be_visible()
+    wrong = [text.partition("\n")[0] for text in tiles.all_inner_texts()]
+    button(page, "In the gallery of faces").click()
+    expect(page.get_by_role("heading", name="Faces", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{len(wrong)} of {len(wrong)} frames")).to_be_visible()
+    expect(tiles).to_have_count(len(wrong))
+    assert {text.partition("\n")[0] for text in tiles.all_inner_texts()} == {f"✗ {text}" for text in wrong}
+    quiet(page)
+    button(page, "On the run's page").click()
+    expect(page).to_have_url(re.compile(f"train.*run={run.id}.*answer=wrong"))
+    expect(tiles).to_have_count(len(wrong))
+    assert page.evaluate(MARK), "no page was loaded anew"
+
+
 def test_a_run_opens_from_its_row_by_enter(page: Page, lab: Server, generated: Path) -> None:
     opened(page, lab.at("train", data=str(generated), backbone="efficientnet_lite0"))
     table = page.get_by_role("region", name="Table of 2 runs")

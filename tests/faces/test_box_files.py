@@ -33,7 +33,7 @@ def records() -> list[BoxRecord]:
     for index, name in enumerate(NAMES):
         x1, y1 = round(rng.uniform(0, 300), 2), round(rng.uniform(0, 200), 2)
         box = (x1, y1, round(x1 + rng.uniform(1, 300), 2), round(y1 + rng.uniform(1, 200), 2))
-        found.append(BoxRecord(name, box, "=me@example.org" if index % 2 else "", 1.7e9 + index / 8))
+        found.append(BoxRecord(name, box, "=me@example.org" if index % 2 else "", 1.7e9 + index / 8, "-her"))
     return [*found[:-1], BoxRecord(NAMES[-1], (0.0, 0.0, 640.0, 480.0))]
 
 
@@ -48,7 +48,7 @@ def test_no_cell_is_a_formula() -> None:
     rows = list(csv.reader(io.StringIO(to_csv(records()))))
     assert len(rows) == len(NAMES) + 1
     for row in rows[1:]:
-        for cell in (row[0], row[5]):
+        for cell in (row[0], row[5], row[7]):
             assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 

@@ -111,6 +111,20 @@ def test_remove_and_undo_change_the_counts_and_leave_no_copies(
     assert set(artifacts.keys("crops")) == with_box
 
 
+def test_a_box_is_named_where_it_is_saved(opened: Open, config: RunConfig, store: Store) -> None:
+    name, box = frame_name(0), (200.0, 60.0, 260.0, 140.0)
+    store.add_manual_box(config.data.fingerprint, name, box, author="ann")
+    app = opened(frame=name)
+    assert app.button(key=f"save-{name}").disabled  # nothing has changed
+    app.text_input(key=f"note-{name}-1").set_value("Harry, *left*").run()
+    app.button(key=f"save-{name}").click().run()
+    assert "“Harry, \\*left\\*”: Drawn by **test@example.com**" in words(app)
+    entry = store.manual_boxes(config.data.fingerprint).iloc[0]
+    assert (entry["note"], entry["version"], entry["x1"]) == ("Harry, *left*", 2, box[0])
+    app.button(key=f"undo-{name}").click().run()
+    assert "Harry" not in words(app)
+
+
 def test_crops_that_a_run_names_stay(opened: Open, config: RunConfig, store: Store, home: Path) -> None:
     artifacts = Artifacts(home / "artifacts")
     store.add_manual_box(config.data.fingerprint, frame_name(0), (200.0, 60.0, 260.0, 140.0))

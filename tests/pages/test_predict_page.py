@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_case import at_home, run
 from streamlit.testing.v1 import AppTest
 
+from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.prediction import limits
+from fer_core.prediction.predictor import Predictor
+from fer_core.prediction.recognition import Recognition
 from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
@@ -44,7 +49,20 @@ def test_one_image_is_found_judged_and_explained_in_one_turn(
         turns.append(visitor)
         return turn(visitor, *rest)
 
+    threads: list[int] = []
+
+    def recorded(compute: Any) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            threads.append(threading.get_ident())
+            return compute(*given, **named)
+
+        return call
+
     monkeypatch.setattr(limits, "device_turn", noted)
+    for kind, name in [(MTCNN, "detect"), (Predictor, "classify"), (Predictor, "explain")]:
+        monkeypatch.setattr(kind, name, recorded(getattr(kind, name)))
+    for name in ("classify", "explain"):
+        monkeypatch.setattr(Recognition, name, recorded(getattr(Recognition, name)))
     shown = page("pages/predict.py", trained, **{"from": "sample"})
     assert not shown.exception
     assert "Nearest training faces" in captions(shown)
@@ -56,6 +74,9 @@ def test_one_image_is_found_judged_and_explained_in_one_turn(
     shown = page("pages/predict.py", trained, run="mini_xception", **{"from": "sample"})
     assert "zooms and mirror images put the same class first" in captions(shown)
     assert len(turns) == 1
+    assert len(threads) == 6  # each looked, judged and gave reasons
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
 
 
 def test_what_a_link_cannot_mean_is_reported_where_the_page_ends_early(page: Open, trained: Path) -> None:
@@ -77,6 +98,27 @@ def test_without_a_run_the_recogniser_answers_and_says_what_it_learned_from(page
     assert "Most likely **" in words or "No class reaches" in words
     for part in ("FER2013", "about two thirds", "not measured here", "8 zooms and mirror images", "5(1)(f)"):
         assert part in words
+
+
+def test_a_recogniser_that_judged_a_data_set_here_says_what_it_measured(
+    page: Open, home: Path, generated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = {"run": "mini_xception", "from": "sample"}
+    assert "No run here has measured it" in said(page("pages/predict.py", home, **sample))
+    with pytest.MonkeyPatch.context() as patch:
+        at_home(patch, home)
+        code, told = run(capsys, "recognise", "--data", str(generated))
+        assert code == 0
+        assert (
+            run(capsys, "recognise", "--data", str(generated), "--zooms", "1")[0] == 0
+        )  # another than answers
+    right = f"{100 * told['val_accuracy']:.1f} %"
+    words = said(page("pages/predict.py", home, **sample))
+    assert f"{right} of the held-out images of {generated.name} right" in words
+    assert "not measured here" not in words
+    made = page("pages/made.py", home, run="mini_xception")
+    assert right in [one.value for one in made.metric]
+    assert "Nothing was measured" not in said(made)
 
 
 def test_what_was_trained_on_a_data_set_answers_to_its_samples_and_recognisers_to_other_photos(

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from fer_core.config.run import TrainingConfig
 from fer_core.results.held_out import held_out
 from fer_core.runs.jobs.queue import cancel, submit_together
+from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.store import Store, StoredRun
 from fer_core.ui.train.about import again
 
@@ -114,6 +115,35 @@ def test_frames_are_filtered_as_the_link_says(page: Callable[..., AppTest], trai
         said = f"**{len(rows)}** held-out answers, **{(~rows['right']).sum()}** of them wrong"
         assert said in words(shown, "caption"), query
         assert not shown.toast
+
+
+def test_the_gallery_of_faces_shows_what_a_run_said(page: Callable[..., AppTest], trained: Path) -> None:
+    run = runs_of(trained)[0]
+    store = Store(trained / "fer.sqlite")
+    answers = held_out(store.predictions(run.id))
+    store.close()
+    wrong = answers[~answers["right"]]
+    said = wrong["said"].iloc[0]
+    for query, rows in (
+        ({}, answers),
+        ({"answered": "wrong"}, wrong),
+        ({"answered": "wrong", "said": said}, wrong[wrong["said"] == said]),
+        (
+            {"class": "happy", "sure": ["0.0", "0.3"]},
+            answers.query("true == 'happy' and confidence <= 0.3"),
+        ),
+    ):
+        shown = page(
+            "pages/faces.py", trained, run=run.id[:8], faces=detection_key(run.config.faces), **query
+        )
+        assert not shown.toast
+        if rows.empty:
+            assert "No frame passes" in shown.info[-1].value
+        else:
+            assert f"of {rows['name'].nunique()} frames" in words(shown), query
+    shown = page("pages/faces.py", trained, run="elsewhere")
+    assert "run" not in shown.query_params
+    assert ["elsewhere" in toast.value for toast in shown.toast] == [True]
 
 
 def test_a_cancelled_run_can_be_tried_again_in_the_list(page: Callable[..., AppTest], kept: Path) -> None:

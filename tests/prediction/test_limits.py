@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import pytest
 
-from fer_core.errors import BusyError
+from fer_core.errors import BusyError, DataError
 from fer_core.prediction import limits
 from fer_core.prediction.limits import Rate
 
@@ -59,3 +61,34 @@ def test_the_process_wide_guard_follows_the_environment(monkeypatch: pytest.Monk
         limits.admit("a", 1)
     with limits.device_turn("a"), pytest.raises(BusyError), limits.device_turn("b"):
         pass
+
+
+def test_one_thread_computes_for_all_and_an_error_reaches_the_visitor_whose_it_is() -> None:
+    asking: ContextVar[str] = ContextVar("asking")
+    threads, found = set(), {}
+
+    def work(number: int) -> tuple[str, int]:
+        threads.add(threading.get_ident())
+        if asking.get() == "b":
+            raise DataError("an image must be one", got="none")
+        return asking.get(), number
+
+    def visit(visitor: str) -> None:
+        asking.set(visitor)
+        for number in range(3):
+            with limits.device_turn(visitor):
+                try:
+                    found[visitor, number] = limits.compute(work, number=number)
+                except DataError as error:
+                    found[visitor, number] = error.got
+
+    visits = [threading.Thread(target=visit, args=(visitor,)) for visitor in "abc"]
+    for one in visits:
+        one.start()
+    for one in visits:
+        one.join(60)
+    assert len(threads) == 1
+    assert not threads & {threading.get_ident(), *(one.ident for one in visits)}
+    for number in range(3):
+        assert found["b", number] == "none"
+        assert [found[visitor, number] for visitor in "ac"] == [("a", number), ("c", number)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_core.evaluation.metrics import summary
-from fer_core.results.face_shares import at_most, face_shares
+from fer_core.results.shares import at_most, face_shares
 
 #: (status, frames, right ones)
 FRAMES = (

@@ -158,7 +158,7 @@ def test_epochs_come_sorted_and_can_be_polled(store: Store) -> None:
 def test_the_newest_box_wins_and_can_be_undone(store: Store) -> None:
     first, second = (1.0, 2.0, 30.5, 40.25), (5.0, 6.0, 70.0, 80.0)
     store.add_manual_box(DATA, "a.png", first, author="mary")
-    store.add_manual_box(DATA, "a.png", second, author="tom")
+    store.add_manual_box(DATA, "a.png", second, author="tom", note="Harry, left")
     store.add_manual_box(DATA, "b.png", first)
     store.add_manual_box("f" * 16, "a.png", first)
 
@@ -171,6 +171,7 @@ def test_the_newest_box_wins_and_can_be_undone(store: Store) -> None:
     assert all(math.isnan(value) for value in boxes()["a.png"])
     assert store.undo_manual_box(DATA, "a.png")
     assert boxes()["a.png"] == second
+    assert store.manual_boxes(DATA)["note"].tolist() == ["Harry, left", ""]
     assert store.undo_manual_box(DATA, "a.png")
     assert boxes()["a.png"] == first
     assert store.manual_boxes(DATA).set_index("name").loc["a.png", "author"] == "mary"
@@ -194,6 +195,8 @@ def test_an_author_that_is_no_short_line_is_not_stored(store: Store, author: str
         store.add_manual_box(DATA, "a.png", (1.0, 2.0, 3.0, 4.0), author=author)
     assert store.manual_boxes(DATA).empty
     store.add_manual_box(DATA, "a.png", (1.0, 2.0, 3.0, 4.0), author="زهرا\u200cسادات ☺")
+    with pytest.raises(StoreError, match="A box's note"):
+        store.add_manual_box(DATA, "a.png", (1.0, 2.0, 3.0, 4.0), note=author)
 
 
 @pytest.mark.parametrize(

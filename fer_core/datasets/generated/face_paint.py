@@ -1,7 +1,5 @@
 """What is painted on a generated face: skin, eyes, brows, mouth, beard and glasses."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .face_model import Expression, Identity, brow_of, lids_of, mouth_of

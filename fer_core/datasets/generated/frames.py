@@ -4,8 +4,6 @@ Every frame follows from the seed alone, whatever the order or the process it is
 photograph, and an accuracy on it says nothing about real faces.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import os

@@ -1,7 +1,5 @@
 """How a generated set is laid out: its config, and the movie, person and clip of each frame."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ axis row by row and nodded column by column, so a nearer point always hides a fa
 once per pixel.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

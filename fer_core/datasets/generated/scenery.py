@@ -1,7 +1,5 @@
 """What surrounds a generated face: a movie's light and film stock, its set, and the bodies in it."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A generated feature table with the traps of the real one; its figures are drawn, not measured on faces."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

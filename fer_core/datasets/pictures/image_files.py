@@ -5,8 +5,6 @@ other counts when its first bytes are an image's (`x`, `x.jpg_large`, `x.dng`). 
 that begin with a dot, `__MACOSX`, `@eaDir`) never counts, nor do notes, landmark files and Thumbs.db.
 """
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ next. On 80 photographs of 40 people before one background, hashes of two people
 faces of one in 21; of a picture saved at quality 50, halved or brightened by 15 %, 219 of 240 in `MOST_BITS` at most.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import imagehash

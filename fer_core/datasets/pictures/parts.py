@@ -4,8 +4,6 @@ Such an image has a path of its own, the file's with the part behind it (`x.jpg/
 `fer2013.csv/row=8192+8700`), so that it goes wherever an image file goes.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import re

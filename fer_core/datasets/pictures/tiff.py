@@ -1,7 +1,5 @@
 """What TIFF files hold that Pillow reads wrong: thumbnails first, 16-bit channels one after the other, other whites."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import IO
 

@@ -1,7 +1,5 @@
 """A table that lists images: path, label and, where known, split, group, clip and the face's box."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -114,9 +112,7 @@ def where_facts_stand(table: TextTable, reading: Reading) -> tuple[Places, Itera
     }
     header = "path" in columns or "label" in columns
     if not header and (columns := _without_header(table.first)):
-        names = [
-            str(number) for number in range(1, len(names) + 1)
-        ]  # what it says is of an image, and no title
+        names = [str(number) for number in range(1, len(names) + 1)]  # it has an image's facts, no titles
     for column, title in pairs(reading.columns or "").items():
         wanted = re.sub(r"\s+", "_", plain(title))
         number = int(wanted) - 1 if wanted.isdecimal() else -1

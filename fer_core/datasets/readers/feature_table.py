@@ -4,8 +4,6 @@ The sheet goes round as .xlsx with two merged header rows and as .csv without th
 reported as problems and never stops the reading; a row leaves only when it has no name or no label.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """A set that this project drew: a folder with a mark and a manifest of its frames."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 An image that can't become a sample is reported as a problem, never left out unseen.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import cache
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """What a layout is: how it is recognised on disk and what reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

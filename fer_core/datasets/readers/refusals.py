@@ -1,7 +1,5 @@
 """What is given as a data set and is none: a sentence that says what to do with it."""
 
-from __future__ import annotations
-
 import tarfile
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A feature table as a data set: rows instead of images, whose frames are not at hand."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from fer_core.config.run import CLASSES

@@ -1,7 +1,5 @@
 """The rows of a table of text, whatever its encoding, separator and header; or of JSON objects, one a line."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """A data set that was sent as a zip, unpacked into a folder of its own: images and lists, nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import tempfile

@@ -7,39 +7,7 @@ Throughout, `labels` and `predictions` are (N,) indices into `CLASSES`, `probabi
 to 1, and an interval is (low, high) at 95 %, (nan, nan) where too little is known to give one.
 """
 
-from __future__ import annotations
-
 from .calibration import apply_temperature, by_seed, ece, fit_temperature, reliability
-from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import Estimate, Interval, difference, seed_interval, share, wilson, wilson_intervals
 from .paired import disagreements, first_seed_p, lead, mcnemar, paired, same_images
-from .run_summary import summary
-from .two_sets import two_sets
-
-__all__ = [
-    "Estimate",
-    "Interval",
-    "accuracy",
-    "apply_temperature",
-    "balanced_accuracy",
-    "by_seed",
-    "class_figures",
-    "confusion",
-    "difference",
-    "disagreements",
-    "ece",
-    "first_seed_p",
-    "fit_temperature",
-    "lead",
-    "macro_f1",
-    "mcnemar",
-    "paired",
-    "reliability",
-    "same_images",
-    "seed_interval",
-    "share",
-    "summary",
-    "two_sets",
-    "wilson",
-    "wilson_intervals",
-]
+from .run_summary import accuracy, balanced_accuracy, class_figures, confusion, macro_f1, summary, two_sets

@@ -1,7 +1,5 @@
 """Whether probabilities mean what they say: reliability, calibration error, temperature scaling."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 `benchmarks/coverage.py` measures how often the intervals hold the truth; docs/figures.md has its table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

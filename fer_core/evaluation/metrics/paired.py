@@ -1,7 +1,5 @@
 """Two systems on the same images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A model's seven probabilities an image: columns p0 to p6, in the order of the classes, and what they say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray

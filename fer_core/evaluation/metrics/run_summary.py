@@ -1,17 +1,71 @@
-"""The figures that a run is stored with."""
-
-from __future__ import annotations
+"""The figures that a run is stored with: accuracy, confusion, figures per class, those of SFEW's two sets."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from fer_core.config.run import CLASSES
+
 from .calibration import checked, ece
-from .classification import accuracy, balanced_accuracy, class_figures, confusion, macro_f1
 from .intervals import LEVEL, members_of, seed_interval, share
 from .probabilities import log_losses
+
+
+def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the share of right predictions, 0..1; NaN for none."""
+    right = np.asarray(labels) == np.asarray(predictions)
+    return float(right.mean()) if right.size else float("nan")
+
+
+def confusion(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.int64]:
+    """Return the (7, 7) counts: row the true class, column the predicted one."""
+    from sklearn.metrics import confusion_matrix
+
+    if not np.size(labels):
+        return np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+    return confusion_matrix(labels, predictions, labels=range(len(CLASSES))).astype(np.int64)
+
+
+def class_figures(table: NDArray[np.int64], seeds: int = 1) -> pd.DataFrame:
+    """Return one row per class: class, precision, recall, specificity, f1 (0..1) and support (images).
+
+    What is 0/0 is NaN: precision of a class never predicted, recall of one without images.
+
+    Args:
+        table: (7, 7) counts as `confusion` returns them.
+        seeds: how many of them the counts are summed over; support is the images of one.
+    """
+    right, support, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    wrong = table.sum() - support - predicted + right  # true negatives
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame(
+            {
+                "class": list(CLASSES),
+                "precision": right / predicted,
+                "recall": right / support,
+                "specificity": wrong / (table.sum() - support),
+                "f1": 2 * right / (support + predicted),
+                "support": np.round(support / seeds).astype(int),
+            }
+        )
+
+
+def macro_f1(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the mean F1 over the classes that have images, 0..1."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, labels=np.unique(labels), average="macro", zero_division=0.0))
+
+
+def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the mean recall over the classes that have images, 0..1; chance is one over their number."""
+    from sklearn.metrics import recall_score
+
+    return float(recall_score(labels, predictions, labels=np.unique(labels), average="macro"))
+
 
 #: Statuses of frames whose face may be another than the meant one.
 DOUBTFUL = ("several", "low-confidence")
@@ -96,4 +150,59 @@ def _one_seed(truth: NDArray[Any], guesses: NDArray[Any], values: NDArray[np.flo
         "balanced_accuracy": balanced_accuracy(truth, guesses),
         "ece": ece(values, truth),
         "log_loss": float(log_losses(values, truth).mean()),
+    }
+
+
+SHARES = ("precision", "recall", "specificity", "f1")
+
+
+def two_sets(
+    labels: ArrayLike,
+    guesses: ArrayLike,
+    folds: ArrayLike,
+    seeds: ArrayLike,
+    groups: Sequence[str],
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return what Dhall et al. (2011) report under the strictly person independent protocol.
+
+    A set counts half, whatever its size, so the accuracy can differ from that of all images together. Several seeds
+    are averaged.
+
+    Args:
+        folds: (N,) 0 for images of set2, tested by a model of set1; 1 the other way round.
+        seeds: (N,) seed of the row.
+        groups, names: (N,) as `intervals.share` takes them.
+
+    Returns:
+        JSON-able, shares in 0..1: accuracy and per_class (class, precision, recall, specificity, f1), the means over
+        both sets; sets, a record each: tested, images, accuracy, interval and interval_over
+        (`intervals.share`), per_class. A share that
+        is 0/0 in one set (NaN) is that of the other.
+    """
+    truth, said, fold, seed = (np.asarray(values) for values in (labels, guesses, folds, seeds))
+    count = len(np.unique(seed))
+    sets, tables, accuracies = [], [], []
+    for number, tested in ((0, "set2"), (1, "set1")):
+        here = fold == number
+        rows = np.flatnonzero(here).tolist()
+        found = share((truth == said)[here], [groups[row] for row in rows], [names[row] for row in rows])
+        figures = class_figures(confusion(truth[here], said[here]), count)
+        tables.append(figures)
+        accuracies.append(found.value)
+        sets.append(
+            {
+                "tested": tested,
+                "images": len(rows) // count,
+                "accuracy": found.value,
+                "interval": list(found.interval),
+                "interval_over": found.over,
+                "per_class": figures.to_dict("records"),
+            }
+        )
+    both = pd.concat(tables)
+    return {
+        "accuracy": float(np.mean(accuracies)),
+        "per_class": both.groupby("class", sort=False)[list(SHARES)].mean().reset_index().to_dict("records"),
+        "sets": sets,
     }

@@ -4,8 +4,6 @@ A protocol under which validation images may be recognised from training ones ca
 `leakage` measures for the folds at hand how much of the validation part has relatives in training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 
@@ -15,12 +13,9 @@ from numpy.typing import NDArray
 from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.errors import DataError
 
-from .at_random import ReshuffledFold, reshuffle, stratified
 from .base import Fold, Images, Protocol
 from .by_group import deal_whole
-from .given import fixed, spi, unseen
-
-__all__ = ["OF_TRAINING", "PROTOCOLS", "Fold", "Images", "Protocol", "ReshuffledFold", "draw", "leakage"]
+from .by_image import ReshuffledFold, fixed, reshuffle, spi, stratified, unseen
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol

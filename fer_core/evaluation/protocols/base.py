@@ -1,7 +1,5 @@
 """What a protocol is, and the folds it draws."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Whole groups or clips dealt to folds, so that none straddles."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The inner split: a part of a fold's training images by which training decides, so that the reported part needn't."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -59,12 +59,15 @@ def for_answers(network: nn.Module, example: Tensor) -> tuple[nn.Module, Tensor]
 
     Returns:
         The copy, or the network itself where it has no convolutions, none of them runs through oneDNN, or a folded
-        convolution turns out to be read by more than its normalisation; what the network answers to the example.
+        convolution turns out to be read by more than its normalisation; what the network answers to the example,
+        which elsewhere than on a CPU is not asked.
     """
+    if example.device.type != "cpu":  # where this thread would plan what another computes
+        return network, example
     with torch.no_grad():
         answer = network(example)
     convolutional = any(isinstance(module, nn.Conv2d) for module in network.modules())
-    if not convolutional or example.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if not convolutional or not torch.backends.mkldnn.is_available():
         return network, answer
     found = copy.deepcopy(network)
     pairs, sizes = _watched(found, example)

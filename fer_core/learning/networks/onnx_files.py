@@ -38,6 +38,7 @@ class Known:
 
     Attributes:
         title: what it was trained on, and its licence.
+        sha256: of its bytes; '' where its source states none.
         settings: what `add` takes, as its source states it.
     """
 
@@ -46,9 +47,51 @@ class Known:
     sha256: str
     settings: dict[str, Any]
 
+    @property
+    def file(self) -> str:
+        """Its name in the weights folder."""
+        return self.url.rpartition("/")[2]
 
-#: A row each. None but those whose bytes and settings their source states.
+
+_HSEMOTION = (
+    "https://github.com/HSE-asavchenko/face-emotion-recognition/raw/main/models/affectnet_emotions/onnx/"
+)
+_AFFECTNET = ["anger", "contempt=-", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+_IMAGENET = {"channels": "rgb", "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+#: A row each, as the source's own code feeds and reads it: hsemotion-onnx's `facial_emotions.py`, the model zoo's
+#: README of FER+, OpenCV Zoo's `facial_fer_model.py`. A test recomputes each in NumPy.
 KNOWN: dict[str, Known] = {
+    "hsemotion_b0_8": Known(
+        "AffectNet, 8 classes; HSEmotion, Apache-2.0",
+        f"{_HSEMOTION}enet_b0_8_best_vgaf.onnx",
+        "",
+        {"labels": _AFFECTNET, "size": 224, **_IMAGENET},
+    ),
+    "hsemotion_b2_7": Known(
+        "AffectNet, 7 classes; HSEmotion, Apache-2.0",
+        f"{_HSEMOTION}enet_b2_7.onnx",
+        "",
+        {"labels": [one for one in _AFFECTNET if "=" not in one], "size": 260, **_IMAGENET},
+    ),
+    "ferplus": Known(
+        "FER2013 with the labels of FER+, 8 classes; ONNX model zoo, MIT",
+        "https://github.com/onnx/models/raw/main/validated/vision/body_analysis/emotion_ferplus/model/emotion-ferplus-8.onnx",
+        "a2a2ba6a335a3b29c21acb6272f962bd3d47f84952aaffa03b60986e04efa61c",
+        {
+            "labels": [
+                "neutral",
+                "happiness",
+                "surprise",
+                "sadness",
+                "anger",
+                "disgust",
+                "fear",
+                "contempt=-",
+            ],
+            **{"size": 64, "channels": "gray", "mean": (0.0,), "std": (1 / 255,)},
+        },
+    ),
     "opencv_mobilefacenet": Known(
         "RAF-DB, right on 88 % of its test pictures; OpenCV Zoo, Apache-2.0",
         "https://github.com/opencv/opencv_zoo/raw/main/models/facial_expression_recognition/"
@@ -73,16 +116,10 @@ def fetch(name: str, artifacts: Artifacts, weights_dir: Path, known: dict[str, K
         raise ConfigError(f"a published recogniser must be one of {', '.join(known)}", got=repr(name))
     row = known[name]
     with tempfile.TemporaryDirectory() as folder:
-        path = weights_dir / row.url.rpartition("/")[2]
+        path = weights_dir / row.file
         if not path.is_file():
             path = _fetched(row, Path(folder) / path.name, weights_dir)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != row.sha256:
-            raise WeightsError(
-                f"{path.name} must be the published file", got=f"SHA-256 {digest}", fix=_by_hand(row)
-            )
-        return add(path, artifacts, name=name, **row.settings)
+        return add(path, artifacts, name=name, sha256=row.sha256, **row.settings)
 
 
 def _fetched(row: Known, path: Path, weights_dir: Path) -> Path:
@@ -137,21 +174,29 @@ def add(
     std: Sequence[float],
     aligned: bool = False,
     name: str = "",
+    sha256: str = "",
 ) -> OnnxConfig:
     """Keep a file and how it is fed, once it has answered to pictures of noise as declared; return its definition.
 
     Where height and width stand, and whether the outputs are probabilities, is asked of the file.
 
+    Args:
+        sha256: that its bytes must have; '' for any.
+
     Raises:
-        WeightsError: it is no ONNX file, or has another size, number of channels or of outputs.
+        WeightsError: it is no ONNX file, or not the one meant, or has another size, number of channels or of outputs.
         ConfigError: a setting is out of range, or onnxruntime is not installed.
     """
     try:
         data = read(path, MOST)
     except OSError as error:
         raise WeightsError(f"{path} must be a readable file", got=error.strerror or str(error)) from error
+    digest = hashlib.sha256(data).hexdigest()
+    if sha256 not in ("", digest):
+        fix = "Delete it, download it anew and put it into the weights folder (FER_WEIGHTS_DIR)"
+        raise WeightsError(f"{path.name} must be the published file", got=f"SHA-256 {digest}", fix=fix)
     given = {
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": digest,
         "labels": classes_of(labels),
         **{"size": size, "channels": channels, "mean": tuple(mean), "std": tuple(std)},
         **{"aligned": aligned, "name": name or path.stem},

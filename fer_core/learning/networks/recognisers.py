@@ -155,10 +155,11 @@ def _torch_answer(name: str, weights_dir: Path | None, device: str) -> Answer:
     from fer_core.learning.inputs.prefix import forward
     from fer_core.learning.inputs.transforms import to_input
 
-    network = whole(name, weights_dir).to(torch.device(device))
+    there = torch.device(device)
+    network = whole(name, weights_dir).to(there)
 
     def answer(pictures: np.ndarray) -> np.ndarray:
-        logits = forward(network, to_input(pictures, network.row).to(device))
+        logits = forward(network, to_input(pictures, network.row, there))
         return logits.softmax(1).cpu().numpy()
 
     return answer

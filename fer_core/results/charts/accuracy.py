@@ -1,21 +1,17 @@
 """Systems side by side: each accuracy with its interval, and what was published beside what was measured."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from fer_core.results.shares import percent
 
 from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, interval_bar, mark
 from .systems import system_mark
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 #: Pixels per row of one mark and of several, and letters in a line of their labels: more would leave a phone no marks.
 ROW, WIDE_ROW, LABEL = 46, 68, 24
@@ -31,8 +27,6 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figu
             folds, seeds, images where known.
         upto: where the axis ends, for figures that are compared.
     """
-    import plotly.graph_objects as go
-
     table = runs.reset_index(drop=True)
     figure = go.Figure()
     for index, row in enumerate(table.to_dict("records")):
@@ -70,8 +64,6 @@ def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:
         stand_in: what was measured instead of ResNet18, for the axis: in the figure itself, as it is saved and passed
             on.
     """
-    import plotly.graph_objects as go
-
     systems = list(dict.fromkeys(figures["system"]))
     protocols = list(dict.fromkeys(figures["protocol"].dropna()))
     place = {system: index for index, system in enumerate(systems)}

@@ -1,9 +1,6 @@
 """The BDNN's two losses, its prototypes and distances, and two systems class by class: Altair small multiples."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -24,9 +21,6 @@ from .style import (
     name_axis,
     present_classes,
 )
-
-if TYPE_CHECKING:
-    import altair as alt
 
 #: Figures of a profile that are drawn at most; longer ones are averaged over neighbours.
 MOST_POINTS = 340
@@ -54,8 +48,6 @@ def two_directions(losses: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         losses: what `direction_losses` returns.
     """
-    import altair as alt
-
     legend = alt.Legend(title=None, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3)
     color = color_of("part:N", PART_COLORS, legend)
     x = alt.X("epoch:Q", title="Iteration", axis=alt.Axis(grid=False, tickCount=5))
@@ -88,8 +80,6 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: a row a class: class, difference, low, high (shares), images.
     """
-    import altair as alt
-
     order = present_classes(table["class"])
     sides = ["difference", "low", "high"]
     points = table.assign(**{side: 100 * table[side] for side in sides})
@@ -144,8 +134,6 @@ def profiles(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: what `profile_table` returns.
     """
-    import altair as alt
-
     chart = (
         alt.Chart(table)
         .mark_area(line={"strokeWidth": 1.2}, opacity=0.35)
@@ -180,8 +168,6 @@ def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: what `distance_table` returns.
     """
-    import altair as alt
-
     order = present_classes(table["class"])
     top = alt.Axis(labelAngle=0, orient="top")
     base = alt.Chart(table).encode(
@@ -209,8 +195,6 @@ def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         table: in the order drawn: protocol (name), title, accuracy, low, high (shares), leaks.
     """
-    import altair as alt
-
     order = list(table["title"])
     color = color_of("protocol:N", PROTOCOL_COLORS)
     base = alt.Chart(table).encode(y=name_axis("title:N", order, labelLimit=260), color=color)

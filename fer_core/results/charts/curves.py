@@ -1,19 +1,15 @@
 """Loss and accuracy over epochs."""
 
-from __future__ import annotations
-
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from fer_core.results.shares import percent
 
 from .style import CHANCE, GREY, PALETTE, PART_COLORS, finish
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 #: Measure -> (axis title, format of the axis).
 MEASURES: dict[str, tuple[str, str]] = {"loss": ("Loss (nats)", ".2f"), "accuracy": ("Accuracy (%)", ".0%")}
@@ -33,8 +29,6 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
         table: columns system, seed, fold, epoch (from 1), train_loss, val_loss (nats), train_accuracy,
             val_accuracy (0..1, NaN where not measured).
     """
-    from plotly.subplots import make_subplots
-
     systems = list(dict.fromkeys(table["system"]))
     headings = [wrap(system, HEADING) for system in systems]
     figure = make_subplots(
@@ -89,8 +83,6 @@ def overlaid_curves(table: pd.DataFrame) -> go.Figure:
     Args:
         table: as for `learning_curves`.
     """
-    import plotly.graph_objects as go
-
     figure = go.Figure()
     systems = list(dict.fromkeys(table["system"]))
     for number, system in enumerate(systems):
@@ -120,8 +112,6 @@ def _step(last: int) -> int:
 
 
 def _lines(epochs: pd.DataFrame, part: str, measure: str, *, legend: bool) -> list[go.Scatter]:
-    import plotly.graph_objects as go
-
     color, column = PART_COLORS[part], f"{PARTS[part]}_{measure}"
     folds = epochs.groupby(["seed", "fold"], sort=True)
     xs: list[float | None] = []

@@ -1,9 +1,6 @@
 """What a data set holds and what became of its frames in face detection."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+import altair as alt
 import pandas as pd
 
 from fer_core.evaluation.metrics import wilson_intervals
@@ -20,9 +17,6 @@ from .style import (
     present_classes,
 )
 
-if TYPE_CHECKING:
-    import altair as alt
-
 #: Parts beyond which stacked colours can't be distinguished, and a table of shades is drawn instead.
 MOST_STACKED = len(PALETTE)
 
@@ -33,8 +27,6 @@ def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         counts: columns class, part (split or group; one value for a data set without) and images, a row a pair.
     """
-    import altair as alt
-
     table = counts.copy()
     parts = list(dict.fromkeys(table["part"]))
     totals = table.groupby("class")[["images"]].sum().reset_index()
@@ -88,8 +80,6 @@ def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:
     Args:
         faces: columns class, status (`faces.crops.STATUSES`) and images; statuses no frame has are left out.
     """
-    import altair as alt
-
     table = _status_shares(faces)
     statuses = [name for name in STATUS_COLORS if name in set(table["status"])]
     order = present_classes(table["class"])

@@ -1,13 +1,13 @@
 """What one model says: confusion, probabilities of an image, and whether they mean what they say."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from numpy.typing import ArrayLike
+from plotly.subplots import make_subplots
 
 from fer_core.results.shares import percent
 
@@ -24,10 +24,6 @@ from .style import (
     mark,
 )
 
-if TYPE_CHECKING:
-    import altair as alt
-    import plotly.graph_objects as go
-
 
 def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
     """Draw a confusion matrix with its counts: rows true, columns predicted, shaded by share of the true class.
@@ -36,8 +32,6 @@ def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
         matrix: (C, C) counts.
         classes: C names.
     """
-    import plotly.graph_objects as go
-
     counts = np.asarray(matrix, np.int64)
     totals = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
     shares = counts / np.maximum(totals, 1)
@@ -85,8 +79,6 @@ def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
         values: (C,) in 0..1.
         classes: C names.
     """
-    import plotly.graph_objects as go
-
     shares, names = np.asarray(values, np.float64), list(classes)
     top = int(shares.argmax())
     figure = go.Figure(
@@ -124,8 +116,6 @@ def reliability(table: pd.DataFrame, scaled: pd.DataFrame | None = None) -> go.F
         table: what `metrics.reliability` returns.
         scaled: the same of the probabilities after temperatures, where some were fitted.
     """
-    from plotly.subplots import make_subplots
-
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.76, 0.24], vertical_spacing=0.06)
     figure.add_scatter(
         x=[0, 1],
@@ -194,8 +184,6 @@ def per_class_figures(table: pd.DataFrame) -> go.Figure:
     Args:
         table: what `metrics.per_class` returns; figures that are undefined (NaN) are left out.
     """
-    import plotly.graph_objects as go
-
     marks = {"precision": (BLUE, "circle"), "recall": (GREY, "diamond"), "f1": (VERMILLION, "square")}
     table = table.astype(dict.fromkeys(marks, "float64"))
     figure = go.Figure()
@@ -217,7 +205,7 @@ def per_class_figures(table: pd.DataFrame) -> go.Figure:
     return finish(figure, alt, height=300, legend=True, top=38)
 
 
-def face_map(table: pd.DataFrame, by: str) -> alt.TopLevelMixin:
+def face_map(table: pd.DataFrame, by: str) -> Any:
     """Draw faces as points, coloured by a column; a frame drawn around some selects them (`around`).
 
     Args:

@@ -5,8 +5,6 @@ their shape telling what they read. No two systems share colour and shape, and c
 apart for colour-blind readers too (`tests/charts/test_systems.py`).
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from typing import NamedTuple

@@ -5,8 +5,6 @@ transferred deep neural network" (Australian National University). Its reference
 published baselines come, is Dhall et al. 2011, "Static facial expressions in tough conditions".
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """What holds of the paper here: each of its figures and statements judged by this machine's runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -188,18 +186,10 @@ def _gain(runs: Runs, protocol: str, first: str, second: str) -> tuple[Estimate,
     return paired(runs.predictions(a), runs.predictions(b))
 
 
-def _better(first: str, second: str) -> Judge:
+def _better(first: str, second: str, *, similar: bool = False) -> Judge:
     def judge(runs: Runs, protocol: str) -> tuple[str, str]:
-        found = _gain(runs, protocol, first, second)
-        return _sign(found[0].interval), _points(*found)
-
-    return judge
-
-
-def _similar(first: str, second: str) -> Judge:
-    def judge(runs: Runs, protocol: str) -> tuple[str, str]:
-        found = _gain(runs, protocol, first, second)
-        return _within(found[0].interval, 0.0), _points(*found)
+        gain, images = _gain(runs, protocol, first, second)
+        return _within(gain.interval, 0.0) if similar else _sign(gain.interval), _points(gain, images)
 
     return judge
 
@@ -319,7 +309,7 @@ STATEMENTS: dict[str, tuple[str, str, str, Judge]] = {
     },
     "the transferred network (n = 2) is similar to PHOG": (
         *("section 3.1", "stratified", f"{PAIRED}, to {100 * CLOSE:.0f} points"),
-        _similar("n2", "phog"),
+        _better("n2", "phog", similar=True),
     ),
 }
 

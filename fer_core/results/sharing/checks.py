@@ -4,8 +4,6 @@ What the networks gave for the held-out images is compared as stored numbers; th
 and run here is seen by a probe (`probe`). Neither proves that the run was trained as it says.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +18,7 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.errors import DataError, StoreError
 from fer_core.evaluation.metrics.probabilities import COLUMNS as PROBABILITIES
 from fer_core.evaluation.metrics.probabilities import guesses
-from fer_core.evaluation.metrics.two_sets import two_sets
+from fer_core.evaluation.metrics.run_summary import two_sets
 from fer_core.faces.extraction import NOT_DETECTED
 from fer_core.runs.jobs.held_run import EPOCH_COLUMNS, LOG_LINES, LOG_WIDTH, PREDICTION_COLUMNS
 from fer_core.storage.values import jsonable, moment_problem
@@ -266,7 +264,7 @@ def _transfer(
     """
     from fer_core.learning.training import checkpoints
 
-    from .probe import Blank, unlike
+    from .networks import Blank, unlike
 
     blank, found = Blank(config), {}
     for path in sorted(folder.glob("*.safetensors")):

@@ -4,8 +4,6 @@ It holds what such a demo needs and no more. Of a data set whose pictures are no
 figures: no frame, no crop, and nothing that was computed from them image by image.
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import tempfile

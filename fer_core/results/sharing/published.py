@@ -4,8 +4,6 @@ A published folder is like FER_HOME, and only read: the database of the runs, th
 says what of their data sets is shown.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal

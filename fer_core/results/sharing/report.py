@@ -4,8 +4,6 @@ Plotly's own script is written into the file, and its Content-Security-Policy fo
 goes through Jinja's autoescape; figures are JSON in which no character can end a script element.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -144,14 +142,7 @@ def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> 
     """Return the figures as heading, note, what they show in words, and Plotly's JSON safe inside a script."""
     drawn: list[tuple[str, str, Any]] = []
     if len(epochs) and epochs["val_accuracy"].notna().any():
-        curves = charts.learning_curves(epochs.assign(system=title(run)))
-        drawn.append(
-            (
-                "Learning curves",
-                CURVES,
-                curves,
-            )
-        )
+        drawn.append(("Learning curves", CURVES, charts.learning_curves(epochs.assign(system=title(run)))))
     matrix = charts.confusion(run.summary["confusion"], CLASSES)
     drawn.append(("Confusion of held-out images", "Counts, summed over seeds; shade by true class.", matrix))
     classes = charts.per_class_figures(pd.DataFrame(run.summary["per_class"]))

@@ -6,8 +6,6 @@ probabilities in their files and the answers to a probe that they gave where the
 shows, and what it doesn't). Networks are safetensors and plain arrays; nothing is unpickled.
 """
 
-from __future__ import annotations
-
 import platform
 import re
 import shutil
@@ -91,7 +89,7 @@ def export_run(
 
 
 def _files(store: Store, run: StoredRun, folder: Path) -> Iterator[tuple[str, bytes | Path]]:
-    from .probe import write_probe
+    from .networks import write_probe
 
     row = {name: getattr(run, name) for name in ("created", "finished", "seconds", "summary", "environment")}
     extra = {name: value for name, value in run.extra.items() if name != "imported"}

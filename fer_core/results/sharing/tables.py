@@ -1,7 +1,5 @@
 """What a finished run found, as tables for other programs: held-out predictions, splits, features."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A finished run of another installation, put into the database as it is: no queue, no worker."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ Whatever carries a run out, its row in the database is the truth about it: an ex
 worker lives, or a job waits, for what is queued.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """One worker process a device, started and ended together: `worker --device all` on a host with several GPUs."""
 
-from __future__ import annotations
-
 import logging
 import os
 import subprocess

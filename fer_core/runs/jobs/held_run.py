@@ -1,14 +1,16 @@
 """What a worker writes of the run it holds. Every write is fenced by owner and attempt.
 
 A worker that was taken for dead, and whose run another has claimed, gets `LeaseLost` instead of overwriting what
-its successor wrote. Life is judged by the lease alone, never by a process id.
+its successor wrote. Life is judged by the lease alone, never by a process id. `usage` is what its process takes.
 """
 
-from __future__ import annotations
-
 import json
+import os
+import resource
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
@@ -19,6 +21,7 @@ from fer_core.storage.store import Store
 from fer_core.storage.values import jsonable
 
 from .queue import Claim, inserting
+from .registry import host_name
 
 #: A run keeps this many lines of its log, the newest, each cut at so many characters.
 LOG_LINES = 2000
@@ -171,3 +174,31 @@ def _text(value: str) -> str:
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(jsonable(value), allow_nan=False)
+
+
+def usage(device: str) -> dict[str, Any]:
+    """Return host, process, device and memory in bytes; torch is asked only where the run has loaded it.
+
+    `memory` is the process's resident set now and `memory_peak` its largest so far; `gpu_memory` and
+    `gpu_memory_peak` are what torch's tensors take on the GPU, absent on a CPU.
+    """
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    found: dict[str, Any] = {
+        "host": host_name(),
+        "pid": os.getpid(),
+        "device": device,
+        "memory": pages * os.sysconf("SC_PAGE_SIZE"),
+        "memory_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    torch = sys.modules.get("torch")
+    initialised = getattr(getattr(torch, "cuda", None), "is_initialized", None)
+    if torch is None or initialised is None:  # not loaded, or another thread is loading it now
+        return found
+    if not initialised():
+        return found | {"device": "cpu" if device == "auto" else device}
+    index = int(device.partition(":")[2] or 0)
+    return found | {
+        "device": f"cuda:{index}",
+        "gpu_memory": torch.cuda.memory_allocated(index),
+        "gpu_memory_peak": torch.cuda.max_memory_allocated(index),
+    }

@@ -1,7 +1,5 @@
 """Runs carried out in the calling process, and what every other executor does differently."""
 
-from __future__ import annotations
-
 from fer_core.config.settings import Settings
 
 from .worker import run_worker

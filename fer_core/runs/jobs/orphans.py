@@ -5,8 +5,6 @@ Which process is a worker of this home is judged by the process, never by the da
 worker keeps its home's `mark` open, and a copied home's is another file.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import time

@@ -4,8 +4,6 @@ A worker holds a run by a lease that its heartbeat renews; a lease that runs out
 worker. What a worker writes of a run it holds is in `held_run`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A SQLite file can't be shared safely between hosts (its locks don't hold over ne
 is refused while one of another host lives. Workers of many hosts may share a PostgreSQL database.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import socket

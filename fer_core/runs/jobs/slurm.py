@@ -6,8 +6,6 @@ and the job into Slurm's, and it continues from the last checkpoint. submitit ca
 process submitted to its 'local' cluster, so whether a job lives is judged by its worker's sign of life first.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Mapping

@@ -24,9 +24,9 @@ from fer_core.storage.home import open_store
 from fer_core.storage.store import Store
 
 from . import held_run, registry
+from .held_run import usage
 from .orphans import Orphans, marked
 from .queue import LEASE_SECONDS, Claim, claim
-from .usage import usage
 
 Execute = Callable[[RunConfig, Report, Settings], RunResult]
 

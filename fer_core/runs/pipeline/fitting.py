@@ -1,7 +1,5 @@
 """How each kind of model is fed and fitted: a table by `kind`, so that the pipeline branches nowhere."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a model reads of each image: its crop, a descriptor of the crop, or its row of a ready sheet."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A recogniser's run: every frame is judged, nothing is trained; cut off, it continues after its last answers."""
 
-from __future__ import annotations
-
 import math
 import time
 from pathlib import Path
@@ -88,7 +86,7 @@ def untrained(config: RunConfig) -> RunConfig | None:
     """Return the recogniser's run that a transfer run started from, its faces found alike; None for other weights."""
     if not config.trains_backbone or config.transfer.weights != "fer2013":
         return None
-    cut = SQUARE.model_dump(include={"square", "margin", "size", "align"}) if config.faces.extract else {}
+    cut = SQUARE.cut if config.faces.extract else {}
     return RunConfig(
         data=config.data,
         faces=config.faces.model_copy(update=cut),

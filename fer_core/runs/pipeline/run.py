@@ -4,8 +4,6 @@ Every step writes an artifact under its own key, so what another run has made al
 pipeline knows no database: it reports to a `Report` and returns a `RunResult`.
 """
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

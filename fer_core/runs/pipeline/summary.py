@@ -1,7 +1,5 @@
 """What the folds of a run come to: predictions, figures of the reported epochs, and what the recipe did."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """Detections as people know them: their settings in words, their names and keys, and the runs that rest on them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import lru_cache
 

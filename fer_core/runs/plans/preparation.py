@@ -1,7 +1,5 @@
 """The run that makes the generated data set and looks for its faces: a job like any other, which a page can watch."""
 
-from __future__ import annotations
-
 from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.generated.movie_plan import GeneratedConfig, demo_folder, intact, planned

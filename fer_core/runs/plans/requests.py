@@ -1,9 +1,7 @@
 """From what a person asks for to run definitions: shared by the Train page and the command line."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fer_core.config.allowed_folders import require_inside
+from fer_core.config.recognition import RecogniserConfig
 from fer_core.config.regular_files import opened
 from fer_core.config.run import (
     Choice,
@@ -33,6 +32,7 @@ from fer_core.faces.drawn_boxes import freeze_boxes
 from fer_core.faces.finetuning.finetuned import weights_of
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.backbones import backbone as row_of
+from fer_core.learning.networks.recognisers import named
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -249,3 +249,33 @@ def transfer_configs(
 def sweep_name(configs: Sequence[RunConfig]) -> str:
     """Return the name of a sweep: the same for the same runs, in whatever order they were asked for."""
     return digest(sorted(config.key() for config in configs))
+
+
+def recogniser_run(
+    store: Store,
+    artifacts: Artifacts,
+    data: DataConfig,
+    name: str,
+    *,
+    faces: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> RunConfig:
+    """Return the run of a recogniser by name.
+
+    Args:
+        faces: fields of `FacesConfig` that are unlike the recogniser's own crop.
+        settings: fields of `RecogniserConfig` that are unlike its own.
+
+    Raises:
+        NotFoundError: there is no such recogniser, or no such detector.
+        ConfigError: a setting is out of range.
+    """
+    model, cut = named(name, artifacts)
+    given = {"no_face": "manual", **(faces or {})}
+    values = given if given.get("extract") is False else cut.model_dump(exclude={"manual_boxes"}) | given
+    return RunConfig(
+        data=data,
+        faces=faces_config(store, artifacts, data, values),
+        model=parse(RecogniserConfig, model.model_dump() | settings),
+        protocol=ProtocolConfig(name="unseen"),
+    )

@@ -1,7 +1,5 @@
 """A PostgreSQL database: several hosts use it at once, and writers lock rows where SQLite locks the file."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, ClassVar
 
@@ -88,9 +86,7 @@ class Postgresql:
     def _set_up(self, connection: Any, _record: object) -> None:
         """Bound what a new connection waits for and holds up, and set the clock by the server's."""
         connection.autocommit = True
-        wait = max(
-            1, round(1000 * min(5.0, self._patience))
-        )  # a longer wait would make `patience` longer too
+        wait = max(1, round(1000 * min(5.0, self._patience)))  # longer would make `patience` longer too
         connection.execute(f"SET lock_timeout = {wait}")
         connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
         before = time.time()

@@ -1,7 +1,5 @@
 """One SQLite file in WAL mode: readers never wait, writers take turns, and all are on one host."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import time

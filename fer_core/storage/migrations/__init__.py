@@ -5,8 +5,6 @@ next. Its statements are plain enough for SQLite and PostgreSQL. Every time is U
 flag is 0 or 1.
 """
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

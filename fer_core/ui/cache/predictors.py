@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -15,6 +15,7 @@ from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks import onnx_files
 from fer_core.learning.networks.recognisers import RECOGNISERS
+from fer_core.prediction import limits
 from fer_core.storage.store import Store, StoredRun
 
 from . import resources
@@ -89,11 +90,13 @@ def offered(store: Store, asked: Sequence[str] = ()) -> list[StoredRun]:
 
 
 def warm_up() -> None:
-    """Load the recogniser, and the run that the Predict page offers first, in a thread that keeps no page waiting.
+    """Load the recogniser, and the run that the Predict page offers first, in the thread that computes for all.
 
-    The process waits for it when it ends: a daemon thread would be torn out of torch's C++ frames, which aborts.
+    No page waits for it. The process does when it ends: a daemon thread would be torn out of torch's C++ frames, which
+    aborts.
     """
-    threading.Thread(target=_warm_up, args=(resources.store(),), name="warm-up").start()
+    begun = limits.guard().threads.submit(_warm_up, resources.store())
+    begun.add_done_callback(Future.result)  # logs what it raised
 
 
 def _warm_up(store: Store) -> None:

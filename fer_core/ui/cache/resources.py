@@ -30,7 +30,7 @@ from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.weight_status import can_download
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
-from fer_core.runs.plans.preparation import drawn, preparation
+from fer_core.runs.plans.preparation import PREPARATION, drawn, preparation
 from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts, free_bytes
 from fer_core.storage.disk import KindUse, by_kind, stored
@@ -39,7 +39,7 @@ from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import NamedData, Store, StoredRun
 
-from .computed import Turn, computed
+from .computed import OnDevice, Turn, computed
 from .crop_facts import CropFacts
 from .figures import chart as chart
 from .finished_runs import Compared
@@ -208,10 +208,12 @@ def crop_facts(key: str) -> CropFacts:
 
 
 def latest_crops(store: Store, data: str) -> CropFacts | None:
-    """Return the crops of the newest detection or run on a data set whose faces were cut and lie here."""
-    for run in store.runs(data=data, limit=20):
-        if run.config.faces.extract and artifacts().has("crops", run.config.crops_key()):
-            return crop_facts(run.config.crops_key())
+    """Return the crops of the newest detection or run, or of a generated set's making, whose faces were cut here."""
+    drawn_now = PREPARATION.data.model_copy(update={"fingerprint": data})  # was unknown when it was asked for
+    made = PREPARATION.model_copy(update={"data": drawn_now})
+    for config in (*(run.config for run in store.runs(data=data, limit=20)), made):
+        if config.faces.extract and artifacts().has("crops", config.crops_key()):
+            return crop_facts(config.crops_key())
     return None
 
 
@@ -232,7 +234,8 @@ def libraries() -> None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
-    return detectors(faces, artifacts(), settings())
+    made = detectors(faces, artifacts(), settings())
+    return lambda lowered: OnDevice(made(lowered))
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:

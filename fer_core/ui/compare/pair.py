@@ -24,7 +24,7 @@ from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import escaped, frame_link, percent
+from fer_core.ui.parts.widgets import escaped, faces_link, percent
 from fer_core.ui.shell.setup import Lab
 
 from .one_frame import crop_rows, one_frame, waited_for
@@ -248,6 +248,8 @@ def crop_grid(
     tiles = []
     for row in rows[rows["name"].isin(places)].to_dict("records"):
         name, (title, alt) = row["name"], words(row)
-        tiles.append(Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, frame_link(run, name)))
+        tiles.append(
+            Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, faces_link(run, frame=name))
+        )
     grid(tiles, width=96)
     return True

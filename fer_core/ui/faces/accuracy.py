@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.face_shares import KINDS, at_most, face_shares
 from fer_core.results.rows import title
+from fer_core.results.shares import KINDS, at_most, face_shares
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.widgets import RUN_COLUMNS, run_link

@@ -27,6 +27,12 @@ AT_ONCE = 64
 #: Megabytes of a file of boxes: a hundred thousand take ten.
 MOST_MB = 20
 
+#: Signs that a note has at most.
+MOST_SIGNS = 120
+
+#: A box and its note.
+Noted = tuple[Box | None, str]
+
 SIDES = ("x1", "y1", "x2", "y2")
 
 OFF = "drawing and importing boxes is off: it would change what others see."
@@ -102,20 +108,31 @@ def editor(lab: Lab, config: RunConfig, row: Mapping, left: DeltaGenerator, righ
                 key=f"box-{name}-{version}",
             )
         with right:
-            _buttons(lab, config, name, saved, box, steps(history))
+            kept = entry["note"] if entry else ""
+            note = st.text_input(
+                "Note",
+                kept,
+                max_chars=MOST_SIGNS,
+                key=f"note-{name}-{version}",
+                placeholder="Who it shows, or what: saved with the box",
+                label_visibility="collapsed",
+            )
+            _buttons(lab, config, name, (saved, kept), (box, note.strip()), steps(history))
     with right:
         _history(history, name)
 
 
 def _buttons(
-    lab: Lab, config: RunConfig, name: str, saved: Box | None, box: Box | None, able: tuple[bool, bool]
+    lab: Lab, config: RunConfig, name: str, saved: Noted, drawn: Noted, able: tuple[bool, bool]
 ) -> None:
+    """Draw what may be done with a frame's box and note, as they were `saved` and as they are now `drawn`."""
+    box, note = drawn
     store, data = lab.store, config.data.fingerprint
     actions: tuple[tuple[str, str, bool, str, Callable[[], object], str], ...] = (
         (
-            *("Save box", "save", box is not None and box != saved),
+            *("Save box", "save", box is not None and drawn != saved),
             "The frame is cut at this box from now on",
-            lambda: store.add_manual_box(data, name, box, author=author()),
+            lambda: store.add_manual_box(data, name, box, author=author(), note=note),
             "Saved: the frame is cut at your box.",
         ),
         (
@@ -131,7 +148,7 @@ def _buttons(
             "Done again.",
         ),
         (
-            *("Remove", "delete", saved is not None),
+            *("Remove", "delete", saved[0] is not None),
             "Use what the detector found again; Undo brings the box back",
             lambda: store.add_manual_box(data, name, None, author=author()),
             "Removed: what the detector found is used again.",
@@ -179,8 +196,9 @@ def _history(history: pd.DataFrame, name: str) -> None:
     """Say who drew what counts now, and list every entry where there are more."""
     entry = _newest(history)
     if entry:
+        said = f"“{escaped(entry['note'])}”: " if entry["note"] else ""
         st.caption(
-            f"{_what(entry)} by **{escaped(entry['author'] or 'unknown')}**, {age(entry['created'])} "
+            f"{said}{_what(entry)} by **{escaped(entry['author'] or 'unknown')}**, {age(entry['created'])} "
             f"({_day(entry['created'])}); entry {entry['version']} of this frame."
         )
     if len(history) < 2 and history["undone"].isna().all():
@@ -196,6 +214,7 @@ def _history(history: pd.DataFrame, name: str) -> None:
                 "Box": "–" if _box(row) is None else ", ".join(f"{row[side]:.0f}" for side in SIDES),
                 "By": row["author"] or "unknown",
                 "When": _day(row["created"]),
+                "Note": row["note"],
                 "Undone": "" if math.isnan(row["undone"]) else _day(row["undone"]),
             }
             for row in history.to_dict("records")[::-1]
@@ -243,7 +262,9 @@ def files(lab: Lab, config: RunConfig, table: pd.DataFrame) -> None:
     with panel, st.container(width=560):
         drawn = lab.store.manual_boxes(config.data.fingerprint).dropna(subset=["x1"])
         records = [
-            BoxRecord(row["name"], tuple(row[side] for side in SIDES), row["author"], row["created"])
+            BoxRecord(
+                row["name"], tuple(row[side] for side in SIDES), row["author"], row["created"], row["note"]
+            )
             for row in drawn.to_dict("records")
         ]
         readable = table[table["width"] > 0]
@@ -283,8 +304,8 @@ def files(lab: Lab, config: RunConfig, table: pd.DataFrame) -> None:
 
 def _bring_in(lab: Lab, config: RunConfig, found: Imported, here: list[BoxRecord]) -> None:
     """Say what a file holds and add its boxes on request."""
-    known = {record.name: record.box for record in here}
-    new = [record for record in found.records if known.get(record.name) != record.box]
+    known = {record.name: (record.box, record.note) for record in here}
+    new = [record for record in found.records if known.get(record.name) != (record.box, record.note)]
     replaced = sum(record.name in known for record in new)
     over = f" ({replaced} instead of one that is here)" if replaced else ""
     st.write(f"**{_count(len(new), 'box', 'boxes')}** to add{over}.")
@@ -308,6 +329,7 @@ def _bring_in(lab: Lab, config: RunConfig, found: Imported, here: list[BoxRecord
                 record.box,
                 author=record.author or author(),
                 created=record.created,
+                note=record.note,
             )
         st.session_state["boxes-turn"] += 1
         _follow(lab, config, f"{_count(len(new), 'box', 'boxes')} added.")

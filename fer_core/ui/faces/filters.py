@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES
 from fer_core.faces.extraction import Crops
 from fer_core.faces.rescue import POLICIES
+from fer_core.storage.store import StoredRun
 from fer_core.ui.cache.crop_facts import CropFacts
+from fer_core.ui.cache.finished_runs import label
+from fer_core.ui.panels import answers
 from fer_core.ui.parts.url import in_range, one_of
+from fer_core.ui.parts.widgets import escaped
+from fer_core.ui.shell.setup import Lab
+
+#: The answers of a run by the names of its frames, each as a row of `held_out`.
+Answers = dict[str, dict[Any, Any]]
 
 ORDERS = ("name", "probability", "face size")
 
 
-def filters(table: pd.DataFrame, facts: CropFacts) -> pd.DataFrame:
+def filters(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> tuple[pd.DataFrame, Answers]:
     """Draw the filters and return the rows of `table` that pass, in the chosen order.
+
+    Where they are narrowed by what a run said (`?run=`), its answers (`held_out`) are returned as well, by the names.
 
     Args:
         table: the rows to choose from: `Crops.table` or a part of it.
@@ -32,6 +44,7 @@ def filters(table: pd.DataFrame, facts: CropFacts) -> pd.DataFrame:
         if facts.splits:
             columns["split"] = st.multiselect("Split", **one_of("split", facts.splits))
         likely, sizes, narrowed = _ranges(facts)
+        run = answers.choice(lab)
     if columns.get("split"):
         narrowed.insert(0, "split")
     if narrowed:
@@ -50,7 +63,23 @@ def filters(table: pd.DataFrame, facts: CropFacts) -> pd.DataFrame:
         table = table[pd.to_numeric(table["probability"]).between(*likely)]
     if sizes:
         table = table[facts.crops.sides[table.index].between(*sizes)]
-    return _ordered(table, order, facts.crops)
+    said: Answers = {}
+    if run:
+        said = _answers(run)
+        table = table[table["name"].isin(said)]
+    return _ordered(table, order, facts.crops), said
+
+
+def _answers(run: StoredRun) -> Answers:
+    """Draw whose answers narrow the gallery, and by what; return those that pass, one a frame."""
+    places = st.columns([2, 1, 2], vertical_alignment="bottom")
+    found, _ = answers.filters(run, places, list(answers.ON_FACES.values())[2:])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"Frames that **{escaped(label(run))}** held out, with what it took them for.", width="content"
+        )
+        answers.elsewhere(run, faces=False)
+    return {row["name"]: row for row in found.drop_duplicates("name").to_dict("records")}
 
 
 Range = tuple[float, float]

@@ -33,6 +33,7 @@ from fer_core.ui.shell.setup import Lab, errors_shown
 
 from . import boxes as boxes_view
 from . import trial
+from .filters import Answers
 
 VIEWS = {"all": "All frames", "failed": "Failed detections"}
 
@@ -102,14 +103,22 @@ def counts(facts: CropFacts, *, brief: bool = False) -> None:
         st.caption("Found on a second look: " + ", ".join(parts))
 
 
-def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
-    """Draw one page of crops: a click opens a frame, ticks select several."""
+def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts, answers: Answers) -> None:
+    """Draw one page of crops, with what a run said of each: a click opens a frame, ticks select several."""
     if table.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
         return
     chosen = table.iloc[page(len(table), PAGE_SIZE)]
     link = links_here("faces", "frame")
-    tiles = {row["name"]: _tile(row, facts, link) for row in chosen.to_dict("records")}
+    notes: dict[str, str] = {}
+    if facts.statuses.get("manual"):
+        drawn = lab.store.manual_boxes(resources.data_config(lab.source).fingerprint)
+        notes = dict(zip(drawn["name"], drawn["note"], strict=True))
+    rows = chosen.to_dict("records")
+    tiles = {
+        row["name"]: _tile(row, facts, link, notes.get(row["name"], ""), answers.get(row["name"]))
+        for row in rows
+    }
     place = st.container()
     selection.grid(tiles)
     with place:
@@ -120,14 +129,18 @@ def gallery(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> None:
     )
 
 
-def _tile(row: dict, facts: CropFacts, link: Callable[[str], str]) -> Tile:
+def _tile(row: dict, facts: CropFacts, link: Callable[[str], str], said: str, answer: dict | None) -> Tile:
     label = CLASSES[row["label"]]
+    if answer:
+        label = f"✓ {label}" if answer["right"] else f"✗ {label} → {answer['said']}"
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
         note += f", {row['rescued_by']}"
     jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
-    return Tile(jpeg, label, note, f"{label}: {row['name']} ({note})", link(row["name"]))
+    return Tile(
+        jpeg, label, note, f"{label}: {row['name']} ({note}){said and f' “{said}”'}", link(row["name"])
+    )
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import DataConfig
-from fer_core.storage.database.exclusions import exclusion_key
+from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.url import one_of

@@ -130,12 +130,12 @@ def run_link(run: StoredRun) -> str:
 
 def train_link(to: StoredRun, /, **query: object) -> str:
     """Return a link of the Train page with a run's data set."""
-    return "./train?" + urlencode(query | _data(to))
+    return "./train?" + urlencode(query | _data(to), doseq=True)
 
 
-def frame_link(run: StoredRun, name: str) -> str:
-    """Return the link of a frame of a run's data set."""
-    return "./faces?" + urlencode({"frame": name} | _data(run))
+def faces_link(to: StoredRun, /, **query: object) -> str:
+    """Return a link of the Faces page with a run's data set, such as that of a `frame`."""
+    return "./faces?" + urlencode(query | _data(to), doseq=True)
 
 
 def _data(run: StoredRun) -> dict[str, str]:

@@ -178,19 +178,18 @@ def in_words(face: Prediction, below: float) -> str:
 
 def _how_often(face: Prediction, model: Model, below: float) -> str:
     """Return how often such an answer is right, as far as this was measured here."""
-    if model.run is None:
+    run = model.measured
+    if run is None:
         return (
             f"How often such an answer is right was not measured here. Trained on {escaped(model.pictures)}."
         )
     unsure = face.unsure(below)
-    found, images = how_often(
-        resources.finished_predictions(model.run), face.label, below if unsure else None
-    )
+    found, images = how_often(resources.finished_predictions(run), face.label, below if unsure else None)
     such = "unsure answers" if unsure else f"answers “{face.label}”"
     if not images:
         return f"How often such an answer is right is not known: it gave no {such} in its test."
     return (
-        f"Of its {images} {such} on images of {escaped(model.run.data_name)}, {percent(found.value, 0)} were "
+        f"Of its {images} {such} on images of {escaped(run.data_name)}, {percent(found.value, 0)} were "
         f"right ({interval_over(found.interval, found.over)})."
     )
 

@@ -65,7 +65,7 @@ def _answer(visitor: str, answerer: Answerer) -> None:
         image = limits.read(sent, visitor)
         if isinstance(image, Upload):
             with limits.device_turn(visitor):
-                [found] = answerer.predict([image.pixels])
+                [found] = limits.compute(answerer.predict, [image.pixels])
             limits.count(predictions=1)
             sides, faces = image.pixels.shape[1::-1], smoothed(before, [face for face in found if face.box])
     except FerError as error:

@@ -15,9 +15,7 @@ from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
     honesty,
-    listed,
     protocol_note,
-    runs_dataframe,
     summary_figures,
 )
 from fer_core.ui.shell.setup import Lab
@@ -35,21 +33,20 @@ def choose(lab: Lab) -> Model:
     return by_id[str(chosen)]
 
 
-def draw(lab: Lab, model: Model) -> None:
+def draw(model: Model) -> None:
     """Draw what stands behind a model's answers."""
     st.header("Pictures and settings", divider="gray")
     st.markdown(f"**{escaped(model.title)}** was trained on {escaped(model.pictures)}.")
     st.table(pd.DataFrame(_settings(model), columns=["What", "How"]).set_index("What"))
-    if model.run is None:
-        st.header("How often it is right", divider="gray")
-        st.write(
-            "Nothing was measured with these settings here; runs that judge a data set with it would say."
-        )
-        _runs_of(lab, model)
-        return
-    run = model.run
-    generated_note(run.config.data)
     st.header("How often it is right", divider="gray")
+    run = model.measured
+    if run is None:
+        st.write(
+            "Nothing was measured with these settings here; a run that judges a data set with it would say."
+        )
+        st.code("python -m fer_core recognise --data FOLDER", language=None)
+        return
+    generated_note(run.config.data)
     summary_figures(run)
     protocol_note(run.protocol)
     honesty(run)
@@ -67,9 +64,9 @@ def draw(lab: Lab, model: Model) -> None:
 
 def _settings(model: Model) -> list[tuple[str, str]]:
     rows = [("Faces", _faces(model.faces))]
-    if model.run is None:
+    run = model.measured
+    if run is None:
         return rows
-    run = model.run
     rows.insert(0, ("Data set", f"{run.data_name}, {run.summary['images']:,} images judged"))
     if run.config.trains_backbone:
         training = run.config.training
@@ -109,16 +106,3 @@ def _lost(run: StoredRun) -> None:
         )
     else:
         st.caption("No faces were looked for.")
-
-
-def _runs_of(lab: Lab, model: Model) -> None:
-    same = [
-        run
-        for run in lab.store.runs(status=["done"], goal="train", answers=True)
-        if run.config.model == model.definition
-    ]
-    if same:
-        columns = ("link", "title", "data", "protocol", "val", "interval", "over", "missing_faces")
-        runs_dataframe(listed(same), columns=columns, key="of-this")
-    else:
-        st.code("python -m fer_core recognise --data FOLDER", language=None)

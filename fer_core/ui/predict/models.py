@@ -41,6 +41,7 @@ class Model:
     Attributes:
         id: the run's, or the recogniser's name.
         title: what people call it.
+        measured: the run that says how often it is right: its own, or the newest that judged frames as it does.
     """
 
     id: str
@@ -49,17 +50,20 @@ class Model:
     faces: FacesConfig
     run: StoredRun | None = None
     member: tuple[int, int] | None = None
+    measured: StoredRun | None = None
 
     @classmethod
     def of_run(cls, run: StoredRun) -> Model:
         """Return a finished run as what answers."""
-        return cls(run.id, title(run), run.config.model, run.config.faces, run)
+        return cls(run.id, title(run), run.config.model, run.config.faces, run, measured=run)
 
     @classmethod
-    def of_recogniser(cls, name: str) -> Model:
-        """Return a recogniser as what answers. Raises NotFoundError."""
+    def of_recogniser(cls, name: str, runs: Sequence[StoredRun]) -> Model:
+        """Return a recogniser as what answers, measured by one of the runs if any was its. Raises NotFoundError."""
         model, faces = named(name, resources.artifacts())
-        return cls(name, f"{recogniser_name(model)}, as it is", model, faces)
+        own = [run for run in runs if run.config.model == model and run.config.faces.cut == faces.cut]
+        newest = max(own, key=lambda run: run.created, default=None)
+        return cls(name, f"{recogniser_name(model)}, as it is", model, faces, measured=newest)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -112,7 +116,7 @@ def known(lab: Lab, fingerprint: str = "") -> dict[str, Model]:
     all of them what was trained on the data set of this fingerprint.
     """
     runs = offered(lab.store, asked())
-    models = [Model.of_run(run) for run in runs] + [Model.of_recogniser(name) for name in recognisers()]
+    models = [Model.of_run(run) for run in runs] + [Model.of_recogniser(name, runs) for name in recognisers()]
 
     def place(model: Model) -> tuple[bool, int]:
         here = model.run is not None and model.run.data == fingerprint
@@ -236,11 +240,11 @@ def about(models: Sequence[Model]) -> None:
 def _about(model: Model) -> None:
     calibration = "calibrated" if model.calibrated else "**not calibrated**"
     said = f"**{escaped(model.title)}**, trained on {escaped(model.pictures)}"
-    if model.run is None:
+    run = model.measured
+    if run is None:
         said += ". No run here has measured it"
     else:
-        run, figures = model.run, model.run.summary
-        missing = figures["missing_faces"]
+        figures, missing = run.summary, run.summary["missing_faces"]
         said += (
             f": {percent(figures['val_accuracy'])} of the held-out images of {escaped(run.data_name)} right "
             f"({accuracy_interval(figures)}; {_protocol(run)}, {folds_words(run)}; "

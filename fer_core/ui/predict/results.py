@@ -96,7 +96,9 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
     """Find and judge the faces of a few images, many faces in several turns; `explain` those of the only one, too."""
     with computing(lab, 0):
         predictor = model.load()
-        chosen = predictor.look([image for _, image in part], [drawn(item) for item, _ in part])
+        chosen = limits.compute(
+            predictor.look, [image for _, image in part], [drawn(item) for item, _ in part]
+        )
         todo = [(image, one) for (_, image), found in zip(part, chosen, strict=True) for one in found]
         faces = _judged(predictor, todo[:JUDGED])
         if explain and len(todo) <= MOST_EXPLAINED:
@@ -111,7 +113,7 @@ def _classify(lab: Lab, model: Model, part: Sequence[tuple[Item, np.ndarray]], *
 
 
 def _judged(predictor: Answerer, faces: Sequence[tuple[np.ndarray, Chosen]]) -> list[Prediction]:
-    judged = predictor.judge([image for image, _ in faces], [[one] for _, one in faces])
+    judged = limits.compute(predictor.judge, [image for image, _ in faces], [[one] for _, one in faces])
     return [face for [face] in judged]
 
 
@@ -132,7 +134,7 @@ def explained(lab: Lab, model: Model, item: Item, faces: Sequence[Prediction], w
 def _reasons(model: Model, faces: Sequence[Prediction]) -> Reasons:
     answerer = model.load()
     crops = np.stack([face.crop for face in faces])
-    return answerer.explain(crops, [face.label for face in faces]), answerer.voters
+    return limits.compute(answerer.explain, crops, [face.label for face in faces]), answerer.voters
 
 
 def nearest(
@@ -151,7 +153,7 @@ def nearest(
         with computing(lab), st.spinner("Looking for training faces alike ..."):
             crops = np.stack([face.crop for face in asked])
             try:
-                found = model.load().nearest(crops, NEAREST, exclude=[names] * len(asked))
+                found = limits.compute(model.load().nearest, crops, NEAREST, exclude=[names] * len(asked))
                 _keep(model, item, found, what)
             except NotFoundError as error:
                 hidden = f"Training faces alike are not shown. {without_pictures()}"

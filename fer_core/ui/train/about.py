@@ -11,7 +11,7 @@ from fer_core.config.recipes import FREE, recipe_name
 from fer_core.config.run import TransferConfig
 from fer_core.results.differences import differences, names
 from fer_core.results.rows import title
-from fer_core.storage.database.exclusions import exclusion_key
+from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.panels import exclusions
 from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link

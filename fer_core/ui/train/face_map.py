@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from fer_core.prediction import limits
 from fer_core.results import charts
 from fer_core.results.held_out import held_out
 from fer_core.storage.store import StoredRun
@@ -73,7 +74,7 @@ def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.
     from sklearn.decomposition import PCA
 
     whole: Any = predictor(run)
-    bank = whole.bank()
+    bank = limits.compute(whole.bank)
     number = [(one.seed, one.fold) for one in whole.trained].index((seed, fold))
     pca = PCA(2, random_state=0)
     points = pca.fit_transform(bank.features[number])

@@ -12,6 +12,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES, TransferConfig
 from fer_core.errors import FerError, NotFoundError
+from fer_core.prediction import limits
 from fer_core.results import charts
 from fer_core.results.held_out import held_out
 from fer_core.storage.store import StoredRun
@@ -20,11 +21,11 @@ from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.cache.publication import without_pictures
-from fer_core.ui.panels import selection
+from fer_core.ui.panels import answers, selection
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
-from fer_core.ui.parts.url import in_range, links_here, one_of, page
-from fer_core.ui.parts.widgets import escaped, follow, frame_link, percent
+from fer_core.ui.parts.url import links_here, one_of, page
+from fer_core.ui.parts.widgets import escaped, faces_link, follow, percent
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
@@ -33,7 +34,6 @@ from . import about
 if TYPE_CHECKING:
     from fer_core.prediction.neighbours import Neighbour
 
-ANSWERS = ("right", "wrong")
 ORDERS = ("most certain first", "least certain first", "by name")
 #: Nearest training faces shown of a frame.
 NEAREST = 6
@@ -50,50 +50,41 @@ def go(**filters: Any) -> None:
 
 def chosen(run: StoredRun) -> pd.DataFrame:
     """Draw the filters and return the held-out answers (`held_out`) that pass, in the chosen order."""
-    answers = held_out(resources.finished_predictions(run))
+    everything = held_out(resources.finished_predictions(run))
     places = st.columns([2, 2, 1.4, 1.8, 1.5], vertical_alignment="bottom")
-    wanted: dict[str, list[str]] = {
-        "true": places[0].multiselect("True class", **one_of("true", CLASSES)),
-        "said": places[1].multiselect("Taken for", **one_of("predicted", CLASSES)),
-    }
-    answer = places[2].selectbox("Answer", index=None, placeholder="any", **one_of("answer", ANSWERS))
+    wanted: dict[str, list[str]] = {"true": places[0].multiselect("True class", **one_of("true", CLASSES))}
+    more = places[4].popover("More filters", width="stretch")
+    for column, label, key in (("group", "Movie or person", "movie"), ("status", "Face", "face")):
+        if known := sorted(set(everything[column]) - {""}):
+            wanted[column] = more.multiselect(label, **one_of(key, known))
+    found, narrowed = answers.filters(run, (*places[1:3], more), list(answers.ON_FACES)[2:])
     order = places[3].selectbox("Order", **one_of("sorted", ORDERS))
-    with places[4].popover("More filters", width="stretch"):
-        groups = sorted(set(answers["group"]) - {""})
-        if groups:
-            wanted["group"] = st.multiselect("Movie or person", **one_of("movie", groups))
-        if statuses := sorted(set(answers["status"]) - {""}):
-            wanted["status"] = st.multiselect("Face", **one_of("face", statuses))
-        low, high = st.slider(
-            "Confidence", value=(0.0, 1.0), step=0.01, **in_range("certain", 0.0, 1.0, pair=True)
-        )
     hidden = [f"{name} {', '.join(wanted[name])}" for name in ("group", "status") if wanted.get(name)]
-    hidden += [f"confidence {low:.2f} to {high:.2f}"] if (low, high) != (0.0, 1.0) else []
-    if hidden:
+    if hidden := [*hidden, *([narrowed] if narrowed else [])]:
         st.caption(f"Narrowed by {escaped('; '.join(hidden))} (More filters).")
     for column, values in wanted.items():
         if values:
-            answers = answers[answers[column].isin(values)]
-    if answer:
-        answers = answers[answers["right"] == (answer == "right")]
-    answers = answers[answers["confidence"].between(low, high)]
+            found = found[found[column].isin(values)]
     by = "name" if order == ORDERS[2] else "confidence"
-    return answers.sort_values(by, ascending=order != ORDERS[0], kind="stable")
+    return found.sort_values(by, ascending=order != ORDERS[0], kind="stable")
 
 
 def view(lab: Lab, run: StoredRun) -> None:
     """Draw the filters and the frames that pass, or the one that the URL names (`?frame=`), close up."""
-    answers = chosen(run)
+    found = chosen(run)
     name = st.query_params.get("frame")
     if name:
-        _close_up(lab, run, answers, name)
+        _close_up(lab, run, found, name)
         return
-    wrong = int((~answers["right"]).sum())
+    wrong = int((~found["right"]).sum())
     seeds = f" over {len(run.config.protocol.seeds)} seeds" if len(run.config.protocol.seeds) > 1 else ""
-    st.caption(f"**{len(answers):,}** held-out answers{seeds}, **{wrong:,}** of them wrong.")
-    once = answers.drop_duplicates("name")
-    shown = once.iloc[page(len(once), PAGE_SIZE, "frames_page")]
     place = st.container(horizontal=True, vertical_alignment="center")
+    with place:
+        said = f"**{len(found):,}** held-out answers{seeds}, **{wrong:,}** of them wrong."
+        st.caption(said, width="content")
+        answers.elsewhere(run, faces=True)
+    once = found.drop_duplicates("name")
+    shown = once.iloc[page(len(once), PAGE_SIZE, "frames_page")]
     draw(run, shown)
     if names := selection.picked():
         with place:
@@ -103,17 +94,17 @@ def view(lab: Lab, run: StoredRun) -> None:
             selection.clearing()
 
 
-def draw(run: StoredRun, answers: pd.DataFrame) -> None:
+def draw(run: StoredRun, found: pd.DataFrame) -> None:
     """Draw the crops of held-out frames, to be opened in this view or selected; as a table where there are none."""
     facts = _facts(run)
-    if answers.empty:
+    if found.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
     elif facts is None:
         st.caption(without_pictures())
-        st.dataframe(answers, hide_index=True, alt=f"{len(answers)} held-out answers")
+        st.dataframe(found, hide_index=True, alt=f"{len(found)} held-out answers")
     else:
         link = links_here("train", "frame")
-        rows = answers.to_dict("records")
+        rows = found.to_dict("records")
         selection.grid({row["name"]: tile for row in rows if (tile := _tile(row, facts, link))})
 
 
@@ -135,10 +126,10 @@ def _tile(row: dict[Any, Any], facts: CropFacts, link: Callable[[str], str]) -> 
     return Tile(facts.jpeg(known["row"]), said, note, alt, link(row["name"]))
 
 
-def _close_up(lab: Lab, run: StoredRun, answers: pd.DataFrame, name: str) -> None:
+def _close_up(lab: Lab, run: StoredRun, found: pd.DataFrame, name: str) -> None:
     """Draw one frame: what the networks that held it out say, where they look, what they find it like, ways on."""
     selection.looked_at(name)
-    names = list(dict.fromkeys(answers["name"]))
+    names = list(dict.fromkeys(found["name"]))
     everything = held_out(resources.finished_predictions(run))
     own = everything[everything["name"] == name]
     place = names.index(name) if name in names else None
@@ -156,7 +147,7 @@ def _close_up(lab: Lab, run: StoredRun, answers: pd.DataFrame, name: str) -> Non
                     del st.query_params["frame"]
                 st.rerun()
         if st.button("The whole frame, its box and why", icon=":material/frame_person:", type="tertiary"):
-            follow(frame_link(run, name))
+            follow(faces_link(run, frame=name))
     if own.empty:
         st.warning(f"The run held out no frame named {escaped(repr(name))}.", icon=":material/search_off:")
         return
@@ -225,13 +216,14 @@ def _why(
 
     def made() -> tuple[dict[str, bytes], list[Neighbour]]:
         network = predictor(run).only(row["seed"], row["fold"])
-        maps = network.explain(np.stack([crop] * len(labels)), labels)
+        maps = limits.compute(network.explain, np.stack([crop] * len(labels)), labels)
         pictures = (
             {}
             if maps is None
             else {name: encode(overlay(crop, cam)) for name, cam in zip(labels, maps, strict=True)}
         )
-        return pictures, network.nearest(crop[None], NEAREST, exclude=[{row["name"]}])[0]
+        near = limits.compute(network.nearest, crop[None], NEAREST, exclude=[{row["name"]}])
+        return pictures, near[0]
 
     key = (run.id, run.attempts, row["seed"], row["fold"], row["name"])
     try:

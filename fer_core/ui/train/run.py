@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES
-from fer_core.evaluation.metrics.two_sets import SHARES
+from fer_core.evaluation.metrics.run_summary import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.shares import part_words

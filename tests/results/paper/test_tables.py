@@ -8,8 +8,8 @@ import pytest
 
 from fer_core.config.run import DataConfig, FacesConfig
 from fer_core.datasets.base import Dataset, Sample
-from fer_core.results.paper.tables import by_setting, table_2, table_3
-from fer_core.runs.plans.grid import NO_GROUPS, grid
+from fer_core.results.paper.counterparts import by_setting, table_2, table_3
+from fer_core.runs.plans.comparison import NO_GROUPS, grid
 from fer_core.runs.plans.requests import transfer_configs
 
 DATA = DataConfig(fingerprint="0" * 16)

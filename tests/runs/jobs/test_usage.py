@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fer_core.runs.jobs.usage import usage
+from fer_core.runs.jobs.held_run import usage
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ def test_a_runs_link_keeps_its_data_set() -> None:
     demo = SimpleNamespace(id="abc", data_source="demo")
     named = SimpleNamespace(id="abc", data_source="/data/my set")
     assert widgets.run_link(demo) == "./train?run=abc"  # type: ignore[arg-type]
-    assert widgets.frame_link(demo, "happy/a b&c.png") == "./faces?frame=happy%2Fa+b%26c.png"  # type: ignore[arg-type]
-    assert widgets.frame_link(named, "a.png") == "./faces?frame=a.png&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
+    assert widgets.faces_link(demo, frame="happy/a b&c.png") == "./faces?frame=happy%2Fa+b%26c.png"  # type: ignore[arg-type]
+    assert widgets.faces_link(named, frame="a.png") == "./faces?frame=a.png&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
     assert widgets.run_link(named) == "./train?run=abc&data=%2Fdata%2Fmy+set"  # type: ignore[arg-type]
 
 

@@ -5,8 +5,6 @@ shot in the movie, then number of the frame in the shot. Some names are irregula
 00000087.png`, `IAmSam_013827920__00000055.png`), so separators, spaces, case and a lost zero are forgiven.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -19,28 +17,11 @@ from fer_core.config.patterns import Pattern
 from fer_core.datasets.pictures.image_files import has_image_suffix
 from fer_core.errors import DataError
 
-#: Characters of a name that are looked at: no file system has longer ones, but a cell of a table may.
-MOST_NAME = 255
-
 #: What a cell says where a person, movie, shot or split is not known, case aside.
 MISSING = frozenset(
     {
-        *(
-            "",
-            "nan",
-            "na",
-            "n/a",
-            "n.a",
-            "#n/a",
-            "<na>",
-            "none",
-            "null",
-            "nil",
-            "unknown",
-            "missing",
-            "undefined",
-        ),
-        *("?", "??", "-", "--", "_", "not available", "not known"),
+        *("", "nan", "na", "n/a", "n.a", "#n/a", "<na>", "none", "null", "nil", "unknown", "missing"),
+        *("undefined", "?", "??", "-", "--", "_", "not available", "not known"),
     }
 )
 

@@ -1,7 +1,5 @@
 """What people call the seven classes, how data sets number them, and which class a label means."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Which split a folder's name or a cell means."""
 
-from __future__ import annotations
-
 import re
 
 #: Names of splits, case and separators aside. 'eval' and 'holdout' are test sets, as Hugging Face's datasets has them;

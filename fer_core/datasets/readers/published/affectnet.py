@@ -5,8 +5,6 @@ has train_set and val_set, each with images/N.jpg and annotations/N_exp.npy. Its
 are not used: each image shows one face.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ EXPR_*/Train_Set/video1.txt has the classes in its first line and then line n th
 cropped_aligned/video1/0000n.jpg. The video is the group and the clip; frames that were not extracted are counted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -5,8 +5,6 @@ RaFD (Langner et al. 2010): Rafd090_01_Caucasian_female_angry_frontal.jpg, whose
 Any other: `--label-pattern '^(?P<group>S\d+)_(?P<label>[a-z]+)'`; an image that it isn't found in is left out.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any

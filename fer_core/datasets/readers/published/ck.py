@@ -4,8 +4,6 @@ cohn-kanade-images/S005/001/S005_001_00000011.png and Emotion/S005/001/S005_001_
 the sample, the subject its group, the sequence its clip; all others are left out. No sequence is labelled neutral.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from fer_core.datasets.base import Dataset, Problem

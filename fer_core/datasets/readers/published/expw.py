@@ -3,8 +3,6 @@
 A line is `name face_id top left right bottom confidence label`; a picture has as many samples as it has faces.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Images stay in the table: each is read from its row when it is needed. FERPlus (
 votes an image in fer2013new.csv, row by row as FER2013; the class is the one with most votes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The column `file_name` is relative to the table's folder; a folder of a table th
 rows. https://huggingface.co/docs/datasets/image_dataset
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """RAF-DB, basic (Li, Deng, Du 2017): EmoLabel/list_patition_label.txt, Image/aligned and Image/original."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

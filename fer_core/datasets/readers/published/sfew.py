@@ -5,8 +5,6 @@ protocol). SFEW 2.0 (EmotiW 2015): Train, Val and Test, whole frames or aligned 
 Movies and clips come from the frames' names (`grouping.film_name`).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from fer_core.datasets.base import Dataset

@@ -1,9 +1,6 @@
 """Data sets that come twice, as whole frames and as aligned faces: one of them is chosen, never both."""
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 from fer_core.datasets.base import Dataset
@@ -11,22 +8,16 @@ from fer_core.datasets.readers.layout import Source
 from fer_core.errors import DataError
 
 
-def aligned(name: str) -> bool:
-    """Return whether a folder above an image says that it holds aligned faces."""
-    return "aligned" in name.rpartition("/")[0].casefold()
-
-
-def chosen(source: Source, dataset: Dataset, is_aligned: Callable[[str], bool] = aligned) -> Dataset:
+def chosen(source: Source, dataset: Dataset) -> Dataset:
     """Return a data set's whole frames or its aligned faces: those declared, or those there are.
+
+    A folder above an image says that it is aligned.
 
     Raises:
         DataError: both are there and none is declared, or what is declared isn't there.
     """
-    kinds = {sample.name: is_aligned(sample.name) for sample in dataset.samples}
-    found, splits = (
-        Counter(kinds.values()),
-        {(sample.split, kinds[sample.name]) for sample in dataset.samples},
-    )
+    kinds = {one.name: "aligned" in one.name.rpartition("/")[0].casefold() for one in dataset.samples}
+    found, splits = Counter(kinds.values()), {(one.split, kinds[one.name]) for one in dataset.samples}
     wanted = source.reading.variant
     if wanted is None:
         if any((split, not kind) in splits for split, kind in splits):

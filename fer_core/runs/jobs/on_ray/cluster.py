@@ -1,7 +1,5 @@
 """The connection to a Ray cluster, what it has, and what its failures mean for a run."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Iterator

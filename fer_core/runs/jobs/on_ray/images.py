@@ -4,8 +4,6 @@ The batches are the ones that a single process works on, so the bits are its bit
 again and repeats what it was at. What is found comes back to the driver, the one writer of the artifact.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 from collections.abc import Iterator, Sequence

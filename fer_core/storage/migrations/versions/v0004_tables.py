@@ -1,8 +1,11 @@
-"""All tables: runs with their epochs, predictions and log, sweeps, workers, hand-drawn boxes."""
+"""All tables: runs with their epochs, predictions and log, sweeps, workers, what people say of frames and data sets.
+
+The first three numbers were steps to these tables before a first release; their databases are refused.
+"""
 
 from alembic import op
 
-revision = "v0001"
+revision = "v0004"
 down_revision = None
 
 
@@ -40,7 +43,11 @@ def upgrade() -> None:
             seconds DOUBLE PRECISION NOT NULL DEFAULT 0,
             error TEXT NOT NULL DEFAULT '',
             summary TEXT NOT NULL DEFAULT '{{}}',
-            environment TEXT NOT NULL DEFAULT '{{}}'
+            environment TEXT NOT NULL DEFAULT '{{}}',
+            name TEXT NOT NULL DEFAULT '',            -- what people say of it, from here on
+            note TEXT NOT NULL DEFAULT '',
+            tags TEXT NOT NULL DEFAULT '',            -- words between single spaces
+            archived INTEGER NOT NULL DEFAULT 0       -- out of the way
         )
         """
     )
@@ -139,6 +146,29 @@ def upgrade() -> None:
             created DOUBLE PRECISION NOT NULL,
             undone DOUBLE PRECISION,                  -- when the entry was undone; NULL: it counts
             PRIMARY KEY (data, name, version)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE data_sets (                      -- what people have brought
+            name TEXT PRIMARY KEY,
+            source TEXT NOT NULL,                     -- a path, as runs store it
+            layout TEXT NOT NULL,
+            reading TEXT NOT NULL,                    -- Reading as JSON
+            created DOUBLE PRECISION NOT NULL
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE exclusions (                     -- frames that people leave out of later runs
+            data TEXT NOT NULL,                       -- fingerprint of the data set with all its frames
+            key TEXT NOT NULL,                        -- of the names
+            names TEXT NOT NULL,                      -- JSON, sorted
+            author TEXT NOT NULL,
+            created DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (data, key)
         )
         """
     )
