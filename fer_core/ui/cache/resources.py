@@ -209,8 +209,7 @@ def crop_facts(key: str) -> CropFacts:
 
 def latest_crops(store: Store, data: str) -> CropFacts | None:
     """Return the crops of the newest detection or run, or of a generated set's making, whose faces were cut here."""
-    drawn_now = PREPARATION.data.model_copy(update={"fingerprint": data})  # was unknown when it was asked for
-    made = PREPARATION.model_copy(update={"data": drawn_now})
+    made = PREPARATION.model_copy(update={"data": PREPARATION.data.model_copy(update={"fingerprint": data})})
     for config in (*(run.config for run in store.runs(data=data, limit=20)), made):
         if config.faces.extract and artifacts().has("crops", config.crops_key()):
             return crop_facts(config.crops_key())
