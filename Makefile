@@ -56,8 +56,9 @@ docs: export NO_MKDOCS_2_WARNING := 1
 docs: install-dev  ## build the documentation into site/, strictly
 	$(BIN)/python -m mkdocs build --strict --quiet
 
-lock: install-dev  ## pin every package that requirements*.txt lead to, with hashes, in locks/
-	$(BIN)/uv pip compile $(LOCKED) --upgrade requirements-dev.txt -o locks/dev.txt
+lock: install-dev  ## pin what requirements*.txt lead to, with hashes, in locks/ (UPGRADE=--upgrade: the newest of each)
+	cat locks/torch.txt >> locks/dev.txt
+	$(BIN)/uv pip compile $(LOCKED) $(UPGRADE) requirements-dev.txt -o locks/dev.txt
 	$(BIN)/uv pip compile $(LOCKED) -c locks/dev.txt requirements.txt requirements-auth.txt -o locks/app.txt
 	$(BIN)/uv pip compile $(LOCKED) --no-deps requirements-models.txt -o locks/models.txt
 	awk '/^[a-z]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==/ } torch' locks/dev.txt > locks/torch.txt

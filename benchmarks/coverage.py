@@ -10,8 +10,6 @@ project, the paired one (two systems, of that accuracy both, and 10 points apart
 over groups.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -9,8 +9,6 @@ median counts.
     python benchmarks/descriptors.py [--images N] [--repeats R] [--threads T] [--json]
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import statistics

@@ -9,8 +9,6 @@ and every epoch and prediction in the database. On one host a cluster can only c
     python benchmarks/executors.py [--frames N] [--epochs E] [--executors inline,ray+postgresql,slurm] [--json]
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -8,8 +8,6 @@ right place (IoU 0.4 or more: MTCNN's boxes are tighter than the drawn face), an
 the sentence on lost frames beside what the frame was made with. Generated faces say nothing certain about photographs.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -12,8 +12,6 @@ nothing about real faces.
     python benchmarks/faults.py --trial full_disk --trial clock
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

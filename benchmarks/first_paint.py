@@ -7,8 +7,6 @@ when the heading stands and Streamlit says that nothing runs any more; both from
     python benchmarks/first_paint.py [--repeats 5] [--json]
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -7,8 +7,6 @@ Settled is when the script has ended, nothing on the page is stale and nothing w
     python benchmarks/journeys.py [--repeats R] [--home DIR] [--views REGEX] [--json]
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

@@ -34,6 +34,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -218,6 +219,22 @@ def resident(pid: int) -> float:
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024  # type: ignore[index]
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds that a process and those it started have taken."""
+    below: dict[int, list[int]] = defaultdict(list)
+    taken: dict[int, int] = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            fields = place.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            below[int(fields[1])].append(number := int(place.parent.name))
+            taken[number] = sum(map(int, fields[11:15]))  # its own and those of children that have ended
+    found, todo = 0, [pid]
+    while todo:
+        found += taken[one := todo.pop()]
+        todo += below[one]
+    return found / os.sysconf("SC_CLK_TCK")
+
+
 async def load(
     port: int, pid: int, run: StoredRun, frames: list[tuple[str, bytes]], visitors: int, seconds: float
 ) -> dict[str, object]:
@@ -233,7 +250,7 @@ async def load(
     async with websockets.connect(f"ws://{first.host}/_stcore/stream", max_size=None) as first.socket:
         for way in PICTURES:
             await first.predict(way)
-    warm, measured.seconds = resident(pid), defaultdict(list)
+    warm, measured.seconds, before = resident(pid), defaultdict(list), cpu_seconds(pid)
     begun = time.monotonic()
     tasks = [
         asyncio.create_task(visitor(number).visit(begun + seconds, number * 10.0 / visitors, number))
@@ -244,6 +261,7 @@ async def load(
         memory.append(resident(pid))
     for task in tasks:
         task.cancel()
+    taken = cpu_seconds(pid) - before
     edges = [len(memory) * part // 4 for part in range(5)]
     quarters = [round(statistics.median(memory[a:b] or memory)) for a, b in itertools.pairwise(edges)]
     return {
@@ -260,6 +278,7 @@ async def load(
         "errors": len(measured.errors),
         "first_errors": measured.errors[:5],
         "busy": measured.busy,
+        "server_cpu_seconds": round(taken, 1),
         "memory_mb": {
             "started": round(memory[0]),
             "warm": round(warm),
@@ -322,7 +341,7 @@ def main() -> None:
     print(f"{'action':10} {'count':>6} {'p50 s':>8} {'p95 s':>8}")
     for name, took in found["actions"].items():  # type: ignore[attr-defined]
         print(f"{name:10} {took['count']:6} {took['p50']:8.2f} {took['p95']:8.2f}")
-    for name in ("visitors", "seconds", "errors", "first_errors", "busy", "memory_mb"):
+    for name in ("visitors", "seconds", "errors", "first_errors", "busy", "server_cpu_seconds", "memory_mb"):
         print(f"{name}: {found[name]}")
 
 

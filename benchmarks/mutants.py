@@ -7,8 +7,6 @@ the words of errors, are not changed. What is printed of a survivor is the line 
     python benchmarks/mutants.py [--sample N] [--seed 0] [--only protocols ...] [--survivors]
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import difflib

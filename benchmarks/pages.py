@@ -10,8 +10,6 @@ binaries where it has any.
     python benchmarks/pages.py [--runs N] [--rows N] [--frames N] [--repeats R] [--home DIR] [--json]
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

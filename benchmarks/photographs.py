@@ -8,8 +8,6 @@ calibration error, and its commonest misses. Trying many ways on 80 pictures fin
 the rows are shown for what they are: the default was not chosen by them.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

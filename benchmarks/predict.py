@@ -8,8 +8,6 @@ ResNet-18 run of random weights and one fold or more, through `Predictor.predict
 this is about time only. Both take turns in one process after a warm-up; milliseconds are of the median turn.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

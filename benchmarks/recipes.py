@@ -8,8 +8,6 @@ noise, and of a dozen recipes one may leave 0 out by chance: the last column say
 of McNemar's p (first seeds). Drawn faces say little about photographs.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -8,8 +8,6 @@ same process are compared with those of `benchmarks/baseline.json`, and printed 
 `--baseline` keeps new ones. `--no-page` only prints.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import json

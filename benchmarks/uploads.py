@@ -7,8 +7,6 @@ file or its header's numbers made huge. Reading must end in pixels or in a refus
 is a crash. An audit hook counts files opened for writing; the largest memory is the process's own.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import json

@@ -1,7 +1,5 @@
 """The command line within this process: in a home of its own, on one CPU thread, for the document it prints."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Packages that only some installations have: tests that need one say so, and fail where it must not be missing."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 

@@ -1,7 +1,5 @@
 """What tests of pages do with a page: read its texts, find its buttons, press one."""
 
-from __future__ import annotations
-
 from streamlit.testing.v1 import AppTest
 
 TEXTS = ("markdown", "caption", "info", "warning", "success")

@@ -1,7 +1,5 @@
 """What tests of whole runs share: a small run's definition and a report that keeps what it gets."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from fer_core.config.run import ProtocolConfig, RunConfig, TrainingConfig, TransferConfig

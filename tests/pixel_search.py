@@ -1,7 +1,5 @@
 """Whether pictures or parts of them are in files and messages: encoded, as arrays, in archives, as plain bytes."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

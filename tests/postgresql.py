@@ -3,8 +3,6 @@
 Its programs refuse to run as root, so root's tests start them as `nobody`.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """A report that keeps what a run says, and may stop it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from fer_core.errors import Cancelled

@@ -3,8 +3,6 @@
 `make smoke PYTHON=python3.13`. It needs nothing but what the dashboard needs.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """The files of a deployment agree with each other, the code and systemd; images themselves are built elsewhere."""
 
-from __future__ import annotations
-
 import configparser
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Messages give the rule, the value met and the fix."""
 
-from __future__ import annotations
-
 from fer_core.errors import DataError, FerError
 
 

@@ -1,7 +1,5 @@
 """The walls of the design: levels, no circles, pages apart, small folders; who knows Streamlit and the environment."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

@@ -1,8 +1,6 @@
 """What holds for every input: keys, boxes, folds, label maps, tables, the queue, the URL. Hypothesis looks for the one
 that breaks it."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

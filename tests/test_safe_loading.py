@@ -1,7 +1,5 @@
 """Nothing that is loaded can run code, and nothing that users name reaches the page as HTML: read from the source."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The guard over signals: a test that reaches for a process it has not started fails, and the process lives."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A small training case: noise images, folds and a report that keeps what it hears."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

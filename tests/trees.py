@@ -1,7 +1,5 @@
 """Small folders of images for the tests of the readers."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable
 from pathlib import Path

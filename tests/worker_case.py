@@ -1,7 +1,5 @@
 """A worker's made-up run: three epochs and a result; and one in a process of its own that never ends."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """What engine and floor are measured against in `train.py`: a tutorial's loop over frames on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

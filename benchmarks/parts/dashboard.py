@@ -1,7 +1,5 @@
 """A dashboard that can be killed and started again, with a visitor who never leaves."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The `--device` of benchmarks, and clocks that read only once the device has done what it was given."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Files put past any page where Streamlit takes uploads, and requests for hosts and paths that are nobody's."""
 
-from __future__ import annotations
-
 import http.client
 import time
 import urllib.request

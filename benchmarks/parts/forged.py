@@ -1,7 +1,5 @@
 """Exported runs that a forger has changed. Manifests list the files as they are: only the content gives them away."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """Generated frames whose difficulty is known: why a face is lost, or which of several faces is the right one."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace

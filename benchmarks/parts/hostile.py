@@ -1,7 +1,5 @@
 """Hostile image files, made in memory, the same for the same seed: bombs, lies, damage, what only looks harmless."""
 
-from __future__ import annotations
-
 import io
 import random
 import struct

@@ -1,7 +1,5 @@
 """Data sets that are none: special files, sheets and patterns without end, other people's files."""
 
-from __future__ import annotations
-
 import io
 import os
 import resource

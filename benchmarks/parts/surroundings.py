@@ -4,8 +4,6 @@ Each trial carries small runs out with a fault in the middle and returns what ca
 AssertionError where a run was lost, doubled or changed, or where a command ended in a traceback.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Zips that are none, or worse: what Bring data unpacks onto the disk and Predict unfolds in memory."""
 
-from __future__ import annotations
-
 import io
 import os
 import random

@@ -26,7 +26,7 @@ def audit(*, source: Source = DEMO, json: Json = False) -> int:
         return _audit_sheet(dataset, config, json=json)
     report = context.audit(dataset, config)
     if json:
-        print_json({"fingerprint": config.fingerprint, **report.to_dict()})
+        print_json({"fingerprint": config.fingerprint, **asdict(report)})
         return 0
     print(f"{dataset.name}: {len(dataset)} images, layout {dataset.layout}, fingerprint {config.fingerprint}")
     print_table([dataset.class_counts()], dataset.class_counts())

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -260,7 +261,13 @@ def load(**given: Any) -> Settings:
     Raises:
         ConfigError: a variable has a value outside its range.
     """
-    return read(Settings, **given)
+    return read(Settings, **given) if given else _loaded(Path.cwd(), *os.environ.items())
+
+
+@lru_cache(maxsize=4)
+def _loaded(_folder: Path, *_variables: tuple[str, str]) -> Settings:
+    """Return the settings that the working folder and the environment give: pages ask many times a run."""
+    return read(Settings)
 
 
 def read(kind: type[V], **given: Any) -> V:

@@ -1,13 +1,12 @@
 """What is wrong with a data set, said before any training."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from fer_core.config.run import CLASSES
 
@@ -91,11 +90,6 @@ class AuditReport:
     sizes: dict[str, int]
     findings: tuple[Finding, ...]
     understood: Understood
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON values, all names included."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
 
 
 def audit(

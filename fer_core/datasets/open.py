@@ -1,5 +1,7 @@
 """One door to every data set: a path or 'demo' in, samples out."""
 
+import tarfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from PIL import Image
 from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.regular_files import opened
+from fer_core.datasets.pictures.image_files import is_image
 from fer_core.errors import DataError
 
 from .base import GENERATED_NOTICE, Dataset, Problem, readable
@@ -27,7 +30,6 @@ from .readers.published.fer2013 import FER2013, FERPLUS
 from .readers.published.hugging_face import IMAGE_FOLDER
 from .readers.published.rafdb import RAFDB
 from .readers.published.sfew import SFEW1, SFEW2
-from .readers.refusals import refuse_other_files
 from .readers.table_rows import TABLE
 
 #: The source that stands for the generated set.
@@ -160,3 +162,35 @@ def _demo(root: Path, progress: Callable[[int, int], None] | None) -> Dataset:
 
     folder = generate(GeneratedConfig(), demo_folder(root), progress=progress)
     return replace(read_generated(Source(folder)), name="Generated faces", source=DEMO)
+
+
+_VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".m4v")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".rar", ".7z")
+
+
+def refuse_other_files(path: Path) -> None:
+    """Check that a file may be a table.
+
+    Raises:
+        DataError: it is an archive, an image, a video or a list in another format; the fix is what to do with it.
+    """
+    if not path.is_file() or path.suffix.lower() == ".xlsx":
+        return
+    suffix = path.suffix.lower()
+    if suffix in _PACKED or zipfile.is_zipfile(path) or tarfile.is_tarfile(path):
+        what, fix = "an archive", "Unpack it first, then give the folder"
+    elif suffix in _VIDEOS:
+        what, fix = (
+            "a video",
+            "Save its frames as images (ffmpeg -i x.mp4 frames/%06d.png), then list or sort them",
+        )
+    elif is_image(path):
+        what, fix = (
+            "one image",
+            "Give the folder of all images; to classify one image: python -m fer_core predict",
+        )
+    elif suffix in (".json", ".parquet", ".arrow", ".npz", ".h5", ".mat", ".tfrecord", ".xls", ".ods"):
+        what, fix = f"a {suffix} file", "Save it as CSV with the columns path,label and give that"
+    else:
+        return
+    raise DataError("A data set's path must be a folder or a CSV file", got=f"{what}, {path}", fix=fix)

@@ -4,13 +4,11 @@ A wrong label map is seen at a glance here: each label as it is written, what it
 it, and one of them to look at.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from fer_core.config.run import CLASSES
 
@@ -71,11 +69,6 @@ class Understood:
     faces: dict[int, int]
     left_out: tuple[LeftOut, ...]
     remarks: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON values."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
 
     def lines(self) -> Iterator[str]:
         """Yield it as lines for people, the label map first."""

@@ -5,8 +5,6 @@ right there. What those measures don't tell apart is not claimed: a face turned 
 none at all, are one answer.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -243,9 +243,16 @@ def _square(image: np.ndarray, box: Box, config: FacesConfig) -> np.ndarray:
     (top, bottom), (left, right) = (
         (low - one[0], high - one[0]) for one, (low, high) in zip(around, corners, strict=True)
     )
-    part = Image.fromarray(image[rows[:, None], columns])
+    part = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if part.shape[:2] != (
+        len(rows),
+        len(columns),
+    ):  # something lies outside; one by one pixels take ten times as long
+        part = image[rows[:, None], columns]
     size = (config.size, config.size)
-    return np.asarray(part.resize(size, Image.Resampling.BILINEAR, box=(left, top, right, bottom)))
+    return np.asarray(
+        Image.fromarray(part).resize(size, Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+    )
 
 
 def _from_template(landmarks: np.ndarray, config: FacesConfig) -> tuple[float, ...]:

@@ -3,8 +3,6 @@
 After a change of hand-drawn boxes only the changed frames are cut: the bytes are those of cutting all frames.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Boxes, numbers, landmarks and candidates drawn over a frame, for people to look at."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What people said of frames, frozen under a key, so that a run keeps it: boxes drawn, second looks turned down."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a detection's trace says, in counts and in words: why a frame has the faces it has, or none."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

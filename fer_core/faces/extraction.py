@@ -4,8 +4,6 @@ Decoding runs ahead in threads (Pillow releases the interpreter lock) while the 
 found is appended to a file at once, so a killed detection continues where it stopped.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections import deque

@@ -1,7 +1,5 @@
 """Second looks at a frame in which the detector found no face: policies tried in order until one finds any."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -63,7 +63,7 @@ class Recognition(Answerer):
 
     def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
         """Return (probabilities, agreement, calibrated): how many of the zooms and mirror images agree."""
-        views = self.network.views(crops, self.faces)
+        views = self.network.views(crops, self.faces, exact=exact)
         mean = views.mean(0)
         agreement = (views.argmax(2) == mean.argmax(1)).mean(0)
         scaled: list[np.ndarray | None] = [None] * len(mean)

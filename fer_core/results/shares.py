@@ -53,14 +53,8 @@ def part_words(part: Mapping[str, Any]) -> str:
     return f"{percent(part['accuracy'])} ({part_interval(part)})"
 
 
-#: Kinds of frames -> the statuses in a run's predictions that they take in.
-KINDS: dict[str, tuple[str, ...]] = {
-    "found": ("found",),
-    "doubtful": ("several", "low-confidence"),
-    "won back": (RESCUED,),
-    "drawn": ("manual",),
-    "lost": ("none",),
-}
+#: Kinds of frames -> their name among the statuses of a run's summary.
+KINDS = {"found": "found", "doubtful": "doubtful", "won back": RESCUED, "drawn": "manual", "lost": "none"}
 
 #: Kinds whose crops may show something else than the face that is meant.
 UNSURE = ("doubtful", "lost")
@@ -82,15 +76,11 @@ class FaceShare:
 
 def face_shares(summary: Mapping[str, Any]) -> dict[str, FaceShare]:
     """Return the kinds of frames that a run's summary names, in the order of `KINDS`; none without extraction."""
-    found = {}
-    for kind, statuses in KINDS.items():
-        known = summary.get("by_status", {})
-        parts = [known[kind]] if kind in known else [known[name] for name in statuses if name in known]
-        images = sum(part["images"] for part in parts)
-        if images:
-            right = sum(part["images"] * part["accuracy"] for part in parts if part["images"])
-            own = part_interval(parts[0]) if len(parts) == 1 else "no interval: figures of an older version"
-            found[kind] = FaceShare(images, right, own)
+    known, found = summary.get("by_status", {}), {}
+    for kind, status in KINDS.items():
+        part = known.get(status)
+        if part and part["images"]:
+            found[kind] = FaceShare(part["images"], part["images"] * part["accuracy"], part_interval(part))
     return found
 
 

@@ -19,7 +19,7 @@ from fer_core.evaluation.metrics import apply_temperature, fit_temperature, lead
 from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, probabilities_of
 from fer_core.learning.comparators.fitted import write_folds
 from fer_core.learning.reporting import FoldResult
-from fer_core.runs.jobs.adopt import adopt
+from fer_core.runs.jobs.queue import adopt
 from fer_core.runs.pipeline.engine import describe_environment
 from fer_core.runs.pipeline.summary import figures_of
 from fer_core.storage.artifacts import Artifacts

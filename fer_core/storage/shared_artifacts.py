@@ -139,14 +139,9 @@ class SharedArtifacts(Artifacts):
                 self._files.put_file(str(folder / name), target)
 
     def _download(self, kind: str, key: str, folder: Path) -> None:
-        base = self._at(kind, key)
         with self._errors():
-            for path in self._files.find(base):
-                name = str(path)[len(base) :].lstrip("/")
-                if name != CONFIG:  # written by `ensure`, last
-                    target = folder / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    self._files.get_file(path, str(target))
+            self._files.get(f"{self._at(kind, key)}/", f"{folder}/", recursive=True)
+        (folder / CONFIG).unlink()  # `ensure` writes it, last
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -1,7 +1,5 @@
 """A small OpenID Connect provider on the loopback address, which signs everyone in as the person it is asked to."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -3,8 +3,6 @@
 Uses the state folder that FER_HOME names, so that the pictures show what has been trained there.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The bench of the Faces page: a slider is moved and failed frames are tried; nothing is kept unasked."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a lost face to a better figure: after a drawn box, two clicks set the new run beside the old one."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A box drawn on a failed frame: seen, counted and kept, by mouse, by keyboard and by choosing a face."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """From a folder of bare numbers to the Train page: a label map is chosen, seen, and holds on every page."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import zipfile

@@ -1,7 +1,5 @@
 """Every figure is saved as PNG, SVG and CSV from its small menu, on white whatever the page's colours."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable

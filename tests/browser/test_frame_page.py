@@ -1,7 +1,5 @@
 """One frame close up: all of it on one screen, and the next by a key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from dashboards import Server, quiet

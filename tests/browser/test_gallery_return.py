@@ -1,7 +1,5 @@
 """The gallery in Chromium: a frame opens in the same session, a return finds its place, ticks are kept and walked."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from dashboards import Server, quiet

@@ -1,7 +1,5 @@
 """The first hit on a fresh server, by a deep link: a demo launches nothing, sign-in comes before anything."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A newcomer's way through the five pages in Chromium, from an empty state folder to a prediction."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path

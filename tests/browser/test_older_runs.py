@@ -1,7 +1,5 @@
 """The Train page's ways to a run and to older runs in Chromium, and back by the browser's own button."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

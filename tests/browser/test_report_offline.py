@@ -1,7 +1,5 @@
 """A report opened from disk with the network off draws its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

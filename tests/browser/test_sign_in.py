@@ -1,7 +1,5 @@
 """Signing in, from the button through a provider of OpenID Connect and back, as a runner, a viewer and a stranger."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """From lost faces to a named detection that has won them back, in at most five clicks, on generated frames."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

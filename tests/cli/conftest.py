@@ -1,7 +1,5 @@
 """Commands that compute on one CPU thread, in a home that the tests of a file may share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

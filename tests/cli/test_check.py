@@ -1,7 +1,5 @@
 """`check` names what is damaged and how it is had again; an empty database beside artifacts deletes nothing."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sqlite3

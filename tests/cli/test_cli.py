@@ -1,7 +1,5 @@
 """The command line as scripts meet it: one JSON document on standard output, exit codes, errors that help."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Recipes, sweeps and the paper's grid on the command line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`compare --paper` and `train --model`: a whole comparison on tiny sets, and its one JSON document."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

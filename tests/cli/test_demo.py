@@ -1,7 +1,5 @@
 """What `demo` asks of `train`: the three settings, and, prepared, what a hosted demo has to show."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

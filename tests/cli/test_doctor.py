@@ -1,7 +1,5 @@
 """`doctor` says what a host has, and what to do where something is amiss."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """The queue from the command line: listed, cancelled, tried again."""
 
-from __future__ import annotations
-
 import pytest
 from cli_case import run
 from worker_case import config, take

@@ -1,7 +1,5 @@
 """Places that can't be used and names that are no text: one sentence before any work, and nothing is lost."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What `serve` checks before it starts anything."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 

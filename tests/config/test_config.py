@@ -1,7 +1,5 @@
 """Run definitions: validated, immutable, and with keys that change exactly when the result would."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core.config.comparators import (

@@ -1,7 +1,5 @@
 """Definitions of the models compared with: each reads every input, and keys change with the result alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

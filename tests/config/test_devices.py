@@ -1,7 +1,5 @@
 """Memory that is freed and asked for again stays with the process."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 import sys

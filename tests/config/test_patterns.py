@@ -1,7 +1,5 @@
 """Users' regular expressions: as `re` reads them, and none that runs or grows without end."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from fer_core.config.recipes import RECIPES, described, recipe_name, training_config

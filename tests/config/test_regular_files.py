@@ -1,7 +1,5 @@
 """Only regular files of bounded size are opened, and nothing is waited for."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Settings come from variables alone and refuse what they can't mean."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -55,6 +53,15 @@ def test_variables_count_and_what_is_given_by_name_wins(given, tmp_path: Path) -
     assert (other.home, other.threads) == (tmp_path / "other", 3)
     with pytest.raises(ValueError, match="frozen"):
         settings.device = "cpu"
+
+
+def test_what_changes_while_a_process_runs_counts_at_once(
+    given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert given(FER_DEMO="0").demo is False
+    assert given(FER_DEMO="1").demo is True
+    monkeypatch.chdir(tmp_path)
+    assert given().home == tmp_path / ".fer"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "auto"])

@@ -1,7 +1,5 @@
 """Sizes are read as they are written."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core.config.sizes import parse_size, size_text

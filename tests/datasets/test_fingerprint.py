@@ -1,7 +1,5 @@
 """A fingerprint follows the content and nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

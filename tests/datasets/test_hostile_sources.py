@@ -1,7 +1,5 @@
 """What no data set is: pipes, devices, sheets and patterns that never end, other people's files."""
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile

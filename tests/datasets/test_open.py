@@ -1,7 +1,5 @@
 """One door: the right reader for each path, the generated set under its name."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

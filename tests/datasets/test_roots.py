@@ -1,7 +1,5 @@
 """Where folders are allowed, no path, link or '..' leads a data set out of them."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What README and docs tell people to type: every command is understood, and what takes seconds is run."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """The table of layouts in docs/datasets.md: a row a layout at least, and every test that it names is there."""
 
-from __future__ import annotations
-
 import re
 
 from fer_core import ROOT

@@ -1,7 +1,5 @@
 """Figures recomputed with plain loops or another library."""
 
-from __future__ import annotations
-
 import json
 import math
 from itertools import combinations

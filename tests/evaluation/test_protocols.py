@@ -1,7 +1,5 @@
 """Folds cover, keep apart and repeat as each protocol promises."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

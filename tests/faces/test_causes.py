@@ -1,7 +1,5 @@
 """Why a face was lost, from measures of frames whose cause is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

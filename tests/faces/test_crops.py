@@ -1,7 +1,5 @@
 """Choosing a face, saying what became of the frame, and cutting the crop."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields, replace
 

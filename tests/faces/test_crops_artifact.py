@@ -1,7 +1,5 @@
 """Crops after a change of drawn boxes: the same bytes as cutting all, and only changed frames decoded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

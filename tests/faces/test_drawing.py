@@ -1,7 +1,5 @@
 """Boxes drawn over a frame are where they are said to be, and the frame itself stays as it was."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fer_core.faces.drawing import FATES, annotate, draw_fates, draw_pyramid

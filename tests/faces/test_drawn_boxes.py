@@ -1,7 +1,5 @@
 """Frozen boxes: the same boxes have the same key, other boxes another."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

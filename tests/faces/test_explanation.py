@@ -1,7 +1,5 @@
 """What a trace says in counts and words, recounted plainly and against the nets' own maps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

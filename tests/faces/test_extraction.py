@@ -1,7 +1,5 @@
 """Detection and cropping over a data set: resumed, nothing dropped unseen."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

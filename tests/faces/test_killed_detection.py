@@ -1,7 +1,5 @@
 """A detection over a data set killed with SIGKILL, while it detects and while it cuts: nothing is done twice."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import signal

@@ -1,7 +1,5 @@
 """Second looks at a frame with no face: mapped back truly, tried in order, recorded, resumed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

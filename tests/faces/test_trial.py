@@ -1,7 +1,5 @@
 """What other settings would change is counted frame by frame, from real files and a stand-in detector."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -4,8 +4,6 @@ Each signal becomes a line of the file SIGNAL_LOG; one to any other process is r
 stands in pytest's processes (`tests/conftest.py`) and in every Python that they start (`sitecustomize.py`).
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Pages run through AppTest on the small generated set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Who may do what: roles from secrets, every page gated, a viewer's store read only."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Bring data page: what it understood, corrections, the name under which a data set is then found."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl

@@ -1,7 +1,5 @@
 """What transfer learning is compared with, started from the Train page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The leak meter warns of a face detector fine-tuned on frames of the data set, with each protocol's share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

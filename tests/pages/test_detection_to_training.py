@@ -1,7 +1,5 @@
 """A detection on its way from Faces to training: chosen, named, and put to old runs, without a browser."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Starting, watching and continuing a detection on the Faces page, without a browser."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable

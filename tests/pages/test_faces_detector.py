@@ -1,7 +1,5 @@
 """The choice of a fine-tuned detector on the Faces page: there only when one is, and part of the definition."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A frame's stages, the bench and the table of accuracies on the Faces page, without a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Links: every key of the URL belongs to one page, so that what a link says of one page changes no other."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from itertools import combinations

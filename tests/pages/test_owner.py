@@ -1,7 +1,5 @@
 """What a demo's owner sees of its visitors, and the switch that pauses it."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every page, empty and with finished runs: no error, the figures that the store holds, a way on."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A fresh home's first page: the generated set is asked for, and the page says how far it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A run on photographs published: a demo of the folder answers and shows its evidence, and none of the pictures."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The list of runs on the Train page: a page at a time, each at its link."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -13,7 +13,16 @@ import pytest
 from page_case import labels, press, words
 from streamlit.testing.v1 import AppTest
 
-from fer_core.config.run import TrainingConfig
+from fer_core.config.comparators import (
+    BdnnConfig,
+    LpqConfig,
+    LpqPhogConfig,
+    MlpConfig,
+    PhogConfig,
+    PixelsConfig,
+    SvmConfig,
+)
+from fer_core.config.run import FacesConfig, TrainingConfig, TransferConfig
 from fer_core.results.held_out import held_out
 from fer_core.runs.jobs.queue import cancel, submit_together
 from fer_core.runs.plans.detections import detection_key
@@ -48,6 +57,8 @@ def test_a_run_is_headed_by_what_it_is_and_then_by_what_people_call_it(
     shown = press(shown, "Save")
     assert shown.title[0].value == "Night scenes"
     assert "Watch \\*this\\*" in words(shown)
+    compared = page("pages/compare.py", kept)
+    assert "Night scenes" in set(compared.dataframe[0].value["title"])
     listed = page("pages/train.py", kept, backbone="efficientnet_lite0")
     assert len(listed.dataframe[-1].value) == 1, "archived"
     assert listed.toggle[0].label == "Archived ones too"
@@ -75,25 +86,40 @@ def test_a_run_and_its_sweep_lead_to_each_other(page: Callable[..., AppTest], ke
 
 
 @pytest.mark.parametrize(
-    "training", [TrainingConfig(epochs=3, lr=0.01), TrainingConfig(mixup=0.3, calibrate=True)]
+    "update",
+    [
+        {"training": TrainingConfig(epochs=3, lr=0.01)},
+        {"training": TrainingConfig(mixup=0.3, calibrate=True)},
+        {
+            "model": TransferConfig(backbone="efficientnet_lite0", unfreeze=3, weights="none"),
+            "faces": FacesConfig(extract=False),
+        },
+        {"model": SvmConfig(inputs=LpqPhogConfig(lpq=LpqConfig(window=5), phog=PhogConfig(bins=16)))},
+        {
+            "model": BdnnConfig(
+                inputs=PixelsConfig(side=20), epochs=30, hidden=(20, 10, 5), alternate=2, standardise=False
+            )
+        },
+        {"model": MlpConfig(inputs=LpqConfig(blocks=3), lr=0.01), "faces": FacesConfig(extract=False)},
+        {"faces": FacesConfig(choice="best", rescue=("stretch",), margin=20, name="Wide", no_face="drop")},
+    ],
 )
 def test_the_form_filled_from_a_run_asks_for_that_very_run(
-    page: Callable[..., AppTest], trained: Path, training: TrainingConfig
+    page: Callable[..., AppTest], kept: Path, launched: None, update: dict[str, object]
 ) -> None:
-    run = runs_of(trained)[0]
-    config = run.config.model_copy(update={"training": training})
+    run, store = runs_of(kept)[0], Store(kept / "fer.sqlite")
+    config = run.config.model_copy(update=update)
+    faces = config.model_copy(update={"goal": "faces"})
     asked = replace(run, config_json=config.model_dump_json())
+    if config.faces.extract:
+        cancel(store, next(iter(submit_together(store, [faces]))))  # a detection that Train offers
     query = {key: values[0] for key, values in parse_qs(again(asked).partition("?")[2]).items()}
-    shown = page("pages/train.py", trained, **query)
-    assert not shown.error
-    assert not shown.toast
-    taken = {field.key: field.value for field in [*shown.number_input, *shown.selectbox]}
-    assert taken["epochs"] == training.epochs
-    assert taken["lr"] == training.lr
-    assert taken["recipe"] == ("own" if training.mixup else "paper")
-    assert taken["folds"] == config.protocol.folds
-    assert taken["protocol"] == config.protocol.name
-    assert [button.label for button in shown.button if button.label.startswith("Train ")] == ["Train 1 run"]
+    shown = page("pages/train.py", kept, **query)
+    assert not [*shown.error, *shown.toast]
+    assert not press(shown, "Train 1 run").error
+    [queued] = store.runs(status=["queued"])
+    store.close()
+    assert queued.id == config.key()
 
 
 def test_frames_are_filtered_as_the_link_says(page: Callable[..., AppTest], trained: Path) -> None:

@@ -1,7 +1,5 @@
 """A finished run's view offers it to take along; the Train page takes in what others exported."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A demo's short address: what *Share this page* gives, and that it opens the same run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

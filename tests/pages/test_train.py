@@ -1,7 +1,5 @@
 """The Train page's queue: one submission, cards that tell how it goes, each end announced once, a sweep's ranking."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

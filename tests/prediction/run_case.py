@@ -1,7 +1,5 @@
 """A small run for real, as predictions need it: two folds of a backbone on the generated set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pipeline_case import definition

@@ -1,7 +1,5 @@
 """What a run says of faces: unsure or not, a row a face, images with their boxes, names that are safe everywhere."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

@@ -1,7 +1,5 @@
 """Visitors' files are decoded in processes apart: the same pixels, and a bound on what one may cost."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

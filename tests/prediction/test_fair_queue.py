@@ -1,7 +1,5 @@
 """Turns on the device: never more at once than slots, round robin over visitors, bounded, patient."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Grad-CAM equals a plain one with hooks, image by image and fold by fold, wherever its block lies."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np

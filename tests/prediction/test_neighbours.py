@@ -1,7 +1,5 @@
 """Nearest training faces equal plain loops over every training image; the image itself is left out."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

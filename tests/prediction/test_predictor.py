@@ -1,7 +1,5 @@
 """A finished run's networks on crops: they vote as they were trained to, calibrated where the run says so."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A recogniser answers without any run, and as its run does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

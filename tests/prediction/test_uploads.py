@@ -1,7 +1,5 @@
 """What visitors send is decoded by content or refused with a reason; nothing crashes, nothing is written."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import os

@@ -1,7 +1,5 @@
 """A vote answers with the mean of members that cut the face each in its own way."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

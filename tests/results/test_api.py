@@ -1,7 +1,5 @@
 """FER Lab in Python: data in, tables out, and they agree with the run."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What tells runs apart: named fields, titles that differ, and a name that people gave."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core.config.reading import Reading

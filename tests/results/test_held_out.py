@@ -1,7 +1,5 @@
 """What a run says of held-out images: agrees with its confusion matrix cell by cell, and is gathered by a column."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The pace of a training, reckoned by hand."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pandas as pd

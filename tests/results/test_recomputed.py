@@ -1,7 +1,5 @@
 """Every figure of `--json`, a report and a page's table, again from the stored predictions by plain loops."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math

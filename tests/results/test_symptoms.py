@@ -1,7 +1,5 @@
 """What is wrong with a run is said in words, and nothing where nothing is."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a run's headline figure leaves out: its calibration, with each network at its own temperature."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

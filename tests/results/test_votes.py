@@ -1,7 +1,5 @@
 """Runs that vote: on the same frames and folds alone, calibrated beside each fold, and held to their best member."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from fer_core.evaluation.metrics.probabilities import COLUMNS, as_columns, proba
 from fer_core.results.sharing.runs import export_run, import_run
 from fer_core.results.trust import trust_rows
 from fer_core.results.votes import vote
-from fer_core.runs.jobs.adopt import adopt
+from fer_core.runs.jobs.queue import adopt
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable

@@ -1,7 +1,5 @@
 """An artifact is whole or not there, also when its writer dies."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

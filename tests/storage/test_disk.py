@@ -1,7 +1,5 @@
 """What goes when the disk gets tight, and what never does: by table, and on a home with trained runs."""
 
-from __future__ import annotations
-
 import errno
 import json
 import logging

@@ -1,7 +1,5 @@
 """Artifacts shared through an object store: fsspec's memory and local file systems stand for S3."""
 
-from __future__ import annotations
-
 import errno
 import os
 import pickle

@@ -1,7 +1,5 @@
 """A flipped bit, a lost or an emptied file is noticed when an artifact is opened, and made good where it can be."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The Streamlit configuration that speed, privacy and safety rest on."""
 
-from __future__ import annotations
-
 import tomllib
 
 from fer_core import ROOT

@@ -1,7 +1,5 @@
 """Fine-tuned detectors as artifacts: how one is asked for, where its weights lie, which there are; knows no torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

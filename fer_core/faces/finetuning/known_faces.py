@@ -1,7 +1,5 @@
 """Frames in which the place of a face is known: drawn exactly by the generator, or by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Two detectors on the same frames with known faces: what the second wins and loses against the first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

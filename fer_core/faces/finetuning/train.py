@@ -5,8 +5,6 @@ samples it applies to, where the paper divides by the batch; landmarks are learn
 the paper draws another set; optimiser Adam. P-Net stays as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial

@@ -1,7 +1,5 @@
 """R- and O-Net over a chunk of frames, each run once on all frames' candidates together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """MTCNN face detection, equal to facenet-pytorch's and faster, over frames of mixed sizes, with its trace."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path

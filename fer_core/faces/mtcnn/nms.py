@@ -1,7 +1,5 @@
 """Non-maximum suppression and box arithmetic of MTCNN: float32, in the order the reference rounds in."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torchvision.ops import nms

@@ -1,7 +1,5 @@
 """What each stage of a detection saw and removed, as compact arrays a page can draw."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal

@@ -1,7 +1,5 @@
 """Bidirectional neural network (Nejad and Gedeon 1995; paper, section 1.2): one W a layer, used both ways."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Crops -> one descriptor an image: gray values, then the row of `DESCRIPTORS` that the config names."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -3,8 +3,6 @@
 Pages read it too, so torch is not needed here.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

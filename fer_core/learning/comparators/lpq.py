@@ -1,7 +1,5 @@
 """LPQ: local phase quantisation, decorrelated (Ojansivu and Heikkila, ICISP 2008), in blocks."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """PHOG: a pyramid of histograms of oriented gradients along edges (Bosch, Zisserman and Munoz, CIVR 2007)."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 from skimage.feature import canny

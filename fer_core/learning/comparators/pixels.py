@@ -1,7 +1,5 @@
 """The crop itself as a descriptor: M x M gray pixels (paper, table 1: inputs of shape (N, M^2))."""
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

@@ -13,8 +13,6 @@ convolutions of fewer than 16 images to its own im2col and BLAS product, others 
 throughout.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

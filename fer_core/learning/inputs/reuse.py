@@ -6,8 +6,6 @@ rows that depend on their own image alone, to the bit, as activations and descri
 of computing all of them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b

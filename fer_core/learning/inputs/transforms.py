@@ -3,8 +3,6 @@
 The paper (section 2) names no augmentation: by default training and evaluation see the same pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

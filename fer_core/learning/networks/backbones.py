@@ -4,8 +4,6 @@ Torch is not needed here, so that a page can say what a setting trains before an
 `transfer.py` builds the networks, a test keeps the two equal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -5,8 +5,6 @@ pass. Per tap of the kernel it is (outputs' gradients)^T (the inputs under it), 
 that fall into the padding are left out: on a 5 x 5 map a quarter of them. Forward and input gradient stay torch's own.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -7,8 +7,6 @@ project has neither), and BatchNorm's momentum is PyTorch's 0.1, so that a few e
 move the running statistics; at inference the network is the published one.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 

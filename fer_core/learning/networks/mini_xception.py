@@ -6,8 +6,6 @@ is a 3 x 3 convolution to seven maps whose means are the logits. A mean of a con
 what it reads, so that layer stands here as those means (`TapMeans`) and a linear head, equal up to rounding.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

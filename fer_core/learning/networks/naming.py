@@ -1,7 +1,5 @@
 """What people call each model: the same words on every page, table and figure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from fer_core.config.comparators import BdnnConfig, Inputs, LpqConfig, LpqPhogConfig, PhogConfig, TableConfig

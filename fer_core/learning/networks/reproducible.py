@@ -1,7 +1,5 @@
 """What makes a training repeatable on a device: seeded dropout, deterministic kernels, one order of sums."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

@@ -5,8 +5,6 @@ trains as usual. Random parts are drawn from seeds of their own: the head from (
 weights 'none' the whole backbone from one fixed seed, so that its prefix is the same for every seed and fold.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Torch is not needed here; `weights.py` reads the files.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import urllib.request
 from dataclasses import dataclass

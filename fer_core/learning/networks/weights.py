@@ -1,7 +1,5 @@
 """Pretrained weights: find or download the file, verify its hash, read it safely."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Container

@@ -1,7 +1,5 @@
 """Checkpoints as safetensors: tensors and a JSON note in one file, whole or not there at all."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

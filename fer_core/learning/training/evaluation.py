@@ -1,7 +1,5 @@
 """What a trained network answers: the same bits when training evaluates it and when a later prediction asks it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """One fold in training: its network, what it still has to see in an epoch, and what it has found so far."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 

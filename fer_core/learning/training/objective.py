@@ -1,7 +1,5 @@
 """What a fold's training minimises: cross-entropy, smoothed, weighted by class and over mixed pairs if asked."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -4,8 +4,6 @@ Weights, moments and losses stay float32; bf16 is autocast's. The frozen prefix 
 activations are shared by runs that ask for different arithmetic.
 """
 
-from __future__ import annotations
-
 import copy
 import threading
 import time

@@ -1,7 +1,5 @@
 """An epoch's rate and the blocks that train in it; when a fold has trained long enough, and which epoch it reports."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

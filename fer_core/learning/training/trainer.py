@@ -1,7 +1,5 @@
 """The epoch loop: one or several networks, one a fold, under one optimiser, from checkpoint to checkpoint."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import asdict

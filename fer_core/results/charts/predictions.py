@@ -1,6 +1,7 @@
 """What one model says: confusion, probabilities of an image, and whether they mean what they say."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -79,23 +80,27 @@ def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
         values: (C,) in 0..1.
         classes: C names.
     """
-    shares, names = np.asarray(values, np.float64), list(classes)
-    top = int(shares.argmax())
-    figure = go.Figure(
-        go.Bar(
-            x=shares,
-            y=names,
-            orientation="h",
-            text=[percent(share) for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            marker={
-                "color": [CLASS_COLORS.get(name, BLUE) for name in names],
-                "opacity": [1.0 if index == top else 0.55 for index in range(len(names))],
-            },
-            hovertemplate="%{y}: %{text}<extra></extra>",
-        )
+    shares, names = np.asarray(values, np.float64), tuple(classes)
+    figure = go.Figure(_bars(names))
+    opacity = [1.0 if share == shares.max() else 0.55 for share in shares]
+    figure.update_traces(x=shares, text=[percent(share) for share in shares], marker_opacity=opacity)
+    order = np.argsort(-shares)[:3]
+    alt = "Probabilities: " + ", ".join(f"{names[index]} {percent(shares[index])}" for index in order) + "."
+    return figure.update_layout(meta={"alt": alt})
+
+
+@cache
+def _bars(names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the figure of `probabilities` without its values, made once: that takes 20 ms."""
+    bars = go.Bar(
+        y=names,
+        orientation="h",
+        textposition="outside",
+        cliponaxis=False,
+        marker_color=[CLASS_COLORS.get(name, BLUE) for name in names],
+        hovertemplate="%{y}: %{text}<extra></extra>",
     )
+    figure = finish(go.Figure(bars), "", height=86 + 30 * len(names), top=28)
     figure.update_xaxes(
         title_text="Probability (%)",
         showgrid=True,
@@ -104,9 +109,7 @@ def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
         tickvals=[0, 0.25, 0.5, 0.75, 1],
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    order = np.argsort(-shares)[:3]
-    alt = "Probabilities: " + ", ".join(f"{names[index]} {percent(shares[index])}" for index in order) + "."
-    return finish(figure, alt, height=86 + 30 * len(names), top=28).update_layout(bargap=0.3)
+    return figure.update_layout(bargap=0.3).to_dict()
 
 
 def reliability(table: pd.DataFrame, scaled: pd.DataFrame | None = None) -> go.Figure:

@@ -17,9 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.errors import DataError, StoreError
 from fer_core.evaluation.metrics.probabilities import COLUMNS as PROBABILITIES
-from fer_core.evaluation.metrics.probabilities import guesses
-from fer_core.evaluation.metrics.run_summary import two_sets
-from fer_core.faces.extraction import NOT_DETECTED
+from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.runs.jobs.held_run import EPOCH_COLUMNS, LOG_LINES, LOG_WIDTH, PREDICTION_COLUMNS
 from fer_core.storage.values import jsonable, moment_problem
 from fer_core.storage.zips import BROKEN, open_zip
@@ -157,28 +155,17 @@ def check_summary(
     Raises:
         DataError: it does not.
     """
-    from fer_core.evaluation.metrics import summary
+    from fer_core.runs.pipeline.summary import figures_of, summarise_sets
 
     if {one["seed"] for one in predictions} != set(config.protocol.seeds):
         raise DataError("Predictions must be of the seeds of the definition", got=f"{len(predictions)} rows")
-    values = _probabilities(predictions)
-    if abs(values.sum(1) - 1).max() > 1e-3:
+    table = pd.DataFrame(predictions)
+    if abs(probabilities_of(table).sum(1) - 1).max() > 1e-3:
         raise DataError("Predictions must be probabilities of the seven classes", got="other numbers")
-    found = summary(
-        np.array([one["label"] for one in predictions]),
-        values,
-        [one["group"] for one in predictions],
-        ["" if one["face_status"] == NOT_DETECTED else one["face_status"] for one in predictions],
-        np.array([one["seed"] for one in predictions]),
-        names=[one["name"] for one in predictions],
-    )
+    found = figures_of(table)
     if not found.pop("images") <= given["images"] <= MOST_ROWS["predictions"]:  # those never held out too
         raise DataError("A run's images must be at least those held out", got=given["images"])
-    if config.protocol.name == "spi":
-        said = guesses(pd.DataFrame(values, columns=list(PROBABILITIES)))
-        columns = ([one[key] for one in predictions] for key in ("fold", "seed", "group", "name"))
-        found["two_sets"] = two_sets([one["label"] for one in predictions], said, *columns)
-    found = jsonable(found)
+    found = jsonable(found | summarise_sets(config, table))
     for name, value in found.items():
         if not ("interval" in name or _same(given.get(name), value)):
             raise DataError(

@@ -33,7 +33,7 @@ from fer_core.learning.networks import onnx_files
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.weight_status import weight_status
 from fer_core.prediction.answers import file_name, jpeg
-from fer_core.runs.jobs.adopt import adopt
+from fer_core.runs.jobs.queue import adopt
 from fer_core.storage.artifacts import CONFIG, Artifacts
 from fer_core.storage.disk import FACES, RUNS
 from fer_core.storage.store import Store, StoredRun

@@ -195,13 +195,9 @@ def facts(run: StoredRun) -> list[tuple[str, str]]:
         ("Submitted", moment(run.created)),
         ("Finished", moment(run.finished)),
         ("Seconds of work", f"{run.seconds:.0f}"),
-        ("FER Lab", str(made.get("fer_lab") or "–")),
-        ("Commit", str(made.get("commit") or "–")),
-        ("Python", str(made.get("python") or "–")),
-        ("Platform", str(made.get("platform") or "–")),
-        ("Device", str(made.get("device") or "–")),
-        ("Cores", str(made.get("cores") or "–")),
     ]
+    for name in ("FER Lab", "Commit", "Python", "Platform", "Device", "Cores"):
+        rows.append((name, str(made.get(name.lower().replace(" ", "_")) or "–")))
     if imported := run.extra.get("imported"):
         rows.append(("Imported", imported_note(imported)))
     return rows

@@ -22,7 +22,7 @@ from fer_core import __version__
 from fer_core.config.run import RunConfig, parse
 from fer_core.datasets.base import readable
 from fer_core.errors import ConfigError, DataError, StoreError
-from fer_core.runs.jobs.adopt import UNDER_WAY, adopt
+from fer_core.runs.jobs.queue import UNDER_WAY, adopt
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import jsonable

@@ -11,8 +11,10 @@ from fer_core.config.settings import Settings
 from fer_core.datasets.base import known_clips
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError, DataError, NotFoundError, StoreError
+from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.extraction import read_crops
+from fer_core.results.held_out import held_out
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import defused_table
@@ -33,9 +35,7 @@ def predictions(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     """
     run = _done(store, run_id)
     found = store.predictions(run.id)
-    shares = found[[f"p{index}" for index in range(len(CLASSES))]].to_numpy()
-    label, predicted = found["label"].to_numpy(dtype=int), shares.argmax(axis=1)
-    names = np.array(CLASSES)
+    said, shares = held_out(found), probabilities_of(found)
     return pd.DataFrame(
         {
             "run": run.id,
@@ -45,9 +45,9 @@ def predictions(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
             "image": found["name"],
             "group": found["group"],
             "status": found["face_status"],
-            "label": names[label],
-            "predicted": names[predicted],
-            "correct": label == predicted,
+            "label": said["true"],
+            "predicted": said["said"],
+            "correct": said["right"],
             **{name: shares[:, index] for index, name in enumerate(CLASSES)},
             **_agreement(run, settings, found["name"]),
         }

@@ -67,14 +67,15 @@ class Compared:
 
 
 def label(run: StoredRun) -> str:
-    """Return a run's name where several of one system stand together: with its protocol and k."""
+    """Return what people call a run, else its title, with its protocol and k: several of one system stand together."""
+    called = run.name or title(run)
     if run.protocol == "unseen":
-        return f"{title(run)} · {run.protocol}"
-    return f"{title(run)} · {run.protocol}, {run.config.protocol.folds} folds"
+        return f"{called} · {run.protocol}"
+    return f"{called} · {run.protocol}, {run.config.protocol.folds} folds"
 
 
 def labels(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:
-    """Return runs by a name that no other has and that stays the same, as the URL keeps it.
+    """Return runs by a name that no other has and that stays until one is renamed, as the URL keeps it.
 
     Eight digits of the id end it; runs of one name that share those have all sixteen.
     """

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import TABLE_LAYOUT, Sample
@@ -64,11 +63,9 @@ def _filtered(samples: Sequence[Sample]) -> Sequence[Sample]:
 def _small(path: Path) -> bytes:
     """Return a picture as a small JPEG, grey where it can't be read."""
     try:
-        image = Image.fromarray(decode(path, most=MOST_PIXELS).pixels)
+        return encode(decode(path, most=MOST_PIXELS).pixels, within=(SIDE, SIDE))
     except DataError:
         return encode(np.full((SIDE, SIDE, 3), 128, np.uint8))
-    image.thumbnail((SIDE, SIDE))
-    return encode(np.asarray(image))
 
 
 def _frame(lab: Lab, name: str) -> None:

@@ -78,7 +78,7 @@ def _answers(run: StoredRun) -> Answers:
         st.caption(
             f"Frames that **{escaped(label(run))}** held out, with what it took them for.", width="content"
         )
-        answers.elsewhere(run, faces=False)
+        answers.to_run(run)
     return {row["name"]: row for row in found.drop_duplicates("name").to_dict("records")}
 
 

@@ -247,26 +247,13 @@ def _steps(known: CropFacts, name: str, *, bench: bool) -> None:
     after = names[place + 1] if place + 1 < len(names) else None
     what = f"{len(picked)} frames are selected" if picked else f"{len(wanted)} rest on no trustworthy face"
     ways = (
-        ("Back to the gallery", "arrow_back", None, "G", ""),
+        ("Back to the gallery", "arrow_back", "", "G", ""),
         ("Previous", "chevron_left", names[place - 1] if place else None, "K", "The frame before it by name"),
         ("Next", "chevron_right", after, "J", "The frame after it by name"),
         (f"Next {'selected' if picked else 'failed'} frame", "skip_next", later, "N", what),
     )
     with st.container(horizontal=True):
-        for label, icon, to, key, text in ways:
-            back = not text
-            if st.button(
-                label,
-                icon=f":material/{icon}:",
-                disabled=to is None and not back,
-                shortcut=key,
-                help=text or None,
-            ):
-                if back:
-                    del st.query_params["frame"]
-                else:
-                    st.query_params["frame"] = str(to)
-                st.rerun()
+        selection.steps(ways)
         if bench:
             st.button(
                 "Close the bench" if trial.is_open() else "Try other settings",

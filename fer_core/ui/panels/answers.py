@@ -13,7 +13,7 @@ from fer_core.results.held_out import held_out
 from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import in_range, linked, one_of
+from fer_core.ui.parts.url import by_name, in_range, linked, one_of
 from fer_core.ui.parts.widgets import faces_link, follow, train_link
 from fer_core.ui.shell.setup import Lab
 
@@ -56,38 +56,22 @@ def filters(
 def choice(lab: Lab) -> StoredRun | None:
     """Draw the choice among the finished runs of the data set, where there are any, and return it (`?run=`)."""
     runs = resources.trained(resources.data_config(lab.source).fingerprint)
-    names = {run.id: name for name, run in runs.named(runs.runs).items()}
-    if not names:
-        return None
-    here = st.query_params.get(linked("run", list(names)))
-
-    def chosen() -> None:
-        st.query_params["run"] = st.session_state["answers-of"] or ""
-
-    key = st.selectbox(
-        "Answers of a run",
-        [None, *names],
-        index=[None, *names].index(here),
-        format_func=lambda run_id: names.get(run_id, "none"),
-        key="answers-of",
-        on_change=chosen,
-        help="Narrows the gallery by what a run said of the frames it held out",
-    )
-    return runs.by_id[key] if key else None
+    names = {"": "No run"} | {run.id: name for name, run in runs.named(runs.runs).items()}
+    asked = st.query_params.get(linked("run", list(names)))
+    key = by_name("Answers of a run", "run", list(names), names.__getitem__, asked=asked, default="")
+    return runs.by_id.get(key)
 
 
-def elsewhere(run: StoredRun, *, faces: bool) -> None:
-    """Draw the way to the same frames of a run, filtered alike, in the gallery of faces or on the run's own page."""
-    label = "In the gallery of faces" if faces else "On the run's page"
-    if st.button(
-        label, icon=":material/photo_library:" if faces else ":material/model_training:", type="tertiary"
-    ):
-        pairs = ON_FACES.items() if faces else ((there, here) for here, there in ON_FACES.items())
-        query = {there: st.query_params.get_all(here) for here, there in pairs}
-        if faces and run.config.faces.extract:
-            query["faces"] = [detection_key(run.config.faces)]
-        follow(
-            faces_link(run, run=run.id, **query)
-            if faces
-            else train_link(run, run=run.id, part="Frames", **query)
-        )
+def to_faces(run: StoredRun) -> None:
+    """Draw the way to the same frames of a run in the gallery of faces, cut as the run had them."""
+    if st.button("In the gallery of faces", icon=":material/photo_library:", type="tertiary"):
+        query = {there: st.query_params.get_all(here) for here, there in ON_FACES.items()}
+        faces = [detection_key(run.config.faces)] if run.config.faces.extract else []
+        follow(faces_link(run, run=run.id, faces=faces, **query))
+
+
+def to_run(run: StoredRun) -> None:
+    """Draw the way from the gallery of faces to the same frames on the run's own page."""
+    if st.button("On the run's page", icon=":material/model_training:", type="tertiary"):
+        query = {here: st.query_params.get_all(there) for here, there in ON_FACES.items()}
+        follow(train_link(run, run=run.id, part="Frames", **query))

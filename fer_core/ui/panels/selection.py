@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -88,15 +88,37 @@ def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
     ):
         data = resources.data_config(lab.source).fingerprint
         key = lab.store.exclude(data, {*names, *before}, author=str(st.user.get("email") or "local"))
-        _clear()
+        _set()
         st.session_state.pop("part", None)  # the next run opens at its figures
         form = form or f"./train?{urlencode(carried())}"
         follow(f"{form}&{exclusions.KEY}={key}")
 
 
+def steps(ways: Iterable[tuple[str, str, str | None, str, str]]) -> None:
+    """Draw the ways out of a frame: label, icon, the frame that it leads to, shortcut, help.
+
+    '' leads back to all frames; None leads nowhere yet.
+    """
+    for label, icon, to, key, text in ways:
+        if st.button(label, icon=f":material/{icon}:", disabled=to is None, shortcut=key, help=text or None):
+            if to:
+                st.query_params["frame"] = to
+            else:
+                del st.query_params["frame"]
+            st.rerun()
+
+
+def every(names: Iterable[str]) -> None:
+    """Draw what selects all frames of these names, on whatever page of the gallery, beside those that are."""
+    wanted = picked().union(names)
+    if wanted != picked():
+        label = f"Select all {len(wanted)}"
+        st.button(label, icon=":material/select_all:", type="tertiary", on_click=_set, args=(wanted,))
+
+
 def clearing() -> None:
     """Draw what lets go of the selected frames."""
-    st.button("Clear", icon=":material/close:", on_click=_clear)
+    st.button("Clear", icon=":material/close:", on_click=_set)
 
 
 def _open(name: str, stage: str = "") -> None:
@@ -109,6 +131,6 @@ def _pick(names: frozenset[str]) -> None:
     st.session_state[PICKED] = st.session_state.get("source"), names
 
 
-def _clear() -> None:
-    _pick(frozenset())
+def _set(names: frozenset[str] = frozenset()) -> None:
+    _pick(names)
     st.session_state[TURN] = st.session_state.get(TURN, 0) + 1

@@ -16,6 +16,12 @@ from .widgets import escaped
 
 PAGE_SIZE = 48
 
+#: Pixels across that Streamlit shows at most: a wider picture it would decode, shrink and encode once more.
+WIDEST = 1460
+
+#: Pixels of a side that a JPEG can have.
+MOST_SIDE = 65_500
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -28,10 +34,12 @@ class Tile:
     link: str
 
 
-def encode(image: np.ndarray, *, quality: int = 85) -> bytes:
-    """Return an (H, W, 3) uint8 RGB image as JPEG bytes."""
+def encode(image: np.ndarray, *, quality: int = 85, within: tuple[int, int] = (WIDEST, MOST_SIDE)) -> bytes:
+    """Return an (H, W, 3) uint8 RGB image as JPEG bytes, made smaller where it is wider or higher than `within`."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality)
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    picture.thumbnail(within, Image.Resampling.BILINEAR)
+    picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 

@@ -88,6 +88,21 @@ def one_of(key: str, options: Sequence[Any], shown: Callable[[Any], str] = str) 
     return {"options": options, "format_func": shown, "key": name, "bind": "query-params"}
 
 
+def by_name(
+    label: str,
+    name: str,
+    options: Sequence[str],
+    shown: Callable[[str], str],
+    *,
+    asked: str | None,
+    default: str | None = None,
+) -> str:
+    """Draw a choice, at first what is `asked` for; the URL holds it under a name, unless it is the default."""
+    chosen = str(st.selectbox(label, options, key=told(name, options, asked), format_func=shown))
+    tell(name, chosen, default)
+    return chosen
+
+
 def switch(key: str) -> dict[str, Any]:
     """Return what a toggle or checkbox takes to be bound to a query parameter: key and bind."""
     return {"key": linked(key, SWITCH), "bind": "query-params"}

@@ -72,13 +72,13 @@ def generated_note(data: Dataset | DataConfig) -> None:
 def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
     """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval.
 
-    With `apart` a title also names what its run has unlike others of that title (`differences.names`).
+    A run is called as people call it, else by its title; with `apart` a title also names what its run has unlike
+    others of that title (`differences.names`).
     """
     table = run_table(runs)
-    if apart:
-        known = names(runs)
-        table["title"] = [known[run.id] for run in runs]
+    known = names(runs) if apart else {run.id: run.name for run in runs}
     return table.assign(
+        title=[known[run.id] or own for run, own in zip(runs, table["title"], strict=True)],
         link=[run_link(run) for run in runs],
         val=100 * table["val_accuracy"].astype(float),
         training=100 * table["train_accuracy"].astype(float),

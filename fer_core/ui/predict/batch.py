@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
@@ -98,9 +96,8 @@ def _thumb(item: Item, faces: Sequence[Prediction], below: float) -> bytes:
     """Return a small annotated picture."""
     key = (item.digest, None, "thumb", *((face.label, face.unsure(below)) for face in faces))
     if key not in known():
-        picture = Image.fromarray(annotated(item.pixels(), faces, below=below))
-        picture.thumbnail((THUMB, THUMB), Image.Resampling.BILINEAR)
-        known()[key] = encode(np.asarray(picture), quality=75)
+        picture = annotated(item.pixels(), faces, below=below)
+        known()[key] = encode(picture, quality=75, within=(THUMB, THUMB))
     return known()[key]
 
 

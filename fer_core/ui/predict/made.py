@@ -11,6 +11,7 @@ from fer_core.faces.crops import STATUSES
 from fer_core.results.shares import part_words
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache.publication import pictured
+from fer_core.ui.parts.url import by_name
 from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
@@ -27,10 +28,7 @@ def choose(lab: Lab) -> Model:
     """Draw the choice of what is looked into; the URL holds it."""
     by_id = known(lab)
     asked = st.query_params.get("run")
-    index = list(by_id).index(asked) if asked in by_id else 0
-    chosen = st.selectbox("What answers", list(by_id), index=index, format_func=lambda key: by_id[key].title)
-    st.query_params["run"] = str(chosen)
-    return by_id[str(chosen)]
+    return by_id[by_name("What answers", "run", list(by_id), lambda key: by_id[key].title, asked=asked)]
 
 
 def draw(model: Model) -> None:

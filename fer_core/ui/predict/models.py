@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from fer_core.results.shares import accuracy_interval
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import as_it_is, offered, predictor, recognisers
-from fer_core.ui.parts.url import carried, in_range, linked, tell, told
+from fer_core.ui.parts.url import by_name, carried, in_range, linked
 from fer_core.ui.parts.widgets import escaped, percent
 from fer_core.ui.shell.setup import Lab
 
@@ -152,14 +152,14 @@ def choose(lab: Lab, fingerprint: str = "") -> tuple[list[Model], float]:
             wanted = st.query_params.get("run")
             if wanted == st.session_state.get(BY_ITSELF):
                 wanted = None  # nobody asked for it
-            model = by_id[_bound("Answered by", "run", list(by_id), titles.__getitem__, asked=wanted)]
+            model = by_id[by_name("Answered by", "run", list(by_id), titles.__getitem__, asked=wanted)]
             st.session_state[BY_ITSELF] = (
                 model.id if wanted is None and model.id == next(iter(by_id)) else None
             )
         model = replace(model, member=_member(model))
         others = [NONE, *(key for key in by_id if key != model.id)]
         wanted = st.query_params.get("against")
-        against = _bound("Compare with", "against", others, titles.__getitem__, asked=wanted, default=NONE)
+        against = by_name("Compare with", "against", others, titles.__getitem__, asked=wanted, default=NONE)
         below = _unsure_below()
     models = [model] if against == NONE else [model, by_id[against]]
     if any(each.drawn for each in models):
@@ -174,7 +174,7 @@ def _member(model: Model) -> tuple[int, int] | None:
     found = [] if model.run is None else members(model.run)
     names = [ALL, *(f"{seed}.{fold}" for seed, fold in found)]
     wanted = st.query_params.get(linked("fold", names))
-    fold = _bound("Networks", "fold", names, _fold_words, asked=wanted, default=ALL)
+    fold = by_name("Networks", "fold", names, _fold_words, asked=wanted, default=ALL)
     return None if fold == ALL else found[names.index(fold) - 1]
 
 
@@ -192,21 +192,6 @@ def _unsure_below() -> float:
             help="An answer whose highest probability is lower is called unsure. Seven classes by chance: 0.14.",
         )
     )
-
-
-def _bound(
-    label: str,
-    name: str,
-    options: Sequence[str],
-    shown: Callable[[str], str],
-    *,
-    asked: str | None,
-    default: str | None = None,
-) -> str:
-    """Draw a choice, at first what is `asked` for; the URL holds it under a name, unless it is the default."""
-    chosen = str(st.selectbox(label, options, key=told(name, options, asked), format_func=shown))
-    tell(name, chosen, default)
-    return chosen
 
 
 def _line(model: Model) -> str:

@@ -7,16 +7,21 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from fer_core.config.comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
 from fer_core.config.recipes import FREE, recipe_name
-from fer_core.config.run import TransferConfig
+from fer_core.config.run import TrainingConfig, TransferConfig
+from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.results.differences import differences, names
 from fer_core.results.rows import title
+from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
+from fer_core.ui.cache import resources
 from fer_core.ui.panels import exclusions
 from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link
 from fer_core.ui.shell.setup import Lab
 
+from .comparator_form import DESCRIPTORS, OTHER, TABLE
 from .form_fields import EXTRACTION
 from .recipe_form import OWN
 
@@ -83,14 +88,13 @@ def bar(lab: Lab, run: StoredRun) -> None:
                 _words(lab, run)
         with st.popover("What differs", icon=":material/difference:"):
             _differences(lab, run)
-        transferred = isinstance(run.config.model, TransferConfig)
-        changed = "The form, filled from this run"
+        link, changed = again(run), "The form, filled from this run"
         if (
             not lab.demo
-            and transferred
+            and link
             and st.button("Again with changes", icon=":material/edit_note:", help=changed)
         ):
-            follow(again(run))
+            follow(link)
 
 
 def _words(lab: Lab, run: StoredRun) -> None:
@@ -101,6 +105,7 @@ def _words(lab: Lab, run: StoredRun) -> None:
         archived = st.toggle("Archived", run.archived, help="Out of the list of runs; it stays at its link")
         if st.form_submit_button("Save", type="primary"):
             lab.store.describe(run.id, name=name.strip(), tags=tags, note=note.strip(), archived=archived)
+            resources.trained_at.clear()
             st.rerun()
 
 
@@ -126,32 +131,69 @@ def _differences(lab: Lab, run: StoredRun) -> None:
 
 
 def again(run: StoredRun) -> str:
-    """Return the link of the form filled from a run of a transferred backbone."""
-    config, training = run.config, run.config.training
-    model, protocol, recipe = config.transfer, config.protocol, recipe_name(config.training)
+    """Return the link of the form filled from a run, its detection with it; '' for a vote, which no form makes."""
+    config, protocol = run.config, run.config.protocol
     query: dict[str, Any] = {
-        "backbone": model.backbone,
-        "weights": "none" if model.weights == "none" else "imagenet",
-        "unfreeze": model.unfreeze,
-        "input": EXTRACTION[config.faces.extract],
         "no_face": config.faces.no_face,
         "protocol": protocol.name,
         "folds": protocol.folds,
         "seeds": ",".join(map(str, protocol.seeds)) + ",",
+    }
+    if config.faces.extract:
+        query["faces"] = detection_key(config.faces)
+    if config.data.excluded:
+        query[exclusions.KEY] = exclusion_key(config.data.excluded)
+    model = config.model
+    if isinstance(model, TransferConfig):
+        query |= _transferred(model, config.faces.extract, config.training)
+    elif isinstance(model, SvmConfig | BdnnConfig | MlpConfig):
+        query |= _compared_with(model, config.faces.extract)
+    else:
+        return ""
+    return train_link(run, **{key: _written(value) for key, value in query.items()})
+
+
+def _transferred(model: TransferConfig, extract: bool, training: TrainingConfig) -> dict[str, Any]:
+    recipe = recipe_name(training)
+    query: dict[str, Any] = {
+        "backbone": model.backbone,
+        "weights": "none" if model.weights == "none" else "imagenet",
+        "unfreeze": model.unfreeze,
+        "input": EXTRACTION[extract],
         "epochs": training.epochs,
         "batch": training.batch_size,
         "lr": training.lr,
         "precision": training.precision,
         "recipe": recipe or OWN,
     }
+    if model.weights_file:
+        query |= {"weights": "file", "weights_file": model.weights_file, "channels": model.channels}
+        query |= {f"weights_{name}": getattr(model, name) or "" for name in ("mean", "std")}
     if not recipe:
         fields = training.model_dump(exclude={*FREE, "augmentation"})
         fields |= training.augmentation.model_dump()
-        query |= {FORM_KEYS.get(field, field): _written(value) for field, value in fields.items()}
-    if config.data.excluded:
-        query[exclusions.KEY] = exclusion_key(config.data.excluded)
-    return train_link(run, **query)
+        query |= {FORM_KEYS.get(field, field): value for field, value in fields.items()}
+    return query
+
+
+def _compared_with(model: SvmConfig | BdnnConfig | MlpConfig, extract: bool) -> dict[str, Any]:
+    inputs = model.inputs
+    query: dict[str, Any] = {"what": OTHER, "models": model.kind.upper(), "input_of": EXTRACTION[extract]}
+    if isinstance(inputs, TableConfig):
+        query |= {"reads": TABLE, "table": inputs.file or "", "columns": COLUMNS[inputs.columns]}
+    else:
+        fields = inputs.model_dump(exclude={"kind"})
+        fields |= fields.pop("phog", {}) | fields.pop("lpq", {})
+        query |= {"reads": INPUTS[inputs.kind]} | {key: fields[key] for key in DESCRIPTORS if key in fields}
+    if not isinstance(model, SvmConfig):
+        query |= {"iterations": model.epochs, "dense_lr": model.lr, "raw": not model.standardise}
+        query["hidden"] = model.hidden
+    if isinstance(model, BdnnConfig):
+        query |= {"alternate": model.alternate, "mean_node": model.mean_node}
+    return query
 
 
 def _written(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else value

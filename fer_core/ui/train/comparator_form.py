@@ -23,6 +23,8 @@ from .form_fields import EXTRACTION
 WHAT = NETWORK, OTHER = "transferred network", "SVM, BDNN or MLP"
 KINDS = {"SVM": "svm", "BDNN": "bdnn", "MLP": "mlp"}
 TABLE = "feature table"
+#: Keys of the form's link that are fields of a descriptor.
+DESCRIPTORS = ("side", "levels", "bins", "degrees", "window", "blocks")
 
 
 def chosen(lab: Lab) -> bool:

@@ -66,7 +66,8 @@ def view(lab: Lab, run: StoredRun) -> None:
     within = event.selection.get("around") or {}
     if within.get("x") and within.get("y"):
         inside = table["x"].between(*within["x"]) & table["y"].between(*within["y"])
-        frames.draw(run, own[own["name"].isin(table["name"][inside])])
+        bar = st.container(horizontal=True, vertical_alignment="center")
+        frames.listed(lab, run, own[own["name"].isin(table["name"][inside])], bar)
 
 
 def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.DataFrame, float]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.run import CLASSES, TransferConfig
+from fer_core.config.run import CLASSES
 from fer_core.errors import FerError, NotFoundError
 from fer_core.prediction import limits
 from fer_core.results import charts
@@ -82,30 +83,30 @@ def view(lab: Lab, run: StoredRun) -> None:
     with place:
         said = f"**{len(found):,}** held-out answers{seeds}, **{wrong:,}** of them wrong."
         st.caption(said, width="content")
-        answers.elsewhere(run, faces=True)
+        answers.to_faces(run)
+    listed(lab, run, found, place)
+
+
+def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -> None:
+    """Draw a page of frames' crops, to be opened or selected, and in `bar` what can be done with those selected."""
+    facts = _facts(run)
     once = found.drop_duplicates("name")
     shown = once.iloc[page(len(once), PAGE_SIZE, "frames_page")]
-    draw(run, shown)
-    if names := selection.picked():
-        with place:
-            st.markdown(f"**{len(names)} selected**", width="content")
-            form = about.again(run) if isinstance(run.config.model, TransferConfig) else ""
-            selection.exclude(lab, run.config.data.excluded, form)
-            selection.clearing()
-
-
-def draw(run: StoredRun, found: pd.DataFrame) -> None:
-    """Draw the crops of held-out frames, to be opened in this view or selected; as a table where there are none."""
-    facts = _facts(run)
-    if found.empty:
+    if shown.empty:
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
     elif facts is None:
         st.caption(without_pictures())
-        st.dataframe(found, hide_index=True, alt=f"{len(found)} held-out answers")
+        st.dataframe(shown, hide_index=True, alt=f"{len(shown)} held-out answers")
     else:
         link = links_here("train", "frame")
-        rows = found.to_dict("records")
+        rows = shown.to_dict("records")
         selection.grid({row["name"]: tile for row in rows if (tile := _tile(row, facts, link))})
+        with bar:
+            selection.every(once["name"])
+            if names := selection.picked():
+                st.markdown(f"**{len(names)} selected**", width="content")
+                selection.exclude(lab, run.config.data.excluded, about.again(run))
+                selection.clearing()
 
 
 def _facts(run: StoredRun) -> CropFacts | None:
@@ -134,18 +135,12 @@ def _close_up(lab: Lab, run: StoredRun, found: pd.DataFrame, name: str) -> None:
     own = everything[everything["name"] == name]
     place = names.index(name) if name in names else None
     ways = (
-        ("Back to the frames", "arrow_back", "", "G"),
-        ("Previous", "chevron_left", names[place - 1] if place else None, "K"),
-        ("Next", "chevron_right", _after(names, place), "J"),
+        ("Back to the frames", "arrow_back", "", "G", ""),
+        ("Previous", "chevron_left", names[place - 1] if place else None, "K", ""),
+        ("Next", "chevron_right", _after(names, place), "J", ""),
     )
     with st.container(horizontal=True):
-        for label, icon, to, key in ways:
-            if st.button(label, icon=f":material/{icon}:", shortcut=key, disabled=to is None):
-                if to:
-                    st.query_params["frame"] = to
-                else:
-                    del st.query_params["frame"]
-                st.rerun()
+        selection.steps(ways)
         if st.button("The whole frame, its box and why", icon=":material/frame_person:", type="tertiary"):
             follow(faces_link(run, frame=name))
     if own.empty:

@@ -1,7 +1,5 @@
 """A CSV manifest: columns by name, paths beside it, every bad row named."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

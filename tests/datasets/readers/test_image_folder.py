@@ -1,7 +1,5 @@
 """Trees of class folders: what counts, what is reported, what is ignored."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

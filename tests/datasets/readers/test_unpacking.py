@@ -1,7 +1,5 @@
 """Data sets sent as zips: what is unpacked, what is left out, and what is refused as a whole."""
 
-from __future__ import annotations
-
 import io
 import os
 import time

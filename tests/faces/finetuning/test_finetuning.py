@@ -1,7 +1,5 @@
 """Fine-tuning R- and O-Net: what a sample is, the losses, mining, whole movies held out, and the detector's key."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The detector against facenet-pytorch's, image by image, and what its trace says."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One crop changes: one row is computed, the others are copied, and the bits are those of computing all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

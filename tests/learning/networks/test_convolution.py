@@ -1,7 +1,5 @@
 """The weight gradient per tap equals torch's own, and is used exactly where it is meant to be."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

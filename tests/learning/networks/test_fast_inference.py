@@ -1,7 +1,5 @@
 """Networks made ready to answer: the same answers up to rounding, and the originals untouched."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

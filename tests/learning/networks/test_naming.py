@@ -1,7 +1,5 @@
 """What people call models: short enough for a table, whatever votes."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core.learning.networks.naming import voters

@@ -1,7 +1,5 @@
 """Recognisers answer as their sources do: mini-Xception as Keras computes it, files as they were declared."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Recipes beyond the paper's: each runs, resumes to the bit, and does what its name says."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -233,6 +233,7 @@ def test_reliability_and_probabilities_show_their_tables() -> None:
     assert list(both.data[-1].y) == softer["images"].tolist()
     assert "with temperatures confidence lies" in describe(both)
     bars = predictions.probabilities(PROBABILITIES[0], CLASSES)
+    predictions.probabilities(PROBABILITIES[1], CLASSES)  # another's leaves this one's as it is
     assert list(bars.data[0].x) == PROBABILITIES[0].tolist()
     top = CLASSES[PROBABILITIES[0].argmax()]
     assert describe(bars).startswith(f"Probabilities: {top} ")

@@ -1,7 +1,5 @@
 """Each system has one mark, and colour-blind readers can tell the marks apart."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

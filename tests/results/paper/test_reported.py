@@ -1,7 +1,5 @@
 """The paper's figures are the paper's: every quote and number is found in its text."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core import ROOT

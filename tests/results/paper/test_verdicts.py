@@ -1,7 +1,5 @@
 """What holds, what does not and what is noise: recomputed by hand on made-up runs."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

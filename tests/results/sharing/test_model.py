@@ -1,7 +1,5 @@
 """A run as a model: ONNX agrees with what predicts here, the card says what the figures rest on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import stat

@@ -1,7 +1,5 @@
 """What is published of a run says which frames it left out, and holds the data set as it is."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A run's report: whole, alone, escaped, and nothing in it that the run's tables don't say."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from html.parser import HTMLParser

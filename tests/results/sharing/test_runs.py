@@ -1,7 +1,5 @@
 """A run leaves and arrives whole; whatever is wrong with an archive is refused before anything is kept."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Starting workers: one, detached, for every caller; the real command line carries nothing out here."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

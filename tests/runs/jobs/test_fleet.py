@@ -1,7 +1,5 @@
 """A worker a device: enumeration stood in for, the processes real but for what they carry out."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

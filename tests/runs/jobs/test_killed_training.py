@@ -1,7 +1,5 @@
 """A worker killed with SIGKILL while it trains a recipe beyond the paper's; another continues to the same bits."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Workers judged by their lease: stopped ones are ended, busy, late and other people's processes are not."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

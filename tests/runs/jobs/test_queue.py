@@ -1,7 +1,5 @@
 """Submitting, claiming, cancelling and the fence, with time passing by a hand-set clock."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections import Counter

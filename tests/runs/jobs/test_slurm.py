@@ -1,7 +1,5 @@
 """Runs as Slurm jobs, on submitit's local cluster: the same jobs as processes of this host."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

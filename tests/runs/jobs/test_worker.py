@@ -1,7 +1,5 @@
 """The worker with a made-up pipeline: endings, cancelling, lost leases, kill -9 and SIGTERM."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -1,7 +1,5 @@
 """Comparators through the pipeline: descriptors kept once, folds read back, held-out figures as for any run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

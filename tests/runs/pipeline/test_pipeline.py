@@ -1,7 +1,5 @@
 """A run from frames to figures, on real nets and a small generated set."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from pathlib import Path

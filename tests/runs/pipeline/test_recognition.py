@@ -1,7 +1,5 @@
 """A recogniser's run: every frame is judged, nothing is trained, and a run that was cut off ends with the same bits."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

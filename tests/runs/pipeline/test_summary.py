@@ -1,7 +1,5 @@
 """What the folds of a run come to."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Detections by name and key, and the runs that rest on other faces."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

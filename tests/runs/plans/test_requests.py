@@ -1,7 +1,5 @@
 """From what people ask for to run definitions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

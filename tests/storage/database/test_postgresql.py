@@ -1,7 +1,5 @@
 """PostgreSQL: what it refuses, what passes, and what several hosts may do at once."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """SQLite: the file, its locks, a full disk, a folder that can't be written."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import stat

@@ -1,7 +1,5 @@
 """A demo's counts: summed by the hour over processes, and never in the way where nothing can be written."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 

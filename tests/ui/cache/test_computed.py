@@ -1,7 +1,5 @@
 """What the device has computed: once, within a turn; looked up without one."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

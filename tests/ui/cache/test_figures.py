@@ -1,7 +1,5 @@
 """A figure that visitors share is drawn as the figure itself would be, every time, and turned into JSON once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

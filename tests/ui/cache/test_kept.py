@@ -1,7 +1,5 @@
 """What is kept between visits is renewed when what it rests on changes."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from pathlib import Path

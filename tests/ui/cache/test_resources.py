@@ -1,7 +1,5 @@
 """What pages keep for the life of the server."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Small pictures of classes: a few from all over, and none of what can't be read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from trees import plant

@@ -1,7 +1,5 @@
 """Which two runs stand beside each other before anyone has chosen, and how their folds differ."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What tells runs apart stands over their panels and in their names; what they share is said once."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,7 +27,7 @@ def test_common_words_are_told_apart(names: list[str], shared: str, short: list[
 
 def stored(run_id: str) -> Any:
     config = RunConfig(data=DataConfig(fingerprint="0" * 16))
-    return SimpleNamespace(id=run_id, config=config, protocol=config.protocol.name)
+    return SimpleNamespace(id=run_id, name="", config=config, protocol=config.protocol.name)
 
 
 def test_runs_of_one_name_stay_apart_when_their_ids_begin_alike() -> None:

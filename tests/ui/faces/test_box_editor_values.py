@@ -1,7 +1,5 @@
 """Which of a frame's entries can be undone and redone."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """Text from outside is shown as it is: neither as markdown nor as HTML, nor with the escapes to be seen."""
 
-from __future__ import annotations
-
 import html
 import re
 

@@ -1,7 +1,5 @@
 """Image grids: names from data sets can't break out of the HTML."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

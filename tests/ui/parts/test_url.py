@@ -1,7 +1,5 @@
 """Values that a link names: taken however they are written, reported where there is no such one."""
 
-from __future__ import annotations
-
 import ast
 from typing import Any
 

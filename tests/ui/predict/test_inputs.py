@@ -1,7 +1,5 @@
 """Uploads are judged once a visit and decoded once a view, within a bound of memory."""
 
-from __future__ import annotations
-
 from io import BytesIO
 
 import numpy as np

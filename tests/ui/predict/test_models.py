@@ -1,7 +1,5 @@
 """The folds that the Predict page offers are those that a run has left, wherever hosts share them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

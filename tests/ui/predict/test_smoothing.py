@@ -1,7 +1,5 @@
 """What is shown of a webcam changes gradually, face by face, and keeps no picture."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fer_core.prediction.answers import Prediction

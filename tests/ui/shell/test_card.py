@@ -1,7 +1,5 @@
 """What a link shows of itself where it is pasted: title, description and picture in the page that the server sends."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor

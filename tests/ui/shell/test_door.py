@@ -1,7 +1,5 @@
 """What a browser may send: a page's own messages; nothing that empties everyone's caches."""
 
-from __future__ import annotations
-
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """Uploads against Streamlit's own routes and store of files: who may send, how much is held, what is dropped."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What a browser uploads never reaches the disk, however large."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The two-set figures on a run's view."""
 
-from __future__ import annotations
-
 from streamlit.testing.v1 import AppTest
 
 

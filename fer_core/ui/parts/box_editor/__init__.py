@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from fer_core.faces.crops import Box, Faces
 from fer_core.ui.parts.gallery import encode
@@ -88,6 +87,4 @@ def clip(box: Sequence[float] | None, frame: tuple[int, int]) -> Box | None:
 
 def shown(image: np.ndarray) -> bytes:
     """Return an (H, W, 3) uint8 RGB frame as JPEG, its longer side `SHOWN` pixels at most."""
-    frame = Image.fromarray(image)
-    frame.thumbnail((SHOWN, SHOWN), Image.Resampling.BILINEAR)
-    return encode(np.asarray(frame))
+    return encode(image, within=(SHOWN, SHOWN))

@@ -1,7 +1,5 @@
 """Frames find their movie and shot by name, whatever the irregularities; nothing else is guessed."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core.datasets.readers.meanings.grouping import film_name, groups_and_clips

@@ -1,7 +1,5 @@
 """Labels mean what people write, and numbers only what was declared."""
 
-from __future__ import annotations
-
 import pytest
 
 from fer_core.config.run import CLASSES

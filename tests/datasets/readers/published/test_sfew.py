@@ -1,7 +1,5 @@
 """SFEW 1 and 2.0 as they are distributed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import partial
 from pathlib import Path
