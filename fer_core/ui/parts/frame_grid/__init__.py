@@ -1,7 +1,5 @@
 """A grid of frames, each opened in this session by a click and selected by a tick; a return finds its place."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
