@@ -27,12 +27,11 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a dashboard: `server(home=None, **environment)`.
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Yield a function that starts a dashboard: `server(home=None, **environment)`; stop all that it has started.
 
     `home` is a state folder, prepared or empty; `environment` holds FER_* and other variables. The dashboard
-    answers when the function returns; all of them are stopped at the end of the session.
+    answers when the function returns.
     """
     running: list[Server] = []
 
@@ -46,18 +45,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
         each.stop()
 
 
+#: Dashboards of one file, and those of all: one at rest still takes memory, and now and then a core.
+server = pytest.fixture(scope="module")(servers)
+lasting = pytest.fixture(scope="session", name="lasting")(servers)
+
+
 @pytest.fixture(scope="session")
-def answered(trained: Path, server: Callable[..., Server]) -> Server:
+def answered(trained: Path, lasting: Callable[..., Server]) -> Server:
     """Return a dashboard over two finished runs, for tests that leave its home as it is."""
-    return server(trained, FER_DEVICE="cpu", FER_THREADS="1")
+    return lasting(trained, FER_DEVICE="cpu", FER_THREADS="1")
 
 
 @pytest.fixture(scope="session")
-def framed(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server]) -> tuple[Server, Path]:
+def framed(tmp_path_factory: pytest.TempPathFactory, lasting: Callable[..., Server]) -> tuple[Server, Path]:
     """Return a dashboard over the detected frames of `faces_case`, and their folder; tests leave both as they are."""
     folder, home = make_frames(tmp_path_factory.mktemp("frames") / "frames"), tmp_path_factory.mktemp("home")
     detect(folder, home)
-    return server(home, FER_DEVICE="cpu"), folder
+    return lasting(home, FER_DEVICE="cpu"), folder
 
 
 #: Frames of the generated set that a first start is left to draw.
