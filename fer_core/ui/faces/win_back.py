@@ -113,10 +113,10 @@ def _panel(lab: Lab, config: RunConfig, lost: list[str], of: list[str]) -> None:
     page = st.pagination(pages, key="win-back-page") if pages > 1 else 1
     labels = {sample.name: CLASSES[sample.label] for sample in lab.dataset.samples}
     shown_now = list(found)[(page - 1) * SHOWN : page * SHOWN]
-    for start in range(0, len(shown_now), 3):
-        for column, name in zip(st.columns(3), shown_now[start : start + 3], strict=False):
-            with column.container(border=True):
-                _picture(lab, faces, name, found[name], labels[name])
+    cells = st.grid(3, border=True)
+    for name in shown_now:
+        with cells.cell():
+            _picture(lab, faces, name, found[name], labels[name])
 
 
 def _take(names: list[str], taken: bool, only: str = "") -> None:
