@@ -69,11 +69,10 @@ def bar(lab: Lab, facts: CropFacts) -> None:
             help="Looks again at those of them with no face; the other lost frames stay as they are",
         )
         exclude(lab)
-        clearing()
 
 
 def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
-    """Draw what leaves the selected frames out of the next run: that is kept, and Train opens without them.
+    """Draw what leaves the selected frames out of the next run, kept for Train, which opens without them, or lets go.
 
     Args:
         before: names of frames that are left out already.
@@ -92,6 +91,7 @@ def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
         st.session_state.pop("part", None)  # the next run opens at its figures
         form = form or f"./train?{urlencode(carried())}"
         follow(f"{form}&{exclusions.KEY}={key}")
+    st.button("Clear", icon=":material/close:", on_click=_set)
 
 
 def steps(names: Sequence[str], name: str, *more: tuple[str, str, str | None, str, str]) -> None:
@@ -124,11 +124,6 @@ def every(names: Iterable[str]) -> None:
     if wanted != picked():
         label = f"Select all {len(wanted)}"
         st.button(label, icon=":material/select_all:", type="tertiary", on_click=_set, args=(wanted,))
-
-
-def clearing() -> None:
-    """Draw what lets go of the selected frames."""
-    st.button("Clear", icon=":material/close:", on_click=_set)
 
 
 def _open(name: str, stage: str = "") -> None:

@@ -106,7 +106,6 @@ def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -
             if names := selection.picked():
                 st.markdown(f"**{len(names)} selected**", width="content")
                 selection.exclude(lab, run.config.data.excluded, about.again(run))
-                selection.clearing()
 
 
 def _facts(run: StoredRun) -> CropFacts | None:
