@@ -1,7 +1,5 @@
 """The training faces that a run's networks find most like a face: cosine of what enters the head."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

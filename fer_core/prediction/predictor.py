@@ -1,12 +1,11 @@
 """Load a finished run and classify faces in new images: the folds' networks vote with equal weight."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -86,7 +85,7 @@ class Predictor(Answerer):
         self.bank = cache(self._open_bank)  # `only` shares it
 
     @classmethod
-    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
+    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Self:
         """Load a run's networks.
 
         Raises:
@@ -119,7 +118,7 @@ class Predictor(Answerer):
         """The networks of the folds."""
         return len(self.networks), "networks"
 
-    def only(self, seed: int, fold: int) -> Predictor:
+    def only(self, seed: int, fold: int) -> Self:
         """Return a predictor of one network; it shares what is loaded.
 
         Raises:

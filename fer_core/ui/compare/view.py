@@ -1,7 +1,5 @@
 """The Compare page's first parts: filters, all runs with their intervals, learning curves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import takewhile
 

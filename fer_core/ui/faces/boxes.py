@@ -1,7 +1,5 @@
 """Hand-drawn boxes on the Faces page: drawing one, undoing it, and all of them as a file."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The Faces page's parts: counts, the gallery, one frame close up, starting a detection."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 

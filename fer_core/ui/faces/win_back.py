@@ -1,7 +1,5 @@
 """Win back lost faces: second looks tried on all lost frames, believed or not one by one, kept under a name."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """The frames selected in the gallery: they outlive its pages and filters, and what is done next is done to them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import urlencode
 

@@ -1,7 +1,5 @@
 """Grids of images as plain HTML: they wrap at any width, every image has alt text and is a link."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Iterable

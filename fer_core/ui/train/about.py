@@ -1,7 +1,5 @@
 """What people say of a run, and where it stands: its name, note, tags, sweeps, what differs, again with changes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """A run's faces as one of its networks sees them, drawn in two dimensions: like ones lie together."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

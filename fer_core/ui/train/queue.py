@@ -1,7 +1,5 @@
 """Runs that wait or are running, as cards that renew themselves; each end is announced once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -1,7 +1,5 @@
 """The recipe on the Train page: a named one or one of your choice, and what augmentation costs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any, get_args

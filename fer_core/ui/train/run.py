@@ -1,7 +1,5 @@
 """One run on the Train page, at its own link: from the queue to its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The box editor: draw, move and resize one box on a frame by mouse, finger or keyboard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A grid of frames, each opened in this session by a click and selected by a tick; a return finds its place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
