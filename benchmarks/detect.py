@@ -4,10 +4,10 @@
     python benchmarks/detect.py --memory 20000 [--images DIR] [--json] [--sizes 160x120,240x180,320x240]
 
 Frames are DIR's images (any depth) scaled and centre-cropped to each size; under `mixed` each has a size of its own,
-which facenet-pytorch takes one by one. Both detectors take turns, `--repeats` times each after a warm-up; frames per
-second are of the median turn, `lowest` and `highest` are the ratios of single turns. Equality is of every face of every
-frame: how many frames differ in their number of faces, the least IoU, the greatest distance of a landmark in px. Below
-it stands what each stage takes here.
+in each turn another, and facenet-pytorch takes them one by one. Both detectors take turns, `--repeats` times each after
+a warm-up; frames per second are of the median turn, `lowest` and `highest` are the ratios of single turns. Equality is
+of every face of every frame: how many frames differ in their number of faces, the least IoU, the greatest distance of a
+landmark in px. Below it stands what each stage takes here.
 
 With `--memory N` this project detects and cuts a data set of N frames as a worker does, DIR's images in all the sizes
 under N names, and the table says what memory the process took on the way.
@@ -67,13 +67,19 @@ class Row:
     stages_ms: dict[str, float]
 
 
-def load_frames(folder: Path, size: tuple[int, int] | None, count: int) -> list[np.ndarray]:
-    """Up to `count` images spread over the folder, fitted to (width, height) or each to its own: uint8 (h, w, 3)."""
+def load_frames(folder: Path, size: tuple[int, int] | None, count: int, turn: int = 0) -> list[np.ndarray]:
+    """Up to `count` images spread over the folder, fitted to (width, height) or each to its own: uint8 (h, w, 3).
+
+    Args:
+        turn: that of a benchmark, in each of which sizes of their own are others.
+    """
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise SystemExit(f"No images under {folder}: name a folder of photos with --images")
     chosen = [paths[i * len(paths) // count] for i in range(count)] if len(paths) > count else paths
-    sizes = [size or (480 + 37 * index, 360 + 29 * index) for index in range(len(chosen))]
+    sizes = [
+        size or (480 + 37 * index + 7 * turn, 360 + 29 * index + 5 * turn) for index in range(len(chosen))
+    ]
     return [
         np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), own))
         for path, own in zip(chosen, sizes, strict=True)
@@ -145,12 +151,13 @@ def measure(args: argparse.Namespace) -> list[Row]:
     )
     rows = []
     for size in args.sizes:
-        frames = load_frames(args.images, size, args.frames)
         for batch in args.batch:
+            frames = load_frames(args.images, size, args.frames)
             theirs_at_once = batch if size else 1
             seconds: tuple[list[float], list[float]] = ([], [])
             expected, found = run_facenet(reference, frames, theirs_at_once), run_fer(own, frames, batch)
-            for _ in range(args.repeats):
+            for turn in range(args.repeats):
+                frames = load_frames(args.images, size, args.frames, turn + 1)
                 start = clock()
                 run_facenet(reference, frames, theirs_at_once)
                 middle = clock()

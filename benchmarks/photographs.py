@@ -55,6 +55,30 @@ TRAINED = {
     "mini-Xception n = 2, FER2013": ["--backbone", "mini_xception", "--unfreeze", "2"],
 }
 
+#: Shares of FER2013's training pictures (Goodfellow et al. 2013), as `CLASSES` stand: mini-Xception leans to them.
+FER2013 = np.array([3995, 436, 4097, 7215, 4965, 4830, 3171]) / 28709
+
+
+def reweighted(found: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return probabilities (N, 7) as they would be, had the classes had these shares in training."""
+    weighted = found * shares / FER2013
+    return weighted / weighted.sum(1, keepdims=True)
+
+
+def estimated(found: np.ndarray) -> np.ndarray:
+    """Return probabilities under the shares that these pictures seem to have: EM of Saerens et al. (2002)."""
+    shares = FER2013
+    for _ in range(200):
+        shares = reweighted(found, shares).mean(0)
+    return reweighted(found, shares)
+
+
+def multiplied(of: Recognition, images: list[np.ndarray]) -> np.ndarray:
+    """Return the geometric mean over zooms and mirror images in place of the arithmetic one."""
+    crops = np.stack([of.predict([image])[0][0].crop for image in images])
+    found = np.exp(np.log(of.network.views(crops, of.faces).clip(1e-9)).mean(0))
+    return found / found.sum(1, keepdims=True)
+
 
 def answers(of: Answerer, images: list[np.ndarray]) -> np.ndarray:
     """Return the probabilities of the first face of each image, (N, 7)."""
@@ -120,6 +144,11 @@ def main() -> int:
         }
         found = {name: answers(make(), images) for name, make in ways.items()}
         default, drawn = next(iter(RECOGNISED)), list(TRAINED)
+        found |= {
+            "default, classes equally frequent": reweighted(found[default], np.full(7, 1 / 7)),
+            "default, frequencies estimated (EM)": estimated(found[default]),
+            "default, geometric mean": multiplied(Recognition(*RECOGNISED[default], settings), images),
+        }
         for name in drawn[:2]:
             found[f"vote: default and {name}"] = (found[default] + found[name]) / 2
         rows = [row(name, values, labels, persons) for name, values in found.items()]

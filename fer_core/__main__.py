@@ -1,7 +1,5 @@
 """`python -m fer_core`: the command line."""
 
-from __future__ import annotations
-
 import sys
 
 from fer_core.cli.main import main

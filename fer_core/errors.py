@@ -1,7 +1,5 @@
 """The errors users meet. Each message names the rule, the value met and the fix."""
 
-from __future__ import annotations
-
 
 class FerError(Exception):
     """What every error meant for a user derives from.

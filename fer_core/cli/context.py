@@ -1,7 +1,5 @@
 """What commands share: the opened installation, its data sets, and runs carried out or waited for."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time
@@ -9,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from fer_core.config import settings as settings_module
 from fer_core.config.run import DataConfig, RunConfig
@@ -41,7 +40,7 @@ class Context:
     artifacts: Artifacts
 
     @classmethod
-    def open(cls) -> Context:
+    def open(cls) -> Self:
         """Open them as FER_* say."""
         settings = settings_module.load()
         return cls(settings, open_store(settings), artifacts_of(settings))

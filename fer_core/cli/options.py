@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Group, Parameter
 from pydantic import BeforeValidator, model_validator
@@ -167,7 +167,7 @@ class RecipeOptions(TrainingConfig):
     ] = AugmentationConfig()
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> RecipeOptions:
+    def _parts_fit_together(self) -> Self:
         return self
 
     def given(self) -> dict[str, Any]:

@@ -138,8 +138,8 @@ def add(
         labels=[label.strip() for label in labels.split(",") if label.strip()],
         size=size,
         channels=channels,
-        mean=_numbers(mean, "mean"),
-        std=_numbers(std, "std"),
+        mean=mean.split(","),
+        std=std.split(","),
         aligned=aligned,
         name=name,
     )
@@ -199,13 +199,3 @@ def remove(name: str, /, *, json: Json = False) -> int:
 
 def _meant(network: OnnxConfig) -> str:
     return ", ".join("left out" if label == "-" else label for label in network.labels)
-
-
-def _numbers(text: str, what: str) -> tuple[float, ...]:
-    """Return the numbers of a comma list. Raises ConfigError."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(
-            f"{what} must be numbers with commas", got=repr(text), fix="For example: 0.5,0.5,0.5"
-        ) from error

@@ -3,9 +3,7 @@
 Each model's `kind` names it beside `TransferConfig.kind`, so that field says which model a run has.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -95,7 +93,7 @@ class SvmConfig(Config):
     inner_folds: int = Field(3, ge=2, le=10)
 
     @model_validator(mode="after")
-    def _grid_is_positive_and_rising(self) -> SvmConfig:
+    def _grid_is_positive_and_rising(self) -> Self:
         for name, values in (("costs", self.costs), ("gammas", self.gammas)):
             if min(values) <= 0 or list(values) != sorted(set(values)):
                 raise ValueError(f"{name} must be positive, different and rising")

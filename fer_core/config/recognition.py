@@ -1,8 +1,6 @@
 """WHAT answers without training here: recognisers, which were trained elsewhere, and votes of finished runs."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,7 +39,7 @@ class OnnxConfig(Config):
     name: str = where("")
 
     @model_validator(mode="after")
-    def _fits(self) -> OnnxConfig:
+    def _fits(self) -> Self:
         if wrong := set(self.labels) - {*CLASSES, "-"}:
             raise ValueError(f"labels must be of {', '.join(CLASSES)} or -; {sorted(wrong)[0]!r} is none")
         if set(self.labels) == {"-"}:
@@ -83,7 +81,7 @@ class VoteConfig(Config):
     names: tuple[str, ...] = where((), description="what people call the members")
 
     @model_validator(mode="after")
-    def _differ(self) -> VoteConfig:
+    def _differ(self) -> Self:
         if list(self.members) != sorted(set(self.members)):
             raise ValueError("members must be different runs, in the order of their ids")
         return self

@@ -5,9 +5,7 @@ parent's key and the versions of the steps (`base.step`), so that a change of an
 artifacts and nothing else does. Fields marked `where` (paths, names for people) stay out of every key.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -70,7 +68,7 @@ class DataConfig(Config):
         return self.reading.exclude or ()
 
     @property
-    def whole(self) -> DataConfig:
+    def whole(self) -> Self:
         """The data set with the frames that are excluded here: itself where there are none."""
         reading = self.reading.model_copy(update={"exclude": None})
         images = self.images + len(self.excluded)
@@ -110,7 +108,7 @@ class FacesConfig(Config):
     name: str = where("", max_length=60)
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> FacesConfig:
+    def _parts_fit_together(self) -> Self:
         if self.margin >= self.size:
             raise ValueError("margin must be smaller than the crop's size")
         if self.manual_boxes and self.no_face != "manual":
@@ -155,7 +153,7 @@ class TransferConfig(Config):
     channels: Literal["rgb", "bgr"] = later("rgb")
 
     @model_validator(mode="after")
-    def _pixels_are_a_files(self) -> TransferConfig:
+    def _pixels_are_a_files(self) -> Self:
         declared = self.mean or self.std or self.channels != "rgb"
         if declared and not self.weights.startswith("sha256:"):
             raise ValueError(
@@ -178,7 +176,7 @@ class ProtocolConfig(Config):
     seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, max_length=100)
 
     @model_validator(mode="after")
-    def _seeds_differ(self) -> ProtocolConfig:
+    def _seeds_differ(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds must differ")
         return self
@@ -224,7 +222,7 @@ class RunConfig(Config):
     training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
-    def _inner_split_has_a_training_part(self) -> RunConfig:
+    def _inner_split_has_a_training_part(self) -> Self:
         if self.trains_backbone and self.training.inner and self.protocol.name == "reshuffle":
             raise ValueError(
                 "the per-epoch reshuffle trains on every image in turn, so it has no inner split: leave out early "
@@ -233,7 +231,7 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _only_what_is_trained_has_folds(self) -> RunConfig:
+    def _only_what_is_trained_has_folds(self) -> Self:
         recogniser, unseen = isinstance(self.model, RecogniserConfig), self.protocol.name == "unseen"
         if (
             self.goal == "train"

@@ -4,9 +4,7 @@ Every field beyond the paper's five is declared `later`: left at its default it 
 nor the run's key.
 """
 
-from __future__ import annotations
-
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -105,7 +103,7 @@ class TrainingConfig(Config):
         return self.selection == "best_on_validation"
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> TrainingConfig:
+    def _parts_fit_together(self) -> Self:
         if self.warmup_epochs >= self.epochs:
             raise ValueError("warmup_epochs must be fewer than epochs")
         if self.class_weights and self.sampler == "balanced":

@@ -1,12 +1,11 @@
 """What every data set is: an ordered list of samples with labels, splits and groups, and a fingerprint."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from fer_core.config.reading import AS_IT_IS, Reading
 from fer_core.config.run import CLASSES
@@ -111,7 +110,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def without(self, names: Collection[str]) -> Dataset:
+    def without(self, names: Collection[str]) -> Self:
         """Return the data set with frames taken out, by their names. Raises DataError: it has no such frame."""
         left = set(names)
         if unknown := left - {sample.name for sample in self.samples}:

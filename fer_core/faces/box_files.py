@@ -1,7 +1,5 @@
 """Hand-drawn boxes as CSV and as COCO JSON, written and read back; what can't be used is reported, not dropped."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

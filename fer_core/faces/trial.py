@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from operator import call
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +47,7 @@ def attempt(
     *,
     progress: Progress | None = None,
     turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+    compute: Callable[..., Any] = call,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Detect frames again and compare; hand-drawn boxes play no part.
 
@@ -53,7 +56,7 @@ def attempt(
         before: rows of `Crops.table` of the frames to try.
         detector_of: made with `config`'s settings (`finding.detectors`).
         progress: called with (frames done, frames in all).
-        turn: held while a frame is looked at, for a device that others use too.
+        turn, compute: held while a frame is looked at, and who calls what looks, for a device that others use too.
 
     Returns:
         A row a frame in the samples' order: name, label, before and after (statuses), probability, rescued_by,
@@ -68,7 +71,7 @@ def attempt(
     for done, (sample, frame) in enumerate(frames(todo, ahead=4), start=1):
         if not isinstance(frame, str):
             with turn():
-                chosen = choose(find_faces([frame], config, detector_of)[0], config)
+                chosen = choose(compute(find_faces, [frame], config, detector_of)[0], config)
             was = old[sample.name]
             rows.append(
                 {

@@ -6,8 +6,6 @@ file it forks: a small process with one thread, without a file of another visito
 `SECONDS` and writes no file. It imports Pillow and NumPy alone, so that it starts at once.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

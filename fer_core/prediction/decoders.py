@@ -1,7 +1,5 @@
 """The processes in which visitors' files are decoded: a few, each with one file at a time, no visitor with two."""
 
-from __future__ import annotations
-
 import json
 import queue
 import subprocess

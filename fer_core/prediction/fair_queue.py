@@ -3,8 +3,6 @@
 A visitor who asks for fifty turns delays another by one of them a round, not by fifty. Threads of one process only.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """Grad-CAM: where in a crop the evidence for a class lies (Selvaraju et al. 2017)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

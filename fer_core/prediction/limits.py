@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from functools import cache, partial
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from fer_core.config.devices import resolve
 from fer_core.config.settings import Settings, load
@@ -25,7 +25,6 @@ from .decoders import Decoders
 from .fair_queue import FairQueue
 from .uploads import Refusal, Sent, Upload
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Visitors whose tokens are remembered; the longest unseen are forgotten first.
@@ -55,18 +54,13 @@ class Rate:
                 (theirs, self._each, "one visitor"),
                 (everyone, self._overall, "all visitors"),
             ):
-                if count > rate:
-                    raise BusyError(
-                        f"At most {rate} images a minute are classified for {who}",
-                        got=f"{count} at once",
-                        fix="Send fewer at a time",
-                    )
                 if count > have:
                     seconds = int((count - have) * 60 / rate) + 1
+                    later = f"Try again in {seconds} second{'s' * (seconds > 1)}"
                     raise BusyError(
                         f"At most {rate} images a minute are classified for {who}",
-                        got=f"{count} more",
-                        fix=f"Try again in {seconds} second{'s' * (seconds > 1)}",
+                        got=f"{count} at once" if count > rate else f"{count} more",
+                        fix="Send fewer at a time" if count > rate else later,
                     )
             self._all = (everyone - count, now)
             self._each_left[visitor] = (theirs - count, now)
@@ -154,9 +148,9 @@ def device_turn(visitor: str, report: Callable[[int], None] | None = None) -> It
         yield
 
 
-def compute(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def compute(work: Callable[..., T], *given: Any, **named: Any) -> T:
     """Do what needs the device in a thread that computes for all, in a turn of its own, and wait for it.
 
     What it raises is raised here, and `work` sees the context variables of here. It must not call Streamlit.
     """
-    return guard().threads.submit(copy_context().run, partial(work, *args, **kwargs)).result()
+    return guard().threads.submit(copy_context().run, partial(work, *given, **named)).result()

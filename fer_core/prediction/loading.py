@@ -1,7 +1,5 @@
 """What answers on new images: a finished run's networks, a recogniser, or a vote of such."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fer_core.config.base import parse

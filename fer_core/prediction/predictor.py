@@ -1,12 +1,11 @@
 """Load a finished run and classify faces in new images: the folds' networks vote with equal weight."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -86,7 +85,7 @@ class Predictor(Answerer):
         self.bank = cache(self._open_bank)  # `only` shares it
 
     @classmethod
-    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Predictor:
+    def load(cls, run_id: str, config: RunConfig, settings: Settings) -> Self:
         """Load a run's networks.
 
         Raises:
@@ -119,7 +118,7 @@ class Predictor(Answerer):
         """The networks of the folds."""
         return len(self.networks), "networks"
 
-    def only(self, seed: int, fold: int) -> Predictor:
+    def only(self, seed: int, fold: int) -> Self:
         """Return a predictor of one network; it shares what is loaded.
 
         Raises:
@@ -160,8 +159,8 @@ class Predictor(Answerer):
         """
         suffixes = [network.suffix for network in self.networks]
         given = crops[in_few_lengths(len(crops), self.device)]
-        queries = head_inputs(self.prefix, suffixes, given, self.row, self.device, _unfilled)
-        queries = [query[: len(crops)] for query in queries]
+        found = head_inputs(self.prefix, suffixes, given, self.row, self.device, _unfilled)
+        queries = [query[: len(crops)] for query in found]
         voting = [self.trained.index(network) for network in self.networks]
         return self.bank().nearest(queries, crops, count, networks=voting, exclude=exclude)
 

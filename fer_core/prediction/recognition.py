@@ -4,10 +4,9 @@ recogniser = Recognition.named("mini_xception", settings)
 (faces,) = recogniser.predict([image], explain=True)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ class Recognition(Answerer):
         self.network = Recogniser.load(model, settings.weights_dir, artifacts_of(settings), self.device)
 
     @classmethod
-    def named(cls, name: str, settings: Settings) -> Recognition:
+    def named(cls, name: str, settings: Settings) -> Self:
         """Load a recogniser by its name, its faces cut as it wants them."""
         return cls(*named(name, artifacts_of(settings)), settings)
 

@@ -4,8 +4,6 @@ Nothing is written, nothing keeps its name or metadata: a file's bytes are decod
 file is called is only shown, cleaned; what it is, its first bytes say.
 """
 
-from __future__ import annotations
-
 import io
 import unicodedata
 import zipfile

@@ -1,7 +1,5 @@
 """The overview page's parts: the tour, the data set's figures, its classes, the audit's findings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from forked import Forked
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.parts.process import ROOT, answers, free_port, launch
+from benchmarks.parts.process import ROOT, answers, free_port, launch, streamlit
 
-__all__ = ["PATIENCE", "ROOT", "Clicks", "Server", "button", "free_port", "quiet", "start"]
+__all__ = ["PATIENCE", "ROOT", "Clicks", "Keys", "Server", "button", "free_port", "quiet", "start"]
 
 #: Milliseconds that anything may take on a busy machine.
 PATIENCE = 90_000
+#: Things on a page that Tab stops at on the way to what is looked for.
+MOST_TABS = 120
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Server:
     url: str
     home: Path
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
 
     def at(self, page: str = "", **query: object) -> str:
         """Return the address of a page, such as 'faces', with its query."""
@@ -51,7 +54,13 @@ def start(folder: Path, home: Path, environment: dict[str, str], *, port: int = 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
     own = {"FER_HOME": str(home), "OMP_NUM_THREADS": "1", **environment}
     log = folder / "server.log"
-    process = launch(log, kept | own, port)
+    process: subprocess.Popen[bytes] | Forked
+    if any(
+        name == "HOME" or name.startswith("STREAMLIT_") for name in environment
+    ):  # read while it is imported
+        process = launch(log, kept | own, port)
+    else:
+        process = Forked(log, kept | own, streamlit(port), ROOT)
     server = Server(f"http://127.0.0.1:{port}", home, log, process)
     if not answers(process, port, PATIENCE / 1000):
         server.stop()
@@ -86,4 +95,20 @@ class Clicks:
     def at(self, x: float, y: float) -> None:
         """Click on a place of the window."""
         self.page.mouse.click(x, y)
+        self.count += 1
+
+
+class Keys(Clicks):
+    """The same without a mouse: Tab until the focus is there, then a key."""
+
+    def __call__(self, what: Locator, key: str = "Enter") -> None:
+        """Walk to something and press a key on it."""
+        quiet(self.page)
+        expect(what).to_be_attached()
+        for _ in range(MOST_TABS):
+            if what.evaluate("place => place.matches(':focus')"):
+                break
+            self.page.keyboard.press("Tab")
+        expect(what).to_be_focused()
+        self.page.keyboard.press(key)
         self.count += 1

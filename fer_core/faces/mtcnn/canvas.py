@@ -10,10 +10,10 @@ from torch import Tensor
 
 from fer_core.config.devices import to_device
 
-from .pyramid import IntegralImages, level_size, windows
+from .pyramid import IntegralImages, filled, level_size, windows
 from .stages import Stages, map_side, passes
 
-_STEP = 32  # px: a canvas' sides are multiples of it, since a net plans anew for each shape it meets
+STEP = 32  # px: a canvas' sides are multiples of it, since a net plans anew for each shape it meets
 _BELOW = -1e30  # less than any value of a map, and finite after the convolutions that follow
 
 
@@ -116,7 +116,7 @@ def integral_images(frames: Sequence[np.ndarray], device: torch.device) -> Integ
 
 def _canvas(sizes: Sequence[tuple[int, int]] | np.ndarray) -> tuple[int, int]:
     """Height and width of a canvas for levels of these sizes."""
-    height, width = (int(-(-side // _STEP) * _STEP) for side in np.max(sizes, axis=0))
+    height, width = (filled(int(side), STEP) for side in np.max(sizes, axis=0))
     return height, width
 
 

@@ -60,10 +60,13 @@ class PooledPNet:
             )
         ]
 
-    def __call__(self, level: Tensor) -> Tensor:
-        """Map float32 (n, 3, h, w), 0 to 255, to (n, 6, rows, columns); the input stays as it is."""
-        first, second, third, heads = self._convolutions
-        x = _convolve(level.contiguous(memory_format=torch.channels_last), *first)
+    def first(self, level: Tensor) -> Tensor:
+        """Map float32 (n, 3, h, w), 0 to 255, to the first convolution's (n, channels, h - 2, w - 2)."""
+        return _convolve(level.contiguous(memory_format=torch.channels_last), *self._convolutions[0])
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Map what `first` gives, which is overwritten, to (n, 6, rows, columns)."""
+        second, third, heads = self._convolutions[1:]
         x = self._activated(_pooled(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         x = torch.prelu(_convolve(x, *second), self._slopes[1])
         x = torch.prelu(_convolve(x, *third), self._slopes[2])

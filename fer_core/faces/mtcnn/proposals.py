@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .canvas import CanvasImages
+from .canvas import STEP, CanvasImages
 from .nms import regress, square, suppress_iou
-from .pyramid import CELL, IntegralImages, level_size, pyramid_scales
+from .pyramid import CELL, IntegralImages, filled, level_size, pyramid_scales
 from .stages import Stages, passes
 from .trace import Fate, StageTrace
 
@@ -106,15 +106,19 @@ def _suppress(
 def _maps(
     images: IntegralImages, stages: Stages, scales: list[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, int, Tensor]]:
-    """On a CPU what `CanvasImages.maps` yields: frames of one size together, and no canvas, which is work."""
+    """On a CPU what `CanvasImages.maps` yields: frames of one size together, each level on a canvas hardly larger.
+
+    oneDNN compiles for each shape it meets, which for frames of ever new sizes takes as long as half a detection.
+    """
     for first, last in _runs(images.sizes):
         height, width = (int(side) for side in images.sizes[first])
         for index, scale in enumerate(scales[first]):
             size = level_size(height, width, scale)
-            for lo, hi in passes(first, last, stages.pass_pixels // (size[0] * size[1])):
+            across = filled(size[1], STEP)
+            for lo, hi in passes(first, last, stages.pass_pixels // (filled(size[0], STEP) * across)):
                 strips = [
-                    stages.propose(images.level(lo, hi, size, rows))
-                    for rows in _strips(size[0], stages.pass_pixels // size[1])
+                    stages.propose(images.level(lo, hi, size, rows, STEP), (rows.stop - rows.start, size[1]))
+                    for rows in _strips(size[0], stages.pass_pixels // across)
                 ]
                 yield np.arange(lo, hi), index, torch.cat(strips, dim=2) if strips[1:] else strips[0]
 
@@ -126,9 +130,9 @@ def _runs(sizes: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _strips(height: int, rows: int) -> Iterator[slice]:
-    """Rows of a level in strips of about `rows`, overlapping so that their cells are the whole level's."""
+    """Rows of a level in strips of at most `rows`, overlapping so that their cells are the whole level's."""
     context = CELL - _STRIDE
-    rows = max(rows + rows % _STRIDE, 2 * context)
+    rows = max(rows - rows % STEP, STEP)
     top = 0
     while height - top > rows + context:
         yield slice(top, top + rows)

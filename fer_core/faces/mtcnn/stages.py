@@ -66,36 +66,46 @@ class Stages:
             _replace(refiners, weights)
         refiners.to(device)
         self._rnet, self._onet = r, o
-        self._p: Callable[[Tensor], Tensor]
+        self._p_first: Callable[[Tensor], Tensor]
+        self._p_rest: Callable[[Tensor], Tensor]
         if _on_onednn(device):
-            self._p = PooledPNet(p)
+            net = PooledPNet(p)
+            self._p_first, self._p_rest = net.first, net.rest
         else:
             self._p_first = _convolutions(device, p.conv1, p.prelu1)
             after = nn.Sequential(p.pool1, p.conv2, p.prelu2, p.conv3, p.prelu3, heads_of(p))
             self._p_rest = after.requires_grad_(False).to(device)
-            self._p = lambda level: self._p_rest(self._p_first(level))
         of_rnet = r.prelu1, r.pool1, r.conv2, r.prelu2, r.pool2, r.conv3, r.prelu3
         of_onet = o.prelu1, o.pool1, o.conv2, o.prelu2, o.pool2, o.conv3, o.prelu3, o.pool3
         self._r = _convolutions(device, r.conv1, *of_rnet)
         self._o = _convolutions(device, o.conv1, *of_onet, o.conv4, o.prelu4)
         self.pass_pixels = _CPU_PASS if device.type == "cpu" else _ACCELERATOR_PASS
 
-    def propose(self, level: Tensor) -> Tensor:
+    def propose(self, canvas: Tensor, size: tuple[int, int]) -> Tensor:
         """P-Net over pyramid levels or strips of them.
 
         Args:
-            level: float32 (n, 3, h, w), 0 to 255.
+            canvas: float32 (n, 3, h, w), 0 to 255.
+            size: height and width of the levels, at its top left.
 
         Returns:
-            float32 (n, 6, rows, columns): the logits of no face and face, then the four offsets.
+            float32 (n, 6, rows, columns): the logits of no face and face, then the four offsets; in cells beyond the
+            levels' own, the logit of a face is minus infinity.
         """
-        return self._p(level)
+        below, right = (side - 2 for side in size)
+        first = self._p_first(canvas)
+        first[:, :, below : below + 1] = -torch.inf  # the pooling joins it with a level's last
+        first[:, :, :, right : right + 1] = -torch.inf
+        maps = self._p_rest(first)
+        maps[:, 1, map_side(size[0]) :] = -torch.inf
+        maps[:, 1, :, map_side(size[1]) :] = -torch.inf
+        return maps
 
     def propose_on_canvas(self, canvas: Tensor, below: Tensor, right: Tensor) -> Tensor:
         """P-Net over levels that end before their canvas does, on an accelerator.
 
         Args:
-            canvas: as `propose`'s level.
+            canvas: as in `propose`, its levels of any sizes.
             below, right: (n, h - 2) and (n, w - 2), added to the first activation: 0 within a level, and beyond it
                 a value so low that the pooling, which joins two, takes the level's own alone.
         """
@@ -127,8 +137,8 @@ class Stages:
         fill = min(more, key=lambda m: m + worth * (count + m).bit_count())
         crops = pad(crops, (0, 0, 0, 0, 0, 0, 0, fill)) if fill else crops
         most = self.pass_pixels // (crops.shape[2] * crops.shape[3])
-        found = [_flatten(net(crops[lo:hi])) for lo, hi in passes(0, max(len(crops), 1), most)]
-        return torch.cat(found)[:count]
+        found = [net(crops[lo:hi]) for lo, hi in passes(0, max(len(crops), 1), most)]
+        return torch.cat(found)[:count].permute(0, 3, 2, 1).flatten(1)  # as the original's weights: by column
 
 
 def passes(first: int, last: int, most: int) -> Iterator[tuple[int, int]]:
@@ -157,8 +167,3 @@ def _replace(nets: nn.ModuleDict, weights: Path) -> None:
             got=f"{weights} ({error})",
             fix="Choose another weights file or leave it out to use the pretrained nets",
         ) from error
-
-
-def _flatten(x: Tensor) -> Tensor:
-    """(n, channels, rows, columns) to (n, columns rows channels), the order of the original's weights."""
-    return x.permute(0, 3, 2, 1).flatten(1)

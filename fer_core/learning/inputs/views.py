@@ -6,11 +6,10 @@ epoch never meets a change that is not among the K. With K = 0 images are change
 and each epoch sends all its images through the prefix again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -74,7 +73,7 @@ class Inputs:
         found = [self.clean] if self.mirrored is None else [self.clean, self.mirrored]
         return [_moved(values, rows, device) for values in found]
 
-    def to(self, device: torch.device) -> Inputs:
+    def to(self, device: torch.device) -> Self:
         """Return these with the tensors on a GPU that fit into half of its free memory; else as they are."""
         return replace(
             self,

@@ -5,8 +5,6 @@ rounding, and faster where few images come at a time: oneDNN otherwise reorders 
 one face costs a fifth of ResNet-18's time.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import cast

@@ -1,9 +1,6 @@
 """Recognisers in ONNX files that users add: kept by SHA-256 as artifacts, run by onnxruntime, never unpickled."""
 
-from __future__ import annotations
-
 import hashlib
-import shutil
 import tempfile
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -18,7 +15,7 @@ from fer_core.config.base import CLASSES, parse
 from fer_core.config.recognition import OnnxConfig
 from fer_core.config.regular_files import MOST, read
 from fer_core.datasets.readers.meanings.labels import meaning
-from fer_core.errors import ConfigError, NotFoundError, StoreError, WeightsError
+from fer_core.errors import ConfigError, NotFoundError, WeightsError
 from fer_core.storage.artifacts import Artifacts
 
 KIND, FILE = "recognisers", "model.onnx"
@@ -57,6 +54,7 @@ _HSEMOTION = (
     "https://github.com/HSE-asavchenko/face-emotion-recognition/raw/main/models/affectnet_emotions/onnx/"
 )
 _AFFECTNET = ["anger", "contempt=-", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+_FERPLUS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
 _IMAGENET = {"channels": "rgb", "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 #: A row each, as the source's own code feeds and reads it: hsemotion-onnx's `facial_emotions.py`, the model zoo's
@@ -79,16 +77,7 @@ KNOWN: dict[str, Known] = {
         "https://github.com/onnx/models/raw/main/validated/vision/body_analysis/emotion_ferplus/model/emotion-ferplus-8.onnx",
         "a2a2ba6a335a3b29c21acb6272f962bd3d47f84952aaffa03b60986e04efa61c",
         {
-            "labels": [
-                "neutral",
-                "happiness",
-                "surprise",
-                "sadness",
-                "anger",
-                "disgust",
-                "fear",
-                "contempt=-",
-            ],
+            "labels": [*_FERPLUS, "contempt=-"],
             **{"size": 64, "channels": "gray", "mean": (0.0,), "std": (1 / 255,)},
         },
     ),
@@ -170,8 +159,8 @@ def add(
     labels: Sequence[str],
     size: int,
     channels: str,
-    mean: Sequence[float],
-    std: Sequence[float],
+    mean: Sequence[float | str],
+    std: Sequence[float | str],
     aligned: bool = False,
     name: str = "",
     sha256: str = "",
@@ -224,9 +213,11 @@ def add(
     if outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-3):
         config = config.model_copy(update={"output": "probabilities"})
     artifacts.delete(KIND, config.sha256)
-    artifacts.ensure(
-        KIND, config.sha256, config.model_dump(mode="json"), lambda place: _copy(path, place / FILE)
-    )
+
+    def write(folder: Path) -> None:
+        (folder / FILE).write_bytes(data)
+
+    artifacts.ensure(KIND, config.sha256, config.model_dump(mode="json"), write)
     return config
 
 
@@ -313,10 +304,3 @@ def _fits(shape: Sequence[Any], wanted: tuple[int, ...]) -> bool:
     return len(shape) == 4 and all(
         not isinstance(size, int) or size == one for size, one in zip(shape[1:], wanted, strict=True)
     )
-
-
-def _copy(path: Path, place: Path) -> None:
-    try:
-        shutil.copyfile(path, place)
-    except OSError as error:
-        raise StoreError("The file must be kept in a writable place", got=str(error)) from error

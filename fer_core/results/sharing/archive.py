@@ -4,8 +4,6 @@ The manifest is `{"format", "version", "files": {name: {"bytes", "sha256"}}, ...
 directory before a byte of it is unpacked: names are matched against a list, never used as paths.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -14,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from fer_core.config.regular_files import opened
 from fer_core.errors import DataError
@@ -118,7 +116,7 @@ class Bundle:
             raise _refused("exactly the files its manifest lists", "others, or fewer")
         return manifest
 
-    def __enter__(self) -> Bundle:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

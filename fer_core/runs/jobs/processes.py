@@ -3,8 +3,6 @@
 Every signal that this project sends goes through `send`.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -13,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 #: How long a process may take to end orderly (seconds) before it is killed.
 GRACE_SECONDS = 5.0
@@ -27,7 +25,7 @@ class Process:
     started: int
 
     @classmethod
-    def of(cls, pid: int) -> Process | None:
+    def of(cls, pid: int) -> Self | None:
         """Return the process that has this number now; None where there is none, or only its remains."""
         found = _state(pid)
         return None if found is None or found[0] in "ZX" else cls(pid, found[1])

@@ -1,7 +1,5 @@
 """The process that carries out runs: claims one, keeps its lease alive from a thread, writes what it reports."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os
@@ -12,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Self
 
 from fer_core.config.devices import name_on_host
 from fer_core.config.run import RunConfig
@@ -256,7 +255,7 @@ class _Pulse(threading.Thread):
         self._ended = threading.Event()
         self._held: Claim | None = None
 
-    def __enter__(self) -> _Pulse:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

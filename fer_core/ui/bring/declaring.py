@@ -1,7 +1,5 @@
 """What can be declared of a data set, as fields: all that the command line takes. Each is in the URL."""
 
-from __future__ import annotations
-
 from urllib.parse import urlencode
 
 import streamlit as st

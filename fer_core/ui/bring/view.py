@@ -1,7 +1,5 @@
 """The Bring data page's parts: what was understood, its name, and the data sets that were brought before."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from urllib.parse import urlencode

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import streamlit as st
-
-from fer_core.faces.crops import Faces
-from fer_core.faces.rescue import Detector
-from fer_core.prediction import limits
 
 #: Waits for the device and holds it; raises BusyError.
 Turn = Callable[[], AbstractContextManager[None]]
@@ -51,17 +45,6 @@ class Computed:
                     found = make()
                     self.keep(key, found)
         return found
-
-
-@dataclass(frozen=True)
-class OnDevice:
-    """A detector that looks in the thread that computes for all (`limits.compute`)."""
-
-    detector: Detector
-
-    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
-        """Return the faces of each image."""
-        return limits.compute(self.detector.detect, images)
 
 
 @st.cache_resource(show_spinner=False)

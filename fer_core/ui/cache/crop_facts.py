@@ -1,7 +1,5 @@
 """What the Faces page says of all crops under one key, worked out once: they never change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any

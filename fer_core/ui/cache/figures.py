@@ -1,7 +1,5 @@
 """Figures made once for all visitors, and what the browser is sent of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple

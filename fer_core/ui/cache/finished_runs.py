@@ -1,7 +1,5 @@
 """The finished runs of one data set, and what the Compare page asks of every one of them, worked out once."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

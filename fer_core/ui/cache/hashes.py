@@ -1,7 +1,5 @@
 """How Streamlit's caches tell arguments apart that it can't hash itself."""
 
-from __future__ import annotations
-
 from types import FunctionType
 from typing import Any
 

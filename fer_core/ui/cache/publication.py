@@ -1,7 +1,5 @@
 """What was published, where a folder of `publish` is shown (`FER_DEMO=FOLDER`): read once for the server."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from fer_core.config import settings as settings_module

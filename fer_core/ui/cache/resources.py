@@ -28,9 +28,10 @@ from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.weight_status import can_download
+from fer_core.prediction import limits
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
-from fer_core.runs.plans.preparation import drawn, preparation
+from fer_core.runs.plans.preparation import drawn, preparation, prepared
 from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts, free_bytes
 from fer_core.storage.disk import KindUse, by_kind, stored
@@ -39,7 +40,7 @@ from fer_core.storage.public_store import PublicStore
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import NamedData, Store, StoredRun
 
-from .computed import OnDevice, Turn, computed
+from .computed import Turn, computed
 from .crop_facts import CropFacts
 from .figures import chart as chart
 from .finished_runs import Compared
@@ -208,10 +209,10 @@ def crop_facts(key: str) -> CropFacts:
 
 
 def latest_crops(store: Store, data: str) -> CropFacts | None:
-    """Return the crops of the newest detection or run on a data set whose faces were cut and lie here."""
-    for run in store.runs(data=data, limit=20):
-        if run.config.faces.extract and artifacts().has("crops", run.config.crops_key()):
-            return crop_facts(run.config.crops_key())
+    """Return the crops of the newest detection or run, or of a generated set's making, whose faces were cut here."""
+    for config in (*(run.config for run in store.runs(data=data, limit=20)), prepared(data)):
+        if config.faces.extract and artifacts().has("crops", config.crops_key()):
+            return crop_facts(config.crops_key())
     return None
 
 
@@ -232,8 +233,7 @@ def libraries() -> None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _detectors(thresholds: tuple[float, ...], min_face_size: int, factor: float, detector: str) -> Any:
     faces = FacesConfig(thresholds=thresholds, min_face_size=min_face_size, factor=factor, detector=detector)
-    made = detectors(faces, artifacts(), settings())
-    return lambda lowered: OnDevice(made(lowered))
+    return detectors(faces, artifacts(), settings())
 
 
 def detector_of(faces: FacesConfig) -> DetectorOf:
@@ -246,8 +246,8 @@ def trace(source: str, fingerprint: str, name: str, faces: FacesConfig, turn: Tu
     """Return what each stage of the first look at a frame saw; `fingerprint` renews it when a file changes."""
 
     def made() -> Trace:
-        found: Any = detector_of(faces)(0.0).detect([frame_array(source, name)])[0]
-        return found.trace
+        found: Any = limits.compute(detector_of(faces)(0.0).detect, [frame_array(source, name)])
+        return found[0].trace
 
     return computed("trace", 32).get((source, fingerprint, name, faces), made, turn)
 
@@ -256,8 +256,8 @@ def look_again(source: str, fingerprint: str, name: str, faces: FacesConfig, tur
     """Return the faces of a frame under other settings, second looks included."""
 
     def made() -> Faces:
-        [found] = find_faces([frame_array(source, name)], faces, detector_of(faces))
-        return replace(found, trace=None)
+        image = frame_array(source, name)
+        return replace(limits.compute(find_faces, [image], faces, detector_of(faces))[0], trace=None)
 
     return computed("look again", 64).get((source, fingerprint, name, faces), made, turn)
 
@@ -268,15 +268,15 @@ def trial(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return what other settings would change, from up to so many failed and found frames, each in a turn."""
     before = pick(crops_by_key(crops_key).table, failed, found)
-    samples = dataset(source).samples
-    return attempt(samples, before, faces, detector_of(faces), progress=_progress, turn=_turn)
+    using: Any = {"progress": _progress, "turn": _turn, "compute": limits.compute}
+    return attempt(dataset(source).samples, before, faces, detector_of(faces), **using)
 
 
 def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig, turn: Turn) -> Faces | None:
     """Return what second looks find in a frame without a face, or None; `fingerprint` as in `trace`."""
 
     def made() -> Faces | None:
-        return rescue(frame_array(source, name), detector_of(faces), faces.rescue)
+        return limits.compute(rescue, frame_array(source, name), detector_of(faces), faces.rescue)
 
     return computed("second look", 4000).get((source, fingerprint, name, faces), made, turn)
 

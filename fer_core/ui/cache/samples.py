@@ -1,7 +1,5 @@
 """A data set as it would be read, before it is opened; and small pictures of its images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The leak meter: what one model's accuracy becomes the more honestly folds are drawn."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import pandas as pd

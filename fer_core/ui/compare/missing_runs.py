@@ -1,7 +1,5 @@
 """Runs that a view calls for and that are not done: offered, started, and watched until they are."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import streamlit as st

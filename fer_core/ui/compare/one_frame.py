@@ -1,7 +1,5 @@
 """One frame's answer in two runs, as after a better detection; and the wait for a run that a link names."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two runs on the same images: a paired test, classes, and the images on which they disagree."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The paper's tables beside this machine's figures: what holds, what does not, what is within noise."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a BDNN takes each class to be: its prototypes, and how far images lie from them."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Hashable
 from typing import Any

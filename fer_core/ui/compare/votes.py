@@ -1,7 +1,5 @@
 """Votes on the Compare page: which runs vote together, and whether their vote beats its best member."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

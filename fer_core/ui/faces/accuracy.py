@@ -1,7 +1,5 @@
 """How accuracy differs between frames that were cut at a face and frames that were not, per finished run."""
 
-from __future__ import annotations
-
 from itertools import islice
 from typing import Any
 

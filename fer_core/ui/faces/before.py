@@ -1,7 +1,5 @@
 """The frames themselves, to be browsed before faces have been looked for or while they are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Hand-drawn boxes on the Faces page: drawing one, undoing it, and all of them as a file."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -26,9 +24,6 @@ from fer_core.ui.shell.uploads import held
 AT_ONCE = 64
 #: Megabytes of a file of boxes: a hundred thousand take ten.
 MOST_MB = 20
-
-#: Signs that a note has at most.
-MOST_SIGNS = 120
 
 #: A box and its note.
 Noted = tuple[Box | None, str]
@@ -112,7 +107,7 @@ def editor(lab: Lab, config: RunConfig, row: Mapping, left: DeltaGenerator, righ
             note = st.text_input(
                 "Note",
                 kept,
-                max_chars=MOST_SIGNS,
+                max_chars=120,
                 key=f"note-{name}-{version}",
                 placeholder="Who it shows, or what: saved with the box",
                 label_visibility="collapsed",

@@ -1,7 +1,5 @@
 """The gallery's filters and order, each of them in the URL."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

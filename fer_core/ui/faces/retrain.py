@@ -1,7 +1,5 @@
 """What a better detection is worth: the runs that rest on other faces, trained again with these on a click."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import humanize

@@ -1,7 +1,5 @@
 """The settings of detection and cropping: the same widgets on the Faces page and on its bench."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, get_args
 

@@ -1,7 +1,5 @@
 """The bench: other detection settings tried on one frame at once, and on the failed ones before they are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

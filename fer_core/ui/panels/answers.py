@@ -1,7 +1,5 @@
 """What a run said of the frames it held out, filtered: its own page and the gallery of faces narrow by it alike."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

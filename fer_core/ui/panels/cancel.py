@@ -1,7 +1,5 @@
 """The button that cancels a run."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from fer_core.runs.jobs import executors

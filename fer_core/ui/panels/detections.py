@@ -1,7 +1,5 @@
 """Which detection is meant: the one last looked at on Faces is where training begins."""
 
-from __future__ import annotations
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 

@@ -1,7 +1,5 @@
 """Frames left out of later runs: chosen on Train, said of a run (asked for where frames are selected)."""
 
-from __future__ import annotations
-
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import DataConfig

@@ -1,7 +1,5 @@
 """How a data set was read: what each label was taken for, with pictures, so that a wrong map is seen at a glance."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

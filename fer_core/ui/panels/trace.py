@@ -1,7 +1,5 @@
 """Why a frame has the faces it has: the pyramid, each net's candidates and the faces, one stage at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any

@@ -4,8 +4,6 @@ Nothing is computed before its button is pressed: Streamlit asks for a file then
 the browser.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from functools import cache

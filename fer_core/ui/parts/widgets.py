@@ -1,7 +1,5 @@
 """Pieces that several pages draw: notes, figures with their interval, tables of runs, a run's progress."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from functools import cache

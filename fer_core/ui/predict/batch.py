@@ -1,7 +1,5 @@
 """Many images on the Predict page: a sortable table, a gallery, and everything as files."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The page behind an answer: pictures, settings, accuracy with its interval, leaks, and frames without a face."""
 
-from __future__ import annotations
-
 import pandas as pd
 import streamlit as st
 

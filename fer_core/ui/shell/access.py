@@ -4,8 +4,6 @@ Sign-in is Streamlit's (`st.login`, OpenID Connect) and is on exactly where the 
 section. `[fer.roles]` says who is a runner, who starts and changes things, and who a viewer, who looks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """The one door to the device: what a page, and so a link, has computed counts as its visitor's and waits for a turn."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """What a page shows instead of its body while the generated data set is being made."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from fer_core.errors import UndrawnError

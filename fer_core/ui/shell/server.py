@@ -1,7 +1,5 @@
 """What a server does once, before its first visitor."""
 
-from __future__ import annotations
-
 import sys
 from functools import cache
 

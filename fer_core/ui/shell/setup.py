@@ -4,8 +4,6 @@ Streamlit's `st.navigation` lets a deep link on a fresh server skip the first pa
 `pages/` and each one enters `setup()` itself, whatever page comes first.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The Train page's other form: what transfer learning is compared with, an SVM, a BDNN and its control."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where a run errs: by movie or person and by how the face was had, each row leading to the frames behind it."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Train page's form: what would be trained, what it needs, and its start."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """What both forms of the Train page have: protocol, folds and seeds, and the table of what would be trained."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

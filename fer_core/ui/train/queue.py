@@ -1,7 +1,5 @@
 """Runs that wait or are running, as cards that renew themselves; each end is announced once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 
@@ -47,9 +45,14 @@ def announce(lab: Lab) -> None:
         st.toast(text, icon=icon)
 
 
+def plain(run: StoredRun) -> str:
+    """Return a run's title, whatever people call it."""
+    return title(run) if run.config.goal == "train" else "Face detection"
+
+
 def name_of(run: StoredRun) -> str:
     """Return a run's name for people."""
-    return run.name or (title(run) if run.config.goal == "train" else "Face detection")
+    return run.name or plain(run)
 
 
 def active(lab: Lab, among: Sequence[str] | None = None) -> None:

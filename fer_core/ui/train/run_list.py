@@ -1,7 +1,5 @@
 """The list of all runs, newest first, a page at a time: `?before=<run>` continues after that run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

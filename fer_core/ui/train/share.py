@@ -1,7 +1,5 @@
 """A finished run to take along from its own view, and runs of other installations to take in."""
 
-from __future__ import annotations
-
 import io
 import time
 from functools import partial

@@ -1,7 +1,5 @@
 """A sweep at its link: its runs at work, and those that are done ranked, with what is noise named so."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pandas as pd

@@ -49,7 +49,7 @@ def test_pnet(layout: str, nets: dict[str, nn.Module], count: int, size: tuple[i
     x = pixels(count, *size)
     with torch.inference_mode():
         offsets, probabilities = nets["PNet"]((x - 127.5) / 128)
-        found = Stages(torch.device("cpu")).propose(x)
+        found = Stages(torch.device("cpu")).propose(x, size)
     assert found.shape[1] == 6
     close(found[:, :2].softmax(1), probabilities)
     close(found[:, 2:], offsets)
