@@ -1,8 +1,10 @@
 # FER Lab. `make app` sets everything up and opens the dashboard; `make test` sets everything up and tests it.
-# PYTHON=... names an interpreter (3.11 to 3.14), TORCH=cpu takes PyTorch's CPU build, PORT=... another port.
+# PYTHON=... names an interpreter (3.11 to 3.14), TORCH=cpu takes PyTorch's CPU build, PORT=... another port,
+# WORKERS=... the processes that test: one more than there are cores, for tests wait for browsers and servers.
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+WORKERS ?= 3
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 export PYTHON TORCH
 
@@ -29,7 +31,7 @@ hosted: install  ## make what a hosted demo (FER_DEMO=1) shows: finished runs on
 	$(BIN)/python -m fer_core demo --prepare
 
 test: install-dev  ## run every test (some need Debian's chromium and postgresql)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 smoke: install  ## a small demo, every page and a prediction, on the Python that PYTHON names
 	$(BIN)/python tests/smoke.py
@@ -47,7 +49,7 @@ mutants: install-dev  ## change protocols, metrics, crops, BDNN and queue here a
 	$(BIN)/python benchmarks/mutants.py --survivors
 
 gpu-check: install-dev  ## on a GPU host: are faces, activations and answers the CPU's, do bits repeat, how fast
-	$(BIN)/python benchmarks/gpu_check.py
+	$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
 screenshots: install-dev  ## render every page for the README, in light and dark
 	$(BIN)/python tests/browser/screenshots.py

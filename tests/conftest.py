@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from postgresql import Server, server
 from sqlalchemy import URL
 
@@ -56,6 +58,22 @@ if DEVICE := os.environ.get(
         return DEVICE
 
     devices.resolve = _resolve
+
+
+#: What takes longest begins first (`--no-loadscope-reorder`): a long file begun last keeps one worker busy alone.
+LONGEST = ("runs/jobs/test_on_ray.py", "browser", "cli", "runs/jobs", "learning/training", "faces", "pages")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        return next(
+            (at for at, long in enumerate(LONGEST) if item.path.is_relative_to(here / long)), len(LONGEST)
+        )
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
@@ -126,29 +144,46 @@ def photos() -> list[Path]:
     return found
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that whichever worker comes first makes; nobody writes to it afterwards."""
+    root = factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / f"once-{name}"
+    whole = folder.with_suffix(".whole")
+    with FileLock(folder.with_suffix(".lock")):
+        if not whole.exists():
+            make(folder)
+            whole.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small generated data set: 42 ordinary and 6 hard frames of 6 movies."""
     from fer_core.datasets.generated.frames import GeneratedConfig, generate
 
     config = GeneratedConfig(seed=5, ordinary=42, hard=6, movies=6, width=320, height=256)
-    return generate(config, tmp_path_factory.mktemp("data") / "generated", workers=1)
+    return made_once(tmp_path_factory, "generated", lambda folder: generate(config, folder, workers=1))
+
+
+def _trained(factory: pytest.TempPathFactory, name: str, generated: Path, *arguments: str) -> Path:
+    """Return a copy of a home in which runs have been trained on the small set."""
+    from cli_case import train_at
+
+    def make(home: Path) -> None:
+        train_at(home, "--data", str(generated), "--folds", "2", "--epochs", "2", *arguments)
+
+    return Path(shutil.copytree(made_once(factory, name, make), factory.mktemp("homes") / name))
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a home in which the paper's first two settings have been trained on the small set."""
-    from cli_case import train_at
-
-    arguments = ["--protocol", "group", "--folds", "2", "--epochs", "2", "--unfreeze", "1,2"]
-    return train_at(tmp_path_factory.mktemp("trained"), "--data", str(generated), *arguments)
+    return _trained(tmp_path_factory, "trained", generated, "--protocol", "group", "--unfreeze", "1,2")
 
 
 @pytest.fixture(scope="session")
 def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a folder of class folders as people bring them: a copy, a palette file, a truncated one."""
-    import shutil
-
     from PIL import Image
 
     root = tmp_path_factory.mktemp("awkward") / "faces"
@@ -167,7 +202,4 @@ def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared_home(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a home with one finished run on whole frames of the small set: two folds of two epochs, n = 1."""
-    from cli_case import train_at
-
-    arguments = ["--no-faces", "--folds", "2", "--epochs", "2", "--unfreeze", "1"]
-    return train_at(tmp_path_factory.mktemp("shared"), "--data", str(generated), *arguments)
+    return _trained(tmp_path_factory, "shared", generated, "--no-faces", "--unfreeze", "1")

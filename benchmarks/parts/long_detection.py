@@ -68,11 +68,12 @@ class Watch:
         """Go on."""
 
 
-def resident(field: str) -> float:
-    """Return a field of /proc/self/status in MiB."""
-    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
+def resident(field: str, process: int | str = "self") -> float:
+    """Return a field of a process's /proc/PID/status in MiB."""
+    status = Path(f"/proc/{process}/status").read_text("ascii")
+    found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
     if found is None:
-        raise SystemExit(f"/proc/self/status has no {field}: memory is measured on Linux only")
+        raise SystemExit(f"/proc/{process}/status has no {field}: memory is measured on Linux only")
     return int(found[1]) / 1024
 
 

@@ -9,8 +9,16 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process(Protocol):
+    """What can be asked whether it has ended."""
+
+    def poll(self) -> int | None:
+        """Return how it ended, None while it runs."""
 
 
 def free_port() -> int:
@@ -28,13 +36,18 @@ def launch(log: Path, environment: Mapping[str, str], port: int) -> subprocess.P
         environment: all of it, this process's too where it is wanted.
         port: from `free_port`.
     """
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
-    command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
     with log.open("ab") as output:
+        command = [sys.executable, "-m", *streamlit(port)]
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
 
 
-def answers(process: subprocess.Popen[bytes], port: int, patience: float) -> bool:
+def streamlit(port: int) -> list[str]:
+    """Return what follows `python -m` to start a dashboard."""
+    command = ["streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
+    return [*command, "--server.address", "127.0.0.1", "--server.port", str(port)]
+
+
+def answers(process: Process, port: int, patience: float) -> bool:
     """Wait until a dashboard answers; False where it has ended, or `patience` seconds have passed."""
     end = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < end:

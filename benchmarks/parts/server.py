@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from fer_core.runs.jobs.processes import end_all
 
+from .long_detection import resident
 from .process import answers, free_port, launch
 
 #: Seconds for which a server, or a page, is waited for.
@@ -59,6 +60,10 @@ class Server:
         The clock is the one that clock_getcpuclockid(3) names; Python has no call for another process's.
         """
         return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def memory(self) -> float:
+        """Return the MiB that the server has allocated."""
+        return resident("RssAnon", self._process.pid)
 
     def settle(self) -> None:
         """Wait until the server rests: its first visitor has it load a model ahead, in a thread no page waits for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dashboards import PATIENCE, Server, start
 from faces_case import detect, make_frames
+from PIL import Image
+
+from fer_core.config.run import CLASSES
+from fer_core.datasets.generated.frames import render_frame
+from fer_core.datasets.generated.movie_plan import MOVIES, GeneratedConfig, demo_folder, plan
+from fer_core.datasets.readers.generated import MANIFEST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -20,12 +27,11 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a dashboard: `server(home=None, **environment)`.
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Yield a function that starts a dashboard: `server(home=None, **environment)`; stop all that it has started.
 
     `home` is a state folder, prepared or empty; `environment` holds FER_* and other variables. The dashboard
-    answers when the function returns; all of them are stopped at the end of the session.
+    answers when the function returns.
     """
     running: list[Server] = []
 
@@ -39,18 +45,53 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
         each.stop()
 
 
+#: Dashboards of one file, and those of all: one at rest still takes memory, and now and then a core.
+server = pytest.fixture(scope="module")(servers)
+lasting = pytest.fixture(scope="session", name="lasting")(servers)
+
+
 @pytest.fixture(scope="session")
-def answered(trained: Path, server: Callable[..., Server]) -> Server:
+def answered(trained: Path, lasting: Callable[..., Server]) -> Server:
     """Return a dashboard over two finished runs, for tests that leave its home as it is."""
-    return server(trained, FER_DEVICE="cpu", FER_THREADS="1")
+    return lasting(trained, FER_DEVICE="cpu", FER_THREADS="1")
 
 
 @pytest.fixture(scope="session")
-def framed(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server]) -> tuple[Server, Path]:
+def framed(tmp_path_factory: pytest.TempPathFactory, lasting: Callable[..., Server]) -> tuple[Server, Path]:
     """Return a dashboard over the detected frames of `faces_case`, and their folder; tests leave both as they are."""
     folder, home = make_frames(tmp_path_factory.mktemp("frames") / "frames"), tmp_path_factory.mktemp("home")
     detect(folder, home)
-    return server(home, FER_DEVICE="cpu"), folder
+    return lasting(home, FER_DEVICE="cpu"), folder
+
+
+#: Frames of the generated set that a first start is left to draw.
+UNDRAWN = 40
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server], generated: Path) -> Server:
+    """Return a dashboard without any run, whose generated set was cut off while it was drawn.
+
+    What is drawn are the frames of `generated` and, for want of more, small gray ones, in which nothing is found.
+    """
+    home, config = tmp_path_factory.mktemp("fresh"), GeneratedConfig()
+    whole = demo_folder(home / "data")
+    part = whole.with_name(f".{whole.name}.{config.key()}.part")
+    frames = {label: iter(sorted(generated.glob(f"{label}/*.png"))) for label in CLASSES}
+    for label in CLASSES:
+        (part / label).mkdir(parents=True)
+    columns = render_frame(config.model_copy(update={"width": 120, "height": 120}), 0)[1]
+    with (part / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        for shot in plan(config)[:-UNDRAWN]:
+            names = {"path": shot.path, "label": shot.label, "clip": shot.clip_name}
+            table.writerow(names | {"group": MOVIES[shot.movie]})
+            if frame := next(frames[shot.label], None):
+                shutil.copy(frame, part / shot.path)
+            else:
+                Image.new("RGB", (12, 12), "gray").save(part / shot.path)
+    return server(home, FER_DEVICE="cpu", FER_THREADS="1")
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from forked import Forked
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.parts.process import ROOT, answers, free_port, launch
+from benchmarks.parts.process import ROOT, answers, free_port, launch, streamlit
 
 __all__ = ["PATIENCE", "ROOT", "Clicks", "Server", "button", "free_port", "quiet", "start"]
 
@@ -26,7 +27,7 @@ class Server:
     url: str
     home: Path
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
 
     def at(self, page: str = "", **query: object) -> str:
         """Return the address of a page, such as 'faces', with its query."""
@@ -51,7 +52,13 @@ def start(folder: Path, home: Path, environment: dict[str, str], *, port: int = 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
     own = {"FER_HOME": str(home), "OMP_NUM_THREADS": "1", **environment}
     log = folder / "server.log"
-    process = launch(log, kept | own, port)
+    process: subprocess.Popen[bytes] | Forked
+    if any(
+        name == "HOME" or name.startswith("STREAMLIT_") for name in environment
+    ):  # read while it is imported
+        process = launch(log, kept | own, port)
+    else:
+        process = Forked(log, kept | own, streamlit(port), ROOT)
     server = Server(f"http://127.0.0.1:{port}", home, log, process)
     if not answers(process, port, PATIENCE / 1000):
         server.stop()

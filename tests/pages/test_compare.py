@@ -46,7 +46,9 @@ MODELS: tuple[Model, ...] = (
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a state folder with finished runs on drawn frames and on a generated sheet."""
     folder = tmp_path_factory.mktemp("compare")
-    frames = generate(GeneratedConfig(ordinary=42, hard=0), folder / "frames", workers=1)
+    frames = generate(
+        GeneratedConfig(ordinary=42, hard=0, width=160, height=128), folder / "frames", workers=1
+    )
     sheet = generate_table(folder / "sheet.xlsx", rows=84)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_HOME", str(folder / "home"))

@@ -8,6 +8,27 @@ const visit = (link) => {
   window.dispatchEvent(new PopStateEvent("popstate"));
 };
 
+/* Between two acts of the visitor all addresses that Streamlit pushes are one step back. It pushes each parameter that
+   a page sets as one of its own, and what the page to come keeps under the address of the page that is left.
+   `left` is the path that a link leaves, `come` the one that was reached since the last act. */
+let step = { come: location.pathname };
+
+if (!Object.hasOwn(history, "pushState")) {
+  const push = history.pushState.bind(history);
+  history.pushState = (state, title, link) => {
+    const path = new URL(link, location.href).pathname;
+    if (path === step.left) return;
+    if (path === step.come) return history.replaceState(state, title, link);
+    step = { come: path };
+    push(state, title, link);
+  };
+}
+
+const act = (event) => {
+  const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
+  step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
+};
+
 export default function ({ data }) {
   if (data?.to) {
     visit(data.to);
@@ -33,10 +54,14 @@ export default function ({ data }) {
     const cells = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]")?.cells ?? [];
     go(event, Array.from(cells, (cell) => cell.textContent).find((text) => OURS.test(text)));
   };
-  document.addEventListener("click", clicked, true);
-  document.addEventListener("keydown", pressed, true);
-  return () => {
-    document.removeEventListener("click", clicked, true);
-    document.removeEventListener("keydown", pressed, true);
-  };
+  const heard = [
+    [document, "pointerdown", act],
+    [document, "keydown", act],
+    [document, "click", act],
+    [window, "popstate", act],
+    [document, "click", clicked],
+    [document, "keydown", pressed],
+  ];
+  heard.forEach(([place, kind, what]) => place.addEventListener(kind, what, true));
+  return () => heard.forEach(([place, kind, what]) => place.removeEventListener(kind, what, true));
 }

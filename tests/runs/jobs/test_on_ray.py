@@ -48,7 +48,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 def loopback() -> Iterator[None]:
     """Start one Ray for this file, and leave none of its processes behind."""
     ray = cluster.package()
-    cluster.start(num_cpus=2, object_store_memory=100 * 2**20)
+    cluster.start(num_cpus=2, object_store_memory=100 * 2**20, _system_config={"worker_niceness": 0})
     assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
     yield
     ray.shutdown()
