@@ -49,7 +49,7 @@ mutants: install-dev  ## change protocols, metrics, crops, BDNN and queue here a
 	$(BIN)/python benchmarks/mutants.py --survivors
 
 gpu-check: install-dev  ## on a GPU host: are faces, activations and answers the CPU's, do bits repeat, how fast
-	$(BIN)/python benchmarks/gpu_check.py
+	$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
 screenshots: install-dev  ## render every page for the README, in light and dark
 	$(BIN)/python tests/browser/screenshots.py

@@ -14,12 +14,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+from torch.autograd import DeviceType
+from torch.profiler import profile
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -162,6 +166,7 @@ def resume(device: torch.device, frames: list[np.ndarray]) -> Figures:
         ("resnet18", 3, "bf16"),
         ("convnext_tiny", 2, "float32"),
         ("vit_b_16", 2, "float32"),
+        ("vit_b_16", 2, "bf16"),
     ):
         config = definition(name, unfreeze, epochs=4, batch_size=16, precision=precision)
         ends = []
@@ -210,20 +215,64 @@ def answers(device: torch.device, frames: list[np.ndarray]) -> Figures:
             for left, right in zip(here.predict(frames[:8]), there.predict(frames[:8]), strict=True)
             for a, b in zip(left, right, strict=True)
         ]
+        crops = np.stack([face.crop for face, _ in pairs])
+        maps = [one.explain(crops, [face.label for face, _ in pairs]) for one in (here, there)]
+
+        def in_a_new_thread() -> None:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(there.predict, frames[:1]).result()
+
         yield {
             "faces": len(pairs),
             "largest_difference": max(float(abs(a.probabilities - b.probabilities).max()) for a, b in pairs),
+            "largest_difference_of_a_map": float(abs(maps[0] - maps[1]).max()),
             **{
                 f"ms_an_image_of_{n}": 1e3 * timed(lambda n=n: there.predict(frames[:n]), device) / n
                 for n in (1, 8)
             },
+            "ms_in_a_new_thread": 1e3 * timed(in_a_new_thread, device),
         }
+
+
+def shapes(device: torch.device, frames: list[np.ndarray], count: int = 32) -> Figures:
+    """Milliseconds a frame of one size and of ever new sizes, first and again: what a plan for a new shape costs."""
+    detector, random = MTCNN(device), np.random.default_rng(1)
+    detector.detect(frames[:1])
+    for title, sizes in (
+        ("one", [(720, 576)] * count),
+        ("each its own", random.integers(400, 900, (count, 2)).tolist()),
+    ):
+        images = [
+            np.asarray(Image.fromarray(frames[i % len(frames)]).resize(size)) for i, size in enumerate(sizes)
+        ]
+        for turn in ("first", "again"):
+            started = time.perf_counter()
+            for image in images:
+                detector.detect([image])
+            yield {"sizes": title, "turn": turn, "ms_a_frame": 1e3 * (time.perf_counter() - started) / count}
+
+
+def trace(device: torch.device, frames: list[np.ndarray]) -> Figures:
+    """What a detection of 16 frames gives the device to do: kernels, copies, the share of the time that it is busy."""
+    detector = MTCNN(device)
+    detector.detect(frames[:16])
+    with profile() as seen:
+        started = time.perf_counter()
+        detector.detect(frames[:16])
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds = time.perf_counter() - started
+    there = [event for event in seen.events() if event.device_type != DeviceType.CPU]
+    yield {
+        "ms": 1e3 * seconds,
+        "kernels_and_copies": len(there),
+        "copies": sum("memcpy" in event.name.lower() for event in there),
+        "busy": sum(event.self_device_time_total for event in there) / 1e6 / seconds,
+    }
 
 
 def memory(device: torch.device, frames: list[np.ndarray], turns: int = 60) -> Figures:
     """What is held after batches of ever-changing sizes: it must level off."""
-    from PIL import Image
-
     detector, random = MTCNN(device), np.random.default_rng(0)
     for turn in range(1, turns + 1):
         sizes = random.integers(300, 900, (16, 2)).tolist()
@@ -239,7 +288,7 @@ def memory(device: torch.device, frames: list[np.ndarray], turns: int = 60) -> F
             yield {"frames": 16 * turn, "resident_mib": resident, "reserved_mib": held}
 
 
-CHECKS = {check.__name__: check for check in (host, boxes, prefix, resume, answers, memory)}
+CHECKS = {check.__name__: check for check in (host, boxes, prefix, resume, answers, shapes, trace, memory)}
 
 
 def main() -> None:

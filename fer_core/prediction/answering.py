@@ -120,7 +120,11 @@ class Answerer(ABC):
     ) -> list[list[Chosen]]:
         """Find the faces of images, see `predict`; where there are none in one, its whole is chosen."""
         drawn = boxes or [None] * len(images)
-        looked = iter(self._choose([image for image, box in zip(images, drawn, strict=True) if box is None]))
+        todo = [image for image, box in zip(images, drawn, strict=True) if box is None]
+        looked = iter([[Chosen(NOT_DETECTED)] for _ in todo])
+        if self.detector_of:
+            found, most = find_faces(todo, self.faces, self.detector_of), self.most_faces or None
+            looked = iter([choose_each(faces, self.faces)[:most] for faces in found])
         return [next(looked) if box is None else [Chosen("manual", box, faces=1)] for box in drawn]
 
     def judge(
@@ -174,10 +178,3 @@ class Answerer(ABC):
         """Make a prediction, so that no visitor waits for what only the first one costs."""
         size = self.faces.size
         self.predict([np.full((2 * size, 2 * size, 3), 128, np.uint8)], explain=True)
-
-    def _choose(self, images: Sequence[np.ndarray]) -> list[list[Chosen]]:
-        """Return the faces of each image, all looked for together."""
-        if self.detector_of is None:
-            return [[Chosen(NOT_DETECTED)] for _ in images]
-        found, most = find_faces(images, self.faces, self.detector_of), self.most_faces or None
-        return [choose_each(faces, self.faces)[:most] for faces in found]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -162,8 +163,8 @@ def bank(
     for number, member in enumerate(members):
         trained[number, folds[member].seen(config.epochs)] = True
 
-    def compute() -> list[np.ndarray]:
-        return head_inputs(prefix, list(members.values()), crops.images[: len(used)], row, device)
+    images, networks = crops.images[: len(used)], list(members.values())
+    compute = partial(head_inputs, prefix, networks, images, row, device)
 
     def build(folder: Path) -> None:
         features = compute()

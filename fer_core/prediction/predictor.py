@@ -159,8 +159,8 @@ class Predictor(Answerer):
         """
         suffixes = [network.suffix for network in self.networks]
         given = crops[in_few_lengths(len(crops), self.device)]
-        queries = head_inputs(self.prefix, suffixes, given, self.row, self.device, _unfilled)
-        queries = [query[: len(crops)] for query in queries]
+        found = head_inputs(self.prefix, suffixes, given, self.row, self.device, _unfilled)
+        queries = [query[: len(crops)] for query in found]
         voting = [self.trained.index(network) for network in self.networks]
         return self.bank().nearest(queries, crops, count, networks=voting, exclude=exclude)
 

@@ -17,8 +17,7 @@ from .proposals import propose
 from .stages import Stages
 from .trace import Trace
 
-_CHUNK_PIXELS = {"cpu": 1 << 21}
-_CHUNK_PIXELS_ACCELERATOR = 1 << 24
+_CPU_CHUNK, _ACCELERATOR_CHUNK = 1 << 21, 1 << 24  # px
 
 #: Candidates at P-, R- and O-Net for each face that is wanted at most: 64 portraits in one picture are all found in as
 #: many (they have 65, 26 and 8 each), faces in a pattern have ten times as many.
@@ -64,7 +63,7 @@ class MTCNN:
         self._most = [most_faces * times or None for times in _CANDIDATES]
         keep_freed_memory()
         self.stages = Stages(self.device, weights)
-        self.chunk_pixels = _CHUNK_PIXELS.get(self.device.type, _CHUNK_PIXELS_ACCELERATOR)
+        self.chunk_pixels = _CPU_CHUNK if self.device.type == "cpu" else _ACCELERATOR_CHUNK
 
     def detect(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """Faces of each image, in the images' order; a bounded number of pixels is worked on at a time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -61,9 +61,8 @@ def windows(start: _Ints, length: _Ints, bins: int) -> tuple[np.ndarray, np.ndar
     return start + i * length // bins, start - -(i + 1) * length // bins
 
 
-@lru_cache(maxsize=128)  # a frame's levels are those of the next frame of its size
-def _whole(length: int, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    return windows(0, length, bins)
+#: `windows` of whole sides: a frame's levels are those of the next frame of its size.
+_whole = lru_cache(maxsize=128)(partial(windows, 0))
 
 
 class IntegralImages:

@@ -137,8 +137,8 @@ class Stages:
         fill = min(more, key=lambda m: m + worth * (count + m).bit_count())
         crops = pad(crops, (0, 0, 0, 0, 0, 0, 0, fill)) if fill else crops
         most = self.pass_pixels // (crops.shape[2] * crops.shape[3])
-        found = [_flatten(net(crops[lo:hi])) for lo, hi in passes(0, max(len(crops), 1), most)]
-        return torch.cat(found)[:count]
+        found = [net(crops[lo:hi]) for lo, hi in passes(0, max(len(crops), 1), most)]
+        return torch.cat(found)[:count].permute(0, 3, 2, 1).flatten(1)  # as the original's weights: by column
 
 
 def passes(first: int, last: int, most: int) -> Iterator[tuple[int, int]]:
@@ -167,8 +167,3 @@ def _replace(nets: nn.ModuleDict, weights: Path) -> None:
             got=f"{weights} ({error})",
             fix="Choose another weights file or leave it out to use the pretrained nets",
         ) from error
-
-
-def _flatten(x: Tensor) -> Tensor:
-    """(n, channels, rows, columns) to (n, columns rows channels), the order of the original's weights."""
-    return x.permute(0, 3, 2, 1).flatten(1)
