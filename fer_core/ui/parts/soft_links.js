@@ -29,6 +29,19 @@ const act = (event) => {
   step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
 };
 
+/* Enter on a table's first column clicks there: the column's buttons hear nothing else. */
+const press = (table, cell) => {
+  const [, row] = /^glide-cell-0-(\d+)$/.exec(cell) ?? [];
+  if (!table || row === undefined) return;
+  const { left, top } = table.getBoundingClientRect();
+  const scrolled = table.closest("[data-testid=stDataFrame]").querySelector(".dvn-scroller")?.scrollTop ?? 0;
+  const clientY = top + 35 * (Number(row) + 1.5) - scrolled; // rows and the header are 35 px high
+  const at = { clientX: left + 30, clientY, bubbles: true, composed: true, cancelable: true };
+  for (const kind of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
+    table.dispatchEvent(new (kind.startsWith("pointer") ? PointerEvent : MouseEvent)(kind, at));
+  }
+};
+
 export default function ({ data }) {
   if (data?.to) {
     visit(data.to);
@@ -51,8 +64,10 @@ export default function ({ data }) {
       Array.from(steps).find((step) => step.textContent.includes(way))?.click();
     }
     if (event.key !== "Enter") return;
-    const cells = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]")?.cells ?? [];
-    go(event, Array.from(cells, (cell) => cell.textContent).find((text) => OURS.test(text)));
+    const row = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]");
+    const link = Array.from(row?.cells ?? [], (cell) => cell.textContent).find((text) => OURS.test(text));
+    if (link) go(event, link);
+    else if (row) press(event.target.closest("canvas"), event.target.dataset.testid);
   };
   const heard = [
     [document, "pointerdown", act],
