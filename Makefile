@@ -30,7 +30,7 @@ demo: install  ## train the paper's three settings on the generated set and prin
 hosted: install  ## make what a hosted demo (FER_DEMO=1) shows: finished runs on the generated set
 	$(BIN)/python -m fer_core demo --prepare
 
-test: install-dev  ## run every test (some need Debian's chromium and postgresql)
+test: install-dev  ## run every test (some need Debian's chromium, libatomic1 and postgresql)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 smoke: install  ## a small demo, every page and a prediction, on the Python that PYTHON names
