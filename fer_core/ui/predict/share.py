@@ -46,7 +46,7 @@ def shown() -> None:
     """Draw the answer that the page's link shares, while it lasts."""
     if found := shared().find(st.query_params.get("shared", "")):
         st.image(found.png, alt=found.title, width=600)
-        st.caption(f"Someone shared this answer. {escaped(found.text)} Try a photo of your own below.")
+        st.caption(f"Someone shared this answer. {escaped(found.text)} Try a photo of your own.")
 
 
 def card(face: Prediction, title: str, *, pictured: bool) -> bytes:
