@@ -10,7 +10,7 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     FER_HOME=/var/lib/fer
 
-RUN useradd --create-home --uid 10001 fer \
+RUN useradd --create-home --uid 1000 fer \
     && install --directory --owner=fer --group=fer /var/lib/fer
 
 WORKDIR /srv/fer
@@ -29,7 +29,7 @@ RUN pip install --no-deps --require-hashes -r app.txt
 
 COPY --chown=root:root . .
 
-USER 10001
+USER 1000
 ARG DEMO=1
 RUN if [ "$DEMO" = "1" ]; then FER_DEVICE=cpu python -m fer_core demo --prepare; fi
 

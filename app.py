@@ -31,10 +31,10 @@ else:
         if dataset.layout == "table":
             overview.sheet(dataset)
         else:
-            report = resources.audit(lab.source, data.fingerprint)
             shown = samples.class_samples(dataset, data.fingerprint, dataset.label_map or "")
             overview.faces(lab, data, shown)
             overview.next_step(lab, data, runs)
+            report = resources.audit(lab.source, data.fingerprint)  # of a new set it takes its time
             overview.figures(report)
             overview.findings(report)
             with st.expander("Images per class", icon=":material/bar_chart:"):

@@ -1,7 +1,8 @@
 """Time what a visitor waits for: seconds from a click to a page that has settled, in Chromium, first and warm.
 
 A home is prepared with two short runs on a small generated set. Every view is reached by its link in a tab that has
-the dashboard open, as a click on it does (first: the server has not drawn it yet; warm: the median of later visits).
+the dashboard open, as a click on it does (first: the server has not drawn it yet; warm: the median of later visits);
+an upload is timed from the file's choice to its answer, with its picture, none of which is remembered.
 Settled is when the script has ended, nothing on the page is stale and nothing waits.
 
     python benchmarks/journeys.py [--repeats R] [--home DIR] [--views REGEX] [--json]
@@ -35,6 +36,8 @@ from fer_core.storage.store import Store  # noqa: E402
 LIMIT = 1.0
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+#: The view that is reached by sending a photograph, not by a link alone.
+UPLOAD = "Predict, an upload"
 #: True once the script has ended, nothing is stale and no picture is missing, for two looks of 50 ms.
 SETTLED = """() => {
     const app = document.querySelector("[data-testid=stApp]");
@@ -74,6 +77,7 @@ def links(data: str, run: str, frame: str) -> dict[str, str]:
         "A run's map": ("train", {"run": run, "part": "Map"}),
         **{f"Compare, {view.lower()}": ("compare", {"view": view}) for view in views},
         "Predict, a sample": ("predict", {"from": "sample"}),
+        UPLOAD: ("predict", {"run": run}),
     }
     return {name: f"/{page}?{urlencode({'data': data} | query)}" for name, (page, query) in seen.items()}
 
@@ -98,7 +102,18 @@ def follow(page: Page, link: str) -> float:
     return settle(page, started)
 
 
-def measure(page: Page, url: str, seen: dict[str, str], repeats: int) -> list[dict[str, float | str]]:
+def upload(page: Page, link: str, photo: Path) -> float:
+    """Send a photograph to Predict; return the seconds until its answer, with its picture, has settled."""
+    follow(page, link)
+    started = time.perf_counter()
+    page.locator("input[type=file]").set_input_files(photo)
+    page.get_by_role("img", name="faces boxed").first.wait_for()
+    return settle(page, started)
+
+
+def measure(
+    page: Page, url: str, seen: dict[str, str], repeats: int, photo: Path
+) -> list[dict[str, float | str]]:
     """Return first and warm seconds of every view, each reached from Train, which itself is loaded first."""
     rows: list[dict[str, float | str]] = []
     started = time.perf_counter()
@@ -107,7 +122,7 @@ def measure(page: Page, url: str, seen: dict[str, str], repeats: int) -> list[di
     for name, link in sorted(seen.items(), key=lambda item: item[0] == "Train"):  # itself last, from Overview
         times = [loaded] if name == "Train" else []
         for _ in range(repeats + 1):
-            times.append(follow(page, link))
+            times.append(upload(page, link, photo) if name == UPLOAD else follow(page, link))
             follow(page, seen["Overview" if name == "Train" else "Train"])
         rows.append({"view": name, "first": times[0], "warm": statistics.median(times[1:])})
         print(f"{name}: {times[0]:.2f} s, then {rows[-1]['warm']:.2f} s", file=sys.stderr)
@@ -127,7 +142,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fer-journeys-") as folder, sync_playwright() as playwright:
         home = (options.home or Path(folder)).absolute()
         os.environ |= {"FER_HOME": str(home), "FER_DEVICE": "cpu", "FER_THREADS": "1"}
-        seen = links(*prepare(home))
+        data, run, frame = prepare(home)
+        seen = links(data, run, frame)
         kept = {name: link for name, link in seen.items() if re.search(options.views, name)}
         port = free_port()
         process = launch(home / "server.log", dict(os.environ), port)
@@ -137,7 +153,9 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(180_000)
             around = {name: seen[name] for name in ("Overview", "Train")}
-            rows = measure(page, f"http://127.0.0.1:{port}", kept | around, options.repeats)
+            rows = measure(
+                page, f"http://127.0.0.1:{port}", kept | around, options.repeats, Path(data) / frame
+            )
             browser.close()
         finally:
             end_all([process], 10.0)

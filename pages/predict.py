@@ -5,7 +5,7 @@ import streamlit as st
 from fer_core.prediction import limits
 from fer_core.prediction.answers import MEANING
 from fer_core.ui.parts.url import stop
-from fer_core.ui.predict import batch, detail, inputs, live, models, results
+from fer_core.ui.predict import batch, detail, inputs, live, models, results, share
 from fer_core.ui.shell.setup import setup
 
 with setup("Predict") as lab:
@@ -23,6 +23,7 @@ with setup("Predict") as lab:
         moving = source == "webcam" and st.toggle("Live: an answer a second, boxes over the picture")
         items = [] if moving else inputs.take(lab, source)
     if not items:
+        share.shown()
         with left if moving else st.container():  # in the answers' place: they replace it at once
             live.live(lab, answering[0], below) if moving else inputs.nothing_yet(lab)
         models.about(answering)

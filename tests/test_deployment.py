@@ -34,7 +34,7 @@ def test_what_the_image_is_made_of_is_there_and_let_through() -> None:
 
 def test_the_image_runs_without_rights_answers_for_its_health_and_is_a_demo() -> None:
     dockerfile = text("Dockerfile")
-    assert re.search(r"^USER 10001$", dockerfile, re.MULTILINE)
+    assert re.search(r"^USER 1000$", dockerfile, re.MULTILINE)
     assert re.search(r"^ENV FER_DEMO=1$", dockerfile, re.MULTILINE)
     assert "/_stcore/health" in dockerfile.split("HEALTHCHECK")[1]
     assert dockerfile.index("demo --prepare") < dockerfile.index("ENV FER_DEMO=1")

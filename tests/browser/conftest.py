@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dashboards import PATIENCE, Server, start
 from faces_case import detect, make_frames
+from PIL import Image
+
+from fer_core.config.run import CLASSES
+from fer_core.datasets.generated.frames import render_frame
+from fer_core.datasets.generated.movie_plan import MOVIES, GeneratedConfig, demo_folder, plan
+from fer_core.datasets.readers.generated import MANIFEST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -55,6 +62,36 @@ def framed(tmp_path_factory: pytest.TempPathFactory, lasting: Callable[..., Serv
     folder, home = make_frames(tmp_path_factory.mktemp("frames") / "frames"), tmp_path_factory.mktemp("home")
     detect(folder, home)
     return lasting(home, FER_DEVICE="cpu"), folder
+
+
+#: Frames of the generated set that a first start is left to draw.
+UNDRAWN = 40
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server], generated: Path) -> Server:
+    """Return a dashboard without any run, whose generated set was cut off while it was drawn.
+
+    What is drawn are the frames of `generated` and, for want of more, small gray ones, in which nothing is found.
+    """
+    home, config = tmp_path_factory.mktemp("fresh"), GeneratedConfig()
+    whole = demo_folder(home / "data")
+    part = whole.with_name(f".{whole.name}.{config.key()}.part")
+    frames = {label: iter(sorted(generated.glob(f"{label}/*.png"))) for label in CLASSES}
+    for label in CLASSES:
+        (part / label).mkdir(parents=True)
+    columns = render_frame(config.model_copy(update={"width": 120, "height": 120}), 0)[1]
+    with (part / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        for shot in plan(config)[:-UNDRAWN]:
+            names = {"path": shot.path, "label": shot.label, "clip": shot.clip_name}
+            table.writerow(names | {"group": MOVIES[shot.movie]})
+            if frame := next(frames[shot.label], None):
+                shutil.copy(frame, part / shot.path)
+            else:
+                Image.new("RGB", (12, 12), "gray").save(part / shot.path)
+    return server(home, FER_DEVICE="cpu", FER_THREADS="1")
 
 
 @pytest.fixture(scope="session")

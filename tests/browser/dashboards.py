@@ -14,10 +14,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.parts.process import ROOT, answers, free_port, launch, streamlit
 
-__all__ = ["PATIENCE", "ROOT", "Clicks", "Server", "button", "free_port", "quiet", "start"]
+__all__ = ["PATIENCE", "ROOT", "Clicks", "Keys", "Server", "button", "free_port", "quiet", "start"]
 
 #: Milliseconds that anything may take on a busy machine.
 PATIENCE = 90_000
+#: Things on a page that Tab stops at on the way to what is looked for.
+MOST_TABS = 120
 
 
 @dataclass(frozen=True)
@@ -93,4 +95,20 @@ class Clicks:
     def at(self, x: float, y: float) -> None:
         """Click on a place of the window."""
         self.page.mouse.click(x, y)
+        self.count += 1
+
+
+class Keys(Clicks):
+    """The same without a mouse: Tab until the focus is there, then a key."""
+
+    def __call__(self, what: Locator, key: str = "Enter") -> None:
+        """Walk to something and press a key on it."""
+        quiet(self.page)
+        expect(what).to_be_attached()
+        for _ in range(MOST_TABS):
+            if what.evaluate("place => place.matches(':focus')"):
+                break
+            self.page.keyboard.press("Tab")
+        expect(what).to_be_focused()
+        self.page.keyboard.press(key)
         self.count += 1

@@ -1,4 +1,4 @@
-"""Predict for those who have nothing yet: an answer without any run, and a demo's way from its link to the evidence."""
+"""For those who have nothing yet: a first start, an answer without a run, a demo from its link to the evidence."""
 
 from __future__ import annotations
 
@@ -9,18 +9,34 @@ from pathlib import Path
 
 import pytest
 from cli_case import at_home
-from dashboards import Server, quiet
+from dashboards import Clicks, Server, quiet
 from playwright.sync_api import BrowserContext, Page, expect
 
 from fer_core.cli.main import main
+from fer_core.config.run import CLASSES
 from fer_core.storage.store import Store
 
 
-def test_a_photo_is_answered_on_an_empty_installation(
-    page: Page, server: Callable[..., Server], photos: list[Path]
+def test_a_first_start_shows_how_far_it_is_then_faces_and_an_answer_two_clicks_on(
+    page: Page, fresh: Server
 ) -> None:
-    lab = server(FER_DEVICE="cpu", FER_THREADS="1")
-    page.goto(lab.at("predict"), wait_until="commit")
+    click = Clicks(page)
+    page.goto(fresh.url, wait_until="commit")
+    expect(page.get_by_text("The generated faces are being made")).to_be_visible()
+    expect(page.get_by_text("The first five minutes")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d+ of 480 · .+ left"))).to_be_visible()
+    expect(page.get_by_text("480 frames:")).to_contain_text("found")
+    expect(page.locator(".fer-grid").get_by_role("img", name="(found)")).to_have_count(len(CLASSES))
+    expect(page.get_by_role("button", name="Train n = 1, 2, 3")).to_be_enabled()
+    click(page.get_by_role("link", name="4. Predict"))
+    click(page.get_by_role("button", name="Try face 1", exact=True))
+    expect(page.get_by_role("img", name="faces boxed")).to_be_visible()
+    expect(page.get_by_text(re.compile("Most likely|No class reaches"))).to_be_visible()
+    assert click.count == 2
+
+
+def test_a_photo_is_answered_on_an_empty_installation(page: Page, fresh: Server, photos: list[Path]) -> None:
+    page.goto(fresh.at("predict"), wait_until="commit")
     first, second = photos[0], photos[-1]
     page.locator("input[type=file]").set_input_files(first)
     expect(page.get_by_role("heading", name=first.parent.name.capitalize(), exact=True)).to_be_visible()

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dashboards import PATIENCE, Server, quiet
+from dashboards import PATIENCE, Clicks, Server, quiet
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from fer_core.storage.store import Store
+from fer_core.results.rows import title
+from fer_core.storage.store import Store, StoredRun
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
@@ -25,12 +26,30 @@ def at(lab: Server, data: Path, **query: object) -> str:
     return lab.at("predict", data=str(data), **query)
 
 
-def test_an_upload_is_boxed_explained_and_can_be_downloaded(page: Page, lab: Server, generated: Path) -> None:
-    run = Store(lab.home / "fer.sqlite").runs(status=["done"], goal="train")[0]
+def test_an_upload_is_answered_then_another_then_by_another_run_and_back_in_four_clicks(
+    page: Page, lab: Server, generated: Path
+) -> None:
+    run, other = Store(lab.home / "fer.sqlite").runs(status=["done"], goal="train")
+    first, second = sorted(generated.glob("*/*.png"))[:2]
     page.goto(at(lab, generated, run=run.id), wait_until="commit")
     expect(page.get_by_text("which of seven expressions it shows")).to_be_visible()
-    faces = sorted(generated.glob("*/*.png"))
-    page.locator("input[type=file]").set_input_files(faces[0])
+    click = Clicks(page)
+
+    def send(photo: Path) -> None:
+        with page.expect_file_chooser() as asked:
+            click(
+                page.get_by_test_id("stFileUploader").get_by_role(
+                    "button", name=re.compile("^(Upload|Add files)$")
+                )
+            )
+        asked.value.set_files(photo)
+
+    def answered_by(one: StoredRun) -> None:
+        expect(page.get_by_text(f"{title(one)}, trained on")).to_be_visible()
+        expect(page.get_by_role("combobox", name="Answered by")).to_have_value(re.compile(title(one)))
+        expect(page).to_have_url(re.compile(f"[?&]run={one.id}"))
+
+    send(first)
     expect(page.get_by_role("img", name="faces boxed").first).to_be_visible()
     expect(page.get_by_role("img", name="Grad-CAM of face 1").first).to_be_visible()
     expect(page.get_by_role("img", name="Training face near face 1").first).to_be_visible()
@@ -40,6 +59,20 @@ def test_an_upload_is_boxed_explained_and_can_be_downloaded(page: Page, lab: Ser
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     assert "confidence" in download.value.path().read_text().splitlines()[0]
+
+    send(second)  # what was added is what is shown
+    shown = page.get_by_role("img", name=f"{second.name} with")
+    expect(shown).to_be_visible()
+    answered_by(run)
+    click(page.get_by_role("combobox", name="Answered by"))
+    click(page.get_by_role("option", name=title(other)))
+    answered_by(other)
+    expect(shown).to_be_visible()
+    quiet(page)
+    page.go_back()
+    answered_by(run)
+    expect(shown).to_be_visible()
+    assert click.count == 4
 
 
 def test_a_batch_has_a_table_a_gallery_and_a_zip(page: Page, lab: Server, generated: Path) -> None:

@@ -1,4 +1,4 @@
-"""From lost faces to a named detection that has won them back, in at most five clicks, on generated frames."""
+"""From lost faces to a named detection that has won them back, in at most five steps and without a mouse."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dashboards import Clicks, Server
+from dashboards import Keys, Server
 from faces_case import keep_run
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -52,7 +52,7 @@ def crops_of(frames: Path, home: Path, faces: FacesConfig) -> Crops:
     return extract_faces(config, dataset, Artifacts(here.artifacts), Recorder(), here)
 
 
-def test_lost_faces_are_won_back_and_kept_under_a_name_in_two_clicks_and_one_no(
+def test_lost_faces_are_won_back_and_kept_under_a_name_in_two_keys_and_one_no(
     page: Page, frames: Path, tmp_path: Path, server: Callable[..., Server]
 ) -> None:
     before = crops_of(frames, tmp_path, FacesConfig(choice=CHOICE)).table
@@ -61,18 +61,18 @@ def test_lost_faces_are_won_back_and_kept_under_a_name_in_two_clicks_and_one_no(
     none = before["name"][before["status"] == "none"]
     won = [name for name in none if elsewhere.loc[name, "rescued_by"]]
     assert len(won) >= 3  # else the page could win nothing and the test not see it
-    click = Clicks(page)
+    press = Keys(page)
     lab = server(tmp_path, FER_DEVICE="cpu")
     page.goto(lab.at("faces", data=str(frames)), wait_until="commit")
-    click(page.get_by_role("button", name=f"Win back lost faces ({len(none)})"))
+    press(page.get_by_role("button", name=f"Win back lost faces ({len(none)})"))
     expect(page.get_by_text(re.compile("show a face now"))).to_contain_text(f"{len(won)} of {len(none)}")
     expect(page.get_by_role("img", name=re.compile("^Crop of "))).to_have_count(len(won))
-    click(page.locator("[data-testid=stCheckbox] label").first)
-    click(page.get_by_role("button", name=f"Keep {len(won) - 1} as “Won back”"))
+    press(page.locator("[data-testid=stCheckbox] input").first, "Space")
+    press(page.get_by_role("button", name=f"Keep {len(won) - 1} as “Won back”"))
     expect(
         page.get_by_role("button", name=f"Win back lost faces ({len(none) - len(won) + 1})")
     ).to_be_visible()
-    assert click.count == 3
+    assert press.count == 3
 
     store = Store(load(home=tmp_path).database)
     data = data_config(open_dataset(str(frames)), cache=tmp_path / "cache")

@@ -138,7 +138,12 @@ def test_the_recipe_is_in_the_url_and_its_trade_is_said(page: Open, trained: Pat
 
 
 def test_an_own_recipe_decides_the_run(page: Open, trained: Path) -> None:
-    chosen = {"recipe": "own", "schedule": "cosine", "smoothing": "0.1", "selection": "best_on_validation"}
+    chosen = {
+        "recipe": "own",
+        "schedule": "cosine",
+        "label_smoothing": "0.1",
+        "selection": "best_on_validation",
+    }
     shown = page("pages/train.py", trained, backbone="efficientnet_lite0", **chosen)
     assert not shown.exception
     assert "Optimistic" in text(shown)
@@ -146,6 +151,6 @@ def test_an_own_recipe_decides_the_run(page: Open, trained: Path) -> None:
 
 
 def test_choices_that_do_not_go_together_are_an_error_with_the_fix(page: Open, trained: Path) -> None:
-    shown = page("pages/train.py", trained, recipe="own", weighted="true")
+    shown = page("pages/train.py", trained, recipe="own", class_weights="true")
     assert not shown.exception
     assert "need no weights" in shown.error[0].value

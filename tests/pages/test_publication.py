@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_case import at_home, train_at
 from page_case import labels, press, words
-from PIL import Image, ImageOps
+from PIL import Image
 from pixel_search import PixelSearch
+from publication_case import photographs_of, published, search_for, trained_on
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 from trees import png
 
-from fer_core.cli.main import main
 from fer_core.config.settings import load
 from fer_core.datasets.images import load_rgb
 from fer_core.results.sharing import tables
@@ -33,38 +32,17 @@ NOT_SHOWN = "pictures of the data set were not published"
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
-    """Return frames that nothing tells from photographs, named and laid out as SFEW has them."""
-    root = tmp_path_factory.mktemp("photographs") / "sfew"
-    for path in sorted(generated.glob("*/*.png"))[::2]:
-        target = root / "Train" / path.parent.name.capitalize() / path.name.replace("Synthetic", "")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(load_rgb(path)).save(target)
-    return root
+    return photographs_of(generated, tmp_path_factory.mktemp("photographs") / "sfew")
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
-    """Return a home with one finished run on them."""
-    arguments = ["--protocol", "group", "--folds", "2", "--epochs", "1", "--unfreeze", "1"]
-    return train_at(tmp_path_factory.mktemp("lab"), "--data", str(photographs), *arguments)
+    return trained_on(photographs, tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")
 def search(lab: Path, photographs: Path) -> PixelSearch:
-    """Return a search for the frames, their middles and the faces cut out of them."""
-    frames = [load_rgb(path) for path in photographs.rglob("*.png")]
-    squares = [np.asarray(ImageOps.fit(Image.fromarray(one), (256, 256))) for one in frames]
-    return PixelSearch([*frames, *squares, *np.load(next(lab.rglob("crops.npy")))])
-
-
-def published(lab: Path, folder: Path, *pictures: str) -> Path:
-    """Return the folder that `publish` has written of the lab's run."""
-    [run] = Store(lab / "fer.sqlite").runs(status=["done"], goal="train")
-    with pytest.MonkeyPatch.context() as patch:
-        at_home(patch, lab)
-        extra = ["--pictures", *pictures] if pictures else []
-        assert main(["publish", "--run", run.id[:6], "-o", str(folder), *extra]) == 0
-    return folder
+    return search_for(photographs, lab)
 
 
 @pytest.fixture

@@ -19,3 +19,8 @@ def drawn(settings: Settings) -> bool:
 def preparation(store: Store) -> StoredRun | None:
     """Return the run that prepares the generated set; None where it was never asked for."""
     return next(iter(store.runs(ids=[PREPARATION.key()])), None)
+
+
+def prepared(data: str) -> RunConfig:
+    """Return what the preparation comes to on a set of this fingerprint, which is known once it is drawn."""
+    return PREPARATION.model_copy(update={"data": PREPARATION.data.model_copy(update={"fingerprint": data})})

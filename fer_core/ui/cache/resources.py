@@ -31,7 +31,7 @@ from fer_core.learning.networks.weight_status import can_download
 from fer_core.prediction import limits
 from fer_core.results.ranking import Place, rank
 from fer_core.results.rows import training_runs
-from fer_core.runs.plans.preparation import drawn, preparation
+from fer_core.runs.plans.preparation import drawn, preparation, prepared
 from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts, free_bytes
 from fer_core.storage.disk import KindUse, by_kind, stored
@@ -209,10 +209,10 @@ def crop_facts(key: str) -> CropFacts:
 
 
 def latest_crops(store: Store, data: str) -> CropFacts | None:
-    """Return the crops of the newest detection or run on a data set whose faces were cut and lie here."""
-    for run in store.runs(data=data, limit=20):
-        if run.config.faces.extract and artifacts().has("crops", run.config.crops_key()):
-            return crop_facts(run.config.crops_key())
+    """Return the crops of the newest detection or run, or of a generated set's making, whose faces were cut here."""
+    for config in (*(run.config for run in store.runs(data=data, limit=20)), prepared(data)):
+        if config.faces.extract and artifacts().has("crops", config.crops_key()):
+            return crop_facts(config.crops_key())
     return None
 
 

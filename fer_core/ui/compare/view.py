@@ -148,7 +148,8 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         epochs = pd.concat(
             [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
         )
-        figure.figure(resources.chart(charts.learning_curves, epochs), epochs, "learning-curves")
+        with st.container(key=f"panels-{len(set(short))}"):
+            figure.figure(resources.chart(charts.learning_curves, epochs), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
         under = f"{shared}. {under}" if shared else under
         st.caption(

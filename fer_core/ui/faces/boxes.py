@@ -25,9 +25,6 @@ AT_ONCE = 64
 #: Megabytes of a file of boxes: a hundred thousand take ten.
 MOST_MB = 20
 
-#: Signs that a note has at most.
-MOST_SIGNS = 120
-
 #: A box and its note.
 Noted = tuple[Box | None, str]
 
@@ -110,7 +107,7 @@ def editor(lab: Lab, config: RunConfig, row: Mapping, left: DeltaGenerator, righ
             note = st.text_input(
                 "Note",
                 kept,
-                max_chars=MOST_SIGNS,
+                max_chars=120,
                 key=f"note-{name}-{version}",
                 placeholder="Who it shows, or what: saved with the box",
                 label_visibility="collapsed",

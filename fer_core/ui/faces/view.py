@@ -1,6 +1,5 @@
 """The Faces page's parts: counts, the gallery, one frame close up, starting a detection."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 
@@ -237,21 +236,14 @@ def _steps(known: CropFacts, name: str, *, bench: bool) -> None:
 
     Those are the selected ones, else those that failed.
     """
-    names, picked = known.names, sorted(selection.picked())
+    picked = sorted(selection.picked())
     wanted = picked or known.failed_names
-    place = bisect_left(names, name)
     first = next((other for other in wanted if other != name), None)
     later = next((other for other in wanted if other > name), first)
-    after = names[place + 1] if place + 1 < len(names) else None
     what = f"{len(picked)} frames are selected" if picked else f"{len(wanted)} rest on no trustworthy face"
-    ways = (
-        ("Back to the gallery", "arrow_back", "", "G", ""),
-        ("Previous", "chevron_left", names[place - 1] if place else None, "K", "The frame before it by name"),
-        ("Next", "chevron_right", after, "J", "The frame after it by name"),
-        (f"Next {'selected' if picked else 'failed'} frame", "skip_next", later, "N", what),
-    )
+    label = f"Next {'selected' if picked else 'failed'} frame"
     with st.container(horizontal=True):
-        selection.steps(ways)
+        selection.steps(known.names, name, (label, "skip_next", later, "N", what))
         if bench:
             st.button(
                 "Close the bench" if trial.is_open() else "Try other settings",

@@ -14,6 +14,7 @@ from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels import selection
 from fer_core.ui.panels.trace import outlined
 from fer_core.ui.parts.gallery import encode
+from fer_core.ui.parts.url import page
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
@@ -107,14 +108,11 @@ def _panel(lab: Lab, config: RunConfig, lost: list[str], of: list[str]) -> None:
         st.button("Take none", icon=":material/remove_done:", on_click=_take, args=(list(found), False))
     if kept:
         st.rerun()
-    pages = -(-len(found) // SHOWN)
-    page = st.pagination(pages, key="win-back-page") if pages > 1 else 1
     labels = {sample.name: CLASSES[sample.label] for sample in lab.dataset.samples}
-    shown_now = list(found)[(page - 1) * SHOWN : page * SHOWN]
-    for start in range(0, len(shown_now), 3):
-        for column, name in zip(st.columns(3), shown_now[start : start + 3], strict=False):
-            with column.container(border=True):
-                _picture(lab, faces, name, found[name], labels[name])
+    cells = st.grid(3, border=True)
+    for name in list(found)[page(len(found), SHOWN, "win_back_page")]:
+        with cells.cell():
+            _picture(lab, faces, name, found[name], labels[name])
 
 
 def _take(names: list[str], taken: bool, only: str = "") -> None:

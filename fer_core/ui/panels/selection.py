@@ -7,7 +7,7 @@ import streamlit as st
 
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
-from fer_core.ui.parts.frame_grid import Frames, frame_grid
+from fer_core.ui.parts.frame_grid import frame_grid
 from fer_core.ui.parts.gallery import Tile
 from fer_core.ui.parts.url import carried
 from fer_core.ui.parts.widgets import follow
@@ -39,8 +39,8 @@ def looked_at(name: str) -> None:
 def grid(tiles: dict[str, Tile]) -> None:
     """Draw a page of the gallery and take in what is selected on it."""
     before = picked()
-    frames = Frames(tiles, before, st.session_state.get(LAST, ""))
-    here = frame_grid(frames, st.session_state.get(TURN, 0), _open)
+    last, turn = st.session_state.get(LAST, ""), st.session_state.get(TURN, 0)
+    here = frame_grid(tiles, before, last, turn, _open)
     _pick(before - tiles.keys() | here)
 
 
@@ -67,11 +67,10 @@ def bar(lab: Lab, facts: CropFacts) -> None:
             help="Looks again at those of them with no face; the other lost frames stay as they are",
         )
         exclude(lab)
-        clearing()
 
 
 def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
-    """Draw what leaves the selected frames out of the next run: that is kept, and Train opens without them.
+    """Draw what leaves the selected frames out of the next run, kept for Train, which opens without them, or lets go.
 
     Args:
         before: names of frames that are left out already.
@@ -90,13 +89,24 @@ def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
         st.session_state.pop("part", None)  # the next run opens at its figures
         form = form or f"./train?{urlencode(carried())}"
         follow(f"{form}&{exclusions.KEY}={key}")
+    st.button("Clear", icon=":material/close:", on_click=_set)
 
 
-def steps(ways: Iterable[tuple[str, str, str | None, str, str]]) -> None:
-    """Draw the ways out of a frame: label, icon, the frame that it leads to, shortcut, help.
+def steps(names: Sequence[str], name: str, *more: tuple[str, str, str | None, str, str]) -> None:
+    """Draw the ways out of a frame: back to all, to the one before it and after it among names, and `more`.
 
-    '' leads back to all frames; None leads nowhere yet.
+    Args:
+        more: label, icon, the frame that it leads to (None: nowhere), shortcut and help of each.
     """
+    place = names.index(name) if name in names else None
+    before = names[place - 1] if place else None
+    after = names[place + 1] if place is not None and place + 1 < len(names) else None
+    ways = (
+        ("Back to the frames", "arrow_back", "", "G", ""),
+        ("Previous", "chevron_left", before, "K", "The frame before it"),
+        ("Next", "chevron_right", after, "J", "The frame after it"),
+        *more,
+    )
     for label, icon, to, key, text in ways:
         if st.button(label, icon=f":material/{icon}:", disabled=to is None, shortcut=key, help=text or None):
             if to:
@@ -112,11 +122,6 @@ def every(names: Iterable[str]) -> None:
     if wanted != picked():
         label = f"Select all {len(wanted)}"
         st.button(label, icon=":material/select_all:", type="tertiary", on_click=_set, args=(wanted,))
-
-
-def clearing() -> None:
-    """Draw what lets go of the selected frames."""
-    st.button("Clear", icon=":material/close:", on_click=_set)
 
 
 def _open(name: str, stage: str = "") -> None:

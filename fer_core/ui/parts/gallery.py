@@ -41,6 +41,11 @@ def encode(image: np.ndarray, *, quality: int = 85, within: tuple[int, int] = (W
     return buffer.getvalue()
 
 
+def inline(jpeg: bytes) -> str:
+    """Return a JPEG as the URL that holds it."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
 def pick(jpeg: bytes, name: str, key: str, *, caption: str = "", alt: str = "") -> bool:
     """Draw a picture that is a button, and return whether it was pressed; without a mouse it is one as well.
 
@@ -57,11 +62,10 @@ def grid(tiles: Iterable[Tile], *, width: int = 112) -> None:
     """Draw the tiles, at least `width` pixels wide each; names and labels are escaped."""
     figures = []
     for tile in tiles:
-        source = "data:image/jpeg;base64," + base64.b64encode(tile.jpeg).decode()
         link, alt = escape(tile.link, quote=True), escape(tile.alt, quote=True)
         figures.append(
             f'<figure><a href="{link}" target="_self" title="{alt}">'
-            f'<img loading="lazy" src="{source}" alt="{alt}"></a>'
+            f'<img loading="lazy" src="{inline(tile.jpeg)}" alt="{alt}"></a>'
             f"<figcaption>{escape(tile.title)}<small>{escape(tile.note)}</small></figcaption></figure>"
         )
     st.html(f'<div class="fer-grid" style="--tile: {width}px">{"".join(figures)}</div>')

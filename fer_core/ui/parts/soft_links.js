@@ -8,6 +8,40 @@ const visit = (link) => {
   window.dispatchEvent(new PopStateEvent("popstate"));
 };
 
+/* Between two acts of the visitor all addresses that Streamlit pushes are one step back. It pushes each parameter that
+   a page sets as one of its own, and what the page to come keeps under the address of the page that is left.
+   `left` is the path that a link leaves, `come` the one that was reached since the last act. */
+let step = { come: location.pathname };
+
+if (!Object.hasOwn(history, "pushState")) {
+  const push = history.pushState.bind(history);
+  history.pushState = (state, title, link) => {
+    const path = new URL(link, location.href).pathname;
+    if (path === step.left) return;
+    if (path === step.come) return history.replaceState(state, title, link);
+    step = { come: path };
+    push(state, title, link);
+  };
+}
+
+const act = (event) => {
+  const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
+  step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
+};
+
+/* Enter on a table's first column clicks there: the column's buttons hear nothing else. */
+const press = (table, cell) => {
+  const [, row] = /^glide-cell-0-(\d+)$/.exec(cell) ?? [];
+  if (!table || row === undefined) return;
+  const { left, top } = table.getBoundingClientRect();
+  const scrolled = table.closest("[data-testid=stDataFrame]").querySelector(".dvn-scroller")?.scrollTop ?? 0;
+  const clientY = top + 35 * (Number(row) + 1.5) - scrolled; // rows and the header are 35 px high
+  const at = { clientX: left + 30, clientY, bubbles: true, composed: true, cancelable: true };
+  for (const kind of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
+    table.dispatchEvent(new (kind.startsWith("pointer") ? PointerEvent : MouseEvent)(kind, at));
+  }
+};
+
 export default function ({ data }) {
   if (data?.to) {
     visit(data.to);
@@ -30,13 +64,19 @@ export default function ({ data }) {
       Array.from(steps).find((step) => step.textContent.includes(way))?.click();
     }
     if (event.key !== "Enter") return;
-    const cells = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]")?.cells ?? [];
-    go(event, Array.from(cells, (cell) => cell.textContent).find((text) => OURS.test(text)));
+    const row = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]");
+    const link = Array.from(row?.cells ?? [], (cell) => cell.textContent).find((text) => OURS.test(text));
+    if (link) go(event, link);
+    else if (row) press(event.target.closest("canvas"), event.target.dataset.testid);
   };
-  document.addEventListener("click", clicked, true);
-  document.addEventListener("keydown", pressed, true);
-  return () => {
-    document.removeEventListener("click", clicked, true);
-    document.removeEventListener("keydown", pressed, true);
-  };
+  const heard = [
+    [document, "pointerdown", act],
+    [document, "keydown", act],
+    [document, "click", act],
+    [window, "popstate", act],
+    [document, "click", clicked],
+    [document, "keydown", pressed],
+  ];
+  heard.forEach(([place, kind, what]) => place.addEventListener(kind, what, true));
+  return () => heard.forEach(([place, kind, what]) => place.removeEventListener(kind, what, true));
 }

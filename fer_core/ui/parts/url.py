@@ -98,18 +98,37 @@ def by_name(
     default: str | None = None,
 ) -> str:
     """Draw a choice, at first what is `asked` for; the URL holds it under a name, unless it is the default."""
-    index = options.index(asked) if asked in options else 0
-    chosen = str(st.selectbox(label, options, index=index, format_func=shown))
-    if chosen != default:
-        st.query_params[name] = chosen
-    elif name in st.query_params:
-        del st.query_params[name]
+    chosen = str(st.selectbox(label, options, key=told(name, options, asked), format_func=shown))
+    tell(name, chosen, default)
     return chosen
 
 
 def switch(key: str) -> dict[str, Any]:
     """Return what a toggle or checkbox takes to be bound to a query parameter: key and bind."""
     return {"key": linked(key, SWITCH), "bind": "query-params"}
+
+
+def told(name: str, options: Sequence[str], asked: str | None) -> str:
+    """Return the key of a choice that `tell` writes into the URL, set first where a link, or Back, names another.
+
+    Args:
+        name: of the query parameter.
+        asked: what is chosen where the visitor has chosen nothing since; None for the first of the options.
+    """
+    key, given = f"{name}-chosen", st.query_params.get(name)
+    held, elsewhere = st.session_state.get(key), given != st.session_state.get(f"{name}-told")
+    if elsewhere or held not in options or (asked is None and held == given):
+        st.session_state[key] = asked if asked in options else options[0]
+    return key
+
+
+def tell(name: str, chosen: str, default: str | None = None) -> None:
+    """Write a choice of `told` into the URL, unless it is the default."""
+    if chosen != default:
+        st.query_params[name] = chosen
+    elif name in st.query_params:
+        del st.query_params[name]
+    st.session_state[f"{name}-told"] = st.query_params.get(name)
 
 
 def links_here(page: str, key: str) -> Callable[[str], str]:

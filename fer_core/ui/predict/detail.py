@@ -26,6 +26,7 @@ from fer_core.ui.shell.setup import Lab
 from . import results
 from .inputs import Item
 from .models import Model
+from .share import share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +94,9 @@ def _answer(
         for place, index in enumerate(shown := range(len(faces)) if which is None else [which]):
             cam, name = None if maps is None else maps[place], f"{key}-{index}"
             rooms.append(_face((index + 1, len(faces)), faces[index], cam, model, voters, below, name))
+            if lab.settings.demo:
+                with rooms[place]:
+                    _share(lab, faces[index], below, name)
         near = results.nearest(lab, model, item, faces, which)
         for place, index in enumerate(shown):
             if near:
@@ -165,6 +169,12 @@ def _face(
                     "Where it looks can't be shown: this network gives no maps (Grad-CAM) to look into."
                 )
         return st.container()
+
+
+def _share(lab: Lab, face: Prediction, below: float, key: str) -> None:
+    if st.button("Share this answer", icon=":material/share:", type="tertiary", key=f"share-{key}"):
+        said = _said(face, below)
+        share(lab.visitor, face, said[:1].upper() + said[1:], in_words(face, below).replace("**", ""))
 
 
 def in_words(face: Prediction, below: float) -> str:

@@ -21,7 +21,7 @@ from fer_core.results.sharing.published import SAMPLES
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.publication import published
 from fer_core.ui.parts.gallery import encode, pick
-from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.url import linked, tell, told
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.device import line
 from fer_core.ui.shell.setup import Lab
@@ -92,12 +92,12 @@ def source() -> str:
     chosen = st.segmented_control(
         "Images from",
         list(SOURCES),
-        default=asked if asked in SOURCES else "upload",
+        key=told("from", list(SOURCES), asked or "upload"),
         required=True,
         format_func=SOURCES.__getitem__,
         label_visibility="collapsed",
     )
-    st.query_params["from"] = str(chosen)
+    tell("from", str(chosen))
     if chosen != "sample" and "image" in st.query_params:
         del st.query_params["image"]
     return str(chosen)
@@ -164,8 +164,8 @@ def _sample(lab: Lab) -> list[Item]:
     asked = st.query_params.get("image")
     if asked not in samples:
         asked = next(iter(offered), names[0])
-    name = str(st.selectbox("Sample", names, index=names.index(asked)))
-    st.query_params["image"] = name
+    name = str(st.selectbox("Sample", names, key=told("image", names, asked)))
+    tell("image", name)
     image = resources.frame_array(dataset.source, name)
     known = (lab.source, CLASSES[samples[name].label])
     source, label = (samples[name].group, samples[name].written) if dataset.source == SAMPLES else known

@@ -6,15 +6,17 @@ import html
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import segno
 import streamlit as st
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from streamlit import file_util
 
 from fer_core.config.settings import load
+
+from .shared import shared
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Scope
@@ -32,16 +34,24 @@ TITLES = {
 TEXT = "A network says which of seven facial expressions a photo shows, where it looked, and how often that is right."
 #: Digits of a run's id in a short address; `Store.whole_id` finds the run.
 SHORT = 8
+#: Where the pictures of shared answers are; who keeps one or lists it would outlast its day.
+SHARED, PASSING = "/shared/", {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
 def answer(scope: Scope) -> ASGIApp | None:
-    """Return a page, one file of Streamlit's for every address, with its card; or the card's picture; else None."""
+    """Return a page, one file of Streamlit's for every address, with its card; or a card's picture; else None."""
+    if scope["method"] == "GET" and scope["path"].startswith(SHARED):
+        found = shared().find(scope["path"].removeprefix(SHARED).removesuffix(".png"))
+        return Response(found.png, headers=PASSING, media_type="image/png") if found else _gone
     if scope["method"] != "GET" or scope["path"] not in (*TITLES, f"/{PICTURE.name}"):
         return None
     if scope["path"] not in TITLES:
         return FileResponse(PICTURE)
     page = _page().replace("</head>", f"{tags(scope)}</head>", 1)
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+_gone = PlainTextResponse("This answer is no longer shared", 404)
 
 
 @cache
@@ -57,13 +67,15 @@ def tags(scope: Scope) -> str:
     )
     host = f"{'https' if secure else scope['scheme']}://{headers.get('host', '')}"
     query = scope["query_string"].decode("latin-1")
+    name = parse_qs(query).get("shared", [""])[0]
+    answer = shared().find(name)
     said = {
         "og:type": "website",
         "og:site_name": "FER Lab",
-        "og:title": TITLES[scope["path"]],
-        "og:description": TEXT,
+        "og:title": answer.title if answer else TITLES[scope["path"]],
+        "og:description": answer.text if answer else TEXT,
         "og:url": host + scope["path"] + f"?{query}" * bool(query),
-        "og:image": f"{host}/{PICTURE.name}",
+        "og:image": f"{host}{SHARED}{name}.png" if answer else f"{host}/{PICTURE.name}",
         "twitter:card": "summary_large_image",
     }
     return "".join(f'<meta property="{name}" content="{html.escape(text)}">' for name, text in said.items())

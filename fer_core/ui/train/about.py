@@ -19,6 +19,7 @@ from fer_core.ui.panels import exclusions
 from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link
 from fer_core.ui.shell.setup import Lab
 
+from . import queue
 from .comparator_form import DESCRIPTORS, OTHER, TABLE
 from .form_fields import EXTRACTION
 from .recipe_form import OWN
@@ -26,27 +27,11 @@ from .recipe_form import OWN
 #: Runs of a data set that a run is told apart from: the newest.
 NEIGHBOURS = 200
 
-#: Fields of a recipe whose key in the form's link is another.
-FORM_KEYS = {
-    "warmup_epochs": "warmup",
-    "weight_decay": "decay",
-    "label_smoothing": "smoothing",
-    "thaw_every": "thaw",
-    "inner_share": "inner",
-    "class_weights": "weighted",
-    "flip_at_test": "test_flip",
-}
-
-
-def plain(run: StoredRun) -> str:
-    """Return a run's title, whatever people call it."""
-    return title(run) if run.config.goal == "train" else "Face detection"
-
 
 def name_of(lab: Lab, run: StoredRun) -> str:
     """Return a run's name: what people call it, else its title and what its neighbours of that title haven't."""
     if run.name or run.config.goal != "train":
-        return run.name or plain(run)
+        return queue.name_of(run)
     alike = [other for other in _neighbours(lab, run) if title(other) == title(run)]
     return f"{names([run, *alike])[run.id]} · {run.protocol}"
 
@@ -97,7 +82,7 @@ def bar(lab: Lab, run: StoredRun) -> None:
 
 def _words(lab: Lab, run: StoredRun) -> None:
     with st.form(f"words-{run.id}", border=False):
-        name = st.text_input("Name", run.name, max_chars=80, placeholder=plain(run))
+        name = st.text_input("Name", run.name, max_chars=80, placeholder=queue.plain(run))
         tags = st.text_input("Tags", run.tags, max_chars=120, help="Words with spaces between them")
         note = st.text_area("Note", run.note, max_chars=2000)
         archived = st.toggle("Archived", run.archived, help="Out of the list of runs; it stays at its link")
@@ -168,9 +153,7 @@ def _transferred(model: TransferConfig, extract: bool, training: TrainingConfig)
         query |= {"weights": "file", "weights_file": model.weights_file, "channels": model.channels}
         query |= {f"weights_{name}": getattr(model, name) or "" for name in ("mean", "std")}
     if not recipe:
-        fields = training.model_dump(exclude={*FREE, "augmentation"})
-        fields |= training.augmentation.model_dump()
-        query |= {FORM_KEYS.get(field, field): value for field, value in fields.items()}
+        query |= training.model_dump(exclude={*FREE, "augmentation"}) | training.augmentation.model_dump()
     return query
 
 

@@ -1,6 +1,5 @@
 """A run's faces as one of its networks sees them, drawn in two dimensions: like ones lie together."""
 
-import base64
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.cache.publication import without_pictures
+from fer_core.ui.parts.gallery import inline
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
@@ -81,5 +81,4 @@ def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.
     table = table[table["name"].isin(names)]
     table = table.sample(min(MOST, len(table)), random_state=0)
     jpegs = map(resources.crop_facts(run.config.crops_key()).jpeg, table.index)
-    pictures = [f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for jpeg in jpegs]
-    return table.assign(image=pictures), float(pca.explained_variance_ratio_.sum())
+    return table.assign(image=list(map(inline, jpegs))), float(pca.explained_variance_ratio_.sum())

@@ -106,7 +106,6 @@ def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -
             if names := selection.picked():
                 st.markdown(f"**{len(names)} selected**", width="content")
                 selection.exclude(lab, run.config.data.excluded, about.again(run))
-                selection.clearing()
 
 
 def _facts(run: StoredRun) -> CropFacts | None:
@@ -133,14 +132,8 @@ def _close_up(lab: Lab, run: StoredRun, found: pd.DataFrame, name: str) -> None:
     names = list(dict.fromkeys(found["name"]))
     everything = held_out(resources.finished_predictions(run))
     own = everything[everything["name"] == name]
-    place = names.index(name) if name in names else None
-    ways = (
-        ("Back to the frames", "arrow_back", "", "G", ""),
-        ("Previous", "chevron_left", names[place - 1] if place else None, "K", ""),
-        ("Next", "chevron_right", _after(names, place), "J", ""),
-    )
     with st.container(horizontal=True):
-        selection.steps(ways)
+        selection.steps(names, name)
         if st.button("The whole frame, its box and why", icon=":material/frame_person:", type="tertiary"):
             follow(faces_link(run, frame=name))
     if own.empty:
@@ -155,10 +148,6 @@ def _seen(run: StoredRun) -> str:
     if run.protocol == "reshuffle":
         return "held out of the last epoch, and trained on in earlier ones"
     return "nothing was trained" if run.protocol == "unseen" else "its network was not trained on this frame"
-
-
-def _after(names: list[str], place: int | None) -> str | None:
-    return names[place + 1] if place is not None and place + 1 < len(names) else None
 
 
 @st.fragment

@@ -45,9 +45,14 @@ def announce(lab: Lab) -> None:
         st.toast(text, icon=icon)
 
 
+def plain(run: StoredRun) -> str:
+    """Return a run's title, whatever people call it."""
+    return title(run) if run.config.goal == "train" else "Face detection"
+
+
 def name_of(run: StoredRun) -> str:
     """Return a run's name for people."""
-    return run.name or (title(run) if run.config.goal == "train" else "Face detection")
+    return run.name or plain(run)
 
 
 def active(lab: Lab, among: Sequence[str] | None = None) -> None:

@@ -69,16 +69,16 @@ def _fields() -> dict[str, Any]:
     fields: dict[str, Any] = {
         "sampler": choice("sampler", "Sampler"),
         "schedule": choice("schedule", "Schedule"),
-        "warmup_epochs": number("Warm-up epochs", 0, "warmup", 0, 100),
-        "weight_decay": number("Weight decay (AdamW)", 0.0, "decay", 0.0, 1.0, step=0.01),
-        "label_smoothing": number("Label smoothing", 0.0, "smoothing", 0.0, 0.9, step=0.05),
+        "warmup_epochs": number("Warm-up epochs", 0, "warmup_epochs", 0, 100),
+        "weight_decay": number("Weight decay (AdamW)", 0.0, "weight_decay", 0.0, 1.0, step=0.01),
+        "label_smoothing": number("Label smoothing", 0.0, "label_smoothing", 0.0, 0.9, step=0.05),
         "rate_factor": number(
             *("Rate factor per block", 1.0, "rate_factor", 0.01, 1.0),
             step=0.1,
             help="a block's rate over the next one's, towards the head",
         ),
         "thaw_every": number(
-            *("Epochs per thawed block", 0, "thaw", 0, 100),
+            *("Epochs per thawed block", 0, "thaw_every", 0, 100),
             help="above 0: the head first, then a block more each time",
         ),
         "mixup": number("Mixup alpha", 0.0, "mixup", 0.0, 10.0, step=0.1),
@@ -88,10 +88,12 @@ def _fields() -> dict[str, Any]:
         ),
         "batch_norm": choice("batch_norm", "BatchNorm of frozen blocks"),
         "selection": choice("selection", "Epoch to report"),
-        "inner_share": number("Inner split's share", 0.2, "inner", 0.05, 0.5, step=0.05),
+        "inner_share": number("Inner split's share", 0.2, "inner_share", 0.05, 0.5, step=0.05),
         "calibrate": toggle("Fit a temperature", "calibrate"),
-        "class_weights": toggle("Class weights", "weighted", help="weighted loss; with the shuffled sampler"),
-        "flip_at_test": toggle("Test-time flip", "test_flip"),
+        "class_weights": toggle(
+            "Class weights", "class_weights", help="weighted loss; with the shuffled sampler"
+        ),
+        "flip_at_test": toggle("Test-time flip", "flip_at_test"),
     }
     if fields["selection"] == "best_on_validation":
         st.warning(

@@ -49,7 +49,7 @@ def heading(lab: Lab) -> str:
 def run_view(lab: Lab, run_id: str) -> None:
     """Draw one run: its progress while it is running, its figures and held-out frames once it is done."""
     run = lab.store.run(run_id)
-    called = f"{escaped(about.plain(run))} · " if run.name else ""
+    called = f"{escaped(queue.plain(run))} · " if run.name else ""
     st.caption(
         f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}{exclusions.said(lab, run)}"
     )

@@ -12,7 +12,7 @@ from fer_core.datasets.generated.movie_plan import GeneratedConfig, demo_folder,
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.readers.generated import MANIFEST, MARK
 from fer_core.runs.pipeline.run import execute
-from fer_core.runs.plans.preparation import PREPARATION, drawn
+from fer_core.runs.plans.preparation import PREPARATION, drawn, prepared
 from fer_core.storage.shared_artifacts import artifacts_of
 
 
@@ -41,5 +41,6 @@ def test_the_preparation_keeps_faces_where_a_run_on_the_drawn_set_finds_them(tmp
     assert data.fingerprint != PREPARATION.data.fingerprint
     later = PREPARATION.model_copy(update={"data": data})
     assert artifacts_of(settings).has("crops", later.crops_key())
+    assert prepared(data.fingerprint).crops_key() == later.crops_key()
     next(demo_folder(settings.demo_data).rglob("*.png")).unlink()
     assert not drawn(settings)

@@ -1,6 +1,5 @@
 """The box editor: draw, move and resize one box on a frame by mouse, finger or keyboard."""
 
-import base64
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.faces.crops import Box, Faces
-from fer_core.ui.parts.gallery import encode
+from fer_core.ui.parts.gallery import encode, inline
 
 HERE = Path(__file__).parent
 
@@ -56,7 +55,7 @@ def box_editor(
     data = {
         "id": key,
         "name": name,
-        "image": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
+        "image": inline(jpeg),
         "width": width,
         "height": height,
         "faces": [

@@ -1,0 +1,65 @@
+"""Back and Forward in Chromium: each leads to what was looked at, with its choices, and loads no page anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboards import Clicks, Server, quiet
+from playwright.sync_api import Page, expect
+
+
+def test_back_and_forward_walk_through_the_pages_a_frame_and_a_run(
+    page: Page, answered: Server, generated: Path
+) -> None:
+    stops: list[tuple[str, str]] = []
+    heading, tiles = page.get_by_role("heading", level=1), page.locator(".fer-grid a")
+    click = Clicks(page)
+
+    def reached(name: str) -> None:
+        expect(heading).to_have_text(name)
+        quiet(page)
+
+    def leave() -> None:
+        quiet(page)
+        stops.append((page.url, heading.inner_text()))
+
+    def to(name: str) -> None:
+        leave()
+        click(page.get_by_test_id("stSidebar").get_by_role("link", name=name))
+        reached(name)
+
+    page.goto(answered.at(data=str(generated)), wait_until="commit")
+    reached("Overview")
+    page.evaluate("window.same = true")
+    to("Faces")
+    click(page.get_by_role("radio", name="Failed detections"))
+    expect(page.get_by_text("What became of the frames, per class")).to_be_visible()
+    leave()
+    click(tiles.first)
+    expect(page.get_by_text("What the network sees")).to_be_visible()
+    to("Train")
+    to("Compare")
+    click(page.get_by_role("radio", name="Learning curves"))
+    expect(page.get_by_role("heading", name="Learning curves")).to_be_visible()
+    to("Train")
+    to("Compare")  # which kept its view
+    expect(page.get_by_role("radio", name="Learning curves")).to_be_checked()
+    click(page.get_by_role("radio", name="All runs"))
+    table = page.get_by_role("region", name="Table of 2 runs")
+    name = table.get_by_test_id("glide-cell-1-0")
+    expect(name).to_be_attached()
+    leave()
+    table.scroll_into_view_if_needed()
+    title, box = name.text_content() or "", page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert title
+    assert box
+    click.at(box["x"] + 180, box["y"] + 35 * 1.5)
+    expect(heading).to_contain_text(title)
+    leave()
+    assert click.count == 10
+    for turn, way in ((page.go_back, stops[-2::-1]), (page.go_forward, stops[1:])):
+        for url, shown in way:
+            turn()
+            expect(page).to_have_url(url)
+            reached(shown)
+    assert page.evaluate("window.same"), "no page was loaded anew"
