@@ -56,6 +56,12 @@ PARTS = {
         "detect.py --threads 1 --repeats 3 --frames 12 --batch 1,16",
         *("rows", ("size", "batch"), "ratio"),
     ),
+    "peers": Part(
+        "Detectors",
+        "faces found on the same frames by what people use, one thread's CPU time",
+        "peers.py --clock cpu",
+        *("rows", ("detector", "frames"), "ratio"),
+    ),
     "train": Part(
         "Training",
         "seconds of an epoch beside the usual fine-tuning loop, and beside the floor of its multiplications",
@@ -183,9 +189,13 @@ def write_page(sections: dict[str, str]) -> None:
     head = (
         "# Benchmarks\n\nWritten by `make bench`; each section says when. Sizes are small, so that all of it takes "
         "under 25 minutes on two cores; each benchmark's `--help` says how to have more. A ratio is of the medians of "
-        "turns that both sides took in one process, `lowest` and `highest` are of single turns. OpenCV's detectors, "
-        "`mtcnn`, `deepface` and the code of `fer` need OpenCV or TensorFlow, which FER Lab does without: they are "
-        "not compared.\n\n"
+        "turns that both sides took in one process, `lowest` and `highest` are of single turns. OpenCV's cascade, "
+        "`fer`, `mtcnn` and `deepface` need OpenCV or TensorFlow, which FER Lab does without: "
+        "install them into a folder beside it.\n\n"
+        "```sh\n"
+        "python -m pip install --no-deps --target .peers -r benchmarks/peers.txt\n"
+        "PYTHONPATH=.peers python benchmarks/report.py --only peers\n"
+        "```\n\n"
         f"{machine()}; Python {platform.python_version()}, {versions}.\n\n"
     )
     PAGE.write_text(head + "\n".join(sections[name] for name in PARTS if name in sections), encoding="utf-8")
