@@ -207,7 +207,7 @@ def answers(device: torch.device, frames: list[np.ndarray]) -> Figures:
     from benchmarks.predict import own_predictor
 
     with tempfile.TemporaryDirectory() as place:
-        here = own_predictor(Path(place), 2, 5)
+        here = own_predictor(Path(place), 2, 5, "cpu")
         folder = next(path.parent for path in Path(place).rglob("seed*.safetensors"))
         there = Predictor(here.config, folder, settings.load(home=place, device=str(device)))
         pairs = [

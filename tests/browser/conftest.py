@@ -69,7 +69,9 @@ UNDRAWN = 40
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server], generated: Path) -> Server:
+def fresh(
+    tmp_path_factory: pytest.TempPathFactory, lasting: Callable[..., Server], generated: Path
+) -> Server:
     """Return a dashboard without any run, whose generated set was cut off while it was drawn.
 
     What is drawn are the frames of `generated` and, for want of more, small gray ones, in which nothing is found.
@@ -91,7 +93,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory, server: Callable[..., Server
                 shutil.copy(frame, part / shot.path)
             else:
                 Image.new("RGB", (12, 12), "gray").save(part / shot.path)
-    return server(home, FER_DEVICE="cpu", FER_THREADS="1")
+    return lasting(home, FER_DEVICE="cpu", FER_THREADS="1")
 
 
 @pytest.fixture(scope="session")
