@@ -51,6 +51,12 @@ lasting = pytest.fixture(scope="session", name="lasting")(servers)
 
 
 @pytest.fixture(scope="session")
+def shared_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the home that all tests read: a dashboard over it draws and detects the demo set."""
+    return Path(shutil.copytree(shared_home, tmp_path_factory.mktemp("served") / "home"))
+
+
+@pytest.fixture(scope="session")
 def answered(trained: Path, lasting: Callable[..., Server]) -> Server:
     """Return a dashboard over two finished runs, for tests that leave its home as it is."""
     return lasting(trained, FER_DEVICE="cpu", FER_THREADS="1")

@@ -28,7 +28,7 @@ runner = ["ada@lab.org"]
 def test_a_deep_link_into_a_fresh_demo_changes_nothing(
     page: Page, server: Callable[..., Server], shared_home: Path, page_name: str
 ) -> None:
-    run = Store(shared_home / "fer.sqlite").runs(status=["done"])[0]
+    run = Store(shared_home / "fer.sqlite").runs(status=["done"], goal="train")[0]
     demo = server(shared_home, FER_DEMO="1")
     query = {"data": run.data_source} | ({"run": run.id} if page_name == "train" else {})
     page.goto(demo.at(page_name, **query), wait_until="commit")
@@ -46,7 +46,7 @@ def test_a_deep_link_shows_the_sign_in_alone(
 ) -> None:
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "secrets.toml").write_text(SECRETS)
-    run = Store(shared_home / "fer.sqlite").runs(status=["done"])[0]
+    run = Store(shared_home / "fer.sqlite").runs(status=["done"], goal="train")[0]
     lab = server(shared_home, HOME=str(tmp_path), FER_DATA_ROOTS=str(Path(run.data_source).parent))
     page.goto(lab.at("train", data=run.data_source, run=run.id), wait_until="commit")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()

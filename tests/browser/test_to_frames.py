@@ -133,19 +133,24 @@ def test_what_is_best_is_said_first_and_a_run_is_asked_for_again_with_changes_in
     assert page.evaluate(MARK), "no page was loaded anew"
 
 
-def test_the_map_shows_the_faces_within_a_drawn_frame(
-    page: Page, lab: Server, generated: Path, run: StoredRun
+@pytest.mark.parametrize("drawing", ["stVegaLiteChart", "stPlotlyChart"], ids=["frame", "lasso"])
+def test_the_map_shows_the_faces_within_what_is_drawn(
+    page: Page, lab: Server, generated: Path, run: StoredRun, drawing: str
 ) -> None:
-    opened(page, lab.at("train", data=str(generated), run=run.id, part="Map"))
-    chart = page.get_by_test_id("stVegaLiteChart")
+    lasso = {"lasso": "true"} if drawing == "stPlotlyChart" else {}
+    opened(page, lab.at("train", data=str(generated), run=run.id, part="Map", **lasso))
+    chart = page.get_by_test_id(drawing)
     expect(chart).to_be_visible()
     quiet(page)
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     assert box
-    page.mouse.move(box["x"] + 10, box["y"] + 90)
+    left, right, top, foot = box["x"] + 10, box["x"] + box["width"] - 30, box["y"] + 90, box["y"] + 370
+    page.mouse.move(left, top)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] - 30, box["y"] + 370, steps=6)
+    around = [(right, top), (right, foot), (left, foot), (left, top)] if lasso else [(right, foot)]
+    for x, y in around:
+        page.mouse.move(x, y, steps=4)
     page.mouse.up()
     tiles = page.locator(".fer-grid a")
     expect(tiles.first).to_be_visible()

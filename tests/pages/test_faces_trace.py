@@ -121,7 +121,7 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     held = take(store, "here")
     share = {"images": 4, "accuracy": 0.75, "interval": [0.3006, 0.9544]}
     none = {"images": 0, "accuracy": float("nan"), "interval": [0.0, 1.0]}
-    shares = {"found": share, "not_found": none, "by_status": {"several": share, "found": share}}
+    shares = {"found": share, "not_found": none, "by_status": {"doubtful": share, "found": share}}
     summary = {"val_accuracy": 0.75, "missing_faces": 3, **shares}
     held_run.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
     table = next(

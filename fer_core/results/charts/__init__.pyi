@@ -14,6 +14,7 @@ from .curves import overlaid_curves as overlaid_curves
 from .data import class_bars as class_bars
 from .data import status_bars as status_bars
 from .predictions import confusion as confusion
+from .predictions import face_lasso as face_lasso
 from .predictions import face_map as face_map
 from .predictions import per_class_figures as per_class_figures
 from .predictions import probabilities as probabilities

@@ -16,7 +16,7 @@ from fer_core.ui.cache.computed import computed
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts.gallery import inline
-from fer_core.ui.parts.url import one_of
+from fer_core.ui.parts.url import one_of, switch
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab
 
@@ -45,27 +45,50 @@ def view(lab: Lab, run: StoredRun) -> None:
         {(int(one), int(other)) for one, other in zip(answers["seed"], answers["fold"], strict=True)}
     )
     texts = {f"seed {one}, fold {other}": (one, other) for one, other in networks}
-    left, right = st.columns(2)
+    left, right, last = st.columns([2, 2, 1], vertical_alignment="bottom")
     seed, fold = texts[left.selectbox("Network", **one_of("network", list(texts)))]
     colour = right.selectbox("Colour", **one_of("coloured", list(COLOURS)))
+    lasso = last.toggle("Lasso", **switch("lasso"), help="Draw a line around faces, not a frame.")
     own = answers[(answers["seed"] == seed) & (answers["fold"] == fold)]
     key = (run.id, run.attempts, seed, fold)
     made = partial(_places, run, seed, fold, list(own["name"]))
     with st.spinner("Taking the faces through the network ...", show_time=True):
         places, share = computed("face map", 16).get(key, made, partial(computing, lab))
     table = own.merge(places, on="name").assign(right=lambda rows: np.where(rows["right"], "right", "wrong"))
-    drawn: Any = charts.face_map(table, COLOURS[colour])
-    event = st.altair_chart(drawn, key=f"map-{run.id}", on_select="rerun", alt=charts.describe(drawn))
+    inside = _lassoed(table, COLOURS[colour], run.id) if lasso else _framed(table, COLOURS[colour], run.id)
+    way = "a line around some" if lasso else "a frame around some, or point at one to see its face"
     st.caption(
         f"{len(table)} frames that this network held out, by what enters its head; the first two principal components "
-        f"hold {100 * share:.0f} % of the spread, so near here is not always near there. Draw a frame around some to "
-        "see them below; point at one to see its face."
+        f"hold {100 * share:.0f} % of the spread, so near here is not always near there. Draw {way}: what lies within "
+        "stands below."
     )
-    within = event.selection.get("around") or {}
-    if within.get("x") and within.get("y"):
-        inside = table["x"].between(*within["x"]) & table["y"].between(*within["y"])
+    if inside.any():
         bar = st.container(horizontal=True, vertical_alignment="center")
         frames.listed(lab, run, own[own["name"].isin(table["name"][inside])], bar)
+
+
+def _framed(table: pd.DataFrame, by: str, run: str) -> pd.Series:
+    """Draw the map with a picture where one points; return which rows a drawn frame holds."""
+    drawn: Any = charts.face_map(table, by)
+    event = st.altair_chart(drawn, key=f"map-{run}", on_select="rerun", alt=charts.describe(drawn))
+    within = event.selection.get("around") or {}
+    if not (within.get("x") and within.get("y")):
+        return pd.Series(False, table.index)
+    return table["x"].between(*within["x"]) & table["y"].between(*within["y"])
+
+
+def _lassoed(table: pd.DataFrame, by: str, run: str) -> pd.Series:
+    """Draw the map for a lasso, which Vega-Lite lacks; return which rows a drawn line holds."""
+    drawn = charts.face_lasso(table, by)
+    event: Any = st.plotly_chart(
+        drawn,
+        key=f"lasso-{run}",
+        on_select="rerun",
+        selection_mode="lasso",
+        config={"displaylogo": False},
+        alt=charts.describe(drawn),
+    )
+    return table["name"].isin([point["customdata"][0] for point in event.selection.points])
 
 
 def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.DataFrame, float]:
