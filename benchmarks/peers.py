@@ -21,6 +21,7 @@ import os
 import sys
 import time
 import warnings
+from contextlib import redirect_stdout
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -215,8 +216,9 @@ def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    detectors, absent = present()
-    rows = measure(args, detectors)
+    with redirect_stdout(sys.stderr):  # where some tell of folders that they make
+        detectors, absent = present()
+        rows = measure(args, detectors)
     if args.json:
         print(json.dumps({"benchmark": "peers", "rows": rows, "absent": absent}, indent=2))
     else:
