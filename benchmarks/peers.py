@@ -21,8 +21,8 @@ import os
 import sys
 import time
 import warnings
-from contextlib import redirect_stdout
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
