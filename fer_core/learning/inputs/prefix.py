@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fer_core.config.devices import to_device
 from fer_core.config.run import STEP_VERSIONS, RunConfig
 from fer_core.learning.networks.transfer import Chain
 from fer_core.learning.reporting import Report
@@ -187,6 +188,8 @@ def outputs(
 ) -> Iterator[np.ndarray]:
     """Yield what a pass gives for some rows, `CHUNK` at a time: (n, ...) float32, maps channels last.
 
+    While a GPU computes, the next images are taken there and what it gave last is passed on.
+
     Args:
         rows: (M,) places of images.
         crops: (N, H, W, 3) uint8, what the pass starts from where it names no activations.
@@ -194,17 +197,23 @@ def outputs(
     part = chain.to(device).between(passed.first, passed.block)
     source = read(artifacts.open("activations", passed.source)) if passed.source else crops
     chunk = pass_size(device)
-    for start in range(0, len(rows), chunk):
-        places = rows[start : start + chunk]
+
+    def there(places: np.ndarray) -> Tensor:
         if isinstance(source, Tensor):
-            x = take(source, torch.from_numpy(places))
-        else:
-            taken = source[places]
-            x = to_input(
-                taken if passed.view is None else passed.view.apply(taken, places), chain.row, device
-            )
-        found = forward(part, x.to(device), full=chunk).cpu()
-        yield (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy()
+            return to_device(take(source, torch.from_numpy(places)), device)
+        taken = source[places]
+        return to_input(taken if passed.view is None else passed.view.apply(taken, places), chain.row, device)
+
+    inputs = (there(rows[start : start + chunk]) for start in range(0, len(rows), chunk))
+    x, ready = next(inputs, None), None
+    while x is not None:
+        found = forward(part, x, full=chunk)
+        x = next(inputs, None)
+        if ready is not None:
+            yield ready
+        ready = (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).cpu().numpy()
+    if ready is not None:
+        yield ready
 
 
 def _reported(chunks: Iterable[np.ndarray], passed: Pass, total: int, report: Report) -> Iterator[np.ndarray]:

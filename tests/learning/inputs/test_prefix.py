@@ -8,7 +8,7 @@ from training_case import CPU, crops_and_labels, run_config, small_chain
 
 from fer_core.config.run import RunConfig
 from fer_core.errors import Cancelled
-from fer_core.learning.inputs.prefix import CHUNK, activations, forward, take
+from fer_core.learning.inputs.prefix import CHUNK, Pass, activations, forward, outputs, take
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.transfer import Chain
 from fer_core.storage.artifacts import Artifacts
@@ -47,6 +47,24 @@ def test_activations_are_what_the_blocks_compute(tmp_path: Path) -> None:
     assert found.shape == x.shape
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(found, x, atol=1e-4)
+
+
+def test_the_next_pass_is_ready_before_the_last_one_is_handed_on(tmp_path: Path) -> None:
+    ready: list[int] = []
+
+    class Recorded:
+        def apply(self, crops: np.ndarray, places: np.ndarray) -> np.ndarray:
+            ready.append(len(places))
+            return crops
+
+    crops, rows, chain = crops_and_labels(40)[0], np.arange(40), small_chain(CONFIG)
+    passed = Pass(CONFIG, "", chain.row.blocks[0], "stage6", Recorded())
+    chunks = outputs(passed, rows, chain, crops, Artifacts(tmp_path), CPU)
+    first = next(chunks)
+    assert ready == [16, 16, 8]
+    found = np.concatenate([first, *chunks])
+    expected = cut("stage6", Artifacts(tmp_path), crops=crops, chain=chain)
+    assert np.array_equal(found, expected.permute(0, 2, 3, 1).numpy())
 
 
 def test_they_are_computed_once_and_shared_by_settings(tmp_path: Path) -> None:
