@@ -145,6 +145,7 @@ def test_what_systems_add_is_no_picture(tmp_path: Path) -> None:
 def test_links_are_followed(tmp_path: Path) -> None:
     shutil.copytree(case("symlinks"), tmp_path / "links", symlinks=True)
     photos = tmp_path / "links" / "photos"
+    photos.chmod(0o755)  # where the cases lie read only
     for name, target in {
         "linked": "../elsewhere",
         "dead.jpg": "../gone.jpg",
