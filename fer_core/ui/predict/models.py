@@ -232,7 +232,7 @@ def _about(model: Model) -> None:
         figures, missing = run.summary, run.summary["missing_faces"]
         said += ": " if model.learnt else ". Measured here: "
         said += (
-            f"{percent(figures['val_accuracy'])} of the held-out images of {escaped(run.data_name)} right "
+            f"{percent(figures['val_accuracy'])} of the {'held-out ' * model.learnt}images of {escaped(run.data_name)} right "
             f"({accuracy_interval(figures)}; {_protocol(run)}, {folds_words(run)}; "
             f"{'faces not looked for' if missing is None else f'{missing} frames without a face'})"
         )

@@ -1,11 +1,13 @@
-"""Where a run errs: by movie or person and by how the face was had, each row leading to the frames behind it."""
+"""Where a run errs: by class, movie or person and how the face was had, each row leading to the frames behind it."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics import wilson_intervals
 from fer_core.results.held_out import held_out, shares
 from fer_core.storage.store import StoredRun
@@ -20,21 +22,45 @@ BY = {
     "status": ("face", "By what became of the face", "Face"),
 }
 
+#: Pixels: with the table above it as high as the heat map; the rest scrolls.
+CELLS_HEIGHT = 180
 
-def opening(title: str, key: str, filtered: str, values: list[str]) -> Any:
-    """Return the configuration of a column whose cells open the frames of their value.
+
+def opening(title: str, key: str, rows: Iterable[dict[str, list[str]]]) -> Any:
+    """Return the configuration of a column whose cells open the frames that their row's filters leave.
 
     Args:
         key: of the column's clicks.
-        filtered: the filter of `frames` that takes the value.
-        values: the column's, in the table's order.
+        rows: what `frames.go` takes, in the table's order.
     """
-    clicked = partial(_opened, key, filtered, values)
+    clicked = partial(_opened, key, list(rows))
     return st.column_config.ButtonColumn(title, type="tertiary", key=key, alignment="left", on_click=clicked)
 
 
-def _opened(key: str, filtered: str, values: list[str]) -> None:
-    frames.go(**{filtered: [values[st.session_state[key].row]]})
+def _opened(key: str, rows: list[dict[str, list[str]]]) -> None:
+    frames.go(**rows[st.session_state[key].row])
+
+
+def cells(run: StoredRun) -> None:
+    """Draw the cells of a finished run's confusion that are not empty, the most frequent mistakes first.
+
+    Unlike those of the heat map they are reached, and read, without a mouse.
+    """
+    counts = pd.DataFrame(run.summary["confusion"], CLASSES, CLASSES).stack()
+    found = counts[counts > 0].rename_axis(["true", "said"]).reset_index(name="answers")
+    found["right"] = found["true"] == found["said"]
+    found = found.sort_values(["right", "answers"], ascending=[True, False], kind="stable")
+    ways = (
+        {"true": [true], "predicted": [said]} for true, said in zip(found["true"], found["said"], strict=True)
+    )
+    st.markdown("**What is taken for what**: a row's name opens its frames")
+    st.dataframe(
+        pd.DataFrame({"cell": found["true"] + " → " + found["said"], "Answers": found["answers"]}),
+        hide_index=True,
+        height=CELLS_HEIGHT,
+        column_config={"cell": opening("True → predicted", f"cells-{run.id}", ways)},
+        alt=f"Confusion as a list: {len(found)} rows",
+    )
 
 
 def view(run: StoredRun) -> None:
@@ -60,7 +86,7 @@ def view(run: StoredRun) -> None:
                 drawn,
                 hide_index=True,
                 column_config={
-                    column: opening(column, f"{by}-{run.id}", filtered, list(table[by])),
+                    column: opening(column, f"{by}-{run.id}", ({filtered: [one]} for one in table[by])),
                     "Right": st.column_config.NumberColumn(format=PERCENT),
                     "95 %": st.column_config.TextColumn(help="Wilson, as if answers were independent"),
                 },

@@ -138,6 +138,7 @@ def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
     with right:
         st.markdown("**Per class**")
         _per_class(run.summary, "Figures per class", key=f"classes-{run.id}")
+        errors.cells(run)
     two_sets_figures(run)
     errors.view(run)
     _calibration(run)
@@ -176,7 +177,7 @@ def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     shares, table = st.column_config.NumberColumn(format="%.3f"), pd.DataFrame(found["per_class"])
     columns: dict[str, Any] = dict.fromkeys(SHARES, shares)
     if key:
-        columns["class"] = errors.opening("class", key, "true", list(table["class"]))
+        columns["class"] = errors.opening("class", key, ({"true": [name]} for name in table["class"]))
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
