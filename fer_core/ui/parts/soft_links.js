@@ -6,6 +6,7 @@ const OURS = /^\.\/(faces|train|compare|predict)\?/;
 const visit = (link) => {
   history.pushState(null, "", link);
   window.dispatchEvent(new PopStateEvent("popstate"));
+  document.querySelector("[data-testid=stMain]")?.focus({ preventScroll: true }); // Tab goes on past the navigation
 };
 
 /* Between two acts of the visitor all addresses that Streamlit pushes are one step back. It pushes each parameter that
@@ -59,7 +60,7 @@ export default function ({ data }) {
   };
   const pressed = (event) => {
     const way = { ArrowLeft: "Previous", ArrowRight: "Next" }[event.key];
-    if (way && event.target.matches?.("body, [data-testid=stButton] button")) {
+    if (way && event.target.matches?.("body, [data-testid=stMain], [data-testid=stButton] button")) {
       const steps = document.querySelectorAll("[data-testid=stButton] button"); // of a frame: not where an arrow draws
       Array.from(steps).find((step) => step.textContent.includes(way))?.click();
     }
