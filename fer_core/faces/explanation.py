@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from fer_core.faces.crops import overlaps
 from fer_core.faces.mtcnn.trace import Failure, Fate, Stage, StageTrace, Trace
@@ -28,51 +29,30 @@ class Counts:
     kept: int
 
 
-@dataclass(frozen=True)
-class Level:
-    """One scale of the pyramid.
+def levels(trace: Trace, width: int, height: int) -> pd.DataFrame:
+    """Return the pyramid of a frame of this size in px, a row a level, the largest scale first.
 
-    Attributes:
-        scale: the level's size over the frame's.
-        width, height: px of the level.
-        face: px of the faces it searches, in the frame.
-        cells: places P-Net looked at.
-        passed, kept: how many reached its threshold, and were left after NMS.
-        best: P-Net's highest probability on the level, passed or not.
+    Columns: scale (the level's size over the frame's), width and height (px of the level), face (px of the faces it
+    searches, in the frame), cells (places P-Net looked at), best (its highest probability there, passed or not),
+    passed and kept (how many reached its threshold, and were left after NMS).
     """
-
-    scale: float
-    width: int
-    height: int
-    face: float
-    cells: int
-    passed: int
-    kept: int
-    best: float
-
-
-def levels(trace: Trace, width: int, height: int) -> list[Level]:
-    """Return the pyramid of a frame of this size in px, the largest scale first."""
-    found = []
-    for index, scale in enumerate(trace.scales):
-        wide, high = int(width * scale + 1), int(height * scale + 1)
-        of_level = trace.pnet.scale == index
-        found.append(
-            Level(
-                scale=float(scale),
-                width=wide,
-                height=high,
-                face=_CELL / float(scale),
-                cells=_cells(wide) * _cells(high),
-                passed=int(of_level.sum()),
-                kept=int((of_level & (trace.pnet.fates == Fate.KEPT)).sum()),
-                best=float(trace.best[index]),
-            )
-        )
-    return found
+    wide, high = (np.floor(side * trace.scales + 1).astype(int) for side in (width, height))
+    kept, index = trace.pnet.fates == Fate.KEPT, trace.pnet.scale
+    return pd.DataFrame(
+        {
+            "scale": trace.scales,
+            "width": wide,
+            "height": high,
+            "face": _CELL / trace.scales,
+            "cells": _cells(wide) * _cells(high),
+            "best": trace.best,
+            "passed": np.bincount(index, minlength=len(trace.scales)),
+            "kept": np.bincount(index[kept], minlength=len(trace.scales)),
+        }
+    )
 
 
-def _cells(side: int) -> int:
+def _cells(side: np.ndarray) -> np.ndarray:
     """Return how many of P-Net's outputs fit a side: its one pooling rounds up, its stride is 2."""
     return (side - 9) // 2
 
@@ -82,7 +62,7 @@ def counts(trace: Trace, stage: Stage, width: int, height: int) -> Counts:
     part: StageTrace = getattr(trace, stage)
     below = part.count(Fate.BELOW)
     if stage == "pnet":
-        below = sum(level.cells for level in levels(trace, width, height)) - len(part.boxes)
+        below = int(levels(trace, width, height)["cells"].sum()) - len(part.boxes)
     suppressed = part.count(Fate.SCALE_NMS) + part.count(Fate.NMS)
     outside, kept = part.count(Fate.OUTSIDE), part.count(Fate.KEPT)
     return Counts(below + outside + suppressed + kept, below, outside, suppressed, kept)

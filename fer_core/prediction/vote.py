@@ -75,9 +75,9 @@ class Vote(Answerer):
         """The members."""
         return len(self.members), "members of the vote"
 
-    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
+    def classify(self, crops: np.ndarray) -> list[Score]:
         """Return what the leading member says of crops: they are cut for it alone."""
-        return self.lead.classify(crops, exact=exact)
+        return self.lead.classify(crops)
 
     def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
         """Return where the leading member looks."""
