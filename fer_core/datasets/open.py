@@ -18,6 +18,7 @@ from .base import GENERATED_NOTICE, Dataset, Problem, readable
 from .generated.movie_plan import demo_folder
 from .pictures.parts import file_of
 from .readers.csv_table import CSV
+from .readers.feature_table import TABLE
 from .readers.generated import GENERATED, marked, read_generated
 from .readers.layout import Layout, Source
 from .readers.meanings.labels import label_map
@@ -30,7 +31,6 @@ from .readers.published.fer2013 import FER2013, FERPLUS
 from .readers.published.hugging_face import IMAGE_FOLDER
 from .readers.published.rafdb import RAFDB
 from .readers.published.sfew import SFEW1, SFEW2
-from .readers.table_rows import TABLE
 
 #: The source that stands for the generated set.
 DEMO = "demo"

@@ -18,7 +18,7 @@ from fer_core.evaluation.metrics import apply_temperature
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import mirrored, to_input
 from fer_core.learning.networks.backbones import BACKBONES
-from fer_core.learning.networks.fast_inference import for_answers
+from fer_core.learning.networks.convolution import for_answers
 from fer_core.learning.networks.transfer import Chain, build
 from fer_core.learning.training import checkpoints
 from fer_core.learning.training.evaluation import answers

@@ -1,7 +1,8 @@
 """SFEW as a sheet of figures: name, label 1-7, five LPQ and five PHOG principal components a row.
 
 The sheet goes round as .xlsx with two merged header rows and as .csv without them. What is odd in it is
-reported as problems and never stops the reading; a row leaves only when it has no name or no label.
+reported as problems and never stops the reading; a row leaves only when it has no name or no label. As a data set it
+has rows instead of images, whose frames are not at hand.
 """
 
 import csv
@@ -20,10 +21,12 @@ import numpy as np
 
 from fer_core.config.regular_files import read
 from fer_core.config.run import CLASSES, KEY_LENGTH
-from fer_core.datasets.base import Problem, Sample
+from fer_core.datasets.base import GENERATED_MOVIE, TABLE_LAYOUT, Dataset, Problem, Sample
 from fer_core.datasets.sheets import MAX_BYTES, MAX_ROWS, xlsx_rows
 from fer_core.errors import DataError
 
+from .layout import Layout, Source
+from .meanings.grouping import groups_and_clips
 from .meanings.labels import is_number, label_map, meaning
 
 COMPONENTS = 5
@@ -239,3 +242,38 @@ def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> Featur
         table[:, COMPONENTS:],
         tuple(problems),
     )
+
+
+LAYOUT = TABLE_LAYOUT
+
+
+def row_names(table: FeatureTable) -> list[str]:
+    """Return a name a row that no other has: a stem listed under two labels gets the label behind it."""
+    counts = Counter(table.stems)
+    return [
+        f"{name} ({CLASSES[int(label)]})" if counts[stem] > 1 else name
+        for name, stem, label in zip(table.names, table.stems, table.labels, strict=True)
+    ]
+
+
+def _read_table_rows(source: Source) -> Dataset:
+    """Read a sheet of LPQ and PHOG components as a data set; its films are the groups, its labels are 1-7.
+
+    It counts as generated when all its rows are of movies that this project invented.
+    """
+    path = source.path
+    table = read_feature_table(path)
+    names = [name.replace("\\", "/") for name in table.names]
+    known = groups_and_clips(names, source.reading.group_pattern)
+    samples = [
+        Sample(name, path.absolute(), int(label), None, group, clip)
+        for name, label, (group, clip) in zip(row_names(table), table.labels, known, strict=True)
+    ]
+    samples.sort(key=lambda sample: sample.name)
+    drawn = all(group.startswith(GENERATED_MOVIE) for group, _ in groups_and_clips(names))
+    return Dataset(
+        path.name, str(path.absolute()), LAYOUT, path.parent, tuple(samples), table.problems, drawn
+    )
+
+
+TABLE = Layout(lambda source: source.path.suffix.lower() == ".xlsx", _read_table_rows)

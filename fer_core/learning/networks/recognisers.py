@@ -142,7 +142,7 @@ def _torch_answers(name: str, weights_dir: Path | None, device: str) -> tuple[An
     from fer_core.learning.inputs.prefix import forward, pass_size
     from fer_core.learning.inputs.transforms import to_input
 
-    from .fast_inference import for_answers
+    from .convolution import for_answers
 
     there = torch.device(device)
     network = whole(name, weights_dir).to(there)
