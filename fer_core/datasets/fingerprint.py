@@ -15,7 +15,7 @@ from fer_core.config.regular_files import opened
 from fer_core.config.run import DataConfig, digest
 from fer_core.errors import DataError
 
-from .base import Dataset, Sample
+from .base import Dataset, Progress, Sample
 from .images import decode, os_reason
 from .pictures.look_alikes import look
 from .pictures.parts import file_of, part_of, stored
@@ -35,7 +35,7 @@ def file_records(
     *,
     needs: Sequence[str],
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Record]:
     """Return one record a sample, computing only what the cache doesn't know.
 
@@ -49,7 +49,6 @@ def file_records(
             be read; called in threads; must not raise for a bad file.
         needs: the fields a kept record must have to be enough.
         cache: folder of the cache files, one a data set; None keeps nothing.
-        progress: called with (files done, files in all) in the calling thread; may raise to stop.
 
     Returns:
         The records by sample name, in the order of the samples.
@@ -158,27 +157,12 @@ def inspect(path: Path) -> ImageFacts:
 
 
 def inspect_all(
-    samples: Sequence[Sample],
-    *,
-    cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    samples: Sequence[Sample], *, cache: Path | None = None, progress: Progress | None = None
 ) -> dict[str, ImageFacts]:
-    """Inspect every sample's file, in threads (decoding releases the interpreter lock).
-
-    Args:
-        samples: the images; their names must differ.
-        cache: a folder where facts are kept by size and time of each file; None keeps nothing.
-        progress: called with (files done, files in all) in the calling thread.
-
-    Returns:
-        The facts by sample name, in the order of the samples.
-    """
+    """Return the facts of every sample's file, see `file_records`; decoding releases the interpreter lock."""
+    needs = ("sha256", "dhash")
     records = file_records(
-        samples,
-        lambda path: asdict(inspect(path)),
-        needs=("sha256", "dhash"),
-        cache=cache,
-        progress=progress,
+        samples, lambda path: asdict(inspect(path)), needs=needs, cache=cache, progress=progress
     )
     names = ImageFacts.__slots__
     return {
@@ -189,8 +173,6 @@ def inspect_all(
 #: Part of every fingerprint; raised when what it covers changes.
 VERSION = 1
 
-Progress = Callable[[int, int], None]
-
 
 def fingerprint(dataset: Dataset, *, cache: Path | None = None, progress: Progress | None = None) -> str:
     """Return the data set's identity: 16 hex digits over names, labels, splits, groups, clips and contents.
@@ -198,10 +180,7 @@ def fingerprint(dataset: Dataset, *, cache: Path | None = None, progress: Progre
     The folder it lies in, the order the file system lists it in, file times and what people call it play no
     part. A sample whose file can't be read counts as such: once it can, the fingerprint is another.
 
-    Args:
-        dataset: any data set.
-        cache: a folder where file hashes are kept by size and time of each file; None keeps nothing.
-        progress: called with (files done, files in all); may raise to stop.
+    `cache` and `progress` are as `file_records` takes them.
     """
     records = file_records(dataset.samples, _hash, needs=("sha256",), cache=cache, progress=progress)
     rows = [

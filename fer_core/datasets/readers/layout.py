@@ -28,6 +28,9 @@ from .meanings.labels import (
     plain,
 )
 
+#: The rule of every error about a path that leads to no data set.
+PATH = "A data set's path must be a folder or a CSV file"
+
 #: Name and path of each image of a folder, and what is wrong with other files.
 Files = tuple[list[tuple[str, Path]], tuple[Problem, ...]]
 
@@ -48,11 +51,7 @@ def read_folder(root: Path, reading: Reading = AS_IT_IS, files: Files | None = N
             are not in it.
     """
     if not root.is_dir():
-        raise DataError(
-            "A data set's path must be a folder or a CSV file",
-            got=str(root),
-            fix="Check its spelling and that it exists",
-        )
+        raise DataError(PATH, got=str(root), fix="Check its spelling and that it exists")
     root, labels = root.absolute(), label_map(reading.label_map)
     problems: list[Problem] = [*files[1]] if files else []
     labelled: dict[str, tuple[Path, int, str | None]] = {}
