@@ -6,7 +6,7 @@ border, and none at all, are one answer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,7 @@ NEAR = 0.3
 _CELL = 12
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Candidates of one stage: `seen` is the sum of the others."""
 
     seen: int
@@ -159,8 +158,7 @@ TINTED, DEEPLY_TINTED = 0.6, 0.4
 SOFT = 0.12
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a face was probably lost, as a sentence, and what helps, as another."""
 
     name: str
@@ -168,31 +166,18 @@ class Cause:
     helps: str
 
 
+_STRETCH = "Stretch its contrast (Win back lost faces), or draw the face."
+_HIDDEN = "No face can be made out: it is turned away, covered or cut by the border, or there is none."
+_TURN = "Turn the frame (Win back lost faces), draw the face, or leave the frame out."
+_LOWER = "Lower a threshold, draw the face, or leave the frame out."
+_SMALL = "The face is smaller than any that is searched."
+
 CAUSES: dict[str, Cause] = {
-    cause.name: cause
-    for cause in (
-        Cause("dark", "The frame is dark.", "Stretch its contrast (Win back lost faces), or draw the face."),
-        Cause(
-            "tinted",
-            "The light has one colour.",
-            "Stretch its contrast (Win back lost faces), or draw the face.",
-        ),
-        Cause(
-            "blurred",
-            "The frame is out of focus.",
-            "Lower a threshold, draw the face, or leave the frame out.",
-        ),
-        Cause(
-            "small",
-            "The face is smaller than any that is searched.",
-            "Search smaller faces, or enlarge the frame.",
-        ),
-        Cause(
-            "hidden",
-            "No face can be made out: it is turned away, covered or cut by the border, or there is none.",
-            "Turn the frame (Win back lost faces), draw the face, or leave the frame out.",
-        ),
-    )
+    "dark": Cause("dark", "The frame is dark.", _STRETCH),
+    "tinted": Cause("tinted", "The light has one colour.", _STRETCH),
+    "blurred": Cause("blurred", "The frame is out of focus.", _LOWER),
+    "small": Cause("small", _SMALL, "Search smaller faces, or enlarge the frame."),
+    "hidden": Cause("hidden", _HIDDEN, _TURN),
 }
 
 
