@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fer_core.config.devices import to_device
 
-from .pyramid import IntegralImages, filled, level_size
+from .pyramid import IntegralImages, filled, level_size, windows
 from .stages import Stages, map_side, passes
 
 STEP = 32  # px: a canvas' sides are multiples of it, since a net plans anew for each shape it meets
@@ -29,6 +29,14 @@ class CanvasImages(IntegralImages):
         pixels = np.concatenate([frame.reshape(-1) for frame in frames])
         parts = to_device(torch.from_numpy(pixels), device).split([frame.size for frame in frames])
         super().__init__([part.view(frame.shape) for part, frame in zip(parts, frames, strict=True)])
+
+    def crops(self, frame: np.ndarray, corners: np.ndarray, side: int) -> Tensor:
+        """As `IntegralImages.crops`."""
+        x1, y1, x2, y2 = corners.T[:, :, None]
+        top, bottom = windows(y1, y2 - y1, side)
+        left, right = windows(x1, x2 - x1, side)
+        reads = self._reads(frame, top, bottom, left, right)
+        return self._means(*_uploaded(self._device, reads))
 
     def maps(self, stages: Stages, scales: list[np.ndarray]) -> Iterator[tuple[np.ndarray, int, Tensor]]:
         """P-Net over every level: those of a pass lie in the corner of one canvas, repaired at their far edges.
@@ -55,7 +63,7 @@ class CanvasImages(IntegralImages):
                 frames = np.array(order[lo:hi])
                 plan.append((frames, index))
                 tables.append(self._level_tables(frames, np.array([sizes[k] for k in order[lo:hi]])))
-        uploaded = iter(self._uploaded([table for level in tables for table in level]))
+        uploaded = iter(_uploaded(self._device, [table for level in tables for table in level]))
         for frames, index in plan:
             y, x, tall, wide, *beyond = (next(uploaded) for _ in range(8))
             below, right, rows, columns = beyond
@@ -77,17 +85,26 @@ class CanvasImages(IntegralImages):
             beyond[1].append(np.where(cells < map_side(own), 0, -np.inf))
         return [*self._reads(frames, *edges), *beyond[0], *beyond[1]]
 
-    def _uploaded(self, tables: Sequence[np.ndarray]) -> list[Tensor]:
-        """As `IntegralImages._uploaded`, in two pieces; they come back in their order."""
-        found: list[Tensor | None] = [None] * len(tables)
-        for whole in (True, False):
-            chosen = [k for k, table in enumerate(tables) if (table.dtype == np.int32) == whole]
-            kind = np.int32 if whole else np.float32
-            values = np.concatenate([tables[k].reshape(-1).astype(kind, copy=False) for k in chosen])
-            parts = to_device(torch.from_numpy(values), self._device).split([tables[k].size for k in chosen])
-            for k, part in zip(chosen, parts, strict=True):
-                found[k] = part.view(tables[k].shape)
-        return [table for table in found if table is not None]
+    def _reads(
+        self, frame: np.ndarray, top: np.ndarray, bottom: np.ndarray, left: np.ndarray, right: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return where windows (n, rows) and (n, columns) of frames are read, and their heights and widths.
+
+        The first two are int32, rows (n, 2 rows) as places in the buffer and columns (n, 2 columns), near edges first.
+        """
+        stride = self.sizes[frame, 1][:, None] + 1
+        rows = self._base[frame][:, None] + np.concatenate([top, bottom], axis=1) * stride
+        columns = np.concatenate([left, right], axis=1)
+        return [rows.astype(np.int32), columns.astype(np.int32), bottom - top, right - left]
+
+    def _means(self, y: Tensor, x: Tensor, tall: Tensor, wide: Tensor) -> Tensor:
+        """Means (n, 3, rows, columns) over the windows of `_reads`, all in one gather."""
+        index = (y[:, :, None] + x[:, None, :]).view(-1)
+        shape = len(y), 2, tall.shape[1], 2, wide.shape[1], 4
+        corners = self._sums.index_select(0, index).view(shape)
+        sums = (corners[:, 1, :, 1] - corners[:, 0, :, 1]).sub_(corners[:, 1, :, 0]).add_(corners[:, 0, :, 0])
+        mean = sums.permute(0, 3, 1, 2)[:, :3].to(torch.float32, memory_format=torch.contiguous_format)
+        return mean.div_(tall[:, None, :, None]).div_(wide[:, None, None, :])
 
 
 def integral_images(frames: Sequence[np.ndarray], device: torch.device) -> IntegralImages:
@@ -101,3 +118,16 @@ def _canvas(sizes: Sequence[tuple[int, int]] | np.ndarray) -> tuple[int, int]:
     """Height and width of a canvas for levels of these sizes."""
     height, width = (filled(int(side), STEP) for side in np.max(sizes, axis=0))
     return height, width
+
+
+def _uploaded(device: torch.device, tables: Sequence[np.ndarray]) -> list[Tensor]:
+    """Copy arrays in two pieces, the int32 ones and, as float32, all others; they come back in their order."""
+    found: list[Tensor | None] = [None] * len(tables)
+    for whole in (True, False):
+        chosen = [k for k, table in enumerate(tables) if (table.dtype == np.int32) == whole]
+        kind = np.int32 if whole else np.float32
+        values = np.concatenate([tables[k].reshape(-1).astype(kind, copy=False) for k in chosen])
+        parts = to_device(torch.from_numpy(values), device).split([tables[k].size for k in chosen])
+        for k, part in zip(chosen, parts, strict=True):
+            found[k] = part.view(tables[k].shape)
+    return [table for table in found if table is not None]

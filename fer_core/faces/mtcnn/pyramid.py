@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 
@@ -141,36 +140,19 @@ class IntegralImages:
             float32 (n, 3, side, side), values 0 to 255; equal to torch as `level` is.
         """
         x1, y1, x2, y2 = corners.T[:, :, None]
-        top, bottom = windows(y1, y2 - y1, side)
         left, right = windows(x1, x2 - x1, side)
-        return self._means(*self._uploaded(self._reads(frame, top, bottom, left, right)))
+        top, bottom = windows(y1, y2 - y1, side)
+        base, stride = self._base[frame][:, None], self.sizes[frame, 1][:, None] + 1
 
-    def _reads(
-        self, frame: np.ndarray, top: np.ndarray, bottom: np.ndarray, left: np.ndarray, right: np.ndarray
-    ) -> list[np.ndarray]:
-        """Return where windows (n, rows) and (n, columns) of frames are read, and their heights and widths.
+        def corner(y: np.ndarray, x: np.ndarray) -> Tensor:
+            # numpy's take copies 16-byte pixels 1.5 times faster than torch
+            index = (base + y * stride)[:, :, None] + x[:, None, :]
+            return torch.from_numpy(self._sums.numpy().take(index, 0))
 
-        The first two are int32, rows (n, 2 rows) as places in the buffer and columns (n, 2 columns), near edges first.
-        """
-        stride = self.sizes[frame, 1][:, None] + 1
-        rows = self._base[frame][:, None] + np.concatenate([top, bottom], axis=1) * stride
-        columns = np.concatenate([left, right], axis=1)
-        return [rows.astype(np.int32), columns.astype(np.int32), bottom - top, right - left]
-
-    def _uploaded(self, tables: Sequence[np.ndarray]) -> list[Tensor]:
-        """Return arrays as tensors where the images are: int32 ones, and all others as float32."""
-        kinds = [np.int32 if table.dtype == np.int32 else np.float32 for table in tables]
-        return [torch.from_numpy(table.astype(kind)) for table, kind in zip(tables, kinds, strict=True)]
-
-    def _means(self, y: Tensor, x: Tensor, tall: Tensor, wide: Tensor) -> Tensor:
-        """Means (n, 3, rows, columns) over the windows of `_reads`, all in one gather."""
-        index = (y[:, :, None] + x[:, None, :]).view(-1)
-        shape = len(y), 2, tall.shape[1], 2, wide.shape[1], 4
-        if self._device.type == "cpu":  # numpy's take copies 16-byte pixels 1.5 times faster
-            corners = torch.from_numpy(self._sums.numpy().take(index.numpy(), 0)).view(shape)
-        else:
-            corners = self._sums.index_select(0, index).view(shape)
-        sums = (corners[:, 1, :, 1] - corners[:, 0, :, 1]).sub_(corners[:, 1, :, 0]).add_(corners[:, 0, :, 0])
+        sums = (
+            corner(bottom, right).sub_(corner(top, right)).sub_(corner(bottom, left)).add_(corner(top, left))
+        )
+        tall, wide = (torch.from_numpy(one.astype(np.float32)) for one in (bottom - top, right - left))
         mean = sums.permute(0, 3, 1, 2)[:, :3].to(torch.float32, memory_format=torch.contiguous_format)
         return mean.div_(tall[:, None, :, None]).div_(wide[:, None, None, :])
 
