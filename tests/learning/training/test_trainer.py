@@ -20,7 +20,6 @@ from training_case import (
 )
 
 from fer_core.config.recipes import RECIPES
-from fer_core.config.run import AugmentationConfig
 from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.inner import inner_split
@@ -264,10 +263,3 @@ def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path) -> None:
     assert json.loads(kept.read_text())["used"] in ("float32", "bf16")
     kept.write_text(json.dumps({"used": "bf16", "reason": "measured on this CPU"}))
     assert {result.note["precision"] for result in fit(config, tmp_path)} == {"bf16"}
-
-
-def test_an_augmentation_of_nothing_is_the_papers_training(tmp_path: Path) -> None:
-    config = run_config(n=2, augmentation={"views": 3})
-    assert config.key() == run_config(n=2).key()
-    assert not AugmentationConfig(views=3).active
-    assert outcome(fit(config, tmp_path / "a")) == outcome(fit(run_config(n=2), tmp_path / "b"))
