@@ -33,6 +33,14 @@ def write(text: str = "done") -> Callable[[Path], None]:
     return build
 
 
+def fail(error: BaseException) -> Callable[[Path], None]:
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise error
+
+    return build
+
+
 def never(folder: Path) -> None:
     raise AssertionError("built again")
 
@@ -73,12 +81,8 @@ def test_nothing_looks_done_before_it_is(artifacts: Artifacts) -> None:
 def test_a_failed_build_leaves_nothing_and_can_be_repeated(
     artifacts: Artifacts, error: BaseException
 ) -> None:
-    def fail(folder: Path) -> None:
-        (folder / "half").write_text("x")
-        raise error
-
     with pytest.raises(type(error)):
-        artifacts.ensure("crops", KEY, {}, fail)
+        artifacts.ensure("crops", KEY, {}, fail(error))
     with pytest.raises(TypeError):
         artifacts.ensure("crops", KEY, {"no JSON": object()}, write())
     assert left(artifacts) == []
@@ -108,12 +112,8 @@ def test_resuming_goes_on_with_what_is_there(artifacts: Artifacts) -> None:
 
 
 def test_without_resuming_the_next_writer_starts_afresh(artifacts: Artifacts) -> None:
-    def fail(folder: Path) -> None:
-        (folder / "half").write_text("x")
-        raise Cancelled
-
     with pytest.raises(Cancelled):
-        artifacts.ensure("crops", KEY, {}, fail, resume=True)
+        artifacts.ensure("crops", KEY, {}, fail(Cancelled()), resume=True)
     folder = artifacts.ensure("crops", KEY, {}, write())
     assert not (folder / "half").exists()
 
@@ -140,13 +140,13 @@ def test_many_threads_make_it_once(artifacts: Artifacts) -> None:
 def test_a_waiting_writer_takes_over_from_one_that_failed(artifacts: Artifacts) -> None:
     entered, release = threading.Event(), threading.Event()
 
-    def fail(folder: Path) -> None:
+    def slow(folder: Path) -> None:
         entered.set()
         release.wait(30)
         raise ValueError("in the middle")
 
     with ThreadPoolExecutor(1) as other:
-        first = other.submit(artifacts.ensure, "crops", KEY, {}, fail)
+        first = other.submit(artifacts.ensure, "crops", KEY, {}, slow)
         assert entered.wait(30)
         folder = artifacts.ensure("crops", KEY, {}, write("second"), waiting=release.set)
         with pytest.raises(ValueError, match="in the middle"):
@@ -284,14 +284,8 @@ def test_a_margin_of_the_disk_is_left_to_the_database(
 
 
 def test_a_full_disk_says_so_and_a_builders_own_errors_pass(artifacts: Artifacts) -> None:
-    def full(folder: Path) -> None:
-        raise OSError(28, os.strerror(28))
-
-    def denied(folder: Path) -> None:
-        raise PermissionError(13, "Permission denied", "/somewhere/else.png")
-
     with pytest.raises(StoreError, match="full disk"):
-        artifacts.ensure("crops", KEY, {}, full)
+        artifacts.ensure("crops", KEY, {}, fail(OSError(28, os.strerror(28))))
     with pytest.raises(PermissionError):
-        artifacts.ensure("crops", KEY, {}, denied)
+        artifacts.ensure("crops", KEY, {}, fail(PermissionError(13, "Permission denied", "/else.png")))
     assert left(artifacts) == []
