@@ -65,18 +65,6 @@ def test_made_once_then_found(artifacts: Artifacts) -> None:
     assert left(artifacts) == [KEY]
 
 
-def test_nothing_looks_done_before_it_is(artifacts: Artifacts) -> None:
-    def build(folder: Path) -> None:
-        assert folder.is_dir()
-        assert list(folder.iterdir()) == []
-        (folder / "half").write_text("x")
-        assert not artifacts.has("crops", KEY)
-        assert artifacts.keys("crops") == []
-        assert not artifacts.path("crops", KEY).exists()
-
-    artifacts.ensure("crops", KEY, {}, build)
-
-
 @pytest.mark.parametrize("error", [ValueError("no"), Cancelled(), KeyboardInterrupt()])
 def test_a_failed_build_leaves_nothing_and_can_be_repeated(
     artifacts: Artifacts, error: BaseException
@@ -109,13 +97,6 @@ def test_resuming_goes_on_with_what_is_there(artifacts: Artifacts) -> None:
     assert seen == ["", "x", "xx"]
     assert (folder / "lines").read_text() == "xxx"
     assert left(artifacts) == [KEY]
-
-
-def test_without_resuming_the_next_writer_starts_afresh(artifacts: Artifacts) -> None:
-    with pytest.raises(Cancelled):
-        artifacts.ensure("crops", KEY, {}, fail(Cancelled()), resume=True)
-    folder = artifacts.ensure("crops", KEY, {}, write())
-    assert not (folder / "half").exists()
 
 
 def test_many_threads_make_it_once(artifacts: Artifacts) -> None:
@@ -206,6 +187,8 @@ def test_a_killed_writer_frees_the_key_and_leaves_nothing_that_looks_done(artifa
     assert child.stdout.readline() == "building\n"
     other = "fedcba9876543210"
     artifacts.ensure("crops", other, {}, write())
+    assert artifacts.keys("crops") == [other], "nothing looks done before it is"
+    assert not artifacts.path("crops", KEY).exists()
     assert not artifacts.discard("crops", KEY), "a live writer's work is not to be touched"
     with pytest.raises(StoreError, match="while it is made"):
         artifacts.delete("crops", KEY)
@@ -239,14 +222,6 @@ def test_what_is_missing_or_damaged_says_so(artifacts: Artifacts) -> None:
         (folder / "config.json").write_text(text)
         with pytest.raises(StoreError, match=r"config\.json"):
             artifacts.read_config("crops", KEY)
-
-
-def test_deleting(artifacts: Artifacts) -> None:
-    assert artifacts.delete("crops", KEY) is False
-    artifacts.ensure("crops", KEY, {}, write())
-    assert artifacts.delete("crops", KEY) is True
-    assert left(artifacts) == []
-    assert artifacts.delete("crops", KEY) is False
 
 
 @pytest.mark.parametrize("word", ["", ".", "..", "../x", "a/b", ".hidden", "a b", "x\0", "a.b"])
