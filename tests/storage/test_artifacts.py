@@ -202,16 +202,6 @@ def test_a_killed_writer_frees_the_key_and_leaves_nothing_that_looks_done(artifa
     assert left(artifacts) == [KEY, other]
 
 
-def test_a_folder_without_its_config_is_made_again(artifacts: Artifacts) -> None:
-    folder = artifacts.path("crops", KEY)
-    folder.mkdir(parents=True)
-    (folder / "stray").write_text("x")
-    assert not artifacts.has("crops", KEY)
-    artifacts.ensure("crops", KEY, {}, write())
-    assert not (folder / "stray").exists()
-    assert left(artifacts) == [KEY]
-
-
 def test_what_is_missing_or_damaged_says_so(artifacts: Artifacts) -> None:
     for read in (artifacts.open, artifacts.read_config):
         with pytest.raises(NotFoundError, match=f"crops artifact.*no {KEY}"):

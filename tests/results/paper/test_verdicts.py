@@ -31,7 +31,6 @@ from fer_core.results.paper.verdicts import (
     UNJUDGED,
     check_figures,
     check_statements,
-    noise,
 )
 
 DATA = DataConfig(fingerprint="0" * 16)
@@ -84,10 +83,6 @@ def statement(judged: list[Any], start: str, protocol: str) -> Any:
     return next(one for one in judged if one.statement.startswith(start) and one.protocol == protocol)
 
 
-def test_the_noise_of_675_frames_is_3_7_points() -> None:
-    assert round(100 * noise(0.43), 1) == 3.7
-
-
 def test_every_reported_figure_is_answered_even_with_nothing_run() -> None:
     checked = check_figures(runs())
     assert [one.reported for one in checked] == list(REPORTED)
@@ -125,12 +120,6 @@ def test_the_19_0_of_spi_stands_beside_lpq_and_phog_together() -> None:
     assert (one.like.run, one.verdict) == (both, NOISE)
     row = systems_table([both])[0]
     assert (row["paper"], row["paper_protocol"]) == (pytest.approx(0.19), "spi")
-
-
-def test_a_protocol_that_the_data_set_has_not_is_named_in_the_row() -> None:
-    why = "This data set is not divided into set1 and set2."
-    nothing = Runs([], "resnet18", epochs, predictions, absent={"spi": why})
-    assert figure(check_figures(nothing), "SFEW baseline, SPI").words == why
 
 
 def test_a_loss_is_told_but_not_judged() -> None:
