@@ -31,6 +31,7 @@ from fer_core.results.paper.verdicts import (
     UNJUDGED,
     check_figures,
     check_statements,
+    noise,
 )
 
 DATA = DataConfig(fingerprint="0" * 16)
@@ -81,6 +82,10 @@ def figure(checked: list[Any], system: str, measure: str = "val_accuracy") -> An
 
 def statement(judged: list[Any], start: str, protocol: str) -> Any:
     return next(one for one in judged if one.statement.startswith(start) and one.protocol == protocol)
+
+
+def test_the_noise_of_675_frames_is_3_7_points() -> None:
+    assert round(100 * noise(0.43), 1) == 3.7
 
 
 def test_every_reported_figure_is_answered_even_with_nothing_run() -> None:
