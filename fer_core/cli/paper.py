@@ -1,6 +1,6 @@
 """`reproduce` and `compare --paper`: the paper's tables and comparisons, run or recalled, beside its figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,14 +116,14 @@ def _print_tables(
     _print_disagreements()
 
 
-def _print_grid(rows: list[dict[str, Any]], forms: dict[str, Callable[[Any], str]], *known: str) -> None:
+def _print_grid(rows: list[dict[str, Any]], forms: Mapping[str, Callable[[Any], str]], *known: str) -> None:
     """Print nested rows flat, some columns as they are and some in a form."""
     table = pd.json_normalize(rows, sep=" ").rename(columns=lambda name: name.replace("paper_", "paper "))
     table = table.assign(input=table["faces"].map({True: "faces", False: "whole frames"}))
     table = table.reindex(columns=["input", *known, *forms])
     for name, form in forms.items():
         table[name] = table[name].map(form, na_action="ignore")
-    print_table(table.to_dict("records"), table)
+    print_table(table.to_dict("records"), ("input", *known, *forms))
 
 
 def _hundredths(share: float) -> str:
