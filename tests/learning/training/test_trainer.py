@@ -22,13 +22,12 @@ from training_case import (
 from fer_core.config.recipes import RECIPES
 from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
-from fer_core.evaluation.protocols.inner import inner_split
+from fer_core.evaluation.protocols.by_group import inner_split
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.inputs.views import Inputs, augmented_view
 from fer_core.learning.networks.transfer import Chain, reset_head
 from fer_core.learning.training.loop import PRECISION
-from fer_core.learning.training.sampling import cut_batches, draw_order, draw_views
-from fer_core.learning.training.schedules import rate
+from fer_core.learning.training.recipe import cut_batches, draw_order, draw_views, rate
 
 PIXELS = {"flip": True, "crop": 0.2}
 GRADUAL = {
