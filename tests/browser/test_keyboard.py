@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 from dashboards import Keys, Server, button, quiet
 from playwright.sync_api import Page, expect
 
@@ -39,28 +38,3 @@ def test_a_class_of_a_figure_leads_to_its_frames_and_one_of_them_by_keys_alone(
     press(button(page, "The whole frame, its box and why"))
     expect(page.get_by_role("heading", name="Faces", exact=True)).to_be_visible()
     assert press.count == 3
-
-
-def test_a_cell_of_the_confusion_leads_to_its_frames_by_keys_alone(
-    page: Page, answered: Server, generated: Path
-) -> None:
-    run = Store(answered.home / "fer.sqlite", read_only=True).runs(status=["done"], goal="train")[0]
-    counts = np.array(run.summary["confusion"])
-    mistakes = counts * (1 - np.eye(len(CLASSES), dtype=int))
-    assert np.count_nonzero(mistakes) > 5, "the table must scroll to the last of them"
-    press = Keys(page)
-    page.goto(answered.at("train", data=str(generated), run=run.id), wait_until="commit")
-    cells = page.get_by_test_id("data-grid-canvas").filter(has_text="True → predicted")
-    press(cells, "ArrowDown")
-    for _ in range(np.count_nonzero(mistakes) - 1):
-        page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.activeElement.closest('[role=row]')")
-    true, said = page.evaluate("document.activeElement.textContent").split(" → ")
-    assert true != said
-    count = counts[CLASSES.index(true), CLASSES.index(said)]
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"[?&]true={true}&predicted={said}"))
-    captions = page.locator(".fer-grid figcaption")
-    expect(captions).to_have_count(count)
-    assert all(text.startswith(f"{true} → {said}") for text in captions.all_inner_texts())
-    assert press.count == 1

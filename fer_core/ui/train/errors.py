@@ -46,8 +46,13 @@ def cells(run: StoredRun) -> None:
 
     Unlike those of the heat map they are reached, and read, without a mouse.
     """
-    counts = pd.DataFrame(run.summary["confusion"], CLASSES, CLASSES).stack()
-    found = counts[counts > 0].rename_axis(["true", "said"]).reset_index(name="answers")
+    rows = [
+        (true, said, count)
+        for true, own in zip(CLASSES, run.summary["confusion"], strict=True)
+        for said, count in zip(CLASSES, own, strict=True)
+        if count
+    ]
+    found = pd.DataFrame(rows, columns=["true", "said", "answers"])
     found["right"] = found["true"] == found["said"]
     found = found.sort_values(["right", "answers"], ascending=[True, False], kind="stable")
     ways = (
