@@ -12,9 +12,9 @@ from fer_core.results.rows import title
 from fer_core.results.shares import percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.panels.cancel import cancel_button
+from fer_core.ui.panels import at_work
 from fer_core.ui.panels.detections import label
-from fer_core.ui.parts.widgets import escaped, run_link, run_status
+from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
 
 
@@ -23,24 +23,15 @@ def waited_for(lab: Lab) -> bool:
     named = [value for value in (st.query_params.get(side, "") for side in "ab") if value]
     runs = [run for run in lab.store.runs(ids=named) if run.status != "done"]
     for run in runs:
-        _progress(lab, run.id, run.status)
+        with st.container(border=True):
+            st.markdown(
+                f"[**{escaped(title(run))}**]({run_link(run)}) with faces *{escaped(label(run.config.faces))}*"
+            )
+            at_work.watched(lab, run.id, at_work.state(lab, run))
+            st.caption(
+                "Both runs show here, side by side, once it is done; it continues when you close this tab."
+            )
     return any(not run.ended for run in runs)
-
-
-@st.fragment(run_every=1.0)
-def _progress(lab: Lab, run_id: str, before: str) -> None:
-    run = lab.store.run(run_id)
-    with st.container(border=True):
-        st.markdown(
-            f"[**{escaped(title(run))}**]({run_link(run)}) with faces *{escaped(label(run.config.faces))}*"
-        )
-        run_status(run, lab.store.queue_places([run.id]).get(run.id))
-        st.caption(
-            "Both runs show here, side by side, once it is done; it continues when you close this tab."
-        )
-        cancel_button(lab, run)
-    if run.status != before:
-        st.rerun()
 
 
 def one_frame(a: StoredRun, b: StoredRun, name: str) -> None:

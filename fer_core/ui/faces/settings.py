@@ -8,12 +8,10 @@ import streamlit as st
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
 from fer_core.faces.rescue import POLICIES
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.detections import STANDARD, detection_key, free_name, named_detections
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import detections
+from fer_core.ui.panels import at_work, detections
 from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -109,8 +107,7 @@ def keep(lab: Lab, config: RunConfig, faces: FacesConfig) -> None:
     if faces.name in others and detection_key(others[faces.name]) == detection_key(faces):
         name = faces.name
     kept = faces.model_copy(update={"name": name})
-    submit(lab.store, config.model_copy(update={"faces": kept}))
-    executors.launch(lab.settings)
+    at_work.start(lab, [config.model_copy(update={"faces": kept})])
     take(kept)
 
 

@@ -13,18 +13,13 @@ from fer_core.faces.crops import FAILED, STATUSES, Faces
 from fer_core.faces.mtcnn.trace import Trace
 from fer_core.faces.rescue import POLICIES
 from fer_core.results import charts
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
-from fer_core.runs.jobs.registry import LONGEST_LEASE
-from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
-from fer_core.ui.panels import selection, trace
-from fer_core.ui.panels.cancel import cancel_button
+from fer_core.ui.panels import at_work, selection, trace
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import links_here, page
-from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
+from fer_core.ui.parts.widgets import PERCENT, escaped
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 
@@ -47,7 +42,7 @@ STATUS_HELP = {
 def detection(lab: Lab, config: RunConfig) -> None:
     """Offer to detect with these settings, and show the progress while it runs."""
     runs = lab.store.runs(ids=[config.key()])
-    state = _state(lab, runs[0]) if runs else ""
+    state = at_work.state(lab, runs[0]) if runs else ""
     with st.container(border=True):
         what = "have not been" if state in ("", "failed", "cancelled", "done") else "are being"
         st.markdown(f"#### Faces {what} looked for with these settings")
@@ -62,28 +57,10 @@ def detection(lab: Lab, config: RunConfig) -> None:
                 st.warning("The worker has ended; what it has found is kept.", icon=":material/power_off:")
             title = "Continue" if state == "interrupted" else "Detect faces"
             if st.button(title, type="primary", icon=":material/frame_person:"):
-                submit(lab.store, config)
-                executors.launch(lab.settings)
+                at_work.start(lab, [config])
                 st.rerun()
         if state:
-            _progress(lab, config, state)
-
-
-def _state(lab: Lab, run: StoredRun) -> str:
-    """Return a run's status; 'interrupted' where the lease of a running one has lapsed."""
-    left = (run.lease_until or 0.0) - lab.store.now()
-    lapsed = run.status == "running" and not 0 <= left <= LONGEST_LEASE
-    return "interrupted" if lapsed else run.status
-
-
-@st.fragment(run_every=1.0)
-def _progress(lab: Lab, config: RunConfig, before: str) -> None:
-    """Show how far the run is, and draw the page again once its state is no longer the one `before`."""
-    run = lab.store.runs(ids=[config.key()])[0]
-    run_status(run, lab.store.queue_places([run.id]).get(run.id))
-    cancel_button(lab, run)
-    if _state(lab, run) != before:
-        st.rerun()
+            at_work.watched(lab, config.key(), state)
 
 
 def counts(facts: CropFacts, *, brief: bool = False) -> None:

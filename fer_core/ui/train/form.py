@@ -9,11 +9,9 @@ import streamlit as st
 from fer_core.config.run import RunConfig, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
 from fer_core.learning.networks.weight_status import weight_status
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import exclusions
+from fer_core.ui.panels import at_work, exclusions
 from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -173,9 +171,7 @@ def launch(lab: Lab, configs: list[RunConfig]) -> None:
     """Submit the runs as one, make sure that a worker takes them, and open the run, or the sweep, there and then."""
     ordered = most_blocks_first(configs)
     name = sweep_name(ordered)
-    created = list(submit_together(lab.store, ordered, sweep=name).values())
-    if any(created):
-        executors.launch(lab.settings)
+    created = at_work.start(lab, ordered, sweep=name)
     if cached := len(created) - sum(created):
         queue.say(f"{cached} of {len(created)} had been asked for before: no work twice.", ":material/bolt:")
     if len(created) == 1:

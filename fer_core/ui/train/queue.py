@@ -13,7 +13,7 @@ from fer_core.results.pace import duration, pace
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
 from fer_core.storage.store import StoredRun
-from fer_core.ui.panels.cancel import cancel_button
+from fer_core.ui.panels.at_work import cancel_button
 from fer_core.ui.parts.widgets import escaped, percent, progress, run_link, status_badge
 from fer_core.ui.shell.setup import Lab
 

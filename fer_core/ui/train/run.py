@@ -12,12 +12,9 @@ from fer_core.results import charts
 from fer_core.results.rows import title
 from fer_core.results.shares import part_words
 from fer_core.results.trust import calibration_words, reliability_tables, symptoms
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import retry
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import exclusions
-from fer_core.ui.panels.cancel import cancel_button
+from fer_core.ui.panels import at_work, exclusions
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import (
@@ -151,13 +148,11 @@ def _cell(key: str) -> None:
 def _buttons(lab: Lab, run: StoredRun) -> None:
     if lab.demo:
         return
-    cancel_button(lab, run)
+    at_work.cancel_button(lab, run)
     if run.status in ("failed", "cancelled") and st.button(
         "Try again", icon=":material/replay:", key=f"retry-{run.id}", help="Continues from its last epoch"
     ):
-        retry(lab.store, run.id)
-        executors.launch(lab.settings)
-        st.rerun()
+        at_work.again(lab, run.id)
 
 
 def two_sets_figures(run: StoredRun) -> None:

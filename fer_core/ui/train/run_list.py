@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import retry
 from fer_core.storage.store import StoredRun
+from fer_core.ui.panels import at_work
 from fer_core.ui.parts.url import switch
 from fer_core.ui.parts.widgets import empty, listed, runs_dataframe
 from fer_core.ui.shell.setup import Lab
@@ -28,9 +27,7 @@ def table(lab: Lab, runs: Sequence[StoredRun], columns: Sequence[str], key: str)
         again["again"] = st.column_config.ButtonColumn("", type="tertiary", key=f"{key}-again")
     runs_dataframe(drawn, columns=columns, key=key, **again)
     if clicked := st.session_state.get(f"{key}-again"):
-        retry(lab.store, runs[clicked.row].id)
-        executors.launch(lab.settings)
-        st.rerun()
+        at_work.again(lab, runs[clicked.row].id)
 
 
 def newest_first(lab: Lab) -> None:
