@@ -169,10 +169,10 @@ def test_a_sweep_is_ranked_with_its_noise(page: Open, trained: Path) -> None:
     shown = page("pages/train.py", trained, sweep=name)
     assert not shown.exception
     table = shown.dataframe[0].value
-    assert table["Rank"].tolist() == [1, 2]
-    assert table["Validation"].is_monotonic_decreasing
-    assert table["Verdict"].iloc[0] == "first"
-    noise = table["Verdict"].iloc[1] == "within noise"
+    assert table["rank"].tolist() == [1, 2]
+    assert table["val"].is_monotonic_decreasing
+    assert table["verdict"].iloc[0] == "first"
+    noise = table["verdict"].iloc[1] == "within noise"
     assert ("Not distinguishable from the first" in words(shown)) == noise
     assert "partly by luck" in words(shown)
 

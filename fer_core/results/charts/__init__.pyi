@@ -7,7 +7,6 @@ from .comparators import distance_table as distance_table
 from .comparators import faces_svg as faces_svg
 from .comparators import profile_table as profile_table
 from .comparators import profiles as profiles
-from .comparators import protocol_ladder as protocol_ladder
 from .comparators import two_directions as two_directions
 from .curves import learning_curves as learning_curves
 from .curves import overlaid_curves as overlaid_curves

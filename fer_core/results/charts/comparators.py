@@ -5,16 +5,13 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import CLASSES
-from fer_core.results.shares import percent
 
 from .style import (
     BLUE,
-    CHANCE,
     CLASS_COLORS,
     GREY,
     ON_SHADES,
     PART_COLORS,
-    PROTOCOL_COLORS,
     SHADES,
     color_of,
     finish_altair,
@@ -187,35 +184,3 @@ def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
     right = int((table["nearest"] & (table["class"] == table["prototype"])).sum())
     text = f"Mean distance of images to prototypes; {right} of {len(order)} classes lie nearest to their own."
     return finish_altair(alt.layer(cells, texts).properties(width="container", height=40 * len(order)), text)
-
-
-def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw one model's accuracy under each protocol with its interval; protocols that leak are open.
-
-    Args:
-        table: in the order drawn: protocol (name), title, accuracy, low, high (shares), leaks.
-    """
-    order = list(table["title"])
-    color = color_of("protocol:N", PROTOCOL_COLORS)
-    base = alt.Chart(table).encode(y=name_axis("title:N", order, labelLimit=260), color=color)
-    x = alt.X(
-        "accuracy:Q",
-        title="Validation accuracy (%)",
-        axis=alt.Axis(format=".0%", tickCount=6),
-        scale=alt.Scale(domainMin=0),
-    )
-    bars = base.mark_rule(strokeWidth=2.4).encode(x=alt.X("low:Q"), x2="high:Q")
-    shapes = alt.Scale(domain=[False, True], range=["circle", "diamond"])
-    dots = base.mark_point(size=130, strokeWidth=2.6).encode(
-        x=x,
-        shape=alt.Shape("leaks:N", scale=shapes, legend=None),
-        fillOpacity=alt.condition("datum.leaks", alt.value(0), alt.value(1)),
-        fill=color,
-        tooltip=["title", *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("accuracy", "low", "high"))],
-    )
-    line = alt.Chart(pd.DataFrame({"chance": [CHANCE]})).mark_rule(strokeDash=[4, 3], color=GREY)
-    words = "; ".join(f"{row['title']} {percent(row['accuracy'])}" for row in table.to_dict("records"))
-    chart = alt.layer(line.encode(x="chance:Q"), bars, dots).properties(
-        height=max(52 * len(order), 110), width="container"
-    )
-    return finish_altair(chart, f"Accuracy of one model under several protocols: {words}.")

@@ -64,9 +64,9 @@ class Compared:
         return {self._names[run.id]: run for run in runs}
 
 
-def label(run: StoredRun) -> str:
+def label(run: StoredRun, called: str = "") -> str:
     """Return what people call a run, else its title, with its protocol and k: several of one system stand together."""
-    called = run.name or title(run)
+    called = called or run.name or title(run)
     if run.protocol == "unseen":
         return f"{called} · {run.protocol}"
     return f"{called} · {run.protocol}, {run.config.protocol.folds} folds"

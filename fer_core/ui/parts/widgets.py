@@ -89,12 +89,13 @@ def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str, **m
     """Draw a table of runs, as `listed` gives them: a click, or Enter, on a run's setting opens it in this tab.
 
     Args:
+        columns: in their order; those of `more` that are not among them come last.
         more: configurations of further columns, by name.
     """
     titles = st.column_config.ButtonColumn("Setting", type="tertiary", key=f"{key}-open", alignment="left")
     st.dataframe(
-        table[[*columns, *more]],
-        column_config={name: RUN_COLUMNS[name] for name in columns} | {"title": titles} | more,
+        table[list(dict.fromkeys([*columns, *more]))],
+        column_config=RUN_COLUMNS | {"title": titles} | more,
         hide_index=True,
         key=key,
         placeholder="–",

@@ -14,13 +14,12 @@ from fer_core.results.shares import p_value
 from fer_core.ui.cache import resources
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.widgets import (
-    PERCENT,
-    RUN_COLUMNS,
     escaped,
     generated_note,
     interval,
+    listed,
     protocol_note,
-    run_link,
+    runs_dataframe,
 )
 from fer_core.ui.shell.setup import Lab
 
@@ -79,40 +78,27 @@ def _progress(lab: Lab, name: str) -> None:
 
 
 def _ranking(places: list[Place], leaks: bool) -> None:
-    rows = []
-    for place in places:
-        row = place.row()
-        rows.append(
-            {
-                "Rank": place.rank,
-                "Run": run_link(place.run),
-                "Setting": row["title"],
-                "Verdict": place.verdict,
-                "Validation": 100 * row["val_accuracy"],
-                "95 % interval": interval(row["val_accuracy_interval"]),
-                "Over": row["val_accuracy_interval_over"],
-                "Behind the first": None if place.difference is None else 100 * place.difference,
-                "Its interval": interval(place.interval).removesuffix(" %"),
-                "p": p_value(place.p),
-                "Folds": row["folds"],
-                "Seeds": len(row["seeds"]),
-                "No face": row["missing_faces"],
-            }
-        )
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={
-            "Run": RUN_COLUMNS["link"],
-            "Validation": st.column_config.NumberColumn("Validation", format=PERCENT),
-            "Behind the first": st.column_config.NumberColumn(
-                "Behind the first", format="%.1f points", help="The first one's lead on the same images"
-            ),
-            "Its interval": st.column_config.TextColumn("Its interval", help="95 %, of paired differences"),
-            "p": st.column_config.TextColumn("p", help="McNemar's exact test, not corrected"),
-        },
-        placeholder="–",
-        alt=f"Ranking of {len(places)} runs",
+    table = listed([place.run for place in places], apart=True).assign(
+        rank=[place.rank for place in places],
+        verdict=[place.verdict for place in places],
+        behind=[None if place.difference is None else 100 * place.difference for place in places],
+        bounds=[interval(place.interval).removesuffix(" %") for place in places],
+        p=[p_value(place.p) for place in places],
+    )
+    runs_dataframe(
+        table,
+        columns=(
+            *("rank", "link", "title", "verdict", "val", "interval", "over", "behind", "bounds", "p"),
+            *("folds", "seeds", "missing_faces"),
+        ),
+        key="ranking",
+        rank="Rank",
+        verdict="Verdict",
+        behind=st.column_config.NumberColumn(
+            "Behind the first", format="%.1f points", help="The first one's lead on the same images"
+        ),
+        bounds=st.column_config.TextColumn("Its interval", help="95 %, of paired differences"),
+        p=st.column_config.TextColumn("p", help="McNemar's exact test, not corrected"),
     )
     alike = [place.rank for place in places if place.noise]
     if alike:

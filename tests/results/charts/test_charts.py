@@ -65,16 +65,6 @@ FACES = pd.DataFrame(
     [(name, status, count) for name in CLASSES for status, count in (("found", 30), ("none", 5))],
     columns=["class", "status", "images"],
 )
-LADDER = pd.DataFrame(
-    {
-        "protocol": ["stratified", "group"],
-        "title": ["Stratified k-fold", "By-group k-fold"],
-        "accuracy": [0.6, 0.3],
-        "low": [0.5, 0.2],
-        "high": [0.7, 0.4],
-        "leaks": [True, False],
-    }
-)
 DIFFERENCES = pd.DataFrame({"class": CLASSES, "difference": 0.1, "low": -0.1, "high": 0.2, "images": 6})
 
 
@@ -109,7 +99,6 @@ ALTAIR = {
     "differences": lambda: comparators.class_differences(DIFFERENCES),
     "profiles": lambda: comparators.profiles(comparators.profile_table(np.ones((7, 30)))),
     "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
-    "ladder": lambda: comparators.protocol_ladder(LADDER),
 }
 
 
