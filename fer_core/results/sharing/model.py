@@ -22,12 +22,12 @@ from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import Backbone
 from fer_core.learning.networks.naming import family
 from fer_core.prediction.answers import MEANING
-from fer_core.results.rows import pictures, title
+from fer_core.results.rows import headline, pictures, title
 from fer_core.results.trust import trust_rows
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 
-from .report import TEMPLATES, facts, finished, headline, public_config
+from .report import TEMPLATES, facts, finished, public_config
 
 if TYPE_CHECKING:
     from torch import nn

@@ -20,8 +20,8 @@ from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.prediction.answers import MEANING
 from fer_core.results import charts
 from fer_core.results.charts.style import INK
-from fer_core.results.rows import folds_words, loss_words, pictures, title
-from fer_core.results.shares import accuracy_interval, interval_over, percent
+from fer_core.results.rows import headline, pictures, title
+from fer_core.results.shares import interval_over, percent
 from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
 
@@ -115,27 +115,6 @@ def public_config(config: RunConfig) -> dict[str, Any]:
         if place.get(field):
             place[field] = Path(place[field]).name
     return values
-
-
-def headline(run: StoredRun) -> list[tuple[str, str, str]]:
-    """Return (name, figure, what it rests on) of the figures that stand at the top."""
-    summary, config = run.summary, run.config
-    missing = summary["missing_faces"]
-    return [
-        (
-            "Validation accuracy",
-            percent(summary["val_accuracy"]),
-            f"95 % interval {accuracy_interval(summary)}",
-        ),
-        ("Training accuracy", percent(summary["train_accuracy"]), "mean of the folds"),
-        ("Macro F1", f"{summary['macro_f1']:.3f}", loss_words(run)),
-        (
-            "Frames with no face",
-            "not looked for" if missing is None else str(missing),
-            f"of {summary['images']} images; {summary['unreadable']} unreadable left out",
-        ),
-        ("Protocol", config.protocol.name, folds_words(run)),
-    ]
 
 
 def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from fer_core.evaluation.metrics import paired
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
+from fer_core.results.shares import percent
 from fer_core.results.trust import detector_leak
 from fer_core.runs.plans.comparison import leak_meter, leak_protocols
 from fer_core.storage.store import StoredRun
@@ -18,7 +19,7 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import escaped, percent, runs_dataframe
+from fer_core.ui.parts.widgets import escaped, runs_dataframe
 from fer_core.ui.shell.setup import Lab
 
 from . import missing_runs

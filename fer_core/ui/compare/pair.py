@@ -15,14 +15,14 @@ from fer_core.evaluation.metrics.probabilities import guesses
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
-from fer_core.results.shares import p_value
+from fer_core.results.shares import p_value, percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import escaped, faces_link, percent
+from fer_core.ui.parts.widgets import escaped, faces_link
 from fer_core.ui.shell.setup import Lab
 
 from .one_frame import crop_rows, one_frame, waited_for

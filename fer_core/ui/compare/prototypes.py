@@ -14,6 +14,7 @@ from fer_core.config.run import CLASSES
 from fer_core.learning.comparators.fitted import read_folds
 from fer_core.learning.reporting import FoldResult
 from fer_core.results import charts
+from fer_core.results.shares import percent
 from fer_core.storage.store import StoredRun
 from fer_core.storage.values import defused_table
 from fer_core.ui.cache import resources
@@ -21,7 +22,6 @@ from fer_core.ui.cache.finished_runs import labels
 from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import percent
 
 from .pair import crop_grid
 

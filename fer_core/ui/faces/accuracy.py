@@ -1,6 +1,7 @@
 """How accuracy differs between frames that were cut at a face and frames that were not, per finished run."""
 
 from itertools import islice
+from typing import Any
 
 import streamlit as st
 
@@ -29,12 +30,10 @@ def found_accuracy(lab: Lab) -> None:
         return
     shares = [face_shares(run.summary) for run in runs]
     met = [kind for kind in KINDS if any(kind in one for one in shares)]
-    table = found.rows(runs).assign(
-        **{kind: [str(one[kind]) if kind in one else None for one in shares] for kind in met},
-        gain=[f"{at_most(run.summary):.1f} points" for run in runs],
-    )
+    cells: dict[str, Any] = {kind: [str(one.get(kind, "")) or None for one in shares] for kind in met}
+    cells["gain"] = [f"{at_most(run.summary):.1f} points" for run in runs]
     runs_dataframe(
-        table,
+        found.rows(runs).assign(**cells),
         columns=("link", "title", "protocol", "leaks"),
         key="lost-faces",
         **{kind: st.column_config.TextColumn(kind.capitalize(), help=HELP.get(kind)) for kind in met},

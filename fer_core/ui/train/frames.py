@@ -16,6 +16,7 @@ from fer_core.errors import FerError, NotFoundError
 from fer_core.prediction import limits
 from fer_core.results import charts
 from fer_core.results.held_out import held_out
+from fer_core.results.shares import percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
@@ -26,7 +27,7 @@ from fer_core.ui.panels import answers, selection
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import links_here, one_of, page
-from fer_core.ui.parts.widgets import escaped, faces_link, follow, percent
+from fer_core.ui.parts.widgets import escaped, faces_link, follow
 from fer_core.ui.shell.device import computing
 from fer_core.ui.shell.setup import Lab, errors_shown
 

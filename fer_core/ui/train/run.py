@@ -10,7 +10,7 @@ from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics.run_summary import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
-from fer_core.results.shares import part_words
+from fer_core.results.shares import part_words, percent
 from fer_core.results.trust import calibration_words, reliability_tables, symptoms
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
@@ -22,7 +22,6 @@ from fer_core.ui.parts.widgets import (
     escaped,
     generated_note,
     honesty,
-    percent,
     protocol_note,
     run_status,
     summary_figures,
