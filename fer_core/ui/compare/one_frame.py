@@ -1,12 +1,9 @@
 """One frame's answer in two runs, as after a better detection; and the wait for a run that a link names."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 
 from fer_core.config.run import CLASSES
-from fer_core.errors import FerError
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.results.rows import title
 from fer_core.results.shares import percent
@@ -45,8 +42,7 @@ def one_frame(a: StoredRun, b: StoredRun, name: str) -> None:
 
 def _answer(run: StoredRun, name: str) -> None:
     crop, words = st.columns([1, 2], vertical_alignment="center")
-    if place := crop_rows(run, [name]):
-        jpeg = resources.crop_facts(run.config.crops_key()).jpeg(place[name])
+    if (facts := resources.crops_of(run)) and (jpeg := facts.picture(name)):
         crop.image(jpeg, caption="What it saw", alt=f"Crop of {name}", width="stretch")
     table = resources.finished_predictions(run)
     own = table[table["name"] == name]
@@ -62,16 +58,3 @@ def _answer(run: StoredRun, name: str) -> None:
         f"true: **{CLASSES[true]}** {percent(mean[true])}  \n"
         f"face: **{status}**, {escaped(label(run.config.faces))}"
     )
-
-
-def crop_rows(run: StoredRun, names: Sequence[str]) -> dict[str, int]:
-    """Return where the crops of images lie under a run's settings; empty where there are none on this host."""
-    try:
-        crops = resources.crops(run.config)
-    except FerError:
-        return {}
-    if crops is None:
-        return {}
-    rows = crops.table.set_index("name")["row"]
-    known = rows[rows.index.isin(names) & (rows >= 0)]
-    return dict(zip(known.index, known.to_numpy(np.int64).tolist(), strict=True))

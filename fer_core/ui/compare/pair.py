@@ -25,7 +25,7 @@ from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import escaped, faces_link
 from fer_core.ui.shell.setup import Lab
 
-from .one_frame import crop_rows, one_frame, waited_for
+from .one_frame import one_frame, waited_for
 
 MOST_IMAGES = 24
 
@@ -239,15 +239,10 @@ def crop_grid(
         rows: a row an image, `name` among its columns.
         words: what stands under an image and its text for screen readers, from its row.
     """
-    places = crop_rows(run, list(rows["name"]))
-    if not places:
-        return False
-    jpeg = resources.crop_facts(run.config.crops_key()).jpeg
-    tiles = []
-    for row in rows[rows["name"].isin(places)].to_dict("records"):
+    facts, tiles = resources.crops_of(run), []
+    for row in rows.to_dict("records") if facts else ():
         name, (title, alt) = row["name"], words(row)
-        tiles.append(
-            Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, faces_link(run, frame=name))
-        )
+        if jpeg := facts.picture(name):
+            tiles.append(Tile(jpeg, title, name.rpartition("/")[2], alt, faces_link(run, frame=name)))
     grid(tiles, width=96)
-    return True
+    return bool(tiles)

@@ -111,9 +111,12 @@ def _tile(row: dict, facts: CropFacts, link: Callable[[str], str], said: str, an
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
         note += f", {row['rescued_by']}"
-    jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
     return Tile(
-        jpeg, label, note, f"{label}: {row['name']} ({note}){said and f' “{said}”'}", link(row["name"])
+        facts.picture(row["name"]) or _blank(),
+        label,
+        note,
+        f"{label}: {row['name']} ({note}){said and f' “{said}”'}",
+        link(row["name"]),
     )
 
 
@@ -174,7 +177,9 @@ def _close_up(lab: Lab, config: RunConfig, known: CropFacts, row: Mapping) -> No
     elif stage != "Draw":
         keys = (lab.source, config.crops_key(), config.detections_key(), name)
         left.image(
-            resources.picture(lambda: _annotated(*keys), "annotated", *keys),
+            resources.picture(
+                lambda: _annotated(lab.source, config.detections_key(), row), "annotated", *keys
+            ),
             alt=f"Frame {name} with {row['faces']} faces boxed",
             width="stretch",
         )
@@ -231,11 +236,10 @@ def _steps(known: CropFacts, name: str, *, bench: bool) -> None:
             )
 
 
-def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:
+def _annotated(source: str, detections_key: str, row: Mapping) -> bytes:
     """Return the frame with every face outlined, as JPEG."""
-    faces = resources.detections(detections_key).get(name, Faces.unreadable(""))
-    row = resources.crop_facts(crops_key).row(name) or {}
-    return trace.outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
+    faces = resources.detections(detections_key).get(row["name"], Faces.unreadable(""))
+    return trace.outlined(resources.frame_array(source, row["name"]), faces, row["status"], row["box"])
 
 
 def failure_shares(facts: CropFacts) -> None:

@@ -1,6 +1,7 @@
 """A sweep at its link: its runs at work, and those that are done ranked, with what is noise named so."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -78,10 +79,11 @@ def _progress(lab: Lab, name: str) -> None:
 
 
 def _ranking(places: list[Place], leaks: bool) -> None:
+    behind: list[Any] = [None if place.difference is None else 100 * place.difference for place in places]
     table = listed([place.run for place in places], apart=True).assign(
         rank=[place.rank for place in places],
         verdict=[place.verdict for place in places],
-        behind=[None if place.difference is None else 100 * place.difference for place in places],
+        behind=behind,
         bounds=[interval(place.interval).removesuffix(" %") for place in places],
         p=[p_value(place.p) for place in places],
     )
