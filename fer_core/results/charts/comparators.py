@@ -3,6 +3,7 @@
 import altair as alt
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from fer_core.config.run import CLASSES
 
@@ -10,10 +11,10 @@ from .style import (
     BLUE,
     CLASS_COLORS,
     GREY,
-    ON_SHADES,
     PART_COLORS,
-    SHADES,
+    SHADED,
     color_of,
+    finish,
     finish_altair,
     name_axis,
     present_classes,
@@ -159,28 +160,29 @@ def distance_table(distances: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     return table.assign(nearest=table["distance"] == table.groupby("class")["distance"].transform("min"))
 
 
-def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw mean distances of classes to prototypes as shades, the nearest prototype of each class framed.
+def distance_map(table: pd.DataFrame) -> go.Figure:
+    """Draw mean distances of classes to prototypes as shades, the nearest prototype of each class in bold.
 
     Args:
         table: what `distance_table` returns.
     """
     order = present_classes(table["class"])
-    top = alt.Axis(labelAngle=0, orient="top")
-    base = alt.Chart(table).encode(
-        x=alt.X("prototype:N", sort=list(CLASSES), title="Prototype", axis=top),
-        y=alt.Y("class:N", sort=order, title="Images of"),
+    text = table["distance"].map("{:.2f}".format).mask(table["nearest"], lambda own: "<b>" + own + "</b>")
+    values, texts = (
+        table.assign(text=text)
+        .pivot(index="class", columns="prototype", values=name)
+        .loc[order, list(CLASSES)]
+        for name in ("distance", "text")
     )
-    middle = float(table["distance"].min() + table["distance"].max()) / 2
-    cells = base.mark_rect(stroke=GREY).encode(
-        color=alt.Color("distance:Q", scale=alt.Scale(range=SHADES[::-1]), legend=None),
-        strokeWidth=alt.condition("datum.nearest", alt.value(3), alt.value(0)),
-        tooltip=["class", "prototype", alt.Tooltip("distance:Q", format=".3f"), "images"],
+    figure = go.Figure(
+        go.Heatmap(z=values, x=list(CLASSES), y=order, text=texts, texttemplate="%{text}", **SHADED)
     )
-    texts = base.mark_text(fontSize=12).encode(
-        text=alt.Text("distance:Q", format=".2f"),
-        color=alt.condition(f"datum.distance < {middle}", alt.value(ON_SHADES[1]), alt.value(ON_SHADES[0])),
+    figure.update_traces(
+        reversescale=True,
+        hovertemplate="images of <b>%{y}</b>, prototype of <b>%{x}</b>: %{z:.3f}<extra></extra>",
     )
+    figure.update_xaxes(title_text="Prototype", side="top", showgrid=False)
+    figure.update_yaxes(title_text="Images of", autorange="reversed", showgrid=False)
     right = int((table["nearest"] & (table["class"] == table["prototype"])).sum())
-    text = f"Mean distance of images to prototypes; {right} of {len(order)} classes lie nearest to their own."
-    return finish_altair(alt.layer(cells, texts).properties(width="container", height=40 * len(order)), text)
+    alt = f"Mean distance of images to prototypes; {right} of {len(order)} classes lie nearest to their own."
+    return finish(figure, alt, height=90 + 40 * len(order), top=28)

@@ -17,7 +17,7 @@ from .style import (
     CLASS_COLORS,
     GREY,
     ON_SHADES,
-    SHADES,
+    SHADED,
     VERMILLION,
     finish,
     finish_altair,
@@ -45,10 +45,7 @@ def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
             hoverinfo="skip",
             zmin=0,
             zmax=1,
-            xgap=2,
-            ygap=2,
-            colorscale=list(SHADES),
-            showscale=False,
+            **SHADED,
         )
     )
     for color, inside in zip(ON_SHADES, (shares < 0.5, shares >= 0.5), strict=True):

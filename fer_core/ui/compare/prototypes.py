@@ -68,7 +68,7 @@ def view(runs: list[StoredRun]) -> None:
     nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
     st.caption(
         "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
-        f"nearest prototype is framed. Answering with the nearest prototype would be right for {percent(nearest)} of "
+        f"nearest prototype is in bold. Answering with the nearest prototype would be right for {percent(nearest)} of "
         f"them, the forward direction is for {percent(run.summary['val_accuracy'])}."
     )
     _extremes(run, table)

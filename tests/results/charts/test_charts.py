@@ -88,17 +88,17 @@ PLOTLY = {
     "learning_curves": lambda: curves.learning_curves(epochs()),
     "accuracy_intervals": lambda: accuracy.accuracy_intervals(RUNS),
     "paper_vs_here": lambda: accuracy.paper_vs_here(PAPER),
+    "class_bars": lambda: data.class_bars(COUNTS),
+    "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
     "confusion": lambda: predictions.confusion(metrics.confusion(LABELS, LABELS), CLASSES),
     "probabilities": lambda: predictions.probabilities(PROBABILITIES[0], CLASSES),
     "reliability": lambda: predictions.reliability(metrics.reliability(PROBABILITIES, LABELS)),
 }
 ALTAIR = {
-    "class_bars": lambda: data.class_bars(COUNTS),
     "status_bars": lambda: data.status_bars(FACES),
     "losses": lambda: comparators.two_directions(comparators.direction_losses(two_losses())),
     "differences": lambda: comparators.class_differences(DIFFERENCES),
     "profiles": lambda: comparators.profiles(comparators.profile_table(np.ones((7, 30)))),
-    "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
 }
 
 
@@ -244,9 +244,9 @@ def test_many_groups_become_a_table_of_shades() -> None:
             [(name, f"m{part}", 2) for name in CLASSES for part in range(parts)],
             columns=["class", "part", "images"],
         )
-        return data.class_bars(table).to_dict()["mark"]["type"]
+        return data.class_bars(table).data[0].type
 
-    assert (mark(1), mark(3), mark(30)) == ("bar", "bar", "rect")
+    assert (mark(1), mark(3), mark(30)) == ("bar", "bar", "heatmap")
     text = describe(data.class_bars(COUNTS))
     assert "angry 2" in text
     assert "56 in all" in text
