@@ -98,19 +98,26 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     return finish_altair(chart, f"Difference per class in points, the better run minus the other: {words}.")
 
 
-def faces_svg(faces: np.ndarray) -> str:
-    """Return gray faces side by side as an SVG, a square of one unit a value.
+def gray_faces(prototypes: np.ndarray) -> go.Figure:
+    """Draw prototypes of gray values side by side, each value a square.
 
     Args:
-        faces: (7, side, side), cut at 0 and 1.
+        prototypes: (7, side, side), cut at 0 and 1.
     """
-    values = np.clip(np.concatenate(list(faces), axis=1), 0.0, 1.0)
-    height, width = values.shape
-    squares = "".join(
-        f'<rect x="{x}" y="{y}" width="1" height="1" fill="rgb({g},{g},{g})"/>'
-        for (y, x), g in np.ndenumerate((values * 255).round().astype(int))
+    import plotly.express as px
+
+    figure = px.imshow(
+        np.clip(prototypes, 0.0, 1.0),
+        facet_col=0,
+        facet_col_wrap=4,
+        facet_row_spacing=0.12,
+        color_continuous_scale="gray",
+        range_color=(0, 1),
     )
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{squares}</svg>'
+    figure.for_each_annotation(lambda note: note.update(text=CLASSES[int(note.text.partition("=")[2])]))
+    figure.update_layout(coloraxis_showscale=False)
+    finish(figure, "The prototype of each class as a gray face.", height=380, top=28)
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
 
 
 def profile_table(prototypes: np.ndarray) -> pd.DataFrame:

@@ -90,6 +90,7 @@ PLOTLY = {
     "paper_vs_here": lambda: accuracy.paper_vs_here(PAPER),
     "class_bars": lambda: data.class_bars(COUNTS),
     "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
+    "gray_faces": lambda: comparators.gray_faces(np.ones((7, 4, 4))),
     "confusion": lambda: predictions.confusion(metrics.confusion(LABELS, LABELS), CLASSES),
     "probabilities": lambda: predictions.probabilities(PROBABILITIES[0], CLASSES),
     "reliability": lambda: predictions.reliability(metrics.reliability(PROBABILITIES, LABELS)),
@@ -285,14 +286,6 @@ def test_a_long_profile_is_averaged_over_neighbours() -> None:
     first = table[table["class"] == CLASSES[0]].iloc[0]
     assert first["value"] == pytest.approx(prototypes[0, : -(-1000 // comparators.MOST_POINTS)].mean())
     assert len(comparators.profile_table(prototypes[:, :50])) == 7 * 50
-
-
-def test_faces_as_squares_keep_their_gray_values() -> None:
-    faces = np.zeros((7, 2, 2))
-    faces[0, 0, 1] = 1.0
-    text = comparators.faces_svg(faces)
-    assert text.count("<rect") == 7 * 4
-    assert '<rect x="1" y="0" width="1" height="1" fill="rgb(255,255,255)"/>' in text
 
 
 def test_loading_leaves_heavy_libraries_out() -> None:
