@@ -240,9 +240,9 @@ def crop_grid(
         words: what stands under an image and its text for screen readers, from its row.
     """
     facts, tiles = resources.crops_of(run), []
-    for row in rows.to_dict("records") if facts else ():
+    for row in rows.to_dict("records"):
         name, (title, alt) = row["name"], words(row)
-        if jpeg := facts.picture(name):
+        if facts and (jpeg := facts.picture(name)):
             tiles.append(Tile(jpeg, title, name.rpartition("/")[2], alt, faces_link(run, frame=name)))
     grid(tiles, width=96)
     return bool(tiles)

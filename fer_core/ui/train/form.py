@@ -8,7 +8,7 @@ import streamlit as st
 
 from fer_core.config.run import RunConfig, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
-from fer_core.learning.networks.weight_status import weight_status
+from fer_core.learning.networks.weight_status import how_to_bring, weight_status
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
 from fer_core.ui.panels import at_work, exclusions
@@ -113,10 +113,14 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     models = {config.transfer.backbone: config.transfer for config in configs}
     found: dict[str, list[str]] = {}  # what is said of several backbones alike is said once
     for model in models.values():
-        state = _state(model, lab.settings.weights_dir)
-        if state in ("away", "missing"):
-            st.error(_how_to_bring(model.backbone, lab.settings.weights_dir), icon=":material/cloud_off:")
-        found.setdefault(state, []).append(BACKBONES[model.backbone].title)
+        state, row = _state(model, lab.settings.weights_dir), BACKBONES[model.backbone]
+        if state in ("away", "bring"):
+            host = f" and {urlsplit(row.weights.url).netloc} does not answer from here" if row.weights else ""
+            way = escaped(how_to_bring(row, lab.settings.weights_dir))
+            st.error(
+                f"**{row.title}** has no weights on this machine{host}. {way}.", icon=":material/cloud_off:"
+            )
+        found.setdefault(state, []).append(row.title)
     for state, (draw, words, icon) in GOOD_WEIGHTS.items():
         if state in found:
             draw(f"{words}: {', '.join(found[state])}.", icon=icon)
@@ -131,28 +135,9 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
 
 
 def _state(model: TransferConfig, weights_dir: Path) -> str:
-    """Return `WeightStatus.state`, with 'away' for a download that can't be made and 'missing' for no source."""
+    """Return `WeightStatus.state`, with 'away' for a download that can't be made."""
     state = weight_status(model.backbone, model.weights, weights_dir, model.weights_file).state
-    if state == "download" and not resources.reachable(model.backbone):
-        return "away"
-    return "missing" if state == "bring" else state
-
-
-def _how_to_bring(name: str, weights_dir: Path) -> str:
-    row = BACKBONES[name]
-    if row.weights is None:
-        return (
-            f"**{row.title}** has no pretrained weights. Choose *none* under *Weights*, or another backbone."
-        )
-    if not row.weights.url:
-        package = row.weights.package[0] if row.weights.package else ""
-        return f"**{row.title}**: its weights come in the Python package {package}, which is not installed."
-    host = urlsplit(row.weights.url).netloc
-    return (
-        f"**{row.title}**: its pretrained weights are not on this machine, and {host} does not answer from here. "
-        f"Download [{row.weights.file}]({row.weights.url}) elsewhere and put it into `{weights_dir}` "
-        "(FER_WEIGHTS_DIR), or choose another backbone."
-    )
+    return "away" if state == "download" and not resources.reachable(model.backbone) else state
 
 
 def _usual(lab: Lab) -> str:
