@@ -82,7 +82,6 @@ def test_limits_are_a_list_of_those_that_differ(given) -> None:
         ("FER_THREADS", "-1", "a whole number"),
         ("FER_DEMO", "perhaps", "1, 0 or a folder that `publish` has written"),
         ("FER_DISK_LIMIT", "lots", "number of bytes"),
-        ("FER_DISK_LIMIT", "0", "number of bytes"),
         *(
             ("FER_LIMITS", value, "images_per_minute")
             for value in ("files", "files=", "files=0", "files=-1", "files=two", "colour=3")
