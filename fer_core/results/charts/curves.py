@@ -13,8 +13,8 @@ from .style import CHANCE, GREY, PALETTE, PART_COLORS, finish
 
 #: Measure -> (axis title, format of the axis).
 MEASURES: dict[str, tuple[str, str]] = {"loss": ("Loss (nats)", ".2f"), "accuracy": ("Accuracy (%)", ".0%")}
-#: Letters in a line of a panel's heading: panels stand close, and headings must not meet.
-HEADING = 16
+#: Letters in a line of all panels' headings: panels stand close, and headings must not meet.
+HEADING = 96
 #: More runs than colours are told apart by their lines.
 DASHES = ["solid", "dash", "dot", "dashdot", "longdash"]
 PARTS: dict[str, str] = {"training": "train", "validation": "val"}
@@ -30,7 +30,7 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
             val_accuracy (0..1, NaN where not measured).
     """
     systems = list(dict.fromkeys(table["system"]))
-    headings = [wrap(system, HEADING) for system in systems]
+    headings = [wrap(system, HEADING // len(systems)) for system in systems]
     figure = make_subplots(
         rows=len(MEASURES),
         cols=max(1, len(systems)),

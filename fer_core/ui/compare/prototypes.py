@@ -92,13 +92,13 @@ def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
     if isinstance(inputs, PixelsConfig):
         square = prototypes.reshape(-1, inputs.side, inputs.side)
         table = pd.DataFrame(prototypes, index=pd.Index(CLASSES, name="class")).reset_index()
-        figure.figure(resources.chart(charts.gray_faces, square), table, "prototypes")
+        figure.figure(resources.chart(charts.gray_faces, square), table, "prototypes", key="drawn-prototypes")
         st.caption(
             f"{inputs.side} x {inputs.side} gray values as the reverse direction gives them, cut at black and white."
         )
         return
     table = charts.profile_table(prototypes)
-    figure.figure(resources.chart(charts.profiles, table), table, "prototypes")
+    figure.figure(resources.chart(charts.profiles, table), table, "prototypes", key="drawn-prototypes")
 
 
 def _extremes(run: StoredRun, table: pd.DataFrame) -> None:
