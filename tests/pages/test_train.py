@@ -214,7 +214,7 @@ def test_weights_of_several_backbones_are_named_once(train: Open) -> None:
     assert len(said) == 1
     assert "VGG-16, ResNet-18 without shortcuts" in said[0]
     shown = train(backbone="resnet18_plain")
-    assert "has no pretrained weights. Choose *none*" in shown.error[0].value
+    assert "has no pretrained weights. Choose" in shown.error[0].value
 
 
 def test_all_of_a_queue_is_cancelled_at_once(train: Open, store: Store) -> None:

@@ -115,11 +115,10 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     for model in models.values():
         state, row = _state(model, lab.settings.weights_dir), BACKBONES[model.backbone]
         if state in ("away", "bring"):
-            host = f" and {urlsplit(row.weights.url).netloc} does not answer from here" if row.weights else ""
+            url = row.weights.url if row.weights else ""
+            host = f" on this machine, and {urlsplit(url).netloc} does not answer from here" if url else ""
             way = escaped(how_to_bring(row, lab.settings.weights_dir))
-            st.error(
-                f"**{row.title}** has no weights on this machine{host}. {way}.", icon=":material/cloud_off:"
-            )
+            st.error(f"**{row.title}** has no pretrained weights{host}. {way}.", icon=":material/cloud_off:")
         found.setdefault(state, []).append(row.title)
     for state, (draw, words, icon) in GOOD_WEIGHTS.items():
         if state in found:

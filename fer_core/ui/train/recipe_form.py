@@ -97,7 +97,7 @@ def _drawn(kind: type[BaseModel], without: Collection[str] = ()) -> dict[str, An
             found[name] = place.selectbox(label, help=text, **one_of(name, values))
         else:
             bounds = [astuple(end)[0] for end in field.metadata]
-            found[name] = place.number_input(label, field.default, help=text, **in_range(name, *bounds))
+            found[name] = place.number_input(label, value=field.default, help=text, **in_range(name, *bounds))
     return found
 
 
