@@ -5,7 +5,6 @@ import streamlit as st
 from fer_core.ui.cache.publication import pictured, without_pictures
 from fer_core.ui.faces import before, boxes, retrain, win_back
 from fer_core.ui.faces import view as faces_view
-from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
 from fer_core.ui.faces.settings import settings_form
 from fer_core.ui.panels import detections
@@ -54,4 +53,4 @@ with setup("Faces") as lab:
         faces_view.gallery(lab, table, facts, answers)
         if failed:
             faces_view.failure_shares(facts)
-            found_accuracy(lab)
+            faces_view.found_accuracy(lab)

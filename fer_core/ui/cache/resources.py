@@ -42,8 +42,7 @@ from fer_core.storage.store import NamedData, Store, StoredRun
 from .computed import Turn, computed
 from .crop_facts import CropFacts
 from .figures import chart as chart
-from .finished_runs import Compared
-from .hashes import HASHES
+from .finished_runs import HASHES, Compared
 from .publication import published
 
 T = TypeVar("T")

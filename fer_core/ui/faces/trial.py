@@ -22,8 +22,7 @@ from fer_core.ui.panels.trace import first_look, outlined
 from fer_core.ui.parts.gallery import Tile, encode, grid
 from fer_core.ui.parts.url import links_here
 from fer_core.ui.parts.widgets import interval
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from . import settings
 from .settings import TRY

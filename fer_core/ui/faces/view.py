@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +15,15 @@ from fer_core.faces.explanation import Cause, cause
 from fer_core.faces.finding import POLICIES
 from fer_core.faces.mtcnn.trace import Trace
 from fer_core.results import charts
+from fer_core.results.shares import KINDS, at_most, face_shares
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels import at_work, selection, trace
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import links_here, page
-from fer_core.ui.parts.widgets import PERCENT, escaped
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.parts.widgets import PERCENT, escaped, runs_dataframe
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from . import boxes as boxes_view
 from . import trial
@@ -258,4 +260,43 @@ def failure_shares(facts: CropFacts) -> None:
         hide_index=True,
         column_config={"Share": st.column_config.ProgressColumn("Share", format=PERCENT, max_value=100)},
         alt="Share of failed detections per movie or person, with intervals",
+    )
+
+
+#: The newest finished runs that are shown.
+MEASURED = 20
+KIND_HELP = {
+    "doubtful": "Several faces, or one of low confidence",
+    "won back": "Found on a second look",
+    "lost": "Went in whole, for want of a face",
+}
+
+
+def found_accuracy(lab: Lab) -> None:
+    """Draw the table over the finished runs of this data set; says what to do while there are none."""
+    fingerprint = resources.data_config(lab.source).fingerprint
+    found = resources.trained(fingerprint)
+    runs = list(islice((run for run in found.runs if face_shares(run.summary)), MEASURED))
+    st.markdown("**What lost faces cost**")
+    if not runs:
+        st.caption("Train on this data set to see here what lost faces cost.")
+        return
+    shares = [face_shares(run.summary) for run in runs]
+    met = [kind for kind in KINDS if any(kind in one for one in shares)]
+    cells: dict[str, Any] = {kind: [str(one.get(kind, "")) or None for one in shares] for kind in met}
+    cells["gain"] = [f"{at_most(run.summary):.1f} points" for run in runs]
+    runs_dataframe(
+        found.rows(runs).assign(**cells),
+        columns=("link", "title", "protocol", "leaks"),
+        key="lost-faces",
+        **{kind: st.column_config.TextColumn(kind.capitalize(), help=KIND_HELP.get(kind)) for kind in met},
+        gain=st.column_config.TextColumn(
+            "At most to gain",
+            help="Points of the whole accuracy, if every wrong answer on a lost or doubtful frame became right",
+        ),
+    )
+    st.caption(
+        "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
+        "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
+        "what cutting a face gains. For that, train with and without extraction."
     )

@@ -23,8 +23,7 @@ from fer_core.ui.cache.publication import published
 from fer_core.ui.parts.gallery import encode, pick
 from fer_core.ui.parts.url import linked, tell, told
 from fer_core.ui.parts.widgets import escaped
-from fer_core.ui.shell.device import line
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.setup import Lab, line
 from fer_core.ui.shell.uploads import held
 
 SOURCES = {

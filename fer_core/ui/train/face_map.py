@@ -18,8 +18,7 @@ from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts.gallery import inline
 from fer_core.ui.parts.url import one_of, switch
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.setup import Lab, computing
 
 from . import frames
 

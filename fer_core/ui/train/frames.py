@@ -28,8 +28,7 @@ from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import links_here, one_of, page
 from fer_core.ui.parts.widgets import escaped, faces_link, follow
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from . import about
 
