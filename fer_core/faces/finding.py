@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -38,15 +38,8 @@ UPSCALE_PIXELS = 1 << 22
 ANGLES: tuple[tuple[int, int], ...] = ((15, -15), (30, -30))
 
 
-class Detector(Protocol):
-    """What finds faces: `faces.mtcnn.MTCNN`."""
-
-    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
-        """Return the faces of each (H, W, 3) uint8 RGB image."""
-
-
 #: Gives the detector whose thresholds are lowered by so much.
-DetectorOf = Callable[[float], Detector]
+DetectorOf = Callable[[float], "MTCNN"]
 
 
 @dataclass(frozen=True)
@@ -208,7 +201,7 @@ def find_faces(images: Sequence[np.ndarray], config: FacesConfig, detector_of: D
 
 def detectors(
     config: FacesConfig, artifacts: Artifacts, settings: Settings, *, most_faces: int = 0
-) -> Callable[[float], MTCNN]:
+) -> DetectorOf:
     """Return MTCNN with a definition's settings as a function of how far thresholds are lowered.
 
     Each is made at its first use and kept.

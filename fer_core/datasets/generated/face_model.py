@@ -133,10 +133,10 @@ class Expression:
         """The intensity on one side of the image (-1 left, 1 right) or on average (0)."""
         return min(1.25, self.units.get(unit, 0.0) * (1.0 - side * self.skew.get(unit, 0.0)))
 
-    def nudged(self, rng: np.random.Generator, amount: float = 0.04) -> Expression:
+    def nudged(self, rng: np.random.Generator) -> Expression:
         """The same expression a few frames later."""
         units = {
-            unit: float(np.clip(value * (1 + rng.normal(0, amount)), 0, 1))
+            unit: float(np.clip(value * (1 + rng.normal(0, 0.04)), 0, 1))
             for unit, value in self.units.items()
         }
         return Expression(units, self.skew, (self.gaze[0] + rng.normal(0, 0.004), self.gaze[1]))
