@@ -17,7 +17,7 @@ from fer_core.runs.plans.requests import sweep_name
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.train.queue import MOST
-from fer_core.ui.train.run_list import PAGE
+from fer_core.ui.train.run_lists import PAGE
 
 Open = Callable[..., AppTest]
 LITE = "efficientnet_lite0"

@@ -11,7 +11,7 @@ from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
 from fer_core.learning.networks.weight_status import how_to_bring, weight_status
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import at_work, exclusions
+from fer_core.ui.panels import at_work, selection
 from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -89,7 +89,7 @@ def form(lab: Lab) -> list[RunConfig]:
         if weights
         for model in transfer_configs(name, weights, settings, **pixels)
     ]
-    data = exclusions.chosen(lab, right)
+    data = selection.trained_on(lab, right)
     configs = [
         config for training in trainings for config in settings_of(data, faces, models, protocol, training)
     ]

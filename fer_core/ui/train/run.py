@@ -17,7 +17,7 @@ from fer_core.results.shares import part_words, percent
 from fer_core.results.trust import calibration_words, reliability_tables, symptoms
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import at_work, exclusions
+from fer_core.ui.panels import at_work, selection
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import (
@@ -52,7 +52,7 @@ def run_view(lab: Lab, run_id: str) -> None:
     run = lab.store.run(run_id)
     called = f"{escaped(queue.plain(run))} · " if run.name else ""
     st.caption(
-        f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}{exclusions.said(lab, run)}"
+        f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}{selection.excluded(lab, run)}"
     )
     about.bar(lab, run)
     generated_note(run.config.data)
