@@ -1,4 +1,4 @@
-"""The frames selected in the gallery, which outlive its pages and filters: what is done with them, such as to leave them out."""
+"""The frames selected in the gallery, which outlive its pages and filters, and what is done with them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import urlencode
