@@ -157,18 +157,8 @@ def draw_expression(rng: np.random.Generator, label: str) -> Expression:
     return Expression(units, skew, (float(rng.normal(0, 0.022)), float(rng.normal(0, 0.008))))
 
 
-@dataclass(frozen=True)
-class Mouth:
-    """A mouth's curves. `u` is x over the half width, in [-1, 1]."""
-
-    y: float
-    half: float
-    corner: tuple[float, float]  # how far each corner hangs below the middle, image-left and image-right
-    up: float  # how far the upper lip's edge lifts off the line between the corners
-    down: float
-    upper: float
-    lower: float
-    square: float  # the opening's shape: 2 an ellipse, 4 nearly a rectangle
+class Mouth(SimpleNamespace):
+    """A mouth's curves, see `mouth_of`. `u` is x over the half width, in [-1, 1]."""
 
     def line(self, x: np.ndarray) -> np.ndarray:
         """Where the lips would meet."""
@@ -186,11 +176,13 @@ def mouth_of(who: Identity, face: Expression) -> Mouth:
     return Mouth(
         y=who.mouth_y + 0.04 * face(12) - 0.03 * face(10) + 0.02 * face(26),
         half=half,
-        corner=(corners[0], corners[1]),
+        corner=corners,  # how far each hangs below the middle, image-left and image-right
+        # How far the upper lip's edge lifts off the line between the corners, and the lower one's.
         up=0.3 * opening + 0.075 * face(10) + 0.01 * face(12),
         down=0.7 * opening + 0.06 * face(16) + 0.02 * face(20),
         upper=who.upper_lip * thin * (1 - 0.2 * face(10)),
         lower=who.lower_lip * thin,
+        # The opening's shape: 2 an ellipse, 4 nearly a rectangle.
         square=2.0 + 2.2 * face(20) + 1.2 * face(10),
     )
 
