@@ -173,10 +173,11 @@ def two_sets_figures(run: StoredRun) -> None:
 
 def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     """Draw figures per class; with a key a class opens its frames."""
-    shares, table = st.column_config.NumberColumn(format="%.3f"), pd.DataFrame(found["per_class"])
-    columns: dict[str, Any] = dict.fromkeys(SHARES, shares)
+    table = pd.DataFrame(found["per_class"])
+    columns: dict[str, Any] = {"class": "Class", "support": "Images"}
+    columns |= {name: st.column_config.NumberColumn(name.capitalize(), format="%.3f") for name in SHARES}
     if key:
-        columns["class"] = errors.opening("class", key, "true", list(table["class"]))
+        columns["class"] = errors.opening("Class", key, "true", list(table["class"]))
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
