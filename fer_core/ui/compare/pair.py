@@ -183,7 +183,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
     columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
     columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
-        column.caption(seeds)
+        column.caption(f"of {found['images']} images held out in both" + (f", {seeds}" if seeds else ""))
     columns[2].metric("Lead of the better", f"{100 * gain.value:+.1f} points")
     columns[2].caption(
         gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
@@ -194,7 +194,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
             "exact, two-sided; frames taken as independent" + (", first seed" if seeds else "")
         )
     if low != low:
-        st.info(f"**Not to be told**: there is {gain.over}.", icon=":material/balance:")
+        st.info(f"**Which is better can't be told**: there is {gain.over}.", icon=":material/balance:")
     elif low > 0:
         st.success(
             f"**{escaped(names[a.id])} is better than {escaped(names[b.id])}** on {found['images']} images held out "
