@@ -175,7 +175,7 @@ def _papers_first(network: tuple[str, str]) -> tuple[bool, bool, str]:
 
 def _name(backbone: str, weights: str) -> str:
     file = f" ({Path(weights).name})" if weights not in PRETRAINED else ""
-    return f"{backbone}{weights_words(weights)}{file}"
+    return f"{BACKBONES[backbone].title}{weights_words(weights)}{file}"
 
 
 def _file(weights: str) -> tuple[int, int] | None:
@@ -335,9 +335,8 @@ def _statements(found: PaperHere) -> None:
 
 def _against_itself() -> None:
     st.subheader("Where the paper disagrees with itself, and what it leaves open")
-    for disagreement in paper.DISAGREEMENTS:
-        with st.expander(f"It disagrees on: {disagreement.about}"):
-            for source, quote in disagreement.places:
-                st.markdown(f"- {source}: “{quote}”")
-            st.write(disagreement.reading)
+    with st.expander(f"It disagrees on {len(paper.DISAGREEMENTS)} things"):
+        for disagreement in paper.DISAGREEMENTS:
+            quotes = "\n".join(f"- {source}: “{quote}”" for source, quote in disagreement.places)
+            st.markdown(f"**On {disagreement.about}**\n{quotes}\n\n{disagreement.reading}")
     st.markdown("Not stated: " + "; ".join(paper.NOT_STATED) + ".")

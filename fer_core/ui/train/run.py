@@ -183,16 +183,17 @@ def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
 
 def _calibration(run: StoredRun) -> None:
     """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
-    st.markdown("**Calibration: what a confidence is worth**")
-    table, scaled = reliability_tables(run, resources.finished_predictions(run))
-    figure = resources.chart(charts.reliability, table, scaled)
-    downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
-    st.caption(
-        f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "
-        "the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are known and enough."
-    )
-    if run.config.trains_backbone and scaled is None:
-        st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
+    with st.expander("Calibration: what a confidence is worth"):
+        table, scaled = reliability_tables(run, resources.finished_predictions(run))
+        figure = resources.chart(charts.reliability, table, scaled)
+        downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
+        st.caption(
+            f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; "
+            "below it the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are "
+            "known and enough."
+        )
+        if run.config.trains_backbone and scaled is None:
+            st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
 
 
 def _both(table: pd.DataFrame, scaled: pd.DataFrame | None) -> pd.DataFrame:
