@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from humanize import naturalsize
 from rich.console import Console
 from rich.table import Table
 
 from fer_core.config.run import DataConfig
-from fer_core.config.sizes import size_text
 from fer_core.datasets.base import generated_words, readable
 from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -27,7 +27,7 @@ from fer_core.storage.values import jsonable
 FORMS: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys(("train_accuracy", "val_accuracy", "probability", "confidence", "agreement"), percent),
     **dict.fromkeys(("train_loss", "val_loss"), "{:.3f}".format),
-    **dict.fromkeys(("bytes", "collectable", "collected"), size_text),
+    **dict.fromkeys(("bytes", "collectable", "collected"), naturalsize),
     "val_accuracy_interval": interval,
     "behind": lambda value: f"{100 * value:.1f} points",
     "p": p_value,

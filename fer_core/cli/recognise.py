@@ -166,7 +166,7 @@ def _added(found: OnnxConfig, json: bool) -> int:
 def listing(*, json: Json = False) -> int:
     """Carry out `recogniser list`."""
     rows: list[dict[str, Any]] = [
-        {"name": name, "file": "", "about": f"trained on {row.trained}"} for name, row in RECOGNISERS.items()
+        {"name": name, "file": "", "about": f"trained on {trained}"} for name, trained in RECOGNISERS.items()
     ]
     rows += [
         {"name": one.name, "file": one.sha256[:16], "about": f"{one.size} px {one.channels}, {_meant(one)}"}

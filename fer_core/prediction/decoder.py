@@ -75,9 +75,8 @@ def _decode(asked: Asked, data: bytes, target: IO[bytes]) -> None:
         most = int(at_rest.read_text().split()[0]) * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    signal.setitimer(
-        signal.ITIMER_PROF, SECONDS
-    )  # what such a signal does is end the process, whatever it is at
+    # What such a signal does is end the process, whatever it is at.
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     body: bytes | memoryview = b""
     try:

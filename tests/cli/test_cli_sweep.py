@@ -17,11 +17,8 @@ def recipe(*arguments: str) -> TrainingConfig:
     return given.get("training", PAPERS).config(given.get("recipe", "paper"))
 
 
-def test_without_options_the_recipe_is_the_papers() -> None:
+def test_the_recipe_is_the_papers_or_a_named_one_to_which_options_add() -> None:
     assert recipe() == TrainingConfig()
-
-
-def test_options_add_to_a_named_recipe() -> None:
     found = recipe("--recipe", "weighted", "--schedule", "cosine", "--augment", "flip,crop=0.2,views=3")
     assert found.class_weights
     assert found.sampler == "shuffled"

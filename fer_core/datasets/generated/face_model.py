@@ -7,6 +7,7 @@ in [0, 1]. Nothing here is measured on real people: the figures are a draughtsma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Final
 
 import numpy as np
@@ -55,53 +56,14 @@ _CLOTH = ((0.16, 0.19, 0.27), (0.55, 0.16, 0.14), (0.75, 0.72, 0.66), (0.23, 0.3
 _CLOTH_MORE = ((0.62, 0.55, 0.30), (0.35, 0.42, 0.55), (0.12, 0.12, 0.13), (0.52, 0.36, 0.46))
 
 
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """What stays the same about a person from frame to frame; colours are (3,) float64."""
-
-    skin: np.ndarray
-    age: float  # 0 (twenty or so) .. 1 (seventy or so)
-    width: float
-    chin: float
-    jaw: float
-    taper: float
-    crown: float
-    nose_length: float
-    nose_width: float
-    nose_height: float
-    eye_gap: float
-    eye_width: float
-    eye_height: float
-    eye_tilt: float
-    iris: np.ndarray
-    brow_height: float
-    brow_thickness: float
-    brow_arch: float
-    mouth_y: float
-    mouth_width: float
-    upper_lip: float
-    lower_lip: float
-    lip: np.ndarray
-    hair_style: str
-    hair: np.ndarray
-    hairline: float
-    parting: float
-    hair_length: float
-    beard: str
-    glasses: str
-    freckles: float
-    make_up: float
-    blush: float
-    neck: float
-    cloth: np.ndarray
-    neckline: str
-    texture_seed: int
+class Identity(SimpleNamespace):
+    """What stays the same about a person from frame to frame: what `draw_identity` draws, colours (3,) float64."""
 
 
 def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
     """One person at random; `slot` alternates the build so that a movie's cast differs."""
     male = bool((slot + int(rng.integers(2))) % 2)
-    age = float(np.clip(rng.beta(1.3, 1.7), 0, 1))
+    age = float(np.clip(rng.beta(1.3, 1.7), 0, 1))  # 0 is twenty or so, 1 seventy or so
     tone = int(rng.integers(len(_SKIN)))
     skin = _jitter(rng, _SKIN[tone], 0.025)
     dark = tone >= 4

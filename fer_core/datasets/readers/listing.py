@@ -17,8 +17,7 @@ from fer_core.errors import DataError
 
 from .layout import Source
 from .meanings.grouping import groups_and_clips, known, persons
-from .meanings.labels import LabelMap, is_number, label_map, meaning, numbers_without_map
-from .meanings.splits import parse_split
+from .meanings.labels import LabelMap, is_number, label_map, meaning, numbers_without_map, parse_split
 from .text_table import MAX_BYTES
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fer_core.evaluation.metrics import difference, wilson
 from fer_core.faces.crops import overlaps
 from fer_core.faces.extraction import Progress, frames
-from fer_core.faces.rescue import Detector
+from fer_core.faces.finding import Detector
 
 from .known_faces import KnownFrame
 

@@ -20,8 +20,7 @@ from fer_core.config.comparators import (
 from fer_core.config.run import STEP_VERSIONS, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.readers.feature_table import join, read_feature_table
-from fer_core.datasets.readers.table_rows import LAYOUT, row_names
+from fer_core.datasets.readers.feature_table import LAYOUT, join, read_feature_table, row_names
 from fer_core.errors import DataError
 from fer_core.faces.extraction import NOT_DETECTED, SAMPLE_FIELDS, Crops
 from fer_core.learning.inputs.reuse import marks_of, write_rows

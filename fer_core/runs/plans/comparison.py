@@ -27,8 +27,7 @@ from fer_core.config.run import (
 )
 from fer_core.config.settings import Settings, load
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.readers.feature_table import join, read_feature_table
-from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.datasets.readers.feature_table import LAYOUT, join, read_feature_table
 from fer_core.errors import ConfigError, DataError
 from fer_core.learning.networks.backbones import PACKAGED
 from fer_core.learning.networks.backbones import backbone as row_of

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fer_core.config.run import TransferConfig
-from fer_core.learning.networks.fast_inference import PackedConvolution, for_answers
+from fer_core.learning.networks.convolution import PackedConvolution, for_answers
 from fer_core.learning.networks.transfer import Chain, build
 
 

@@ -41,7 +41,7 @@ from fer_core.learning.networks.transfer import (
 )
 from fer_core.learning.reporting import FoldResult
 from fer_core.learning.training.loop import train
-from fer_core.learning.training.sampling import cut_batches, draw_order
+from fer_core.learning.training.recipe import cut_batches, draw_order
 
 VGG16 = BUILDERS["vgg16"]
 

@@ -4,7 +4,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core.config.run import TrainingConfig
-from fer_core.learning.training.objective import Objective, class_weights, mix
+from fer_core.learning.training.recipe import Objective, class_weights, mix
 
 LABELS = np.array([0, 0, 0, 3, 3, 5])
 CPU = torch.device("cpu")
