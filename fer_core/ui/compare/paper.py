@@ -323,7 +323,7 @@ def _statements(found: PaperHere) -> None:
     if len(judged):
         st.table(judged)
     if waiting := list(found.statements.index[~found.statements["run"]]):
-        with st.expander(f"{len(waiting)} of its statements wait for runs"):
+        with st.expander(f"{len(waiting)} of its statements wait{'s' * (len(waiting) == 1)} for runs"):
             st.markdown("\n".join(f"- {statement}" for statement in waiting))
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % interval over movies or persons; "
