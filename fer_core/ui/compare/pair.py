@@ -71,7 +71,10 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
         )
     if name := st.query_params.get("frame"):
         one_frame(compared.by_id[first], compared.by_id[second], name)
-    _test(a, b, pair, first)
+    called = {run.id: run.name or title(run) for run in (a, b)}
+    if called[a.id] == called[b.id]:
+        called = {key: f"{name} ({'first' if key == first else 'second'})" for key, name in called.items()}
+    _test(a, b, pair, called)
     st.subheader("Class by class")
     figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption(
@@ -83,9 +86,9 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
     more = ", the other wrong" if pair.test["seeds"] == 1 else " more often"
     left, right = st.columns(2, gap="large")
     with left:
-        _images(a, both[both["right_a"] > both["right_b"]], f"{title(a)} right" + more, "b")
+        _images(a, both[both["right_a"] > both["right_b"]], f"{called[a.id]} right" + more, "b")
     with right:
-        _images(b, both[both["right_b"] > both["right_a"]], f"{title(b)} right" + more, "a")
+        _images(b, both[both["right_b"] > both["right_a"]], f"{called[b.id]} right" + more, "a")
 
 
 def first_choice(runs: list[StoredRun]) -> tuple[int, int]:
@@ -171,15 +174,12 @@ def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
     return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
 
 
-def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
+def _test(a: StoredRun, b: StoredRun, pair: Pair, names: dict[str, str]) -> None:
     both, found = pair.both, pair.test
     gain = found["gain"]
     low, high = gain.interval
     seeds = "" if found["seeds"] == 1 else "mean of the seeds, image by image"
     columns = st.columns(4)
-    names = {a.id: title(a), b.id: title(b)}
-    if title(a) == title(b):
-        names = {run.id: f"{title(run)} ({'first' if run.id == first else 'second'})" for run in (a, b)}
     columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
     columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
