@@ -57,13 +57,13 @@ def answer(json: bool, document: Any, show: Callable[[Any], object]) -> int:
 
 
 def print_table(rows: Sequence[Mapping[Any, object]], columns: Iterable[str]) -> None:
-    """Print rows under the given columns, figures as `FORMS` has them and to the right; '-' for None."""
+    """Print rows under the given columns, figures as `FORMS` has them and to the right; '-' for None and NaN."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in (names := list(columns)):
         table.add_column(name, justify="right" if name in FORMS else "left")
     for row in rows:
         cells = ((row.get(name), FORMS.get(name, str)) for name in names)
-        table.add_row(*("-" if value is None else form(value) for value, form in cells))
+        table.add_row(*("-" if value is None or value != value else form(value) for value, form in cells))
     Console(width=UNFOLDED, markup=False, highlight=False, emoji=False).print(table)
 
 

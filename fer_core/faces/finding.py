@@ -5,10 +5,10 @@ A second look is at a frame in which the detector found no face: policies are tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -38,15 +38,8 @@ UPSCALE_PIXELS = 1 << 22
 ANGLES: tuple[tuple[int, int], ...] = ((15, -15), (30, -30))
 
 
-class Detector(Protocol):
-    """What finds faces: `faces.mtcnn.MTCNN`."""
-
-    def detect(self, images: Sequence[np.ndarray]) -> Sequence[Faces]:
-        """Return the faces of each (H, W, 3) uint8 RGB image."""
-
-
 #: Gives the detector whose thresholds are lowered by so much.
-DetectorOf = Callable[[float], Detector]
+DetectorOf = Callable[[float], "MTCNN"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +68,7 @@ class Policy:
 
     title: str
     why: str
-    rounds: Callable[[np.ndarray], Iterator[list[Attempt]]]
+    rounds: Callable[[np.ndarray], Iterable[list[Attempt]]]
 
 
 def rescue(image: np.ndarray, detector_of: DetectorOf, policies: Sequence[str]) -> Faces | None:
@@ -125,10 +118,6 @@ def map_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - extents, centres + extents], axis=1).astype(np.float32)
 
 
-def _thresholds(image: np.ndarray) -> Iterator[list[Attempt]]:
-    yield [Attempt(image, np.eye(2, 3), LOWERED_BY)]
-
-
 def stretched(image: np.ndarray) -> np.ndarray:
     """Return an image whose channels reach from black to white between their 2nd and 98th percentile, each by itself.
 
@@ -137,10 +126,6 @@ def stretched(image: np.ndarray) -> np.ndarray:
     low, high = np.percentile(image, PERCENTILES, axis=(0, 1))
     view = (image - low) * (255 / np.maximum(high - low, 1))
     return view.clip(0, 255).round().astype(np.uint8)
-
-
-def _stretch(image: np.ndarray) -> Iterator[list[Attempt]]:
-    yield [Attempt(stretched(image), np.eye(2, 3))]
 
 
 def _light(image: np.ndarray) -> Iterator[list[Attempt]]:
@@ -182,13 +167,17 @@ def turned(image: np.ndarray, degrees: float) -> Attempt:
 #: The policies by name; `config.RESCUES` lists the same names.
 POLICIES: dict[str, Policy] = {
     "stretch": Policy(
-        "stretch the contrast", "brings faces out of the dark and out of coloured light", _stretch
+        "stretch the contrast",
+        "brings faces out of the dark and out of coloured light",
+        lambda image: [[Attempt(stretched(image), np.eye(2, 3))]],
     ),
     "light": Policy("even out the light", "brings faces out of shadow and glare", _light),
     "upscale": Policy("enlarge 2x", "finds faces smaller than the smallest searched", _upscale),
     "rotate": Policy("turn by 15 and 30°", "finds tilted heads: the nets know upright ones", _rotate),
     "thresholds": Policy(
-        f"lower thresholds by {LOWERED_BY}", "finds doubtful faces, and things that are none", _thresholds
+        f"lower thresholds by {LOWERED_BY}",
+        "finds doubtful faces, and things that are none",
+        lambda image: [[Attempt(image, np.eye(2, 3), LOWERED_BY)]],
     ),
 }
 
@@ -208,7 +197,7 @@ def find_faces(images: Sequence[np.ndarray], config: FacesConfig, detector_of: D
 
 def detectors(
     config: FacesConfig, artifacts: Artifacts, settings: Settings, *, most_faces: int = 0
-) -> Callable[[float], MTCNN]:
+) -> DetectorOf:
     """Return MTCNN with a definition's settings as a function of how far thresholds are lowered.
 
     Each is made at its first use and kept.

@@ -17,7 +17,7 @@ from fer_core import ROOT
 from fer_core.config.settings import Limits
 from fer_core.errors import BusyError
 
-from .decoder import Answer, Asked, send
+from .decoder import send
 from .uploads import FORMATS, MOST_PIXELS, Refusal, Sent, Upload, upload
 
 #: (round, number, visitor): of two tickets the smaller one is served first.
@@ -189,14 +189,9 @@ def _ask(process: subprocess.Popen[bytes], sent: Sent, limits: Limits) -> Upload
     """Have a file decoded. Raises OSError or ValueError where the process has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
-    asked = Asked(
-        size=len(sent.data),
-        max_pixels=limits.megapixels * 1_000_000,
-        most=MOST_PIXELS,
-        formats=list(FORMATS),
-    )
-    send(process.stdin, asked, sent.data)
-    answer: Answer = json.loads(process.stdout.readline())
+    asked = {"size": len(sent.data), "max_pixels": limits.megapixels * 1_000_000}
+    send(process.stdin, asked | {"most": MOST_PIXELS, "formats": FORMATS}, sent.data)
+    answer = json.loads(process.stdout.readline())
     if "reason" in answer:
         return Refusal(sent.name, answer["reason"])
     pixels = np.empty((answer["height"], answer["width"], 3), np.uint8)

@@ -168,6 +168,8 @@ def test_folds_that_can_t_be_drawn_are_refused_before_a_face_is_cut(
         (["train", "--backbone", "alexnet"], "alexnet"),
         (["train", "--weights", "/no/such/file.pth"], "/no/such/file.pth"),
         (["train", "--seeds", "-1"], "seeds"),
+        (["train", "--augment", "zoom=2"], "zoom"),
+        (["train", "--class-weights"], "need no weights"),
         (["predict", "--run", "feedfeedfeedfeed", "x.png"], "feedfeedfeedfeed"),
     ],
 )

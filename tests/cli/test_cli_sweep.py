@@ -27,22 +27,6 @@ def test_the_recipe_is_the_papers_or_a_named_one_to_which_options_add() -> None:
     assert not recipe("--recipe", "flipped", "--no-flip-at-test").flip_at_test
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--augment", "zoom=2"], "zoom"),
-        (["--class-weights"], "need no weights"),
-        (["--patience", "2", "--protocol", "reshuffle"], "has no inner split"),
-    ],
-)
-def test_what_does_not_go_together_exits_with_2(
-    arguments: list[str], said: str, generated: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    more = ["--backbone", "efficientnet_lite0"]
-    assert main(["train", "--data", str(generated), *more, *arguments]) == 2
-    assert said in capsys.readouterr().err
-
-
 def test_a_sweep_ranks_its_runs_and_keeps_its_name(
     generated: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,10 +133,10 @@ class Expression:
         """The intensity on one side of the image (-1 left, 1 right) or on average (0)."""
         return min(1.25, self.units.get(unit, 0.0) * (1.0 - side * self.skew.get(unit, 0.0)))
 
-    def nudged(self, rng: np.random.Generator, amount: float = 0.04) -> Expression:
+    def nudged(self, rng: np.random.Generator) -> Expression:
         """The same expression a few frames later."""
         units = {
-            unit: float(np.clip(value * (1 + rng.normal(0, amount)), 0, 1))
+            unit: float(np.clip(value * (1 + rng.normal(0, 0.04)), 0, 1))
             for unit, value in self.units.items()
         }
         return Expression(units, self.skew, (self.gaze[0] + rng.normal(0, 0.004), self.gaze[1]))
@@ -157,18 +157,8 @@ def draw_expression(rng: np.random.Generator, label: str) -> Expression:
     return Expression(units, skew, (float(rng.normal(0, 0.022)), float(rng.normal(0, 0.008))))
 
 
-@dataclass(frozen=True)
-class Mouth:
-    """A mouth's curves. `u` is x over the half width, in [-1, 1]."""
-
-    y: float
-    half: float
-    corner: tuple[float, float]  # how far each corner hangs below the middle, image-left and image-right
-    up: float  # how far the upper lip's edge lifts off the line between the corners
-    down: float
-    upper: float
-    lower: float
-    square: float  # the opening's shape: 2 an ellipse, 4 nearly a rectangle
+class Mouth(SimpleNamespace):
+    """A mouth's curves, see `mouth_of`. `u` is x over the half width, in [-1, 1]."""
 
     def line(self, x: np.ndarray) -> np.ndarray:
         """Where the lips would meet."""
@@ -186,11 +176,13 @@ def mouth_of(who: Identity, face: Expression) -> Mouth:
     return Mouth(
         y=who.mouth_y + 0.04 * face(12) - 0.03 * face(10) + 0.02 * face(26),
         half=half,
-        corner=(corners[0], corners[1]),
+        corner=corners,  # how far each hangs below the middle, image-left and image-right
+        # How far the upper lip's edge lifts off the line between the corners, and the lower one's.
         up=0.3 * opening + 0.075 * face(10) + 0.01 * face(12),
         down=0.7 * opening + 0.06 * face(16) + 0.02 * face(20),
         upper=who.upper_lip * thin * (1 - 0.2 * face(10)),
         lower=who.lower_lip * thin,
+        # The opening's shape: 2 an ellipse, 4 nearly a rectangle.
         square=2.0 + 2.2 * face(20) + 1.2 * face(10),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -115,17 +115,13 @@ def assemble(
         layout,
         root,
         tuple(
-            _grouped(sample, person or group, sample.clip or clip)
+            replace(sample, group=person or group, clip=sample.clip or clip)
             for sample, person, (group, clip) in zip(samples, given, by_name, strict=True)
         ),
         tuple(problems),
         label_map=labels.name if labels else None,
         remarks=tuple(remarks),
     )
-
-
-def _grouped(one: Sample, group: str, clip: str) -> Sample:
-    return Sample(one.name, one.path, one.label, one.split, group, clip, one.written, one.agreement)
 
 
 def _sample(row: Row, find: _Finder, labels: LabelMap | None) -> Sample:

@@ -67,15 +67,6 @@ def test_the_next_pass_is_ready_before_the_last_one_is_handed_on(tmp_path: Path)
     assert np.array_equal(found, expected.permute(0, 2, 3, 1).numpy())
 
 
-def test_they_are_computed_once_and_shared_by_settings(tmp_path: Path) -> None:
-    artifacts, first, second = Artifacts(tmp_path), Recorder(), Recorder()
-    made = cut("fc", artifacts, report=first)
-    other = run_config("efficientnet_lite0", 1, "imagenet", epochs=7, lr=0.1)
-    assert torch.equal(cut("fc", artifacts, config=other, report=second), made)
-    assert first.steps[-1] == ("activations", 48, 48)
-    assert second.steps == []
-
-
 def test_an_earlier_boundary_feeds_a_later_one_with_the_same_bits(tmp_path: Path) -> None:
     direct = {block: cut(block, Artifacts(tmp_path / block)) for block in ("stage7", "fc")}
     artifacts = Artifacts(tmp_path / "chained")

@@ -44,16 +44,6 @@ def test_the_loss_is_that_of_plain_loops(smoothing: float, weighted: bool) -> No
     assert found == pytest.approx(by_hand(logits, targets, smoothing, weights), rel=1e-5)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_parts_of_a_batch_add_up_to_the_batch(weighted: bool) -> None:
-    recipe = TrainingConfig(label_smoothing=0.1, class_weights=weighted, sampler="shuffled")
-    objective, (logits, targets) = Objective(recipe, LABELS, CPU), logits_and_targets()
-    parts = [slice(0, 4), slice(4, 10)]
-    whole = objective.mass(targets)
-    summed = sum(objective.loss(logits[p], targets[p]) * objective.mass(targets[p]) / whole for p in parts)
-    assert float(summed) == pytest.approx(float(objective.loss(logits, targets)), rel=1e-6)
-
-
 def test_mixing_gives_weighted_means_of_the_batch_and_of_the_loss() -> None:
     x = torch.arange(12.0).reshape(6, 2)
     mixed, partners, share = mix(x, np.random.default_rng(1), 0.4)

@@ -38,21 +38,13 @@ def parse_split(text: str) -> str | None:
 
 #: Other accepted names of each class, case aside.
 ALIASES: dict[str, str] = {
-    "anger": "angry",
-    "angriness": "angry",
-    "disgusted": "disgust",
-    "disgusting": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "scared": "fear",
-    "happiness": "happy",
-    "joy": "happy",
-    "joyful": "happy",
-    "neutrality": "neutral",
-    "neutralness": "neutral",
+    **dict.fromkeys(("anger", "angriness"), "angry"),
+    **dict.fromkeys(("disgusted", "disgusting"), "disgust"),
+    **dict.fromkeys(("fearful", "afraid", "scared"), "fear"),
+    **dict.fromkeys(("happiness", "joy", "joyful"), "happy"),
+    **dict.fromkeys(("neutrality", "neutralness"), "neutral"),
     "sadness": "sad",
-    "surprised": "surprise",
-    "surprising": "surprise",
+    **dict.fromkeys(("surprised", "surprising"), "surprise"),
 }
 
 #: What data sets also label and this project does not learn; such images are left out and counted under its name.
