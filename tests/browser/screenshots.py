@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path += map(str, Path(__file__).parents[1:3])  # behind this folder, whose conftest is meant
 
 from conftest import CHROMIUM, FLAGS
 from dashboards import ROOT, start
