@@ -113,7 +113,8 @@ def folds_words(run: StoredRun) -> str:
     """Return how many folds and which seeds a run's figures rest on."""
     if run.protocol == "unseen":
         return "no folds: nothing was trained"
-    return f"{run.summary['folds']} folds, seeds {', '.join(map(str, run.config.protocol.seeds))}"
+    folds, seeds = run.summary["folds"], run.config.protocol.seeds
+    return f"{folds} fold{'s' * (folds > 1)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def loss_words(run: StoredRun) -> str:
