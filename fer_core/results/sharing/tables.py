@@ -35,7 +35,7 @@ def predictions(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     Raises:
         StoreError: the run is not done.
     """
-    run = finished(store, store.whole_id(run_id))
+    run = finished(store, run_id)
     found = store.predictions(run.id)
     said, shares = held_out(found), probabilities_of(found)
     return pd.DataFrame(
@@ -76,7 +76,7 @@ def splits(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     Raises:
         StoreError: the run is not done, or its faces are not on this host.
     """
-    run = finished(store, store.whole_id(run_id))
+    run = finished(store, run_id)
     artifacts, key = artifacts_of(settings), run.config.crops_key()
     if run.config.model.kind in ("bdnn", "mlp", "svm") and not artifacts.has("crops", key):
         raise NotFoundError(
@@ -124,7 +124,7 @@ def features(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     """
     from fer_core.prediction.predictor import Predictor
 
-    run = finished(store, store.whole_id(run_id))
+    run = finished(store, run_id)
     predictor = Predictor.load(run.id, run.config, settings)
     bank = predictor.bank()
     used = bank.crops.used()

@@ -189,7 +189,9 @@ def votes(lab: Lab, known: Compared, runs: Sequence[StoredRun]) -> None:
             st.rerun()
         for run in voted:
             what, said = against("on its best member", run.summary["vote"])
-            st.markdown(f"[{escaped(title(run))}]({run_link(run)}) {escaped(what)}: {escaped(said)}")
+            st.markdown(
+                f"[{escaped(run.name or title(run))}]({run_link(run)}) {escaped(what)}: {escaped(said)}"
+            )
         if len(voted) > 1:
             st.caption(
                 f"{len(voted)} votes were tried on these frames: the best of several looks better than it is, and no "

@@ -51,8 +51,7 @@ def filters(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> tuple[pd.DataFra
         columns["rescued_by"] = st.pills(
             "Found on a second look",
             selection_mode="multi",
-            **one_of("rescued", list(facts.rescued)),
-            help=" ".join(f"**{name}**: {POLICIES[name].title}." for name in facts.rescued),
+            **one_of("rescued", list(facts.rescued), lambda name: POLICIES[name].title.capitalize()),
         )
     for column, chosen in columns.items():
         if chosen:

@@ -19,12 +19,6 @@ from fer_core.ui.shell.setup import Lab
 
 CHOICES = get_args(Choice)
 
-NO_FACE = {
-    "manual": "use its hand-drawn box, else resize it whole",
-    "resize": "resize it whole (the paper)",
-    "drop": "leave it out",
-}
-
 #: What a bench's settings are called in the URL: this before the name the page's own settings have.
 TRY = "try_"
 
@@ -36,9 +30,7 @@ def settings_form(lab: Lab) -> RunConfig:
     with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
         known = _named(lab, data.fingerprint)
         values: dict[str, Any] = {
-            "no_face": st.selectbox(
-                "A frame with no face", **one_of("no_face", list(NO_FACE), NO_FACE.__getitem__)
-            ),
+            "no_face": detections.no_face(),
         }
         trusted = st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0))
         values["doubtful_below"] = round(trusted, 2)

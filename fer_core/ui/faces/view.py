@@ -112,7 +112,7 @@ def _tile(row: dict, facts: CropFacts, link: Callable[[str], str], said: str, an
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
-        note += f", {row['rescued_by']}"
+        note += f", {POLICIES[row['rescued_by']].title}"
     return Tile(
         facts.picture(row["name"]) or _blank(),
         label,
