@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_core.ui.cache import resources
-from fer_core.ui.compare import leaks, pair, paper, prototypes
+from fer_core.ui.compare import leaks, pair, paper, prototypes, votes
 from fer_core.ui.compare import view as compare_view
 from fer_core.ui.parts.url import one_of, stop
 from fer_core.ui.parts.widgets import empty, generated_note
@@ -51,4 +51,4 @@ with setup("Compare") as lab:
         prototypes.view(runs)
     else:
         compare_view.table(known, runs)
-        compare_view.votes(lab, known, runs)
+        votes.draw(lab, known, runs)

@@ -1,34 +1,25 @@
 """Systems side by side: each accuracy with its interval, and what was published beside what was measured."""
 
-import hashlib
-import re
 from collections.abc import Hashable, Mapping
 from textwrap import wrap
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.results.shares import percent
 
 from .style import (
-    BLUE,
     CHANCE,
-    GREEN,
     GREY,
-    ORANGE,
-    PALETTE,
     PROTOCOL_COLORS,
-    PURPLE,
-    SKY,
     TEXT,
-    VERMILLION,
     finish,
     interval_bar,
     mark,
 )
+from .systems import system_mark
 
 #: Pixels per row of one mark and of several, and letters in a line of their labels: more would leave a phone no marks.
 ROW, WIDE_ROW, LABEL = 46, 68, 24
@@ -167,63 +158,3 @@ def _facts(row: Mapping[Hashable, Any]) -> str:
         if name in row and pd.notna(row[name])
     ]
     return "<br>" + ", ".join(known) if known else ""
-
-
-class Mark(NamedTuple):
-    """How a system is drawn: `color` as '#RRGGBB', `symbol` the name of one of Plotly's filled shapes."""
-
-    color: str
-    symbol: str
-
-
-#: Shapes of what a BDNN or MLP reads, in the order of `naming.INPUTS` and `naming.COLUMNS`.
-INPUT_SHAPES: tuple[str, ...] = (
-    "triangle-up",
-    "triangle-down",
-    "triangle-left",
-    "triangle-right",
-    "star",
-    "pentagon",
-    "hourglass",
-)
-
-#: By the beginning of a system's name (`models.naming.family`).
-SYSTEM_MARKS: dict[str, Mark] = {
-    "ResNet-18": Mark(BLUE, "circle"),
-    "ResNet-18 without shortcuts": Mark(BLUE, "cross"),
-    "EfficientNet-Lite0": Mark(SKY, "circle"),
-    "ResNet-50": Mark(GREEN, "circle"),
-    "VGG-16": Mark(ORANGE, "circle"),
-    "Inception-v3": Mark(PURPLE, "circle"),
-    "Inception-ResNet-v1": Mark(VERMILLION, "circle"),
-    "ConvNeXt-Tiny": Mark(ORANGE, "cross"),
-    "ViT-B/16": Mark(GREEN, "cross"),
-    "mini-Xception": Mark(VERMILLION, "cross"),
-    "mini-Xception, as it is": Mark(GREEN, "hexagon"),
-    "Vote": Mark(BLUE, "hexagon"),
-    "pixels + SVM": Mark(SKY, "square"),
-    "PHOG + SVM": Mark(ORANGE, "square"),
-    "LPQ + SVM": Mark(PURPLE, "square"),
-    "LPQ+PHOG + SVM": Mark(GREEN, "square"),
-    "PHOG components + SVM": Mark(ORANGE, "diamond"),
-    "LPQ components + SVM": Mark(PURPLE, "diamond"),
-    "LPQ+PHOG components + SVM": Mark(GREEN, "diamond"),
-    **{
-        f"{kind} ({inputs})": Mark(color, shape)
-        for kind, color in (("BDNN", VERMILLION), ("MLP", GREY))
-        for inputs, shape in zip((*INPUTS.values(), *COLUMNS.values()), INPUT_SHAPES, strict=True)
-    },
-}
-
-
-def system_mark(system: str) -> Mark:
-    """Return the mark of a system in every figure; a name not in the table gets one that depends on it alone."""
-    name = _letters(system)
-    fitting = [known for known in SYSTEM_MARKS if name.startswith(_letters(known))]
-    if fitting:
-        return SYSTEM_MARKS[max(fitting, key=len)]
-    return Mark(PALETTE[hashlib.sha256(name.encode()).digest()[0] % len(PALETTE)], "x")
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -7,23 +7,18 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.comparators import BdnnConfig
-from fer_core.config.recognition import VoteConfig
 from fer_core.config.run import CLASSES
-from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.differences import names as apart
 from fer_core.results.ranking import opening
-from fer_core.results.rows import honest, run_table, title
-from fer_core.results.trust import against
-from fer_core.results.votes import definition, vote
+from fer_core.results.rows import honest, run_table
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared, label
 from fer_core.ui.parts import figure
-from fer_core.ui.parts.url import one_of, page, switch
-from fer_core.ui.parts.widgets import escaped, run_link, runs_dataframe
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.parts.url import one_of, page
+from fer_core.ui.parts.widgets import escaped, runs_dataframe
 
 COLUMNS = (
     *("link", "title", "protocol", "folds", "seeds", "val", "interval", "over", "training"),
@@ -156,44 +151,3 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
         "As the paper's figure 5: one set of weights, forward to the classes and in reverse to the inputs. The reverse "
         "error is in standard units; 1 is what always giving back the mean reaches. Bands span the folds."
     )
-
-
-def votes(lab: Lab, known: Compared, runs: Sequence[StoredRun]) -> None:
-    """Draw the choice of runs that vote, and the votes there are beside their best members."""
-    voted = [run for run in runs if isinstance(run.config.model, VoteConfig)]
-    named = known.named([run for run in runs if run not in voted])
-    with st.expander("Let runs vote", icon=":material/how_to_vote:", expanded=bool(voted)):
-        st.caption(
-            "The mean of their probabilities for frames that none of them had learned from: their folds must be the "
-            "same; a recogniser, which learned from none, goes with any. A vote is a run: it can be opened, exported, "
-            "and answers on Predict where its members do."
-        )
-        members = [named[name] for name in st.multiselect("Members", **one_of("members", list(named)))]
-        calibrated = st.toggle(
-            "Calibrate each first",
-            value=True,
-            **switch("calibrated"),
-            help="At the temperature that suits the other folds, so that a run that is too sure of itself does not "
-            "outvote the rest.",
-        )
-        try:
-            definition(members, calibrated=calibrated)
-            problem = ""
-        except FerError as error:
-            problem = str(error)
-        if len(members) > 1 and problem:
-            st.warning(escaped(problem), icon=":material/block:")
-        closed = f"{lab.closed}: starting votes is off." if lab.closed else None
-        if st.button("Let them vote", disabled=bool(problem or closed), help=closed, type="primary"):
-            vote(lab.store, resources.artifacts(), members, calibrated=calibrated)
-            st.rerun()
-        for run in voted:
-            what, said = against("on its best member", run.summary["vote"])
-            st.markdown(
-                f"[{escaped(run.name or title(run))}]({run_link(run)}) {escaped(what)}: {escaped(said)}"
-            )
-        if len(voted) > 1:
-            st.caption(
-                f"{len(voted)} votes were tried on these frames: the best of several looks better than it is, and no "
-                "test here allows for that."
-            )

@@ -7,8 +7,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
+from fer_core.faces.rescue import POLICIES
 from fer_core.runs.plans.detections import STANDARD, detection_key, free_name, named_detections
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources

@@ -13,7 +13,7 @@ from fer_core.prediction import limits
 from fer_core.results.charts.style import CLASS_COLORS, INK
 from fer_core.results.shares import percent
 from fer_core.ui.parts.widgets import escaped
-from fer_core.ui.shell.card import shared
+from fer_core.ui.shell.shared import shared
 
 if TYPE_CHECKING:
     from fer_core.prediction.answers import Prediction

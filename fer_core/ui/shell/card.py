@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import html
-import secrets
-import threading
-import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 import segno
@@ -19,6 +15,8 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from streamlit import file_util
 
 from fer_core.config.settings import load
+
+from .shared import shared
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Scope
@@ -93,54 +91,3 @@ def share() -> None:
     picture = segno.make(address, micro=False).svg_inline(scale=8, border=2, dark="#17252a", light="#ffffff")
     st.image(picture, alt=f"QR code of {address}", width=280)
     st.caption("Who opens it sees what you see now, your own pictures apart: they stay with you.")
-
-
-#: Seconds that a card lasts, and the most cards and bytes of them; the oldest make room.
-LASTS, MOST, MOST_BYTES = 86400.0, 200, 32 << 20
-
-
-class Card(NamedTuple):
-    """A shared answer: what a chat shows of its link; until when, by the clock."""
-
-    title: str
-    text: str
-    png: bytes
-    until: float
-
-
-class Shared:
-    """Cards by names that can't be guessed."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._lock, self._cards = clock, threading.Lock(), dict[str, Card]()
-
-    def keep(self, title: str, text: str, png: bytes) -> str:
-        """Keep a card and return its name."""
-        name = secrets.token_urlsafe(16)
-        with self._lock:
-            self._cards[name] = Card(title, text, png, self._clock() + LASTS)
-            self._tidy()
-        return name
-
-    def find(self, name: str) -> Card | None:
-        """Return a card while it lasts."""
-        with self._lock:
-            self._tidy()
-            return self._cards.get(name)
-
-    def _tidy(self) -> None:
-        def oldest() -> Card:
-            return next(iter(self._cards.values()))
-
-        while self._cards and (
-            len(self._cards) > MOST
-            or sum(len(card.png) for card in self._cards.values()) > MOST_BYTES
-            or oldest().until <= self._clock()
-        ):
-            del self._cards[next(iter(self._cards))]
-
-
-@cache
-def shared() -> Shared:
-    """Return what is shared on this server."""
-    return Shared()

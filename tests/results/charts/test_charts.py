@@ -12,7 +12,7 @@ import pytest
 
 from fer_core.config.run import CLASSES
 from fer_core.evaluation import metrics
-from fer_core.results.charts import accuracy, comparators, curves, data, predictions
+from fer_core.results.charts import accuracy, comparators, curves, data, predictions, systems
 from fer_core.results.charts.style import CHANCE, describe, on_white
 
 vl_convert = pytest.importorskip("vl_convert")
@@ -181,7 +181,7 @@ def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
     for trace in dots:
         row = RUNS.iloc[trace.y[0]]
         assert trace.x[0] == row["accuracy"]
-        color, shape = accuracy.system_mark(row["system"])
+        color, shape = systems.system_mark(row["system"])
         assert trace.marker.symbol == (f"{shape}-open" if row["leaks"] else shape)
         assert trace.marker.color == color
         if row["low"] == row["low"]:

@@ -21,8 +21,8 @@ from fer_core.config.recognition import RecogniserConfig, VoteConfig
 from fer_core.config.run import Model, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import family, system
-from fer_core.results.charts.accuracy import SYSTEM_MARKS, system_mark
 from fer_core.results.charts.style import CLASS_COLORS, PROTOCOL_COLORS, STATUS_COLORS
+from fer_core.results.charts.systems import SYSTEM_MARKS, system_mark
 
 INPUTS = (
     *(PixelsConfig(), PhogConfig(), LpqConfig(), LpqPhogConfig()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fer_core.ui.shell.card import LASTS, MOST, MOST_BYTES, Shared, shared
+from fer_core.ui.shell.shared import LASTS, MOST, MOST_BYTES, Shared, shared
 
 
 def test_a_card_lasts_a_day_under_a_name_of_its_own() -> None:
