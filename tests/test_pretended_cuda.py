@@ -161,9 +161,9 @@ def meets_few_lengths(predictor: Predictor, crops: np.ndarray) -> None:
     """Demand that 1 to 12 faces are passes of few lengths, with the answers that each gets beside others."""
     lengths: set[int] = set()
     predictor.prefix.register_forward_pre_hook(lambda _, given: lengths.add(len(given[0])))
-    every = predictor.classify(crops, exact=False)
+    every = predictor.classify(crops)
     for count in range(1, len(crops) + 1):
-        found = predictor.classify(crops[:count], exact=False)
+        found = predictor.classify(crops[:count])
         for (one, *_), (other, *_) in zip(found, every[:count], strict=True):
             np.testing.assert_allclose(one, other, atol=1e-4)
         if count % 5 == 0:

@@ -13,7 +13,7 @@ from fer_core.config.run import CLASSES, RunConfig
 from fer_core.evaluation.protocols import Fold
 from fer_core.learning.inputs.transforms import augment, to_input
 from fer_core.learning.networks.backbones import BACKBONES
-from fer_core.learning.training.sampling import cut_batches, draw_order
+from fer_core.learning.training.recipe import cut_batches, draw_order
 
 FRAME = (720, 576)
 

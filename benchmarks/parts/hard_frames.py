@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -47,7 +47,8 @@ def _actor(rng: np.random.Generator, pose: Pose, *, from_behind: bool = False) -
 
 def _draw(rng: np.random.Generator, *actors: Actor, meant: int | None = 0, **how: float | bool) -> Hard:
     """Render actors; `meant` is the one whose box is given."""
-    look = replace(draw_look(rng), letterbox=0.0)
+    look = draw_look(rng)
+    look.letterbox = 0.0
     scene = Scene(look, actors, (float(rng.random()), float(rng.random())), **how)  # type: ignore[arg-type]
     image, places = render(scene, WIDTH, HEIGHT, rng)
     order = sorted(actors, key=lambda actor: actor.pose.unit, reverse=True)

@@ -20,8 +20,8 @@ from fer_core.datasets.understood import understood
 from fer_core.errors import DataError
 from fer_core.results.rows import title
 from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
-from fer_core.runs.plans.requests import faces_per_frame, newest_detection
+from fer_core.runs.jobs.queue import submit, submit_together
+from fer_core.runs.plans.requests import faces_per_frame, most_blocks_first, newest_detection
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.home import open_store
 from fer_core.storage.shared_artifacts import artifacts_of
@@ -94,6 +94,18 @@ class Context:
             run = self.store.run(run_id)
             note(f"[{number}/{total}] {title(run)}, {run.protocol}")
             yield self.finish(run_id)
+
+    def asked(
+        self, configs: Sequence[RunConfig], *, detach: bool, sweep: str | None = None
+    ) -> tuple[list[StoredRun], set[str]]:
+        """Ask for runs, carry them out unless they are left to a worker, and return them and which were done before."""
+        ids = list(dict.fromkeys(config.key() for config in configs))
+        done = self.finished(ids)
+        queued = submit_together(self.store, most_blocks_first(configs), sweep=sweep)
+        if detach:
+            self.hand_over()
+        found = {run.id: run for run in ([] if detach else self.finish_all(queued, len(queued)))}
+        return [found.get(run_id) or self.store.run(run_id) for run_id in ids], done
 
     def carry_out(self, configs: Sequence[RunConfig]) -> list[StoredRun]:
         """Ask for runs one after another, each once the one before has ended, and return them."""

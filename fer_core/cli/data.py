@@ -8,8 +8,7 @@ from fer_core.config import settings
 from fer_core.config.run import DataConfig
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.generated.movie_plan import GeneratedConfig
-from fer_core.datasets.readers.feature_table import read_feature_table
-from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.datasets.readers.feature_table import LAYOUT, read_feature_table
 from fer_core.errors import ConfigError
 from fer_core.storage.home import require_home
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from humanize import naturalsize
 from rich.console import Console
 from rich.table import Table
 
 from fer_core.config.run import DataConfig
-from fer_core.config.sizes import size_text
 from fer_core.datasets.base import generated_words, readable
 from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -27,7 +27,7 @@ from fer_core.storage.values import jsonable
 FORMS: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys(("train_accuracy", "val_accuracy", "probability", "confidence", "agreement"), percent),
     **dict.fromkeys(("train_loss", "val_loss"), "{:.3f}".format),
-    **dict.fromkeys(("bytes", "collectable", "collected"), size_text),
+    **dict.fromkeys(("bytes", "collectable", "collected"), naturalsize),
     "val_accuracy_interval": interval,
     "behind": lambda value: f"{100 * value:.1f} points",
     "p": p_value,
@@ -57,13 +57,13 @@ def answer(json: bool, document: Any, show: Callable[[Any], object]) -> int:
 
 
 def print_table(rows: Sequence[Mapping[Any, object]], columns: Iterable[str]) -> None:
-    """Print rows under the given columns, figures as `FORMS` has them and to the right; '-' for None."""
+    """Print rows under the given columns, figures as `FORMS` has them and to the right; '-' for None and NaN."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in (names := list(columns)):
         table.add_column(name, justify="right" if name in FORMS else "left")
     for row in rows:
         cells = ((row.get(name), FORMS.get(name, str)) for name in names)
-        table.add_row(*("-" if value is None else form(value) for value, form in cells))
+        table.add_row(*("-" if value is None or value != value else form(value) for value, form in cells))
     Console(width=UNFOLDED, markup=False, highlight=False, emoji=False).print(table)
 
 

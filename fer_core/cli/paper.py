@@ -1,9 +1,11 @@
 """`reproduce` and `compare --paper`: the paper's tables and comparisons, run or recalled, beside its figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
+
+import pandas as pd
 
 from fer_core.errors import ConfigError
 from fer_core.evaluation.protocols import PROTOCOLS
@@ -13,13 +15,12 @@ from fer_core.results.paper.verdicts import (
     MISSING,
     Checked,
     JudgedStatement,
-    Measured,
     check_figures,
     check_statements,
 )
 from fer_core.results.rows import run_row
-from fer_core.results.shares import percent
-from fer_core.runs.plans.comparison import LEAKING, Plan, choose_backbone, grid, paper_plan
+from fer_core.results.shares import interval, percent
+from fer_core.runs.plans.comparison import Plan, choose_backbone, grid, paper_plan
 from fer_core.runs.plans.requests import faces_config, most_blocks_first, transfer_configs
 from fer_core.storage.store import StoredRun
 
@@ -35,7 +36,6 @@ from .output import (
     share_with_interval,
 )
 
-INPUT = {True: "faces", False: "whole frames"}
 CAUTION = (
     "That one agrees or disagrees with the paper's says nothing about it. What this shows is that every system runs "
     "through the same folds."
@@ -64,7 +64,7 @@ def reproduce(
     )
     notes = [line for line in (choice, *plan.notes) if line]
     runs = context.carry_out(most_blocks_first(plan.configs))
-    found, protocols = by_setting(runs), (LEAKING, plan.fair)
+    found, protocols = by_setting(runs), plan.protocols
     accuracies, losses = table_2(found, protocols), table_3(found, protocols)
     if json:
         print_json(
@@ -88,39 +88,46 @@ def reproduce(
 
 
 def _print_tables(
-    accuracies: list[dict[str, Any]], losses: list[dict[str, Any]], protocols: tuple[str, str], epochs: int
+    accuracies: list[dict[str, Any]], losses: list[dict[str, Any]], protocols: tuple[str, ...], epochs: int
 ) -> None:
     print(
-        f"Table 2: accuracy, mean over {epochs} epochs as in the paper; 'last' after the last one (95 % interval)"
+        f"Table 2: accuracy, mean over {epochs} epochs as in the paper; 'last' after the last one, with its interval"
     )
-    measures = {"train": "train_accuracy", "val": "val_accuracy"}
-    shown = []
-    for row in accuracies:
-        cells = {"n": row["unfreeze"], "input": INPUT[row["faces"]]}
-        cells |= {f"paper {short}": _hundredths(row[f"paper_{long}"]) for short, long in measures.items()}
-        for name in protocols:
-            here = row[name] or {}
-            cells |= {f"{name} {short}": _hundredths(here.get(long)) for short, long in measures.items()}
-            cells[f"{name} last"] = share_with_interval(here["last"], here["interval"]) if here else None
-        shown.append(cells)
-    print_table(shown, shown[0])
-    print(f"\nTable 3: mean loss over {epochs} epochs, in nats")
-    shown = []
-    for row in losses:
-        cells = {"loss": row["measure"], "input": INPUT[row["faces"]], "paper (n not said)": row["paper"]}
-        for name in protocols:
-            cells |= {
-                f"{name} n={n}": None if value is None else f"{value:.3f}" for n, value in row[name].items()
-            }
-        shown.append(cells)
-    print_table(shown, shown[0])
+    parts = (
+        ("train_accuracy", _hundredths),
+        ("val_accuracy", _hundredths),
+        ("last", percent),
+        ("interval", interval),
+    )
+    forms = {
+        f"{name} {part}": form
+        for name in ("paper", *protocols)
+        for part, form in parts[: 2 if name == "paper" else 4]
+    }
+    _print_grid(accuracies, forms, "unfreeze")
+    print(
+        f"\nTable 3: mean loss over {epochs} epochs, in nats, for each n; the paper does not say of which n its are"
+    )
+    _print_grid(
+        losses, {f"{name} {n}": "{:.3f}".format for name in protocols for n in (1, 2, 3)}, "measure", "paper"
+    )
     print()
     print_protocols(protocols)
     _print_disagreements()
 
 
-def _hundredths(value: float | None) -> str | None:
-    return None if value is None else percent(value, 2)
+def _print_grid(rows: list[dict[str, Any]], forms: Mapping[str, Callable[[Any], str]], *known: str) -> None:
+    """Print nested rows flat, some columns as they are and some in a form."""
+    table = pd.json_normalize(rows, sep=" ").rename(columns=lambda name: name.replace("paper_", "paper "))
+    table = table.assign(input=table["faces"].map({True: "faces", False: "whole frames"}))
+    table = table.reindex(columns=["input", *known, *forms])
+    for name, form in forms.items():
+        table[name] = table[name].map(form, na_action="ignore")
+    print_table(table.to_dict("records"), ("input", *known, *forms))
+
+
+def _hundredths(share: float) -> str:
+    return percent(share, 2)
 
 
 def _print_disagreements() -> None:
@@ -181,9 +188,8 @@ def _restricted(plan: Plan, protocol: str | None) -> Plan:
         return plan
     configs = tuple(config for config in plan.configs if config.protocol.name == protocol)
     if not configs:
-        known = ", ".join(dict.fromkeys(config.protocol.name for config in plan.configs))
         raise ConfigError(
-            f"what the paper compares must be run under one of {known} on this data set",
+            f"what the paper compares must be run under one of {', '.join(plan.protocols)} on this data set",
             got=repr(protocol),
             fix=plan.absent.get(protocol, "Choose one of them, or leave --protocol out"),
         )
@@ -197,18 +203,6 @@ def _document(
     figures: Sequence[Checked],
     statements: Sequence[JudgedStatement],
 ) -> dict[str, Any]:
-    def measured(one: Measured | None) -> dict[str, Any] | None:
-        return (
-            None
-            if one is None
-            else {
-                "value": one.value,
-                "interval": one.interval,
-                "interval_over": one.over,
-                "run_id": one.run.id,
-            }
-        )
-
     return {
         "backbone": plan.backbone or None,
         "weights": plan.weights or None,
@@ -217,20 +211,7 @@ def _document(
         "absent": plan.absent,
         "systems": systems_table(runs),
         "runs": [run_row(run, cached=run.id in cached) for run in runs],
-        "figures": [
-            {
-                "system": one.reported.system,
-                "measure": one.reported.measure,
-                "source": one.reported.source,
-                "paper": one.reported.value,
-                "protocol": one.reported.protocol,
-                "here": measured(one.like),
-                "by_group": measured(one.by_group),
-                "verdict": one.verdict,
-                "words": one.words,
-            }
-            for one in figures
-        ],
+        "figures": [one.row() for one in figures],
         "statements": [asdict(one) for one in statements],
         "disagreements": [asdict(one) for one in DISAGREEMENTS],
     }
@@ -264,7 +245,7 @@ def _print_comparison(
     known = [one for one in figures if one.like or one.by_group or one.reported.protocol in plan.absent]
     print_table(
         [_figure_row(one) for one in known],
-        ("figure", "source", "paper", "here", "by group", "verdict", "words"),
+        ("figure", "source", "paper", "here", "by_group", "verdict", "words"),
     )
     if len(known) < len(figures):
         print(f"{len(figures) - len(known)} more of its figures have no counterpart here (all in --json).")
@@ -279,15 +260,8 @@ def _print_comparison(
 
 
 def _figure_row(one: Checked) -> dict[str, Any]:
-    def shown(value: float) -> str:
-        return percent(value, 2) if one.reported.measure.endswith("accuracy") else f"{value:.3f}"
-
-    return {
-        "figure": f"{one.reported.system}: {one.reported.measure}",
-        "source": one.reported.source,
-        "paper": shown(one.reported.value),
-        "here": shown(one.like.value) if one.like else None,
-        "by group": shown(one.by_group.value) if one.by_group else None,
-        "verdict": one.verdict,
-        "words": one.words,
-    }
+    row = one.row()
+    form = _hundredths if one.reported.measure.endswith("accuracy") else "{:.3f}".format
+    shown = {name: row[name] and form(row[name]["value"]) for name in ("here", "by_group")}
+    figure = f"{row['system']}: {row['measure']}"
+    return row | shown | {"figure": figure, "paper": form(row["paper"])}

@@ -10,7 +10,6 @@ from fer_core.errors import ConfigError
 from fer_core.learning.networks import onnx_files
 from fer_core.learning.networks.recognisers import RECOGNISERS, named
 from fer_core.results.rows import run_row
-from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import recogniser_run
 
 from .context import Context
@@ -58,14 +57,8 @@ def recognise(
     config = recogniser_run(
         context.store, context.artifacts, data, recogniser, faces=extraction.given(), **own
     )
-    done = context.finished([config.key()])
-    run_id, _ = submit(context.store, config)
-    if detach:
-        context.hand_over()
-        run = context.store.run(run_id)
-    else:
-        (run,) = context.finish_all([run_id], 1)
-    row = run_row(run, cached=run_id in done)
+    (run,), done = context.asked([config], detach=detach)
+    row = run_row(run, cached=run.id in done)
 
     def show(_: object) -> None:
         print_table([row], COLUMNS)
@@ -166,7 +159,7 @@ def _added(found: OnnxConfig, json: bool) -> int:
 def listing(*, json: Json = False) -> int:
     """Carry out `recogniser list`."""
     rows: list[dict[str, Any]] = [
-        {"name": name, "file": "", "about": f"trained on {row.trained}"} for name, row in RECOGNISERS.items()
+        {"name": name, "file": "", "about": f"trained on {trained}"} for name, trained in RECOGNISERS.items()
     ]
     rows += [
         {"name": one.name, "file": one.sha256[:16], "about": f"{one.size} px {one.channels}, {_meant(one)}"}

@@ -11,10 +11,13 @@ import webbrowser
 from dataclasses import asdict
 from typing import Any
 
+from humanize import naturalsize
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
+from fer_core.config.base import refused
 from fer_core.config.devices import present, resolve
-from fer_core.config.sizes import parse_size, size_text
 from fer_core.errors import ConfigError
 from fer_core.runs import host
 from fer_core.runs.jobs import executors, queue
@@ -52,13 +55,11 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
     _require_free(address, port)
     if not context.settings.demo and not drawn(context.settings):
         submit(context.store, PREPARATION)  # the worker draws it while the page shows how far it is
-    processes = []
+    processes, environment = [], os.environ | context.settings.environment()
     if not no_worker and not context.settings.demo:
         command = [sys.executable, "-m", "fer_core", "worker", *executors.every_device(context.settings)]
         # In a group of its own: Ctrl-C reaches this process, which then ends the worker orderly.
-        processes.append(
-            subprocess.Popen(command, cwd=APP.parent, env=_environment(context.settings), process_group=0)
-        )
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, process_group=0))
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     command += ["--server.port", str(port), "--server.address", address]
     command += ["--server.maxUploadSize", str(context.settings.limits.upload_mb)]
@@ -68,8 +69,7 @@ def serve(*, port: int = 8501, address: str = "127.0.0.1", no_worker: bool = Fal
         opening = threading.Timer(4.0, webbrowser.open, [url])  # once the server answers
         opening.daemon = True
         opening.start()
-    environment = LEAN | _environment(context.settings)
-    processes.append(subprocess.Popen(command, cwd=APP.parent, env=environment))
+    processes.append(subprocess.Popen(command, cwd=ROOT, env=LEAN | environment))
     try:
         return processes[-1].wait()
     finally:
@@ -87,12 +87,6 @@ def _require_free(address: str, port: int) -> None:
             got=f"{address}:{port} ({error.strerror})",
             fix="Name another: --port, or make app PORT=8502",
         ) from error
-
-
-def _environment(settings: settings_module.Settings) -> dict[str, str]:
-    """Return the environment with its folders made absolute, for the dashboard runs elsewhere."""
-    places = {"FER_HOME": str(settings.home), "FER_WEIGHTS_DIR": str(settings.weights_dir)}
-    return os.environ | places | ({"FER_DEMO": str(settings.published)} if settings.published else {})
 
 
 def worker(*, device: str | None = None, until_idle: bool = False) -> int:
@@ -173,11 +167,18 @@ def _print_damage(found: dict[str, Any]) -> None:
         print_table(rows, rows[0])
     damaged, repaired = len(found["damaged"]) or "none", len(found["repaired"])
     print(
-        f"{found['artifacts']} artifacts, {size_text(found['bytes'])}: {damaged} damaged, {repaired} repaired"
+        f"{found['artifacts']} artifacts, {naturalsize(found['bytes'])}: {damaged} damaged, {repaired} repaired"
     )
     print("The database is whole")
     if found["summed"]:
         print(f"{found['summed']} were made before there were sums: taken as they are, and summed now")
+
+
+def _size(given: str) -> int:
+    try:
+        return TypeAdapter(ByteSize).validate_python(given)
+    except ValidationError as error:
+        raise refused(error, "--limit") from error
 
 
 def clean(
@@ -192,7 +193,7 @@ def clean(
     """
     if not 0 <= older_than < float("inf"):
         raise ConfigError("--older-than must be a number of days, 0 or more", got=older_than)
-    most = None if limit is None else parse_size(limit, "--limit")
+    most = None if limit is None else _size(limit)
     context = Context.open()
     uses = collect(context.artifacts, context.store, limit=most, age=older_than * DAY_SECONDS, dry=dry_run)
     total = sum(use.bytes for use in uses)
@@ -204,13 +205,13 @@ def clean(
         return 0
     print_table(kinds, ("kind", "artifacts", "bytes", "collectable", "collected"))
     done = "would be deleted" if dry_run else "deleted"
-    print(f"\n{size_text(freed)} of {size_text(total)} {done}; {size_text(free)} are free on the disk")
+    print(f"\n{naturalsize(freed)} of {naturalsize(total)} {done}; {naturalsize(free)} are free on the disk")
     if any(use.kind == RUNS and use.collectable for use in uses) and dry_run:
         note(
             "Among them are networks of runs that this database doesn't know: they can't be made again from it."
         )
     if most is not None and total - freed > most:
         note(
-            f"{size_text(total - freed)} remain, more than {size_text(most)}: runs need them, or they are in use."
+            f"{naturalsize(total - freed)} remain, more than {naturalsize(most)}: runs need them, or they are in use."
         )
     return 0

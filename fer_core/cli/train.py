@@ -13,11 +13,9 @@ from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
 from fer_core.learning.networks.backbones import PACKAGED
 from fer_core.learning.networks.weight_status import weight_status
 from fer_core.results.rows import run_row
-from fer_core.runs.jobs.queue import submit, submit_together
 from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import (
     faces_config,
-    most_blocks_first,
     require_folds,
     settings_of,
     sweep_name,
@@ -110,21 +108,14 @@ def train(
     if isinstance(first := configs[0].model, TransferConfig):
         folder = context.settings.weights_dir
         note(weight_status(first.backbone, first.weights, folder, first.weights_file).message)
-    ids = [config.key() for config in configs]
-    done = context.finished(ids)
-    queued = [submit(context.store, config)[0] for config in most_blocks_first(configs)]
-    if detach:
-        context.hand_over()
-        found = {run_id: context.store.run(run_id) for run_id in ids}
-    else:
-        found = {run.id: run for run in context.finish_all(queued, len(queued))}
-    rows = [run_row(found[run_id], cached=run_id in done) for run_id in ids]
+    runs, done = context.asked(configs, detach=detach)
+    rows = [run_row(run, cached=run.id in done) for run in runs]
     if json:
         print_json(rows)
     else:
         print_table(rows, COLUMNS)
         _print_meaning(configs[0])
-        print_errors(found[run_id] for run_id in ids)
+        print_errors(runs)
     return 0 if detach or all(row["status"] == "done" for row in rows) else 1
 
 
@@ -212,13 +203,11 @@ def sweep(
     trainings = [training.config(name) for name in names(recipe)]
     configs = _plan(context, source, protocol, networks.configs(), trainings, extraction)
     name = sweep_name(configs)
-    ids = list(submit_together(context.store, most_blocks_first(configs), sweep=name))
-    note(f"Sweep {name}: {len(ids)} runs")
+    note(f"Sweep {name}: {len(configs)} runs")
+    runs, _ = context.asked(configs, detach=detach, sweep=name)
     if detach:
-        context.hand_over()
         queued = f"Queued as sweep {name}; the same command without --detach waits and ranks them."
-        return answer(json, {"sweep": name, "runs": ids}, lambda _: print(queued))
-    runs = list(context.finish_all(ids, len(ids)))
+        return answer(json, {"sweep": name, "runs": [run.id for run in runs]}, lambda _: print(queued))
     done = [run for run in runs if run.status == "done"]
     from fer_core.results.ranking import rank
 

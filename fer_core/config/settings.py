@@ -7,7 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,7 +24,7 @@ from fer_core import ROOT
 from fer_core.errors import ConfigError
 
 from .base import Config
-from .sizes import parse_size
+from .reading import pairs
 
 V = TypeVar("V", bound="Variables")
 
@@ -65,14 +73,6 @@ class Limits(Config):
     patience: int = Field(60, ge=1)
 
 
-def _limits(given: object) -> object:
-    """Return the limits of a list such as 'files=20, patience=9' by name."""
-    if not isinstance(given, str):
-        return given
-    parts = [part.partition("=") for part in given.split(",") if part.strip()]
-    return {name.strip(): value.strip() for name, _, value in parts}
-
-
 def _folders(given: object) -> object:
     if not isinstance(given, str):
         return given
@@ -88,10 +88,6 @@ def _demo(given: object) -> object:
     if not (folder / PUBLISHED).is_file():
         raise ValueError(f"no {PUBLISHED} in it")
     return folder
-
-
-def _size(given: object) -> object:
-    return parse_size(given, "FER_DISK_LIMIT") if isinstance(given, str) else given
 
 
 def _database_url(given: object) -> object:
@@ -155,8 +151,10 @@ class Settings(Variables):
     data_roots: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_folders)] = ()
     database_url: Annotated[URL | None, NoDecode, BeforeValidator(_database_url)] = None
     artifacts_url: str = ""
-    disk_limit: Annotated[int, BeforeValidator(_size)] = 0
-    limits: Annotated[Limits, NoDecode, BeforeValidator(_limits)] = Field(
+    disk_limit: ByteSize = Field(ByteSize(0), description="a number of bytes, or of kB, MB, GB or TB")
+    limits: Annotated[
+        Limits, NoDecode, BeforeValidator(lambda given: pairs(given) if isinstance(given, str) else given)
+    ] = Field(
         Limits(),
         description=f"a list of limit=whole number above 0, of the limits {', '.join(Limits.model_fields)}",
     )
@@ -201,6 +199,7 @@ class Settings(Variables):
         url = self.database_url
         return {
             "FER_HOME": str(self.home),
+            "FER_DEMO": str(self.published or int(bool(self.demo))),
             "FER_DATABASE_URL": url.render_as_string(hide_password=False) if url else "",
             "FER_WEIGHTS_DIR": str(self.weights_dir),
             "FER_DEVICE": self.device,

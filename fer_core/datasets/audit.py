@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 from fer_core.config.run import CLASSES
 
-from .base import Dataset, Problem, Sample, known_clips
-from .file_records import ImageFacts, inspect_all
+from .base import Dataset, Problem, Progress, Sample, known_clips
+from .fingerprint import ImageFacts, inspect_all
 from .pictures.image_files import has_image_suffix
 from .pictures.look_alikes import pairs
 from .pictures.parts import part_of
@@ -97,14 +97,13 @@ def audit(
     *,
     faces: Mapping[str, int] | None = None,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> AuditReport:
     """Decode every image once and report what is wrong; never raises for a bad file.
 
     Args:
         faces: how many faces a detection found in each image, where there was one.
         cache: a folder where facts are kept by size and time of each file; None keeps nothing.
-        progress: called with (files done, files in all); may raise to stop.
     """
     facts = inspect_all(dataset.samples, cache=cache, progress=progress)
     samples = dataset.samples

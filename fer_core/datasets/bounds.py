@@ -57,9 +57,8 @@ def check(image: Image.Image, file: IO[bytes], size: int, max_pixels: int) -> No
         raise DataError(f"too large: {width}x{height}, a side may have {MAX_SIDE:,} pixels")
     if width * height > most:
         raise DataError(f"too large: {width}x{height}, {limit(most)}")
-    if (
-        frames := vars(image).get("n_frames", 1)
-    ) > MAX_FRAMES:  # a count that is a property visits each of them
+    frames = vars(image).get("n_frames", 1)  # a count that is a property visits each of them
+    if frames > MAX_FRAMES:
         raise DataError(f"it holds {frames:,} pictures; the limit is {MAX_FRAMES:,}")
     place = file.tell()
     if jpeg and scans(file) > MAX_SCANS:

@@ -2,7 +2,7 @@
 
 import tarfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from fer_core.config.regular_files import opened
 from fer_core.datasets.pictures.image_files import is_image
 from fer_core.errors import DataError
 
-from .base import GENERATED_NOTICE, Dataset, Problem, readable
+from .base import GENERATED_NOTICE, Dataset, Problem, Progress, readable
 from .generated.movie_plan import demo_folder
 from .pictures.parts import file_of
 from .readers.csv_table import CSV
+from .readers.feature_table import TABLE
 from .readers.generated import GENERATED, marked, read_generated
-from .readers.layout import Layout, Source
+from .readers.layout import PATH, Layout, Source
 from .readers.meanings.labels import label_map
 from .readers.published.affectnet import AFFECTNET
 from .readers.published.affwild2 import AFFWILD2
@@ -30,7 +31,6 @@ from .readers.published.fer2013 import FER2013, FERPLUS
 from .readers.published.hugging_face import IMAGE_FOLDER
 from .readers.published.rafdb import RAFDB
 from .readers.published.sfew import SFEW1, SFEW2
-from .readers.table_rows import TABLE
 
 #: The source that stands for the generated set.
 DEMO = "demo"
@@ -61,7 +61,7 @@ def open_dataset(
     layout: str = "auto",
     reading: Reading = AS_IT_IS,
     demo_root: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     roots: Sequence[Path] = (),
 ) -> Dataset:
     """Open a data set by its path, or the generated one.
@@ -77,7 +77,6 @@ def open_dataset(
         layout: 'auto' or one of `LAYOUTS`.
         reading: what is declared of labels, groups, columns and the like.
         demo_root: where the generated set lies or is made (the settings' `demo_data`); needed for 'demo' alone.
-        progress: called with (frames done, frames in all) while the generated set is made.
         roots: folders that the path and every image must lie in, links followed (the settings' `data_roots`);
             none allows any. Images that a link leads out of them are problems of the data set.
 
@@ -93,9 +92,7 @@ def open_dataset(
             raise DataError("The generated data set must have a place", fix="Give demo_root")
         return _demo(demo_root, progress).without(reading.exclude or ())
     if not str(source).strip():
-        raise DataError(
-            "A data set's path must be a folder or a CSV file", got="an empty path", fix=f"Or use {DEMO!r}"
-        )
+        raise DataError(PATH, got="an empty path", fix=f"Or use {DEMO!r}")
     if readable(str(source)) != str(source):
         raise DataError(
             "A data set's path must be valid UTF-8",
@@ -154,11 +151,8 @@ def _drawn(dataset: Dataset) -> bool:
     return False
 
 
-def _demo(root: Path, progress: Callable[[int, int], None] | None) -> Dataset:
-    from fer_core.datasets.generated.frames import (  # draws with scipy: only where a set is made or opened
-        GeneratedConfig,
-        generate,
-    )
+def _demo(root: Path, progress: Progress | None) -> Dataset:
+    from .generated.frames import GeneratedConfig, generate  # draws with scipy: only where a set is needed
 
     folder = generate(GeneratedConfig(), demo_folder(root), progress=progress)
     return replace(read_generated(Source(folder)), name="Generated faces", source=DEMO)
@@ -180,17 +174,13 @@ def refuse_other_files(path: Path) -> None:
     if suffix in _PACKED or zipfile.is_zipfile(path) or tarfile.is_tarfile(path):
         what, fix = "an archive", "Unpack it first, then give the folder"
     elif suffix in _VIDEOS:
-        what, fix = (
-            "a video",
-            "Save its frames as images (ffmpeg -i x.mp4 frames/%06d.png), then list or sort them",
-        )
+        fix = "Save its frames as images (ffmpeg -i x.mp4 frames/%06d.png), then list or sort them"
+        what = "a video"
     elif is_image(path):
-        what, fix = (
-            "one image",
-            "Give the folder of all images; to classify one image: python -m fer_core predict",
-        )
+        fix = "Give the folder of all images; to classify one image: python -m fer_core predict"
+        what = "one image"
     elif suffix in (".json", ".parquet", ".arrow", ".npz", ".h5", ".mat", ".tfrecord", ".xls", ".ods"):
         what, fix = f"a {suffix} file", "Save it as CSV with the columns path,label and give that"
     else:
         return
-    raise DataError("A data set's path must be a folder or a CSV file", got=f"{what}, {path}", fix=fix)
+    raise DataError(PATH, got=f"{what}, {path}", fix=fix)

@@ -44,22 +44,11 @@ class BoxRecord:
 
 
 @dataclass(frozen=True)
-class RowProblem:
-    """A row that can't be used: its place in the file, its frame, the rule, the value met and the fix."""
-
-    place: str
-    name: str
-    rule: str
-    got: str
-    fix: str
-
-
-@dataclass(frozen=True)
 class Imported:
-    """What a file held: the boxes that can be used and, for each other row, why it can't."""
+    """What a file held: the boxes that can be used and, for each other row, its place, its frame and why it can't."""
 
     records: tuple[BoxRecord, ...]
-    problems: tuple[RowProblem, ...]
+    problems: tuple[tuple[str, str, DataError], ...]
 
 
 def to_csv(records: Iterable[BoxRecord]) -> str:
@@ -133,7 +122,7 @@ def read_boxes_file(content: bytes, frames: Mapping[str, tuple[int, int]]) -> Im
                 raise DataError("a frame has one box", got=name, fix="Keep the right one of its rows")
             records[name] = record
         except DataError as error:
-            problems.append(RowProblem(place, name, error.rule, repr(error.got)[:200], error.fix))
+            problems.append((place, name, error))
     return Imported(tuple(records.values()), tuple(problems))
 
 
@@ -190,24 +179,21 @@ def _checked(name: str, values: Mapping[str, Any], frames: Mapping[str, tuple[in
     try:
         x1, y1, x2, y2 = (float(value) for value in corners)
     except (TypeError, ValueError, OverflowError):
+        x1 = y1 = x2 = y2 = math.nan
+    if not all(map(math.isfinite, (x1, y1, x2, y2))):
         raise DataError(
-            "a box is four numbers", got=corners, fix="Write pixels with a point, no units"
-        ) from None
-    if not all(math.isfinite(value) for value in (x1, y1, x2, y2)):
-        raise DataError("a box is four finite numbers", got=corners, fix="Correct the row")
+            "a box is four finite numbers", got=corners, fix="Write pixels with a point, no units"
+        )
     if not (x1 < x2 and y1 < y2):
         raise DataError("x1 < x2 and y1 < y2", got=(x1, y1, x2, y2), fix="Swap the corners")
     width, height = frames[name]
     if x1 < -SLACK or y1 < -SLACK or x2 > width + SLACK or y2 > height + SLACK:
         rule = f"the box must lie inside its frame of {width} x {height} pixels"
-        raise DataError(
-            rule, got=(x1, y1, x2, y2), fix="Check that the box was drawn on this size of the frame"
-        )
+        raise DataError(rule, got=(x1, y1, x2, y2), fix="Check that it was drawn on this size of the frame")
     box = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
-    if problem := line_problem(values["author"]):
-        raise DataError(f"an author is {problem}", got=values["author"], fix="Shorten it, or leave it empty")
-    if problem := line_problem(values["note"]):
-        raise DataError(f"a note is {problem}", got=values["note"], fix="Shorten it, or leave it empty")
+    for what in ("author", "note"):
+        if problem := line_problem(values[what]):
+            raise DataError(f"{what}: {problem}", got=values[what], fix="Shorten it, or leave it empty")
     return BoxRecord(name, box, values["author"], _seconds(values["created"]), values["note"])
 
 

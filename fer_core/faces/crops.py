@@ -235,19 +235,14 @@ def _square(image: np.ndarray, box: Box, config: FacesConfig) -> np.ndarray:
     x1, y1, x2, y2 = box
     half = max(x2 - x1, y2 - y1) * config.size / (config.size - config.margin) / 2
     middles, ends = ((y1 + y2) / 2, (x1 + x2) / 2), image.shape[:2]
-    corners = [
-        (middle - half, max(middle + half, middle - half + 1)) for middle in middles
-    ]  # a pixel at least
+    corners = [(at - half, max(at + half, at - half + 1)) for at in middles]  # a pixel at least
     around = [np.arange(math.floor(low), math.ceil(high)) for low, high in corners]
     rows, columns = (one.clip(0, end - 1) for one, end in zip(around, ends, strict=True))
     (top, bottom), (left, right) = (
         (low - one[0], high - one[0]) for one, (low, high) in zip(around, corners, strict=True)
     )
     part = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    if part.shape[:2] != (
-        len(rows),
-        len(columns),
-    ):  # something lies outside; one by one pixels take ten times as long
+    if part.shape[:2] != (len(rows), len(columns)):  # something lies outside: ten times as slow
         part = image[rows[:, None], columns]
     size = (config.size, config.size)
     return np.asarray(

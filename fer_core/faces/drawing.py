@@ -19,6 +19,9 @@ FATES: dict[Fate, tuple[str, int]] = {
     Fate.KEPT: ("#009e73", 255),
 }
 
+#: Pixels of a picture's longer side: small frames are enlarged, so that outlines stay apart.
+WIDE = 1280
+
 #: The candidate a caption speaks of.
 MARKED = "#f0e442"
 
@@ -68,7 +71,6 @@ def draw_fates(
     *,
     marked: np.ndarray | None = None,
     label: str = "",
-    longest: int = 1280,
 ) -> np.ndarray:
     """Return a frame with one stage's candidates in the colours of `FATES`, those that were kept on top.
 
@@ -77,10 +79,9 @@ def draw_fates(
         boxes: (n, 4) source pixels.
         fates: (n,) of `trace.Fate`.
         marked: (4,) box drawn over all others, with `label`.
-        longest: px of the picture's longer side: small frames are enlarged, so that outlines stay apart.
     """
     height, width = image.shape[:2]
-    scale = longest / max(height, width)
+    scale = WIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     frame = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC).convert("RGBA")
     for fate, (colour, opacity) in FATES.items():
@@ -96,22 +97,19 @@ def draw_fates(
     return annotate(drawn, [tuple(marked * scale)], labels=[label], colours=[MARKED])
 
 
-def draw_pyramid(
-    image: np.ndarray, scales: Sequence[float], cells: np.ndarray, *, width: int = 1280
-) -> np.ndarray:
+def draw_pyramid(image: np.ndarray, scales: Sequence[float], cells: np.ndarray) -> np.ndarray:
     """Return the levels of an image pyramid side by side, each with one cell marked.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         scales: size of each level over the frame's, largest first.
         cells: (n, 4) the marked cell of each level, source pixels.
-        width: px of the picture.
     """
     gap = 6
     longest = image.shape[1] * sum(scales)
-    enlarge = (width - gap * (len(scales) - 1)) / longest
+    enlarge = (WIDE - gap * (len(scales) - 1)) / longest
     tallest = max(1, round(image.shape[0] * scales[0] * enlarge))
-    picture = Image.new("RGBA", (width, tallest))
+    picture = Image.new("RGBA", (WIDE, tallest))
     left = 0.0
     for scale, cell in zip(scales, cells, strict=True):
         factor = scale * enlarge

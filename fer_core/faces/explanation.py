@@ -1,9 +1,16 @@
-"""What a detection's trace says, in counts and in words: why a frame has the faces it has, or none."""
+"""Why a frame has the faces it has, or none: what a detection's trace says, and the cause in words anyone understands.
+
+The bounds of causes are read off generated frames whose cause is known; `benchmarks/faces.py` prints how often each
+sentence is right there. What those measures don't tell apart is not claimed: a face turned away, covered or cut by the
+border, and none at all, are one answer.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 
 from fer_core.faces.crops import overlaps
 from fer_core.faces.mtcnn.trace import Failure, Fate, Stage, StageTrace, Trace
@@ -17,8 +24,7 @@ NEAR = 0.3
 _CELL = 12
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Candidates of one stage: `seen` is the sum of the others."""
 
     seen: int
@@ -28,51 +34,30 @@ class Counts:
     kept: int
 
 
-@dataclass(frozen=True)
-class Level:
-    """One scale of the pyramid.
+def levels(trace: Trace, width: int, height: int) -> pd.DataFrame:
+    """Return the pyramid of a frame of this size in px, a row a level, the largest scale first.
 
-    Attributes:
-        scale: the level's size over the frame's.
-        width, height: px of the level.
-        face: px of the faces it searches, in the frame.
-        cells: places P-Net looked at.
-        passed, kept: how many reached its threshold, and were left after NMS.
-        best: P-Net's highest probability on the level, passed or not.
+    Columns: scale (the level's size over the frame's), width and height (px of the level), face (px of the faces it
+    searches, in the frame), cells (places P-Net looked at), best (its highest probability there, passed or not),
+    passed and kept (how many reached its threshold, and were left after NMS).
     """
-
-    scale: float
-    width: int
-    height: int
-    face: float
-    cells: int
-    passed: int
-    kept: int
-    best: float
-
-
-def levels(trace: Trace, width: int, height: int) -> list[Level]:
-    """Return the pyramid of a frame of this size in px, the largest scale first."""
-    found = []
-    for index, scale in enumerate(trace.scales):
-        wide, high = int(width * scale + 1), int(height * scale + 1)
-        of_level = trace.pnet.scale == index
-        found.append(
-            Level(
-                scale=float(scale),
-                width=wide,
-                height=high,
-                face=_CELL / float(scale),
-                cells=_cells(wide) * _cells(high),
-                passed=int(of_level.sum()),
-                kept=int((of_level & (trace.pnet.fates == Fate.KEPT)).sum()),
-                best=float(trace.best[index]),
-            )
-        )
-    return found
+    wide, high = (np.floor(side * trace.scales + 1).astype(int) for side in (width, height))
+    kept, index = trace.pnet.fates == Fate.KEPT, trace.pnet.scale
+    return pd.DataFrame(
+        {
+            "scale": trace.scales,
+            "width": wide,
+            "height": high,
+            "face": _CELL / trace.scales,
+            "cells": _cells(wide) * _cells(high),
+            "best": trace.best,
+            "passed": np.bincount(index, minlength=len(trace.scales)),
+            "kept": np.bincount(index[kept], minlength=len(trace.scales)),
+        }
+    )
 
 
-def _cells(side: int) -> int:
+def _cells(side: np.ndarray) -> np.ndarray:
     """Return how many of P-Net's outputs fit a side: its one pooling rounds up, its stride is 2."""
     return (side - 9) // 2
 
@@ -82,7 +67,7 @@ def counts(trace: Trace, stage: Stage, width: int, height: int) -> Counts:
     part: StageTrace = getattr(trace, stage)
     below = part.count(Fate.BELOW)
     if stage == "pnet":
-        below = sum(level.cells for level in levels(trace, width, height)) - len(part.boxes)
+        below = int(levels(trace, width, height)["cells"].sum()) - len(part.boxes)
     suppressed = part.count(Fate.SCALE_NMS) + part.count(Fate.NMS)
     outside, kept = part.count(Fate.OUTSIDE), part.count(Fate.KEPT)
     return Counts(below + outside + suppressed + kept, below, outside, suppressed, kept)
@@ -161,3 +146,68 @@ def _death(trace: Trace, failure: Failure) -> str:
 def shown(probability: float) -> str:
     """Return a probability with as many digits as tell it from 1."""
     return f"{probability:.2f}" if probability < 0.995 else f"{probability:.4f}"
+
+
+#: Below this middle brightness (0..255) a frame is dark.
+DARK = 27.0
+
+#: The second brightest channel over the brightest, at their 98th percentiles: less is coloured light.
+TINTED, DEEPLY_TINTED = 0.6, 0.4
+
+#: The steepest edges, as a share of the frame's contrast a step of 4 px: softer ones are blurred.
+SOFT = 0.12
+
+
+class Cause(NamedTuple):
+    """Why a face was probably lost, as a sentence, and what helps, as another."""
+
+    name: str
+    why: str
+    helps: str
+
+
+_STRETCH = "Stretch its contrast (Win back lost faces), or draw the face."
+_HIDDEN = "No face can be made out: it is turned away, covered or cut by the border, or there is none."
+_TURN = "Turn the frame (Win back lost faces), draw the face, or leave the frame out."
+_LOWER = "Lower a threshold, draw the face, or leave the frame out."
+_SMALL = "The face is smaller than any that is searched."
+
+CAUSES: dict[str, Cause] = {
+    "dark": Cause("dark", "The frame is dark.", _STRETCH),
+    "tinted": Cause("tinted", "The light has one colour.", _STRETCH),
+    "blurred": Cause("blurred", "The frame is out of focus.", _LOWER),
+    "small": Cause("small", _SMALL, "Search smaller faces, or enlarge the frame."),
+    "hidden": Cause("hidden", _HIDDEN, _TURN),
+}
+
+
+def cause(image: np.ndarray, proposals: int, enlarged: float | None, least_face: float) -> Cause:
+    """Return the likeliest cause for which no face was found.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        proposals: places that passed P-Net's threshold; without any, soft edges are those of an empty wall.
+        enlarged: side in px of the frame of the most probable face that the second look 'upscale' finds; None for none.
+        least_face: px of the smallest face searched.
+    """
+    values = image.astype(np.float32)
+    grey = values.mean(axis=2)
+    _, second, brightest = np.sort(np.percentile(values, 98, axis=(0, 1)))
+    colour = second / max(brightest, 1.0)
+    dark = np.median(grey) < DARK
+    if colour < (TINTED if dark else DEEPLY_TINTED):
+        return CAUSES["tinted"]
+    if dark:
+        return CAUSES["dark"]
+    if min(image.shape[:2]) < least_face or (enlarged is not None and enlarged < least_face):
+        return CAUSES["small"]
+    return CAUSES["blurred" if proposals and _edges(grey) < SOFT else "hidden"]
+
+
+def _edges(grey: np.ndarray) -> float:
+    """Return the 99.5th percentile of the slope of an image shrunk 4 times, over its contrast."""
+    low, high = np.percentile(grey, (2, 98))
+    size = (max(2, grey.shape[1] // 4), max(2, grey.shape[0] // 4))
+    small = Image.fromarray(grey).resize(size, Image.Resampling.BOX)
+    slopes = np.hypot(*np.gradient(np.asarray(small)))
+    return float(np.percentile(slopes, 99.5) / max(high - low, 1.0))

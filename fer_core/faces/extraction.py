@@ -18,14 +18,13 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import FacesConfig
-from fer_core.datasets.base import Sample
+from fer_core.datasets.base import Progress, Sample
 from fer_core.datasets.images import load_rgb, pixels_claimed
 from fer_core.errors import DataError, StoreError
 from fer_core.storage.artifacts import require_room
 
 from .crops import Box, Chosen, Faces, choose, cut
-from .finding import find_faces
-from .rescue import DetectorOf
+from .finding import DetectorOf, find_faces
 
 DETECTIONS = "detections.jsonl"
 CROPS = "crops.npy"
@@ -42,8 +41,6 @@ BATCH = 16
 
 #: Pixels of a batch, and of the frames decoded ahead of it: large photographs come a few at a time, or one by one.
 MOST_PIXELS = 48_000_000
-
-Progress = Callable[[int, int], None]
 
 #: Looks for faces in samples: yields one line of JSON a frame, a batch at a time, in the samples' order.
 Detect = Callable[[Sequence[Sample]], Iterable[list[str]]]

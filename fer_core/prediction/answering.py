@@ -64,12 +64,8 @@ class Answerer(ABC):
         return 1, "networks"
 
     @abstractmethod
-    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
-        """Return what is said of each of (N, size, size, 3) uint8 RGB crops, cut as `faces` says.
-
-        Args:
-            exact: a crop's answer must not depend on the others, to the bit. Off, a few crops take less time.
-        """
+    def classify(self, crops: np.ndarray) -> list[Score]:
+        """Return what is said of each of (N, size, size, 3) uint8 RGB crops, cut as `faces` says."""
 
     def explain(self, crops: np.ndarray, labels: Sequence[str]) -> np.ndarray | None:
         """Return maps (N, h, w) in 0..1 of where the network looks for a class each; None where it has none."""
@@ -147,7 +143,7 @@ class Answerer(ABC):
             for one, crop, score in zip(
                 (one for found in chosen for one in found),
                 crops,
-                self.classify(stacked, exact=False),
+                self.classify(stacked),
                 strict=True,
             )
         ]

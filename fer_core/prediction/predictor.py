@@ -18,7 +18,7 @@ from fer_core.evaluation.metrics import apply_temperature
 from fer_core.learning.inputs.prefix import forward
 from fer_core.learning.inputs.transforms import mirrored, to_input
 from fer_core.learning.networks.backbones import BACKBONES
-from fer_core.learning.networks.fast_inference import for_answers
+from fer_core.learning.networks.convolution import for_answers
 from fer_core.learning.networks.transfer import Chain, build
 from fer_core.learning.training import checkpoints
 from fer_core.learning.training.evaluation import answers
@@ -170,18 +170,15 @@ class Predictor(Answerer):
         artifacts, keep = artifacts_of(self.settings), not self.settings.demo
         return bank(self.config, members, self.prefix, self.row, self.device, artifacts, keep=keep)
 
-    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
+    def classify(self, crops: np.ndarray) -> list[Score]:
         """Return (probabilities, agreement, calibrated) for each of (N, size, size, 3) uint8 RGB crops.
 
-        As in `Prediction`; a run with test-time flip averages the image and its mirror image here too.
-
-        Args:
-            exact: fill passes up to the size that training uses, so that a crop's answer does not depend on the
-                others. Off, a few crops take a fraction of the time, and differ by float32 rounding.
+        As in `Prediction`; a run with test-time flip averages the image and its mirror image here too. From `FILLED`
+        crops on the bits are those of training; fewer take a fraction of the time, and differ by float32 rounding.
         """
         with torch.inference_mode():
             given = crops[in_few_lengths(len(crops), self.device)]
-            votes = self._votes(given, filled=exact or len(crops) >= FILLED)[:, : len(crops)]
+            votes = self._votes(given, filled=len(crops) >= FILLED)[:, : len(crops)]
             mean = votes.mean(0)
             agreement = (votes.argmax(2) == mean.argmax(1)).float().mean(0)
         each = votes.cpu().numpy()

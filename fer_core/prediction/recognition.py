@@ -60,9 +60,9 @@ class Recognition(Answerer):
         model = self.network.model
         return len(model.zooms) * (1 + model.mirror), "zooms and mirror images"
 
-    def classify(self, crops: np.ndarray, *, exact: bool = True) -> list[Score]:
+    def classify(self, crops: np.ndarray) -> list[Score]:
         """Return (probabilities, agreement, calibrated): how many of the zooms and mirror images agree."""
-        views = self.network.views(crops, self.faces, exact=exact)
+        views = self.network.views(crops, self.faces, exact=False)
         mean = views.mean(0)
         agreement = (views.argmax(2) == mean.argmax(1)).mean(0)
         scaled: list[np.ndarray | None] = [None] * len(mean)

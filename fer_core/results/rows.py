@@ -146,7 +146,7 @@ def pictures(config: RunConfig) -> str:
 def recogniser_pictures(model: RecogniserConfig) -> str:
     """Return which pictures a recogniser was trained on, in words."""
     if isinstance(model.network, str):
-        return RECOGNISERS[model.network].trained
+        return RECOGNISERS[model.network]
     return "what its file's source says; FER Lab does not know it"
 
 

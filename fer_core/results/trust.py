@@ -40,16 +40,11 @@ def reliability_tables(run: StoredRun, predictions: pd.DataFrame) -> tuple[pd.Da
     table = reliability(probabilities, labels, *images)
     if "temperatures" not in run.summary:
         return table, None
-    parts = list(zip(predictions["seed"], predictions["fold"], strict=True))
-    networks = [
-        (seed, fold)
-        for seed in run.config.protocol.seeds
-        for fold in sorted({fold for own, fold in parts if own == seed})
-    ]
-    temperatures = dict(zip(networks, run.summary["temperatures"], strict=True))
+    rows_of: dict[Any, Any] = predictions.groupby(["seed", "fold"]).indices
+    networks = sorted(rows_of, key=lambda one: (run.config.protocol.seeds.index(one[0]), one[1]))
     scaled = probabilities.copy()
-    for network, temperature in temperatures.items():
-        rows = [part == network for part in parts]
+    for network, temperature in zip(networks, run.summary["temperatures"], strict=True):
+        rows = rows_of[network]
         scaled[rows] = apply_temperature(probabilities[rows], temperature)
     return table, reliability(scaled, labels, *images)
 

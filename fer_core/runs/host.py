@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from humanize import naturalsize
+
 from fer_core import ROOT, __version__
 from fer_core.config.devices import resolve
 from fer_core.config.settings import Settings
-from fer_core.config.sizes import size_text
 from fer_core.errors import FerError
 from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
 from fer_core.learning.networks.recognisers import RECOGNISERS
@@ -43,7 +44,7 @@ def examine(settings: Settings, port: int) -> Iterator[Finding]:
     yield "memory", *_memory()
     free = free_bytes(settings.home)
     short = "Free some: python -m fer_core clean --dry-run says what could go" * (free < DISK)
-    yield "disk", f"{size_text(free)} free beside {settings.home}", short
+    yield "disk", f"{naturalsize(free)} free beside {settings.home}", short
     for what, place in (("state folder", settings.home), ("temporary files", Path(tempfile.gettempdir()))):
         near = next(folder for folder in (place, *place.parents) if folder.exists())
         bad = not os.access(near, os.W_OK | os.X_OK) and not (settings.demo and place == settings.home)
@@ -85,7 +86,9 @@ def _device(settings: Settings) -> tuple[str, str]:
     import torch
 
     free, whole = torch.cuda.mem_get_info(torch.device(device))
-    found = f"{device}, {torch.cuda.get_device_name(device)}, {size_text(free)} of {size_text(whole)} free"
+    found = (
+        f"{device}, {torch.cuda.get_device_name(device)}, {naturalsize(free)} of {naturalsize(whole)} free"
+    )
     return found, "" if free > MEMORY else "End what else fills the GPU"
 
 
@@ -108,8 +111,8 @@ def _memory() -> tuple[str, str]:
     free = int(line[1]) * 1024
     if CGROUP.is_file() and (bound := CGROUP.read_text().strip()).isdigit():
         free = min(free, int(bound))
-    few = f"A demo with many visitors takes {size_text(MEMORY)}: see Memory in docs/deploy.md"
-    return f"{size_text(free)} to be had", few * (free < MEMORY)
+    few = f"A demo with many visitors takes {naturalsize(MEMORY)}: see Memory in docs/deploy.md"
+    return f"{naturalsize(free)} to be had", few * (free < MEMORY)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

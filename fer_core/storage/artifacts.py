@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from humanize import naturalsize
 
-from fer_core.config.sizes import size_text
 from fer_core.errors import NotFoundError, StoreError
 
 from . import sums
@@ -53,8 +53,8 @@ def require_room(folder: Path, size: int = 0) -> None:
     """Raise StoreError unless `MARGIN` stays free on the disk of a folder once so many bytes are written there."""
     if (free := free_bytes(folder)) < size + MARGIN:
         raise StoreError(
-            f"There must be room to write {size_text(size + MARGIN)} on the disk of {folder.resolve()}",
-            got=f"{size_text(free)} free",
+            f"There must be room to write {naturalsize(size + MARGIN)} on the disk of {folder.resolve()}",
+            got=f"{naturalsize(free)} free",
             fix="Free some (python -m fer_core clean), then start it again: what is finished is kept",
         )
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from humanize import naturalsize
+
 from fer_core.config.run import RunConfig, parse
 from fer_core.config.settings import Settings
-from fer_core.config.sizes import size_text
 from fer_core.errors import ConfigError, StoreError
 
 from .artifacts import NOTED_SECONDS, Artifacts, last_used
@@ -234,10 +235,10 @@ def keep_below_limit(settings: Settings, store: Store) -> None:
         return
     freed = sum(use.collected for use in collect(artifacts, store, limit=settings.disk_limit, keep=(RUNS,)))
     if freed:
-        log.info("collected %s of artifacts that no run needs", size_text(freed))
+        log.info("collected %s of artifacts that no run needs", naturalsize(freed))
     if total - freed > settings.disk_limit:
         log.warning(
             "artifacts take %s, more than FER_DISK_LIMIT (%s): the rest is needed by runs or was used lately",
-            size_text(total - freed),
-            size_text(settings.disk_limit),
+            naturalsize(total - freed),
+            naturalsize(settings.disk_limit),
         )

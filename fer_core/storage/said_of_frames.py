@@ -7,8 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 from fer_core.config.base import digest
 from fer_core.errors import StoreError
 
@@ -87,8 +85,7 @@ class SaidOfFrames(Database):
 
     def drawn_boxes(self, data: str) -> dict[str, Box]:
         """Return the newest box of each image that has one, in source pixels, by the names in their order."""
-        with self.read() as connection:
-            rows = connection.execute(text(NEWEST_BOXES), {"data": data}).all()
+        rows = self.rows(NEWEST_BOXES, {"data": data})
         return {row.name: (row.x1, row.y1, row.x2, row.y2) for row in rows if row.x1 is not None}
 
     def add_manual_box(
@@ -119,20 +116,18 @@ class SaidOfFrames(Database):
         corners = dict(zip(CORNERS, box or (None,) * 4, strict=True))
         moment = self.now() if created is None else created
         entry = {"data": data, "name": name, "author": author, "created": moment, "note": note, **corners}
-        self.write(lambda connection: connection.execute(text(ADD_BOX), entry))
+        self.change(ADD_BOX, entry)
 
     def undo_manual_box(self, data: str, name: str) -> bool:
         """Set an image's newest entry aside, so that the one before counts again; False when there is none."""
-        entry = {"data": data, "name": name, "now": self.now()}
-        return self.write(lambda connection: connection.execute(text(UNDO_BOX), entry).rowcount > 0)
+        return self.change(UNDO_BOX, {"data": data, "name": name, "now": self.now()}) > 0
 
     def redo_manual_box(self, data: str, name: str) -> bool:
         """Let the entry undone last count again, its author and time kept; False when there is none.
 
         A box drawn after an undo ends that: the entries undone before it stay in the history alone.
         """
-        entry = {"data": data, "name": name}
-        return self.write(lambda connection: connection.execute(text(REDO_BOX), entry).rowcount > 0)
+        return self.change(REDO_BOX, {"data": data, "name": name}) > 0
 
     def manual_box_history(self, data: str, name: str) -> pd.DataFrame:
         """Return all entries of one image, the oldest first: version, x1, y1, x2, y2, author, created, undone, note.
@@ -148,11 +143,10 @@ class SaidOfFrames(Database):
         key = exclusion_key(names)
         kept = json.dumps(sorted(set(names)))
         row = {"data": data, "key": key, "names": kept, "author": author, "created": self.now()}
-        self.write(lambda connection: connection.execute(text(EXCLUDE), row))
+        self.change(EXCLUDE, row)
         return key
 
     def exclusions(self, data: str) -> dict[str, Exclusion]:
         """Return what has been left out of a data set by key, the newest first."""
-        with self.read() as connection:
-            rows = connection.execute(text(EXCLUSIONS), {"data": data}).all()
+        rows = self.rows(EXCLUSIONS, {"data": data})
         return {row.key: Exclusion(tuple(json.loads(row.names)), row.author, row.created) for row in rows}

@@ -79,9 +79,7 @@ class SharedArtifacts(Artifacts):
         key: str,
         config: dict[str, Any],
         build: Callable[[Path], None],
-        *,
-        resume: bool = False,
-        waiting: Callable[[], None] | None = None,
+        **options: Any,
     ) -> Path:
         """Return the folder of an artifact: here, downloaded, or made now and uploaded (`Artifacts.ensure`).
 
@@ -89,7 +87,7 @@ class SharedArtifacts(Artifacts):
         """
         if self._shared(kind, key):
             return self.open(kind, key)
-        folder = super().ensure(kind, key, config, build, resume=resume, waiting=waiting)
+        folder = super().ensure(kind, key, config, build, **options)
         self._upload(kind, key, folder)
         return folder
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, Text, TextClause, bindparam, text
+from sqlalchemy import Row
 
 from fer_core.config.reading import Reading
 from fer_core.config.run import RunConfig, parse
@@ -173,10 +173,8 @@ class Store(SaidOfFrames):
         """
         if not re.fullmatch("[0-9a-f]{4,15}", given):
             return given
-        query = text("SELECT id FROM runs WHERE id LIKE :start LIMIT 2")
-        with self.read() as connection:
-            found = list(connection.execute(query, {"start": f"{given}%"}).scalars())
-        return str(found[0]) if len(found) == 1 else given
+        found = self.rows("SELECT id FROM runs WHERE id LIKE :start LIMIT 2", {"start": f"{given}%"})
+        return str(found[0].id) if len(found) == 1 else given
 
     def runs(
         self,
@@ -203,10 +201,9 @@ class Store(SaidOfFrames):
             boxes: only those cut with this set of hand-drawn boxes, as `FacesConfig.manual_boxes` names it.
             before: continues after the last run of the page before.
         """
-        most = 200 if ids is None else len(ids)
         asked = {
-            "ids": ids,
-            "status": status,
+            "ids": ids and list(ids),
+            "status": status and list(status),
             "goal": goal,
             "data": data,
             "source": source,
@@ -218,26 +215,20 @@ class Store(SaidOfFrames):
         }
         given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         where = " AND ".join(ASKED[name] for name in given)
-        query = text(RUNS.format(where=where and f"WHERE {where}"))
-        lists = [name for name in ("ids", "status") if name in given]
-        query = query.bindparams(*(bindparam(name, expanding=True, type_=Text) for name in lists))
-        values = given | {name: list(given[name]) for name in lists}
-        bounds = {"limit": most if limit is None else limit, "before_id": before and before.id}
-        with self.read() as connection:
-            return [_stored_run(row) for row in connection.execute(query, values | bounds).mappings()]
+        given |= {"before_id": before and before.id}
+        given["limit"] = limit if limit is not None else 200 if ids is None else len(ids)
+        return [_stored_run(row) for row in self.rows(RUNS.format(where=where and f"WHERE {where}"), given)]
 
     def sweep(self, name: str) -> list[StoredRun]:
         """Return the runs of a sweep in the order they were asked for. Raises NotFoundError."""
-        with self.read() as connection:
-            rows = connection.execute(text(SWEEP), {"name": name}).mappings().all()
+        rows = self.rows(SWEEP, {"name": name})
         if not rows:
             raise NotFoundError("No sweep has this name", got=repr(name), fix="Ask for its runs again")
         return [_stored_run(row) for row in rows]
 
     def sweeps_of(self, run_id: str) -> dict[str, int]:
         """Return the sweeps that a run belongs to, and how many runs each has."""
-        with self.read() as connection:
-            return {row.name: row.runs for row in connection.execute(text(SWEEPS_OF), {"id": run_id})}
+        return {row.name: row.runs for row in self.rows(SWEEPS_OF, {"id": run_id})}
 
     def describe(self, run_id: str, **words: str | bool) -> None:
         """Keep `name`, `note`, `tags` or `archived` of a run. Raises StoreError: a name or tags are no short line."""
@@ -247,23 +238,19 @@ class Store(SaidOfFrames):
         if "tags" in words:
             words["tags"] = " ".join(dict.fromkeys(str(words["tags"]).replace(",", " ").split()))
         values = {field: int(value) if isinstance(value, bool) else value for field, value in words.items()}
-        query = text(f"UPDATE runs SET {', '.join(f'{field} = :{field}' for field in values)} WHERE id = :id")
-        self.write(lambda connection: connection.execute(query, values | {"id": run_id}))
+        changes = ", ".join(f"{field} = :{field}" for field in values)
+        self.change(f"UPDATE runs SET {changes} WHERE id = :id", values | {"id": run_id})
 
     def sources(self) -> list[str]:
         """Return the sources of all data sets that runs were on, sorted."""
-        with self.read() as connection:
-            return list(connection.execute(text(SOURCES)).scalars())
+        return [row.source for row in self.rows(SOURCES)]
 
     def data_sets(self) -> dict[str, NamedData]:
         """Return the data sets that were brought, by name, the newest first."""
-        with self.read() as connection:
-            rows = connection.execute(text(DATA_SETS)).all()
-        found = (
-            NamedData(row.name, row.source, row.layout, parse(Reading, json.loads(row.reading)))
-            for row in rows
-        )
-        return {one.name: one for one in found}
+        return {
+            row.name: NamedData(row.name, row.source, row.layout, parse(Reading, json.loads(row.reading)))
+            for row in self.rows(DATA_SETS)
+        }
 
     def name_data(self, one: NamedData) -> None:
         """Keep a data set under its name; what had the name before no longer has it.
@@ -274,29 +261,24 @@ class Store(SaidOfFrames):
         if problem := line_problem(one.name) or ("more than blanks" if not one.name.strip() else ""):
             raise StoreError(f"A data set's name must be {problem}", got=f"{one.name!r:.80}")
         row = vars(one) | {"reading": one.reading.model_dump_json(exclude_none=True), "created": self.now()}
-        self.write(lambda connection: connection.execute(text(NAME_DATA), row))
+        self.change(NAME_DATA, row)
 
     def forget_data(self, name: str) -> None:
         """Forget a data set's name; its files and runs stay."""
-        query = text("DELETE FROM data_sets WHERE name = :name")
-        self.write(lambda connection: connection.execute(query, {"name": name}))
+        self.change("DELETE FROM data_sets WHERE name = :name", {"name": name})
 
     def definitions(self) -> list[tuple[str, str, str]]:
         """Return id, status and definition (JSON) of every run."""
-        with self.read() as connection:
-            rows = connection.execute(text("SELECT id, status, config FROM runs"))
-            return [(row.id, row.status, row.config) for row in rows]
+        return [(row.id, row.status, row.config) for row in self.rows("SELECT id, status, config FROM runs")]
 
     def counts(self) -> dict[str, int]:
         """Return the number of runs per status, zeros included."""
-        with self.read() as connection:
-            rows = connection.execute(text("SELECT status, COUNT(*) AS runs FROM runs GROUP BY status"))
-            return dict.fromkeys(STATUSES, 0) | {row.status: row.runs for row in rows}
+        rows = self.rows("SELECT status, COUNT(*) AS runs FROM runs GROUP BY status")
+        return dict.fromkeys(STATUSES, 0) | {row.status: row.runs for row in rows}
 
     def finished(self, data: str) -> tuple[int, float]:
         """Return how many runs on a data set are done and when the last one ended: equal while none was added."""
-        with self.read() as connection:
-            row = connection.execute(text(FINISHED), {"data": data}).one()
+        (row,) = self.rows(FINISHED, {"data": data})
         return row.runs, row.last or 0.0
 
     def active(self, among: Sequence[str] | None = None) -> list[str]:
@@ -305,17 +287,13 @@ class Store(SaidOfFrames):
         Args:
             among: ids to look at; None for all.
         """
-        query = text(ACTIVE.format(among="" if among is None else "AND id IN :ids"))
-        with self.read() as connection:
-            if among is None:
-                return list(connection.execute(query).scalars())
-            return list(connection.execute(_among(query), {"ids": list(among)}).scalars())
+        if among is None:
+            return [row.id for row in self.rows(ACTIVE.format(among=""))]
+        return [row.id for row in self.rows(ACTIVE.format(among="AND id IN :ids"), {"ids": list(among)})]
 
     def queue_places(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the places of those runs that are queued, by id; 1 for the next."""
-        with self.read() as connection:
-            rows = connection.execute(_among(text(PLACES)), {"ids": list(ids)})
-            return {row.id: row.place for row in rows}
+        return {row.id: row.place for row in self.rows(PLACES, {"ids": list(ids)})}
 
     def epochs(self, run_id: str) -> pd.DataFrame:
         """Return a run's epochs: columns of `BdnnEpoch`, whose reverse losses are the BDNN's alone, and `written`."""
@@ -336,12 +314,8 @@ class Store(SaidOfFrames):
         return self.frame("SELECT owner, host, pid, device, started, seen FROM workers ORDER BY started")
 
 
-def _among(query: TextClause) -> TextClause:
-    return query.bindparams(bindparam("ids", expanding=True, type_=Text))
-
-
-def _stored_run(row: RowMapping) -> StoredRun:
-    values: dict[str, Any] = {str(name): value for name, value in row.items()}
+def _stored_run(row: Row[Any]) -> StoredRun:
+    values = dict(row._mapping)
     for name in ("extra", "summary", "environment"):
         values[name] = json.loads(values[name])
     for name in ("cancel_requested", "archived"):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from dashboards import Clicks, Server, quiet
 from playwright.sync_api import Page, expect
 
-from fer_core.faces.drawn_boxes import read_boxes
+from fer_core.faces.crops_artifact import read_boxes
 from fer_core.results.rows import title
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store

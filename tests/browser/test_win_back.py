@@ -19,7 +19,7 @@ from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.faces.crops import failed
-from fer_core.faces.drawn_boxes import read_names
+from fer_core.faces.crops_artifact import read_names
 from fer_core.faces.extraction import Crops
 from fer_core.runs.pipeline.run import extract_faces
 from fer_core.runs.plans.detections import named_detections

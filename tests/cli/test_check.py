@@ -1,6 +1,5 @@
 """`check` names what is damaged and how it is had again; an empty database beside artifacts deletes nothing."""
 
-import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from cli_case import at_home, run
 
 from fer_core.cli.main import main
 from fer_core.errors import StoreError
@@ -22,16 +22,14 @@ def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """A copy of a home with two runs on cut faces."""
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)
-    given = {"FER_HOME": str(copy), "FER_DEVICE": "cpu", "FER_THREADS": "1", "FER_EXECUTOR": "inline"}
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
+    at_home(monkeypatch, copy)
+    monkeypatch.setenv("FER_EXECUTOR", "inline")
     return copy
 
 
 def checked(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
     capsys.readouterr()
-    code = main(["check", "--json", *options])
-    return code, json.loads(capsys.readouterr().out)
+    return run(capsys, "check", *options)
 
 
 def flip(path: Path) -> None:
@@ -44,20 +42,12 @@ def largest(folder: Path) -> Path:
     return max(folder.rglob("*"), key=lambda path: path.stat().st_size)
 
 
-def test_a_home_that_is_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, found = checked(capsys)
-    assert (code, found["damaged"], found["summed"]) == (0, [], 0)
-    assert found["artifacts"] == len(list(home.glob("artifacts/*/*/config.json"))) >= 5
-    assert main(["check"]) == 0
-    assert "none damaged" in capsys.readouterr().out
-
-
 def test_a_flipped_bit_in_each_kind_is_named_and_made_again_to_the_byte(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     artifacts, store = Artifacts(home / "artifacts"), Store(home / "fer.sqlite")
     runs = store.runs(status=["done"])
-    before = {run.id: store.predictions(run.id) for run in runs}
+    before = {one.id: store.predictions(one.id) for one in runs}
     kinds = sorted(path.name for path in artifacts.root.iterdir() if path.is_dir())
     assert {"activations", "crops", "detections", "runs"} <= set(kinds)
     files = {kind: largest(artifacts.path(kind, artifacts.keys(kind)[0])) for kind in kinds}
@@ -72,34 +62,37 @@ def test_a_flipped_bit_in_each_kind_is_named_and_made_again_to_the_byte(
     assert all(one["again"] for one in found["damaged"])
     code, found = checked(capsys, "--repair")
     assert (code, len(found["repaired"])) == (0, len(kinds))
-    assert checked(capsys)[1]["damaged"] == []
+    code, found = checked(capsys)
+    assert (code, found["damaged"], found["summed"]) == (0, [], 0)
+    assert found["artifacts"] == len(list(home.glob("artifacts/*/*/config.json"))) >= 5
+    assert main(["check"]) == 0
+    assert "none damaged" in capsys.readouterr().out
     for kind, path in files.items():
         assert kind == "runs" or not path.exists() or path.read_bytes() == whole[kind]
     assert store.run(files["runs"].parent.name).attempts == 2
-    for run in runs:
-        assert store.run(run.id).status == "done"
-        pd.testing.assert_frame_equal(store.predictions(run.id), before[run.id])
+    for one in runs:
+        assert store.run(one.id).status == "done"
+        pd.testing.assert_frame_equal(store.predictions(one.id), before[one.id])
     store.close()
 
 
 def test_networks_that_are_gone_and_those_of_imported_runs(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Store(home / "fer.sqlite").runs(status=["done"])[0]
+    run_id = Store(home / "fer.sqlite").runs(status=["done"])[0].id
     file, other = tmp_path / "run.zip", tmp_path / "other"
-    assert main(["export", "--run", run.id, "-o", str(file)]) == 0
-    shutil.rmtree(home / "artifacts" / "runs" / run.id)
+    assert main(["export", "--run", run_id, "-o", str(file)]) == 0
+    shutil.rmtree(home / "artifacts" / "runs" / run_id)
     _, found = checked(capsys)
-    assert [(one["key"], one["files"], one["run"]) for one in found["damaged"]] == [
-        (run.id, {"": "missing"}, run.id)
-    ]
+    (one,) = found["damaged"]
+    assert (one["key"], one["files"], one["run"]) == (run_id, {"": "missing"}, run_id)
     monkeypatch.setenv("FER_HOME", str(other))
     assert main(["import", str(file)]) == 0
-    flip(largest(other / "artifacts" / "runs" / run.id))
+    flip(largest(other / "artifacts" / "runs" / run_id))
     code, found = checked(capsys, "--repair")
     assert (code, found["repaired"]) == (1, [])
     assert [one["again"] for one in found["damaged"]] == ["import its archive again"]
-    assert main(["export", "--run", run.id, "-o", str(tmp_path / "no.zip")]) == 2
+    assert main(["export", "--run", run_id, "-o", str(tmp_path / "no.zip")]) == 2
     assert not (tmp_path / "no.zip").exists()
     assert main(["import", str(file)]) == 0
     assert checked(capsys)[0] == 0

@@ -137,15 +137,6 @@ def test_faces_prints_counts_and_a_row_an_image(capsys: pytest.CaptureFixture[st
         assert (row["box"] is None) == (row["status"] == "none")
 
 
-def test_audit_reports_before_any_training(capsys: pytest.CaptureFixture[str], awkward: Path) -> None:
-    code, document = run(capsys, "data", "audit", "--data", str(awkward))
-    assert code == 0
-    assert isinstance(document, dict)
-    assert [entry["name"] for entry in document["unreadable"]] == ["SAD/truncated.png"]
-    codes = {finding["code"] for finding in document["findings"]}
-    assert {"unreadable", "two_labels", "duplicates"} <= codes
-
-
 def test_weights_that_are_not_here_fail_with_the_way_out(
     capsys: pytest.CaptureFixture[str], generated: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -177,6 +168,8 @@ def test_folds_that_can_t_be_drawn_are_refused_before_a_face_is_cut(
         (["train", "--backbone", "alexnet"], "alexnet"),
         (["train", "--weights", "/no/such/file.pth"], "/no/such/file.pth"),
         (["train", "--seeds", "-1"], "seeds"),
+        (["train", "--augment", "zoom=2"], "zoom"),
+        (["train", "--class-weights"], "need no weights"),
         (["predict", "--run", "feedfeedfeedfeed", "x.png"], "feedfeedfeedfeed"),
     ],
 )

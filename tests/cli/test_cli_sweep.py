@@ -17,33 +17,14 @@ def recipe(*arguments: str) -> TrainingConfig:
     return given.get("training", PAPERS).config(given.get("recipe", "paper"))
 
 
-def test_without_options_the_recipe_is_the_papers() -> None:
+def test_the_recipe_is_the_papers_or_a_named_one_to_which_options_add() -> None:
     assert recipe() == TrainingConfig()
-
-
-def test_options_add_to_a_named_recipe() -> None:
     found = recipe("--recipe", "weighted", "--schedule", "cosine", "--augment", "flip,crop=0.2,views=3")
     assert found.class_weights
     assert found.sampler == "shuffled"
     assert found.schedule == "cosine"
     assert found.augmentation == AugmentationConfig(flip=True, crop=0.2, views=3)
     assert not recipe("--recipe", "flipped", "--no-flip-at-test").flip_at_test
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--augment", "zoom=2"], "zoom"),
-        (["--class-weights"], "need no weights"),
-        (["--patience", "2", "--protocol", "reshuffle"], "has no inner split"),
-    ],
-)
-def test_what_does_not_go_together_exits_with_2(
-    arguments: list[str], said: str, generated: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    more = ["--backbone", "efficientnet_lite0"]
-    assert main(["train", "--data", str(generated), *more, *arguments]) == 2
-    assert said in capsys.readouterr().err
 
 
 def test_a_sweep_ranks_its_runs_and_keeps_its_name(

@@ -138,37 +138,6 @@ def test_one_protocol_alone_is_run_where_asked_for(
     assert "set1 and set2" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "system"),
-    [
-        (("--model", "bdnn", "--epochs", "3"), "BDNN (pixels)"),
-        (("--model", "bdnn", "--raw", "--alternate", "1", "--epochs", "3"), "BDNN (raw pixels, in turns)"),
-        (("--model", "mlp", "--features", "phog", "--epochs", "3"), "MLP (PHOG)"),
-        (("--model", "svm"), "PHOG + SVM"),
-    ],
-)
-def test_comparators_are_trained_like_any_model(
-    generated: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], system: str
-) -> None:
-    rows = document(
-        capsys,
-        "train",
-        "--data",
-        str(generated),
-        "--protocol",
-        "group",
-        "--folds",
-        "2",
-        "--no-faces",
-        *options,
-    )
-    assert [(row["system"], row["status"], row["backbone"], row["unfreeze"]) for row in rows] == [
-        (system, "done", None, None)
-    ]
-    assert rows[0]["epochs"] == (3 if "--epochs" in options else None)
-    assert (rows[0]["val_loss"] is None) == (options[1] == "svm")
-
-
 def test_a_table_is_read_as_features(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(generate_table(tmp_path / "sheet.xlsx", rows=84))
     options = ("--model", "svm", "--features", "table", "--table", path, "--folds", "2")

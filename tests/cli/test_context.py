@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_case import at_home, run
-from trees import png
+from trees import plant
 
 from fer_core.cli.output import print_json
 from fer_core.config.reading import Reading
@@ -17,9 +17,7 @@ def test_the_name_of_a_data_set_that_was_brought_stands_for_how_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_home(monkeypatch, tmp_path / "home")
-    for name in ("set/0/a.png", "set/3/b.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(png(len(name)))
+    plant(tmp_path / "set", ["0/a.png", "3/b.png"])
     assert run(capsys, "data", "audit", "--data", "mine")[0] == 2
     store = Store(tmp_path / "home" / "fer.sqlite")
     store.name_data(NamedData("mine", str(tmp_path / "set"), "auto", Reading(label_map="fer2013")))
@@ -33,9 +31,7 @@ def test_frames_are_excluded_by_name_and_by_a_file_of_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_home(monkeypatch, tmp_path / "home")
-    for name in ("set/happy/a.png", "set/happy/b.png", "set/sad/c.png", "set/sad/d.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(png(len(name)))
+    plant(tmp_path / "set", ["happy/a.png", "happy/b.png", "sad/c.png", "sad/d.png"])
     (tmp_path / "list.txt").write_text("sad/c.png\n\n")
     data = "--data", str(tmp_path / "set")
     whole = run(capsys, "data", "audit", *data)[1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from cli_case import at_home
 
 from fer_core.cli.main import main
 from fer_core.storage.store import Store
@@ -17,8 +18,7 @@ ODD = b"caf\xe9"
 
 @pytest.fixture
 def home(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in {"FER_HOME": str(trained), "FER_DEVICE": "cpu", "FER_THREADS": "1"}.items():
-        monkeypatch.setenv(name, value)
+    at_home(monkeypatch, trained)
     return trained
 
 

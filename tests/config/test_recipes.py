@@ -12,10 +12,6 @@ def test_a_recipe_is_known_by_its_fields(name: str) -> None:
     assert training_config(name, epochs=1).epochs == 1
 
 
-def test_recipes_differ() -> None:
-    assert len({training_config(name).key() for name in RECIPES}) == len(RECIPES)
-
-
 def test_a_given_field_wins_over_the_recipes() -> None:
     assert training_config("adamw", weight_decay=0.3).weight_decay == 0.3
     with pytest.raises(ConfigError, match=r"one of paper, cosine.*got 'cosines'"):

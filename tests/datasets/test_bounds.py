@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_core import ROOT
 from fer_core.datasets.bounds import MAX_SCANS, scans
-from fer_core.datasets.file_records import inspect
+from fer_core.datasets.fingerprint import inspect
 from fer_core.datasets.images import decode, load_rgb
 from fer_core.errors import DataError
 
-TALL = ROOT.parent / "shared" / "cases" / "hostile" / "tall.png"
 RAMP = np.linspace(0, 255, 60 * 80 * 3).reshape(60, 80, 3).astype(np.uint8)
 
 
@@ -64,11 +62,6 @@ def scanned(times: int, **options: object) -> bytes:
 def test_what_would_cost_too_much_is_refused_by_its_header(data: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         load_rgb(data)
-
-
-@pytest.mark.skipif(not TALL.exists(), reason="the hostile case is not beside this checkout")
-def test_the_tall_png_is_refused_at_once() -> None:
-    assert "a side may have 16,384" in (inspect(TALL).reason or "")
 
 
 def test_scans_are_counted_however_they_are_hidden() -> None:

@@ -128,12 +128,3 @@ def test_a_sheet_that_unfolds_without_end_is_given_up(
     monkeypatch.setattr(sheets, "SECONDS", 0)  # not even begun
     with pytest.raises(DataError, match="unfolded"):
         read_feature_table(path)
-
-
-def test_a_sheet_within_the_bounds_is_read(tmp_path: Path) -> None:
-    blank = b"<row/>" * 20_000
-    row = b"<row><c t='inlineStr'><is><t>a.png</t></is></c>" + b"<c><v>1</v></c>" * 11 + b"</row>"
-    pieces = [b"<worksheet %s><sheetData>" % SPACE, row, blank, b"</sheetData></worksheet>"]
-    assert read_feature_table(forged(tmp_path / "t.xlsx", "xl/worksheets/sheet1.xml", pieces)).names == (
-        "a.png",
-    )

@@ -9,33 +9,11 @@ from trees import plant
 
 from fer_core import ROOT
 from fer_core.config.reading import Reading
-from fer_core.datasets.audit import audit
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.movie_plan import GeneratedConfig, plan
 from fer_core.datasets.generated.table import generate_table
 from fer_core.datasets.open import LAYOUTS, open_dataset
 from fer_core.errors import DataError
-
-FILM = "IAmSam_013827920_00000055.png"
-
-
-@pytest.mark.parametrize(
-    ("names", "layout"),
-    [
-        ([f"Happy/{FILM}", "Sad/21_001010160_00000010.png"], "sfew1"),
-        ([f"Train/Happy/{FILM}", f"Val/Sad/{FILM}"], "sfew2"),
-        (["happy/1.png", "sad/2.png"], "folder"),
-        (["train/happy/1.png", "val/sad/2.png"], "folder"),
-        (["happy/1.png", f"sad/{FILM}"], "folder"),
-    ],
-)
-def test_trees_are_told_apart(tmp_path: Path, names: list[str], layout: str) -> None:
-    plant(tmp_path, names)
-    dataset = open_dataset(tmp_path)
-    assert dataset.layout == layout
-    assert not dataset.generated
-    again = open_dataset(dataset.source, layout=dataset.layout)
-    assert again == dataset
 
 
 def test_a_file_is_a_table_and_patterns_reach_every_reader(tmp_path: Path) -> None:
@@ -120,14 +98,6 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
     plant(tmp_path, ["sad/a.png"])
     with pytest.raises(DataError, match=r"frames.csv"):
         open_dataset(tmp_path, layout="generated")
-
-
-def test_the_photographs_open_as_a_plain_folder_and_are_sound(photos: list[Path]) -> None:
-    dataset = open_dataset(photos[0].parents[1])
-    assert dataset.layout == "folder"
-    assert "error" not in {finding.severity for finding in audit(dataset).findings}
-    assert dataset.class_counts() | {"happy": 0, "neutral": 0} == dict.fromkeys(dataset.class_counts(), 0)
-    assert len(dataset) == len(photos)
 
 
 def test_no_torch_is_loaded() -> None:

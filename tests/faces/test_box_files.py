@@ -75,15 +75,15 @@ naïve 漢字.png,-0.4,0,640.6,480
     found = read_boxes_file(text.encode(), FRAMES)
     assert [record.name for record in found.records] == ["happy/plain.png", NAMES[-1]]
     assert found.records[1].box == (0.0, 0.0, 640.0, 480.0)
-    reported = {problem.place: problem for problem in found.problems}
+    reported = {place: problem for place, _, problem in found.problems}
     assert list(reported) == [f"line {line}" for line in range(3, 9)]
-    assert reported["line 3"].got == "'nowhere.png'"
-    assert "four numbers" in reported["line 4"].rule
+    assert reported["line 3"].got == "nowhere.png"
+    assert "four finite numbers" in reported["line 4"].rule
     assert "x1 < x2" in reported["line 5"].rule
     assert "finite" in reported["line 6"].rule
     assert "640 x 480" in reported["line 7"].rule
     assert "one box" in reported["line 8"].rule
-    assert all(problem.fix for problem in found.problems)
+    assert all(problem.fix for *_, problem in found.problems)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_absurd_times_and_authors_are_told_and_not_taken(author: str, created: s
         found = read_boxes_file(content, FRAMES)
         if b"half ?" not in content:
             assert not found.records
-            assert rule in found.problems[0].rule
+            assert rule in found.problems[0][2].rule
 
 
 def test_coco_of_other_tools_is_read_row_by_row() -> None:
@@ -128,8 +128,8 @@ def test_coco_of_other_tools_is_read_row_by_row() -> None:
     }
     found = read_boxes_file(json.dumps(document).encode(), FRAMES)
     assert [record.box for record in found.records] == [(1.0, 2.0, 4.0, 6.0)]
-    assert [problem.place for problem in found.problems] == [f"annotation {n}" for n in range(2, 9)]
-    assert "ISO 8601" in found.problems[-1].rule
+    assert [place for place, *_ in found.problems] == [f"annotation {n}" for n in range(2, 9)]
+    assert "ISO 8601" in found.problems[-1][2].rule
 
 
 def test_spreadsheets_own_separators_and_marks_are_read() -> None:

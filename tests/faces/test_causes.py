@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.hard_frames import lost
-from fer_core.faces.causes import CAUSES, cause
+from fer_core.faces.explanation import CAUSES, cause
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from PIL import Image
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig
 from fer_core.datasets.base import Sample
 from fer_core.faces.crops import Box, Faces
-from fer_core.faces.crops_artifact import ensure_crops, nearest
-from fer_core.faces.drawn_boxes import freeze_boxes
+from fer_core.faces.crops_artifact import ensure_crops, freeze_boxes, nearest
 from fer_core.faces.extraction import CROPS, TABLE
 from fer_core.storage.artifacts import Artifacts
 

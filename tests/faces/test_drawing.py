@@ -29,20 +29,20 @@ def test_landmarks_and_labels_at_the_border_fit() -> None:
 def test_candidates_are_drawn_in_the_colours_of_their_fates() -> None:
     boxes = np.array([[10, 10, 40, 40], [60, 10, 90, 40]], np.float32)
     fates = np.array([Fate.KEPT, Fate.BELOW], np.uint8)
-    drawn = draw_fates(np.zeros((50, 100, 3), np.uint8), boxes, fates, longest=200)
-    assert drawn.shape == (100, 200, 3)
-    assert "#{:02x}{:02x}{:02x}".format(*drawn[50, 20]) == FATES[Fate.KEPT][0]
-    red, green, blue = drawn[50, 120]
+    drawn = draw_fates(np.zeros((50, 100, 3), np.uint8), boxes, fates)
+    assert drawn.shape == (640, 1280, 3)
+    assert "#{:02x}{:02x}{:02x}".format(*drawn[320, 129]) == FATES[Fate.KEPT][0]
+    red, green, blue = drawn[320, 769]
     assert red > green > blue
-    assert not drawn[50, 100].any()
+    assert not drawn[320, 640].any()
 
 
 def test_the_pyramid_is_drawn_from_large_to_small() -> None:
     image = np.full((60, 80, 3), 200, np.uint8)
     scales = (0.6, 0.3, 0.15)
-    drawn = draw_pyramid(image, scales, np.tile([0, 0, 10, 10], (3, 1)), width=400)
+    drawn = draw_pyramid(image, scales, np.tile([0, 0, 10, 10], (3, 1)))
     filled = (drawn[..., 3] > 0).sum(axis=0)
     heights = [int(n) for n in dict.fromkeys(filled.tolist()) if n]
-    assert drawn.shape[1] == 400
+    assert drawn.shape[1] == 1280
     assert heights == sorted(heights, reverse=True)
     assert len(heights) == 3

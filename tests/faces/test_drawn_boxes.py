@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer_core.errors import NotFoundError
-from fer_core.faces.drawn_boxes import freeze_boxes, read_boxes
+from fer_core.faces.crops_artifact import freeze_boxes, read_boxes
 from fer_core.storage.artifacts import Artifacts
 
 BOXES = {"a.png": (1.0, 2.0, 30.5, 40.25), "b.png": (5.0, 5.0, 9.0, 9.0)}

@@ -77,13 +77,13 @@ def test_cells_are_those_of_the_net_and_counts_add_up(size: tuple[int, int]) -> 
     pyramid = levels(found, width, height)
     net = PNet().eval()
     with torch.inference_mode():
-        maps = [net(torch.zeros(1, 3, level.height, level.width))[1] for level in pyramid]
-    assert [level.cells for level in pyramid] == [m.shape[2] * m.shape[3] for m in maps]
-    assert pyramid[0].face == pytest.approx(20)
+        maps = [net(torch.zeros(1, 3, level.height, level.width))[1] for level in pyramid.itertuples()]
+    assert pyramid["cells"].tolist() == [m.shape[2] * m.shape[3] for m in maps]
+    assert pyramid["face"][0] == pytest.approx(20)
     seen = counts(found, "pnet", width, height)
-    assert seen.seen == sum(level.cells for level in pyramid)
-    assert seen.seen - seen.below == sum(level.passed for level in pyramid) == len(found.pnet.boxes)
-    assert seen.kept == sum(level.kept for level in pyramid) == len(found.rnet.boxes)
+    assert seen.seen == pyramid["cells"].sum()
+    assert seen.seen - seen.below == pyramid["passed"].sum() == len(found.pnet.boxes)
+    assert seen.kept == pyramid["kept"].sum() == len(found.rnet.boxes)
     later = counts(found, "rnet", width, height)
     assert later.seen == len(found.rnet.boxes) == later.below + later.outside + later.suppressed + later.kept
 

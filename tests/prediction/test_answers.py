@@ -8,7 +8,6 @@ from PIL import Image
 
 from fer_core.config.run import CLASSES
 from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table, file_name
-from fer_core.storage.values import defused_table
 
 IMAGE = np.full((120, 160, 3), 60, np.uint8)
 
@@ -39,11 +38,6 @@ def test_the_table_has_a_row_a_face_with_all_that_is_known() -> None:
     assert not table["calibrated"].any()
     assert table.columns[0] == "run"
     assert face_table([]).empty
-
-
-def test_a_name_that_is_a_formula_is_text_in_the_csv() -> None:
-    text = defused_table(face_table([("=1+1.png", [face(0.9)])])).to_csv(index=False)
-    assert "\n'=1+1.png," in text
 
 
 def test_boxes_are_drawn_in_the_colour_of_the_answer() -> None:

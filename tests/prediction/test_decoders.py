@@ -11,7 +11,7 @@ from PIL import Image
 
 from fer_core import ROOT
 from fer_core.config.settings import Limits
-from fer_core.prediction.decoder import TOO_MUCH, Asked, send
+from fer_core.prediction.decoder import TOO_MUCH, send
 from fer_core.prediction.decoders import Decoders
 from fer_core.prediction.uploads import FORMATS, Refusal, Sent, Upload, read
 
@@ -67,7 +67,7 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_decoded() -> Non
         assert process.stdout is not None
         slow, quick = encoded(Image.new("RGB", (7000, 7000)), "PNG", compress_level=1), encoded(NOISE, "PNG")
         for sent in (slow, quick):
-            asked = Asked(size=len(sent.data), max_pixels=50_000_000, most=50_000_000, formats=list(FORMATS))
+            asked = {"size": len(sent.data), "max_pixels": 50_000_000, "most": 50_000_000, "formats": FORMATS}
             send(process.stdin, asked, sent.data)
         assert "seconds to decode" in json.loads(process.stdout.readline())["reason"]
         assert json.loads(process.stdout.readline())["width"] == 70

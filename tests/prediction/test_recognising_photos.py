@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from fer_core.config.settings import Settings, load
 from fer_core.datasets.images import load_rgb
@@ -32,12 +31,3 @@ def test_faces_are_cut_square_and_judged_as_in_a_run(generated: Path, settings: 
     assert face.cam.max() == 1
     with pytest.raises(NotFoundError, match="trained here"):
         recognition.predict([image], boxes=[box], nearest=3)
-
-
-def test_smiles_and_plain_faces_of_photographs_are_told_apart(photos: list[Path], settings: Settings) -> None:
-    """A wrong order of channels or classes fails this; of all 80 four in five are right."""
-    recognition = Recognition.named("mini_xception", settings)
-    chosen = photos[::8]
-    images = [np.asarray(Image.open(path).convert("RGB")) for path in chosen]
-    answers = [faces[0].label for faces in recognition.predict(images)]
-    assert sum(said == path.parent.name for said, path in zip(answers, chosen, strict=True)) >= 6

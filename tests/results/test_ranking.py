@@ -47,10 +47,6 @@ def test_runs_on_one_movie_are_not_told_apart() -> None:
     assert places[1].noise
 
 
-def test_a_sweep_of_nothing_has_no_places() -> None:
-    assert rank([], lambda one: one.predictions) == []
-
-
 def test_a_sweep_is_named_by_its_runs_in_any_order() -> None:
     data = DataConfig(fingerprint="0" * 16)
     configs = [RunConfig(data=data, model=TransferConfig(unfreeze=n)) for n in (1, 2, 3)]

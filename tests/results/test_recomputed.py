@@ -50,6 +50,13 @@ PAPERS = {
     "LPQ, by movie": ("--model", "svm", "--features", "lpq", "--protocol", "group", "--folds", "3"),
     "LPQ": ("--model", "svm", "--features", "lpq", "--folds", "2", "--no-face-policy", "drop"),
 }
+#: Those of them that are no networks transferred, as people call them.
+COMPARATORS = {
+    "clip, svm": "pixels + SVM",
+    "bdnn": "BDNN (raw pixels, in turns)",
+    "fixed, no groups": "MLP (pixels)",
+    "PHOG": "PHOG + SVM",
+}
 #: Nothing is trained: another's network on all images.
 UNSEEN = "unseen"
 NEEDED = 5  # groups for an interval
@@ -195,7 +202,12 @@ def test_every_figure_of_a_run_is_recomputed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     at_home(monkeypatch, home)
-    _recompute(home, _made(kind, lists, capsys))
+    row = _made(kind, lists, capsys)
+    _recompute(home, row)
+    if kind in COMPARATORS:
+        svm = "SVM" in COMPARATORS[kind]
+        assert (row["system"], row["backbone"], row["unfreeze"]) == (COMPARATORS[kind], None, None)
+        assert (row["epochs"], row["val_loss"] is None) == (None if svm else 3, svm)
 
 
 def test_every_figure_of_a_vote_is_recomputed(

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
 
 from fer_core.config.run import DataConfig, RunConfig
 from fer_core.errors import StoreError
@@ -35,16 +34,6 @@ def test_alembic_walks_the_revisions_in_their_numbers_order() -> None:
     options.set_main_option("script_location", str(migrations.FOLDER))
     walked = [script.revision for script in ScriptDirectory.from_config(options).walk_revisions()]
     assert tuple(reversed(walked)) == migrations.REVISIONS
-
-
-def test_an_empty_database_gets_every_revision_once(tmp_path: Path) -> None:
-    path = tmp_path / "new % folder" / "fer.sqlite"
-    for _ in range(2):
-        store = Store(path)
-        with store.read() as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
-        store.close()
-        assert found == [migrations.REVISIONS[-1]]
 
 
 @pytest.mark.parametrize("read_only", [False, True])

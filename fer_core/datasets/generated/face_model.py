@@ -7,6 +7,7 @@ in [0, 1]. Nothing here is measured on real people: the figures are a draughtsma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Final
 
 import numpy as np
@@ -55,53 +56,14 @@ _CLOTH = ((0.16, 0.19, 0.27), (0.55, 0.16, 0.14), (0.75, 0.72, 0.66), (0.23, 0.3
 _CLOTH_MORE = ((0.62, 0.55, 0.30), (0.35, 0.42, 0.55), (0.12, 0.12, 0.13), (0.52, 0.36, 0.46))
 
 
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """What stays the same about a person from frame to frame; colours are (3,) float64."""
-
-    skin: np.ndarray
-    age: float  # 0 (twenty or so) .. 1 (seventy or so)
-    width: float
-    chin: float
-    jaw: float
-    taper: float
-    crown: float
-    nose_length: float
-    nose_width: float
-    nose_height: float
-    eye_gap: float
-    eye_width: float
-    eye_height: float
-    eye_tilt: float
-    iris: np.ndarray
-    brow_height: float
-    brow_thickness: float
-    brow_arch: float
-    mouth_y: float
-    mouth_width: float
-    upper_lip: float
-    lower_lip: float
-    lip: np.ndarray
-    hair_style: str
-    hair: np.ndarray
-    hairline: float
-    parting: float
-    hair_length: float
-    beard: str
-    glasses: str
-    freckles: float
-    make_up: float
-    blush: float
-    neck: float
-    cloth: np.ndarray
-    neckline: str
-    texture_seed: int
+class Identity(SimpleNamespace):
+    """What stays the same about a person from frame to frame: what `draw_identity` draws, colours (3,) float64."""
 
 
 def draw_identity(rng: np.random.Generator, *, slot: int = 0) -> Identity:
     """One person at random; `slot` alternates the build so that a movie's cast differs."""
     male = bool((slot + int(rng.integers(2))) % 2)
-    age = float(np.clip(rng.beta(1.3, 1.7), 0, 1))
+    age = float(np.clip(rng.beta(1.3, 1.7), 0, 1))  # 0 is twenty or so, 1 seventy or so
     tone = int(rng.integers(len(_SKIN)))
     skin = _jitter(rng, _SKIN[tone], 0.025)
     dark = tone >= 4
@@ -171,10 +133,10 @@ class Expression:
         """The intensity on one side of the image (-1 left, 1 right) or on average (0)."""
         return min(1.25, self.units.get(unit, 0.0) * (1.0 - side * self.skew.get(unit, 0.0)))
 
-    def nudged(self, rng: np.random.Generator, amount: float = 0.04) -> Expression:
+    def nudged(self, rng: np.random.Generator) -> Expression:
         """The same expression a few frames later."""
         units = {
-            unit: float(np.clip(value * (1 + rng.normal(0, amount)), 0, 1))
+            unit: float(np.clip(value * (1 + rng.normal(0, 0.04)), 0, 1))
             for unit, value in self.units.items()
         }
         return Expression(units, self.skew, (self.gaze[0] + rng.normal(0, 0.004), self.gaze[1]))
@@ -195,18 +157,8 @@ def draw_expression(rng: np.random.Generator, label: str) -> Expression:
     return Expression(units, skew, (float(rng.normal(0, 0.022)), float(rng.normal(0, 0.008))))
 
 
-@dataclass(frozen=True)
-class Mouth:
-    """A mouth's curves. `u` is x over the half width, in [-1, 1]."""
-
-    y: float
-    half: float
-    corner: tuple[float, float]  # how far each corner hangs below the middle, image-left and image-right
-    up: float  # how far the upper lip's edge lifts off the line between the corners
-    down: float
-    upper: float
-    lower: float
-    square: float  # the opening's shape: 2 an ellipse, 4 nearly a rectangle
+class Mouth(SimpleNamespace):
+    """A mouth's curves, see `mouth_of`. `u` is x over the half width, in [-1, 1]."""
 
     def line(self, x: np.ndarray) -> np.ndarray:
         """Where the lips would meet."""
@@ -224,11 +176,13 @@ def mouth_of(who: Identity, face: Expression) -> Mouth:
     return Mouth(
         y=who.mouth_y + 0.04 * face(12) - 0.03 * face(10) + 0.02 * face(26),
         half=half,
-        corner=(corners[0], corners[1]),
+        corner=corners,  # how far each hangs below the middle, image-left and image-right
+        # How far the upper lip's edge lifts off the line between the corners, and the lower one's.
         up=0.3 * opening + 0.075 * face(10) + 0.01 * face(12),
         down=0.7 * opening + 0.06 * face(16) + 0.02 * face(20),
         upper=who.upper_lip * thin * (1 - 0.2 * face(10)),
         lower=who.lower_lip * thin,
+        # The opening's shape: 2 an ellipse, 4 nearly a rectangle.
         square=2.0 + 2.2 * face(20) + 1.2 * face(10),
     )
 

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -23,7 +23,7 @@ from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
 from fer_core.config.run import CLASSES
-from fer_core.datasets.base import GENERATED_NOTICE
+from fer_core.datasets.base import GENERATED_NOTICE, Progress
 from fer_core.datasets.readers.generated import MANIFEST, MARK
 from fer_core.errors import DataError
 
@@ -93,7 +93,7 @@ def generate(
     folder: Path,
     *,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write the data set into `folder`, or return at once when it is there already.
 
@@ -103,7 +103,6 @@ def generate(
     Args:
         workers: processes; 1 draws in this process. None takes one a CPU, but none apart from this one outside the
             main thread: processes that start run the main script, which in a dashboard is a page.
-        progress: called with (frames done, frames in all); what it raises ends the drawing.
 
     Raises:
         DataError: `folder` holds something that this function did not write.
@@ -126,9 +125,7 @@ def generate(
     return folder
 
 
-def _write(
-    config: GeneratedConfig, folder: Path, workers: int, progress: Callable[[int, int], None] | None
-) -> None:
+def _write(config: GeneratedConfig, folder: Path, workers: int, progress: Progress | None) -> None:
     part = folder.with_name(f".{folder.name}.{config.key()}.part")  # of one config: the lock is held
     for label in CLASSES:
         (part / label).mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """What surrounds a generated face: a movie's light and film stock, its set, and the bodies in it."""
 
 import io
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -10,23 +10,8 @@ from .face_model import Identity
 from .face_surface import F, noise, ridge, step
 
 
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What all frames of a movie share. Colours and gains are per channel (R, G, B), float64."""
-
-    light: np.ndarray  # (3,) towards the key light: x right, y down, z to the camera
-    key: np.ndarray
-    ambient: np.ndarray
-    rim: float
-    tint: np.ndarray
-    contrast: float
-    saturation: float
-    grain: float  # deviation in grey levels
-    blur: float  # Gaussian sigma in pixels of a 720-pixel frame
-    letterbox: float  # share of the height lost at the top, and as much at the bottom
-    quality: int  # of the broadcast compression
-    palette: np.ndarray  # (5, 3)
-    set_seed: int
+class Look(SimpleNamespace):
+    """What all frames of a movie share, see `draw_look`. Colours and gains are per channel (R, G, B), float64."""
 
 
 def draw_look(rng: np.random.Generator) -> Look:
@@ -49,18 +34,19 @@ def draw_look(rng: np.random.Generator) -> Look:
         bright = rng.uniform(0.25, 0.95) if k else rng.uniform(0.2, 0.7)
         palette.append((grey * 0.5 + (1 - grey) * base) * bright)
     return Look(
-        light=light,
+        light=light,  # (3,) towards the key light: x right, y down, z to the camera
         key=key,
         ambient=ambient,
         rim=float(rng.choice((0.0, 0.25, 0.6))),
         tint=1 + cast - cast.mean(),
         contrast=float(rng.uniform(0.0, 0.5)),
         saturation=float(rng.uniform(0.55, 1.1)),
-        grain=float(rng.uniform(1.0, 4.0)),
-        blur=float(rng.uniform(0.5, 1.3)),
+        grain=float(rng.uniform(1.0, 4.0)),  # deviation in grey levels
+        blur=float(rng.uniform(0.5, 1.3)),  # Gaussian sigma in pixels of a 720-pixel frame
+        # share of the height lost at the top, and as much at the bottom
         letterbox=float(rng.choice((0.0, 0.08, 0.12), p=(0.4, 0.3, 0.3))),
-        quality=int(rng.integers(72, 90)),
-        palette=np.array(palette),
+        quality=int(rng.integers(72, 90)),  # of the broadcast compression
+        palette=np.array(palette),  # (5, 3)
         set_seed=int(rng.integers(2**31)),
     )
 

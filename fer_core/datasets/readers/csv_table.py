@@ -14,8 +14,7 @@ from fer_core.errors import DataError
 
 from .layout import Layout, Source
 from .listing import Row, assemble
-from .meanings.labels import is_number, meaning, plain
-from .meanings.splits import parse_split
+from .meanings.labels import is_number, meaning, parse_split, plain
 from .text_table import TextTable, read_table
 
 #: What a column may be called, case aside, the first present counts.

@@ -1,7 +1,8 @@
 """SFEW as a sheet of figures: name, label 1-7, five LPQ and five PHOG principal components a row.
 
 The sheet goes round as .xlsx with two merged header rows and as .csv without them. What is odd in it is
-reported as problems and never stops the reading; a row leaves only when it has no name or no label.
+reported as problems and never stops the reading; a row leaves only when it has no name or no label. As a data set it
+has rows instead of images, whose frames are not at hand.
 """
 
 import csv
@@ -10,9 +11,10 @@ import io
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -20,10 +22,12 @@ import numpy as np
 
 from fer_core.config.regular_files import read
 from fer_core.config.run import CLASSES, KEY_LENGTH
-from fer_core.datasets.base import Problem, Sample
+from fer_core.datasets.base import GENERATED_MOVIE, TABLE_LAYOUT, Dataset, Problem, Sample
 from fer_core.datasets.sheets import MAX_BYTES, MAX_ROWS, xlsx_rows
 from fer_core.errors import DataError
 
+from .layout import Layout, Source
+from .meanings.grouping import groups_and_clips
 from .meanings.labels import is_number, label_map, meaning
 
 COMPONENTS = 5
@@ -93,7 +97,13 @@ def read_feature_table(path: Path) -> FeatureTable:
             fix="Save the sheet as one of them",
         )
     try:
-        cells = _bounded(readers[path.suffix.lower()](path))
+        rows = iter(readers[path.suffix.lower()](path))
+        cells = list(islice(rows, MAX_ROWS))
+        if any(
+            map(any, rows)
+        ):  # blank ones beyond the limit, which a spreadsheet may leave, are not mentioned
+            fix = "Leave out the rows that no image of the data set belongs to, or split the sheet"
+            raise DataError(f"A feature table may have {MAX_ROWS:,} rows", got="more", fix=fix)
     except (OSError, csv.Error) as error:
         raise DataError(
             "A feature table must be readable",
@@ -148,21 +158,6 @@ def _csv_cells(path: Path) -> Iterator[list[str]]:
     return ([value.strip() for value in row] for row in rows)
 
 
-def _bounded(rows: Iterable[list[str]]) -> list[list[str]]:
-    """Return the rows up to the limit; blank ones beyond it, which a spreadsheet may leave, are not mentioned."""
-    found: list[list[str]] = []
-    for row in rows:
-        if len(found) < MAX_ROWS:
-            found.append(row)
-        elif any(row):
-            raise DataError(
-                f"A feature table may have {MAX_ROWS:,} rows",
-                got="more",
-                fix="Leave out the rows that no image of the data set belongs to, or split the sheet",
-            )
-    return found
-
-
 def _number(cell: str) -> float:
     try:
         value = float(cell)
@@ -199,9 +194,7 @@ def _columns(header: list[list[str]]) -> tuple[int, int]:
 
 
 def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> FeatureTable:
-    names: list[str] = []
-    labels: list[int] = []
-    figures: list[list[float]] = []
+    rows: list[tuple[str, int, list[float]]] = []
     problems: list[Problem] = []
     labels_of: dict[str, set[int]] = defaultdict(set)
     for number, row in enumerate(cells[first:], start=first + 1):
@@ -217,25 +210,53 @@ def _assemble(cells: list[list[str]], first: int, lpq: int, phog: int) -> Featur
             problems.append(Problem(name, f"row {number}: left out, listed before with the same label"))
             continue
         labels_of[stem_of(name)].add(label)
-        names.append(name)
-        labels.append(label)
-        figures.append([])
+        figures: list[float] = []
+        rows.append((name, label, figures))
         for title, start in (("LPQ", lpq), ("PHOG", phog)):
             texts = padded[start : start + COMPONENTS]
-            figures[-1] += [_number(text) for text in texts]
-            missing = [text for text in texts if math.isnan(_number(text))]
-            if missing:
+            figures += map(_number, texts)
+            if missing := [text for text in texts if math.isnan(_number(text))]:
                 lack = f"no number in {len(missing)} of {COMPONENTS} {title} cells ({missing[0]!r})"
                 problems.append(Problem(name, f"row {number}: {lack}"))
     for stem, found in labels_of.items():
         if len(found) > 1:
             listed = " and ".join(CLASSES[label] for label in sorted(found))
             problems.append(Problem(stem, f"listed as {listed}; rows and images are matched by label"))
-    table = np.array(figures, dtype=np.float64).reshape(-1, 2 * COMPONENTS)
-    return FeatureTable(
-        tuple(names),
-        np.array(labels, dtype=np.intp),
-        table[:, :COMPONENTS],
-        table[:, COMPONENTS:],
-        tuple(problems),
+    table = np.array([figures for *_, figures in rows], dtype=np.float64).reshape(-1, 2 * COMPONENTS)
+    names, labels = tuple(name for name, *_ in rows), np.array([label for _, label, _ in rows], dtype=np.intp)
+    return FeatureTable(names, labels, table[:, :COMPONENTS], table[:, COMPONENTS:], tuple(problems))
+
+
+LAYOUT = TABLE_LAYOUT
+
+
+def row_names(table: FeatureTable) -> list[str]:
+    """Return a name a row that no other has: a stem listed under two labels gets the label behind it."""
+    counts = Counter(table.stems)
+    return [
+        f"{name} ({CLASSES[int(label)]})" if counts[stem] > 1 else name
+        for name, stem, label in zip(table.names, table.stems, table.labels, strict=True)
+    ]
+
+
+def _read_table_rows(source: Source) -> Dataset:
+    """Read a sheet of LPQ and PHOG components as a data set; its films are the groups, its labels are 1-7.
+
+    It counts as generated when all its rows are of movies that this project invented.
+    """
+    path = source.path
+    table = read_feature_table(path)
+    names = [name.replace("\\", "/") for name in table.names]
+    known = groups_and_clips(names, source.reading.group_pattern)
+    samples = [
+        Sample(name, path.absolute(), int(label), None, group, clip)
+        for name, label, (group, clip) in zip(row_names(table), table.labels, known, strict=True)
+    ]
+    samples.sort(key=lambda sample: sample.name)
+    drawn = all(group.startswith(GENERATED_MOVIE) for group, _ in groups_and_clips(names))
+    return Dataset(
+        path.name, str(path.absolute()), LAYOUT, path.parent, tuple(samples), table.problems, drawn
     )
+
+
+TABLE = Layout(lambda source: source.path.suffix.lower() == ".xlsx", _read_table_rows)

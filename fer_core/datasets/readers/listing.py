@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from fer_core.errors import DataError
 
 from .layout import Source
 from .meanings.grouping import groups_and_clips, known, persons
-from .meanings.labels import LabelMap, is_number, label_map, meaning, numbers_without_map
-from .meanings.splits import parse_split
+from .meanings.labels import LabelMap, is_number, label_map, meaning, numbers_without_map, parse_split
 from .text_table import MAX_BYTES
 
 
@@ -116,17 +115,13 @@ def assemble(
         layout,
         root,
         tuple(
-            _grouped(sample, person or group, sample.clip or clip)
+            replace(sample, group=person or group, clip=sample.clip or clip)
             for sample, person, (group, clip) in zip(samples, given, by_name, strict=True)
         ),
         tuple(problems),
         label_map=labels.name if labels else None,
         remarks=tuple(remarks),
     )
-
-
-def _grouped(one: Sample, group: str, clip: str) -> Sample:
-    return Sample(one.name, one.path, one.label, one.split, group, clip, one.written, one.agreement)
 
 
 def _sample(row: Row, find: _Finder, labels: LabelMap | None) -> Sample:

@@ -13,8 +13,7 @@ from fer_core.errors import DataError
 from fer_core.storage.artifacts import require_room
 from fer_core.storage.zips import BROKEN, distrusted, open_zip
 
-from .meanings.labels import is_number, meaning
-from .meanings.splits import parse_split
+from .meanings.labels import is_number, meaning, parse_split
 
 #: What readers open besides images.
 LISTS = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".npy", ".xlsx")

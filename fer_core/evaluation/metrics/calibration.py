@@ -29,27 +29,17 @@ def reliability(
     Columns: lower, upper (edges), confidence (mean highest probability), accuracy, low, high (its 95 % interval,
     `intervals.share`; NaN where none is shown), images (different ones, by `names`). A bin holds its upper edge.
     """
-    values, truth = checked(probabilities, labels)
-    groups = [""] * len(truth) if groups is None else groups
-    top, right = values.max(axis=1), values.argmax(axis=1) == truth
-    index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
+    top, right, index = _binned(probabilities, labels)
+    groups = [""] * len(top) if groups is None else groups
     rows = []
     for part in np.unique(index):
         inside = np.flatnonzero(index == part).tolist()
         named = None if names is None else [names[row] for row in inside]
         found = share(right[inside], [groups[row] for row in inside], named)
-        rows.append(
-            {
-                "lower": part / BINS,
-                "upper": (part + 1) / BINS,
-                "confidence": float(top[inside].mean()),
-                "accuracy": found.value,
-                "low": found.interval[0],
-                "high": found.interval[1],
-                "images": len(inside) if named is None else len(set(named)),
-            }
-        )
-    return pd.DataFrame(rows)
+        edges, images = (part / BINS, (part + 1) / BINS), len(inside) if named is None else len(set(named))
+        rows.append((*edges, float(top[inside].mean()), found.value, *found.interval, images))
+    columns = ["lower", "upper", "confidence", "accuracy", "low", "high", "images"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def ece(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -57,10 +47,15 @@ def ece(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     Bins of equal width (Guo et al. 2017).
     """
+    top, right, index = _binned(probabilities, labels)
+    return float(np.abs(np.bincount(index, top) - np.bincount(index, right)).sum() / len(top))
+
+
+def _binned(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+    """Return each image's highest probability, whether its class is right, and the bin that it falls into."""
     values, truth = checked(probabilities, labels)
     top, right = values.max(axis=1), values.argmax(axis=1) == truth
-    index = np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
-    return float(np.abs(np.bincount(index, top) - np.bincount(index, right)).sum() / len(truth))
+    return top, right, np.clip(np.ceil(top * BINS).astype(int) - 1, 0, BINS - 1)
 
 
 def by_seed(

@@ -34,12 +34,13 @@ class Estimate:
     interval: Interval
     over: str
 
-    def named(self, name: str) -> dict[str, object]:
-        """Return it as it is stored: the figure under `name`, `name`_interval and `name`_interval_over."""
+    def named(self, name: str, before: str | None = None) -> dict[str, object]:
+        """Return it as it is stored: under `name`, and `before`interval and `before`interval_over (`name`_ if None)."""
+        before = f"{name}_" if before is None else before
         return {
             name: self.value,
-            f"{name}_interval": list(self.interval),
-            f"{name}_interval_over": self.over,
+            f"{before}interval": list(self.interval),
+            f"{before}interval_over": self.over,
         }
 
 

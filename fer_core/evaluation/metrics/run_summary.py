@@ -101,7 +101,7 @@ def summary(
     values, truth = checked(probabilities, labels)
     seed_of = np.asarray(seeds)
     if not len(truth) == len(groups) == len(face_status) == len(seed_of):
-        raise ValueError("labels, probabilities, groups, face_status and seeds must be of one length")
+        raise ValueError("labels, groups, face_status and seeds must be of one length")
     distinct = [int(seed) for seed in dict.fromkeys(seed_of.tolist())]
     if len(distinct) > 1 and names is None and not all(groups):
         raise ValueError("several seeds need the images' names, to know which rows are one image")
@@ -116,8 +116,7 @@ def summary(
         places = np.flatnonzero(rows).tolist()
         named = None if names is None else [names[row] for row in places]
         found = share(right[places], [groups[row] for row in places], named)
-        own = {"accuracy": found.value, "interval": list(found.interval), "interval_over": found.over}
-        return {"images": round(len(places) / len(distinct)), **own}
+        return {"images": round(len(places) / len(distinct)), **found.named("accuracy", "")}
 
     doubted = np.isin(status.astype(str), DOUBTFUL)
     doubtful = {"doubtful": part(doubted)} if doubted.any() else {}
@@ -188,16 +187,8 @@ def two_sets(
         figures = class_figures(confusion(truth[here], said[here]), count)
         tables.append(figures)
         accuracies.append(found.value)
-        sets.append(
-            {
-                "tested": tested,
-                "images": len(rows) // count,
-                "accuracy": found.value,
-                "interval": list(found.interval),
-                "interval_over": found.over,
-                "per_class": figures.to_dict("records"),
-            }
-        )
+        record = {"tested": tested, "images": len(rows) // count, **found.named("accuracy", "")}
+        sets.append(record | {"per_class": figures.to_dict("records")})
     both = pd.concat(tables)
     return {
         "accuracy": float(np.mean(accuracies)),

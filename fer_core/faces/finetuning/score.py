@@ -8,7 +8,7 @@ import numpy as np
 from fer_core.evaluation.metrics import difference, wilson
 from fer_core.faces.crops import overlaps
 from fer_core.faces.extraction import Progress, frames
-from fer_core.faces.rescue import Detector
+from fer_core.faces.mtcnn.detector import MTCNN
 
 from .known_faces import KnownFrame
 
@@ -20,7 +20,7 @@ BESIDE = 0.3
 
 
 def score(
-    known: Sequence[KnownFrame], before: Detector, after: Detector, progress: Progress | None = None
+    known: Sequence[KnownFrame], before: MTCNN, after: MTCNN, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Compare two detectors on frames that neither may have been trained on; unreadable ones are left out.
 

@@ -5,8 +5,7 @@ samples it applies to, where the paper divides by the batch; landmarks are learn
 the paper draws another set; optimiser Adam. P-Net stays as it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from fer_core.datasets.base import Dataset
 from fer_core.faces.crops import Box
 from fer_core.faces.extraction import Progress
 from fer_core.faces.mtcnn.detector import MTCNN
+from fer_core.learning.networks.reproducible import deterministic
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.tensor_files import write_tensors
 
@@ -88,7 +88,7 @@ def fine_tune(
         figures = score(held, pretrained, MTCNN(device, weights=weights), named("comparing"))
         about.update(samples=samples, losses=curves, figures=figures)  # written by `ensure` after this
 
-    with _one_thread():
+    with deterministic(torch.device(device), one_thread=True):
         artifacts.ensure(KIND, key, about, build)
     return key
 
@@ -173,14 +173,3 @@ def losses(
 def hardest(values: Tensor, share: float) -> Tensor:
     """Return the indices of the largest `share` of (n,) losses, at least one (online hard-example mining)."""
     return values.detach().topk(max(int(share * len(values)), 1)).indices
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run torch on one thread, so that sums are added in one order, and put its setting back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

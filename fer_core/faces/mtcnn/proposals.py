@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,15 +22,8 @@ _LEVEL_NMS, _FRAME_NMS = 0.5, 0.7  # IoU, as in Zhang et al. 2016's code
 _LOGIT_SLACK = 1e-3  # cells this little below the threshold are kept until their probability is exact
 
 
-@dataclass(frozen=True)
-class Proposals:
-    """What P-Net hands to R-Net for one frame.
-
-    Attributes:
-        boxes: (n, 4) float32 squares x1, y1, x2, y2, source px, the highest score first.
-        trace: P-Net's candidates.
-        scales, best, best_boxes: see `trace.Trace`.
-    """
+class Proposals(NamedTuple):
+    """What P-Net hands to R-Net for one frame: squares (n, 4) in source px, the best first; and its part of `Trace`."""
 
     boxes: np.ndarray
     trace: StageTrace

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fer_core.config.comparators import ImageInputs, LpqPhogConfig
+from fer_core.datasets.base import Progress
 from fer_core.errors import DataError
 
 from . import lpq, phog, pixels
@@ -29,8 +30,6 @@ DESCRIPTORS: dict[str, Callable[[np.ndarray, Any], np.ndarray]] = {
 
 #: Weights of red, green and blue in a gray value (ITU-R BT.601, as MATLAB's rgb2gray and Pillow's 'L').
 LUMA = np.array([0.299, 0.587, 0.114])
-
-Progress = Callable[[int, int], None]
 
 
 def describe(crops: np.ndarray, config: ImageInputs, progress: Progress | None = None) -> np.ndarray:

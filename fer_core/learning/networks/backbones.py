@@ -6,6 +6,7 @@ Torch is not needed here, so that a page can say what a setting trains before an
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from fer_core.config.run import RunConfig
@@ -88,31 +89,28 @@ def _torchvision(title: str, file: str) -> Weights:
     return Weights(f"ImageNet-1k, torchvision {title}", file, digits, TORCHVISION + file)
 
 
-RESNET_BLOCKS = ("stem", "layer1", "layer2", "layer3", "layer4", "pool", "fc")
-RESNET_UNFREEZE = {1: ("fc",), 2: ("layer4", "fc"), 3: ("layer3", "layer4", "fc")}
+_resnet = partial(
+    Backbone,
+    input_size=160,
+    blocks=("stem", "layer1", "layer2", "layer3", "layer4", "pool", "fc"),
+    unfreeze={1: ("fc",), 2: ("layer4", "fc"), 3: ("layer3", "layer4", "fc")},
+    cam_block="layer4",
+)
 STAGES = tuple(f"stage{i}" for i in range(1, 8))
 ENCODERS = tuple(f"encoder{i}" for i in range(1, 13))
 
 _ROWS = (
-    Backbone(
+    _resnet(
         name="resnet18",
         title="ResNet-18 (the paper's)",
-        input_size=160,
-        blocks=RESNET_BLOCKS,
-        unfreeze=RESNET_UNFREEZE,
-        cam_block="layer4",
         trainable={1: 3_591, 2: 8_397_319, 3: 10_497_031},
         boundary_values={1: 512, 2: 25_600, 3: 51_200},
         parameters=11_180_103,
         weights=_torchvision("ResNet18_Weights.IMAGENET1K_V1", "resnet18-f37072fd.pth"),
     ),
-    Backbone(
+    _resnet(
         name="resnet18_plain",
         title="ResNet-18 without shortcuts (the paper's plain network)",
-        input_size=160,
-        blocks=RESNET_BLOCKS,
-        unfreeze=RESNET_UNFREEZE,
-        cam_block="layer4",
         trainable={1: 3_591, 2: 8_265_223, 3: 10_331_655},
         boundary_values={1: 512, 2: 25_600, 3: 51_200},
         parameters=11_006_279,
@@ -141,13 +139,9 @@ _ROWS = (
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
     ),
-    Backbone(
+    _resnet(
         name="resnet50",
         title="ResNet-50",
-        input_size=160,
-        blocks=RESNET_BLOCKS,
-        unfreeze=RESNET_UNFREEZE,
-        cam_block="layer4",
         trainable={1: 14_343, 2: 14_979_079, 3: 22_077_447},
         boundary_values={1: 2_048, 2: 102_400, 3: 204_800},
         parameters=23_522_375,

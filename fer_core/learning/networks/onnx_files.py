@@ -118,14 +118,10 @@ def _fetched(row: Known, path: Path, weights_dir: Path) -> Path:
             while file.tell() <= MOST_FETCHED and (chunk := answered.read(1 << 20)):
                 file.write(chunk)
     except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path.name} must be fetched or lie in {weights_dir}", got=str(error), fix=_by_hand(row)
-        ) from error
+        rule = f"{path.name} must be fetched or lie in {weights_dir}"
+        fix = f"Download {row.url} elsewhere and put it into the weights folder (FER_WEIGHTS_DIR)"
+        raise WeightsError(rule, got=str(error), fix=fix) from error
     return path
-
-
-def _by_hand(row: Known) -> str:
-    return f"Download {row.url} elsewhere and put it into the weights folder (FER_WEIGHTS_DIR)"
 
 
 def classes_of(labels: Sequence[str]) -> tuple[str, ...]:
@@ -194,7 +190,12 @@ def add(
     session = _session(path)
     shape, width = session.get_inputs()[0].shape, 1 if channels == "gray" else 3
     layouts = {"nchw": (width, size, size), "nhwc": (size, size, width)}
-    fits = [layout for layout, wanted in layouts.items() if _fits(shape, wanted)]
+    declared = [None if isinstance(side, str) else side for side in shape[1:]]  # a word stands for any size
+    fits = [
+        layout
+        for layout, wanted in layouts.items()
+        if len(declared) == 3 and all(a in (None, b) for a, b in zip(declared, wanted, strict=True))
+    ]
     if not fits:
         raise WeightsError(
             f"The network's input must be (batch, {width}, {size}, {size}) or (batch, {size}, {size}, {width})",
@@ -297,10 +298,3 @@ def _session(path: Path) -> Any:
     except Exception as error:  # its own kinds, which are not exported
         text = (str(error).splitlines() or [""])[0][:200]
         raise WeightsError(f"{path} must be an ONNX file that onnxruntime can run", got=text) from error
-
-
-def _fits(shape: Sequence[Any], wanted: tuple[int, ...]) -> bool:
-    """Return whether a declared shape, in which a word stands for any size, is (batch, *wanted)."""
-    return len(shape) == 4 and all(
-        not isinstance(size, int) or size == one for size, one in zip(shape[1:], wanted, strict=True)
-    )

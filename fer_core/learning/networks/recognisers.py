@@ -36,27 +36,9 @@ Answer = Callable[[np.ndarray], np.ndarray]
 SQUARE = FacesConfig(square=True, margin=32)
 
 
-@dataclass(frozen=True)
-class Row:
-    """A recogniser that needs no file of the user's.
-
-    Attributes:
-        title: what people call it.
-        trained: on which pictures, and what that says of its answers.
-        faces: how its faces are cut unless asked otherwise.
-    """
-
-    title: str
-    trained: str
-    faces: FacesConfig
-
-
-RECOGNISERS: dict[str, Row] = {
-    "mini_xception": Row(
-        BACKBONES["mini_xception"].title,
-        "FER2013, 28,709 gray pictures from the web; right on about two thirds of such pictures",
-        SQUARE,
-    ),
+#: Recognisers that need no file of the user's: on which pictures each was trained, and what that says of its answers.
+RECOGNISERS: dict[str, str] = {
+    "mini_xception": "FER2013, 28,709 gray pictures from the web; right on about two thirds of such pictures"
 }
 
 
@@ -67,7 +49,7 @@ def named(name: str, artifacts: Artifacts) -> tuple[RecogniserConfig, FacesConfi
         NotFoundError: there is none.
     """
     if name in RECOGNISERS:
-        return RecogniserConfig(network=name), RECOGNISERS[name].faces  # type: ignore[arg-type]
+        return RecogniserConfig(network=name), SQUARE  # type: ignore[arg-type]
     files = onnx_files.listed(artifacts)
     found = [one for one in files if name and (one.name == name or one.sha256.startswith(name))]
     if len(found) != 1:
@@ -160,7 +142,7 @@ def _torch_answers(name: str, weights_dir: Path | None, device: str) -> tuple[An
     from fer_core.learning.inputs.prefix import forward, pass_size
     from fer_core.learning.inputs.transforms import to_input
 
-    from .fast_inference import for_answers
+    from .convolution import for_answers
 
     there = torch.device(device)
     network = whole(name, weights_dir).to(there)

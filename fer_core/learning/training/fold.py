@@ -11,13 +11,11 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from fer_core.config.run import TrainingConfig
 from fer_core.errors import TrainingError
-from fer_core.evaluation.protocols.inner import Part
+from fer_core.evaluation.protocols.by_group import Part
 from fer_core.learning.networks.transfer import derived_seed, reset_head
 from fer_core.learning.reporting import EpochRecord, Report
 
-from .objective import Objective
-from .sampling import cut_batches, draw_order, draw_views
-from .schedules import chosen_epoch, enough, rate, thawed
+from .recipe import Objective, chosen_epoch, cut_batches, draw_order, draw_views, enough, rate, thawed
 
 #: Positions of a batch's images, and the view (or seed of the change) of each where there are any: (B,) each.
 Batch = tuple[np.ndarray, np.ndarray]

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from fer_core.config.run import RunConfig
-from fer_core.evaluation.protocols.inner import Part, inner_split
+from fer_core.evaluation.protocols.by_group import Part, inner_split
 from fer_core.learning.inputs.views import Inputs
 from fer_core.learning.networks.reproducible import deterministic, unrepeatable
 from fer_core.learning.networks.transfer import Chain

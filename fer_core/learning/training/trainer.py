@@ -15,7 +15,7 @@ from fer_core.config.devices import release, to_device
 from fer_core.config.run import RunConfig
 from fer_core.errors import TrainingError
 from fer_core.evaluation.metrics import fit_temperature
-from fer_core.evaluation.protocols.inner import Part
+from fer_core.evaluation.protocols.by_group import Part
 from fer_core.learning.inputs.prefix import pass_size
 from fer_core.learning.inputs.views import Inputs
 from fer_core.learning.networks.reproducible import out_of_memory, seeded
@@ -25,10 +25,8 @@ from fer_core.learning.reporting import EpochRecord
 from . import checkpoints
 from .evaluation import answers
 from .fold import Batch, FoldTraining, Progress
-from .objective import mix
 from .precision import Precision
-from .sampling import cut_slices
-from .schedules import depths, rate
+from .recipe import cut_slices, depths, mix, rate
 
 #: The least micro-batch: BatchNorm can't train on one value a channel.
 LEAST = 2

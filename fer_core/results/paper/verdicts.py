@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,15 @@ class Measured:
     interval: tuple[float, float] | None
     over: str = ""
 
+    def row(self) -> dict[str, Any]:
+        """Return it as one row, with its run's id."""
+        return {
+            "value": self.value,
+            "interval": self.interval,
+            "interval_over": self.over,
+            "run_id": self.run.id,
+        }
+
     @property
     def of_the_run(self) -> tuple[float, Interval | None]:
         """The run's own accuracy and interval, as everywhere else; of the two sets of SPI their mean, as published."""
@@ -61,6 +71,17 @@ class Checked:
     by_group: Measured | None
     verdict: str
     words: str
+
+    def row(self) -> dict[str, Any]:
+        """Return it as one row: accuracies as shares, losses in nats; None where nothing was measured."""
+        return {
+            **{name: getattr(self.reported, name) for name in ("system", "measure", "source", "protocol")},
+            "paper": self.reported.value,
+            "here": self.like and self.like.row(),
+            "by_group": self.by_group and self.by_group.row(),
+            "verdict": self.verdict,
+            "words": self.words,
+        }
 
 
 def noise(share: float, images: int = PAPER_IMAGES) -> float:

@@ -21,10 +21,9 @@ from fer_core.storage.store import Store
 
 from . import queue, registry
 from .fleet import WORKER, start_worker
-from .inline import Inline
 from .on_ray import cluster
 from .slurm import Slurm
-from .worker import run_worker
+from .worker import Inline, run_worker
 
 #: The worker's log begins again beyond so many bytes; the one before is kept.
 LOG_BYTES = 5_000_000

@@ -8,7 +8,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +50,7 @@ TRIM_LOG = """
         SELECT MAX(line) FROM log_lines WHERE run_id = :id) - :keep
 """
 
+ENDED = "owner = NULL, lease_until = NULL, seconds = seconds + :seconds, "
 Ending = Literal["done", "failed", "cancelled", "released", "lost"]
 #: What becomes of a run, by how an attempt at it ended.
 BECOMES: dict[Ending, str] = {
@@ -69,14 +70,31 @@ BECOMES: dict[Ending, str] = {
 }
 
 
-def _change(connection: Connection, store: Store, held: Claim, changes: str, **values: Any) -> dict[str, Any]:
-    """Change the run's row; return all values, with `now` and the new lease. Raises LeaseLost."""
-    now = store.now()
-    values |= {"id": held.run_id, "owner": held.owner, "attempt": held.attempt}
-    values |= {"now": now, "lease_until": now + held.lease_seconds}
-    if not connection.execute(text(f"UPDATE runs SET {changes} WHERE {HELD}"), values).rowcount:
-        raise _lost(held)
-    return values
+def _write(
+    store: Store,
+    held: Claim,
+    changes: str,
+    then: Callable[[Connection, dict[str, Any]], object] | None = None,
+    **values: Any,
+) -> None:
+    """Change the run's row and, in the same transaction, carry out what follows, given all values. Raises LeaseLost.
+
+    Among the values are the run's `id`, `now` and the new lease, which `RENEW` writes.
+    """
+
+    def work(connection: Connection) -> None:
+        now = store.now()
+        given = values | _fence(held) | {"now": now, "lease_until": now + held.lease_seconds}
+        if not connection.execute(text(f"UPDATE runs SET {changes} WHERE {HELD}"), given).rowcount:
+            raise _lost(held)
+        if then:
+            then(connection, given)
+
+    store.write(work, by_row=True)
+
+
+def _fence(held: Claim) -> dict[str, Any]:
+    return {"id": held.run_id, "owner": held.owner, "attempt": held.attempt}
 
 
 def _lost(held: Claim) -> LeaseLost:
@@ -88,49 +106,44 @@ def heartbeat(store: Store, held: Claim, usage: Mapping[str, Any] | None = None)
 
     `usage` says what the worker uses (`usage.usage`); until the run has ended it is its `environment`.
     """
-    given = {} if usage is None else {"environment": _json(usage)}
-    changes = ", ".join([RENEW, *(f"{name} = :{name}" for name in given)])
-    store.write(lambda connection: _change(connection, store, held, changes, **given), by_row=True)
+    if usage is None:
+        _write(store, held, RENEW)
+    else:
+        _write(store, held, f"{RENEW}, environment = :environment", environment=_json(usage))
 
 
 def cancel_requested(store: Store, held: Claim) -> bool:
     """Return whether the run is to be cancelled. Raises LeaseLost."""
-    fence = {"id": held.run_id, "owner": held.owner, "attempt": held.attempt}
-    with store.read() as connection:
-        flag = connection.execute(text(WANTED), fence).scalar_one_or_none()
-    if flag is None:
+    if not (found := store.rows(WANTED, _fence(held))):
         raise _lost(held)
-    return bool(flag)
+    return bool(found[0].cancel_requested)
 
 
 def write_progress(store: Store, held: Claim, step: str, done: int, total: int) -> None:
     """Say how far the current step is. Raises LeaseLost."""
     changes = f"{RENEW}, step = :step, step_done = :done, step_total = :total"
-    values = {"step": step, "done": done, "total": total}
-    store.write(lambda connection: _change(connection, store, held, changes, **values), by_row=True)
+    _write(store, held, changes, step=step, done=done, total=total)
 
 
 def write_epochs(store: Store, held: Claim, records: Sequence[EpochRecord]) -> None:
     """Keep epochs; they replace earlier ones of the same seed, fold and number. Raises LeaseLost."""
-    rows = [dict.fromkeys(EPOCH_COLUMNS) | jsonable(asdict(record)) for record in records]
 
-    def work(connection: Connection) -> None:
-        now = _change(connection, store, held, RENEW)["now"]
-        connection.execute(EPOCH, [{"run_id": held.run_id, "written": now, **row} for row in rows])
+    def then(connection: Connection, given: dict[str, Any]) -> None:
+        own = dict.fromkeys(EPOCH_COLUMNS) | {"run_id": held.run_id, "written": given["now"]}
+        connection.execute(EPOCH, [own | jsonable(asdict(record)) for record in records])
 
-    store.write(work, by_row=True)
+    _write(store, held, RENEW, then)
 
 
 def write_log(store: Store, held: Claim, lines: str) -> None:
     """Keep lines of the run's log. Raises LeaseLost."""
 
-    def work(connection: Connection) -> None:
-        values = _change(connection, store, held, RENEW)
+    def then(connection: Connection, given: dict[str, Any]) -> None:
         for line in lines.splitlines():
-            connection.execute(text(LOG), values | {"text": _text(line[:LOG_WIDTH])})
-        connection.execute(text(TRIM_LOG), values | {"keep": LOG_LINES})
+            connection.execute(text(LOG), given | {"text": _text(line[:LOG_WIDTH])})
+        connection.execute(text(TRIM_LOG), given | {"keep": LOG_LINES})
 
-    store.write(work, by_row=True)
+    _write(store, held, RENEW, then)
 
 
 def finish(store: Store, held: Claim, result: RunResult, seconds: float) -> None:
@@ -138,13 +151,12 @@ def finish(store: Store, held: Claim, result: RunResult, seconds: float) -> None
     documents = {"summary": _json(result.summary), "environment": _json(result.environment)}
     rows = [{"run_id": held.run_id, **jsonable(row)} for row in result.predictions.to_dict("records")]
 
-    def work(connection: Connection) -> None:
-        values = _end(connection, store, held, "done", seconds, **documents)
-        connection.execute(text(FORGET_PREDICTIONS), values)
+    def then(connection: Connection, given: dict[str, Any]) -> None:
+        connection.execute(text(FORGET_PREDICTIONS), given)
         if rows:
             connection.execute(PREDICTION, rows)
 
-    store.write(work, by_row=True)
+    _write(store, held, ENDED + BECOMES["done"], then, seconds=seconds, **documents)
 
 
 def end(store: Store, held: Claim, how: Ending, seconds: float, error: str = "") -> None:
@@ -156,15 +168,7 @@ def end(store: Store, held: Claim, how: Ending, seconds: float, error: str = "")
             for the next attempt; with none left the run fails with the error.
         seconds: that this attempt worked on the run.
     """
-    message = _text(error)
-    store.write(lambda connection: _end(connection, store, held, how, seconds, error=message), by_row=True)
-
-
-def _end(
-    connection: Connection, store: Store, held: Claim, how: Ending, seconds: float, **values: str
-) -> dict[str, Any]:
-    changes = f"owner = NULL, lease_until = NULL, seconds = seconds + :seconds, {BECOMES[how]}"
-    return _change(connection, store, held, changes, seconds=seconds, **values)
+    _write(store, held, ENDED + BECOMES[how], seconds=seconds, error=_text(error))
 
 
 def _text(value: str) -> str:

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import text
-
 from fer_core.config.settings import Settings
 from fer_core.storage.store import Store
 
@@ -76,10 +74,9 @@ class Orphans:
             "now": wall,
             "live": registry.LIVE_SECONDS,
         }
-        with self._store.read() as connection:
-            lost = [(row.owner, row.seen) for row in connection.execute(text(LOST), values)]
-            seen = connection.execute(text(OWN), values).scalar_one_or_none()
-        locked = seen is None or wall - seen > self._patience
+        lost = [(row.owner, row.seen) for row in self._store.rows(LOST, values)]
+        seen = self._store.rows(OWN, values)
+        locked = not seen or wall - seen[0].seen > self._patience
         now, mine = time.monotonic(), registry.process_of(self._owner)
         held = {}
         for suspect in lost:

@@ -64,7 +64,7 @@ CLAIM = f"""
     RETURNING id, config, attempts
 """
 #: Asked before the claim itself, which locks the database; an idle worker asks often.
-CLAIMABLE = f"SELECT EXISTS (SELECT 1 FROM runs WHERE {WAITING})"
+CLAIMABLE = f"SELECT 1 FROM runs WHERE {WAITING} LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def cancel(store: Store, run_id: str) -> bool:
 def _changed(store: Store, run_id: str, statement: str, **more: int) -> bool:
     store.run(run_id)
     values = {**more, "id": run_id, "now": store.now(), "max_attempts": MAX_ATTEMPTS}
-    return store.write(lambda connection: connection.execute(text(statement), values).rowcount > 0)
+    return store.change(statement, values) > 0
 
 
 def claim(
@@ -209,10 +209,9 @@ def claim(
         row = connection.execute(text(CLAIM.format(skip_locked=store.skip_locked)), values).first()
         return None if row is None else Claim(row.id, row.config, owner, row.attempts, lease_seconds)
 
-    with store.read() as connection:
-        moment = store.now() if abandoned is None else abandoned
-        if not connection.execute(text(CLAIMABLE), {"only": only, "abandoned": moment}).scalar_one():
-            return None
+    moment = store.now() if abandoned is None else abandoned
+    if not store.rows(CLAIMABLE, {"only": only, "abandoned": moment}):
+        return None
     # Row by row two workers of one device could both find it idle.
     return store.write(work, by_row=device is None)
 

@@ -114,12 +114,12 @@ def enter(store: Store, owner: str, *, device: str, pid: int | None = None, only
 
 def seen(store: Store, owner: str) -> None:
     """Record that a worker lives."""
-    store.write(lambda connection: connection.execute(text(SEEN), _now(store, owner=owner)), by_row=True)
+    store.change(SEEN, _now(store, owner=owner), by_row=True)
 
 
 def leave(store: Store, owner: str) -> None:
     """Remove a worker from the table."""
-    store.write(lambda connection: connection.execute(text(LEAVE), {"owner": owner}))
+    store.change(LEAVE, {"owner": owner})
 
 
 def leave_if_idle(store: Store, owner: str, *, only: str | None = None) -> bool:
@@ -151,8 +151,7 @@ def any_lives(store: Store) -> bool:
 
 def works_on(store: Store, run_id: str) -> bool:
     """Return whether a worker that has been seen lately is there for this run, whatever its host."""
-    with store.read() as connection:
-        return bool(connection.execute(text(OF_RUN), _now(store, id=run_id)).scalar_one())
+    return bool(store.rows(OF_RUN, _now(store, id=run_id))[0][0])
 
 
 def _forget_dead(store: Store, connection: Connection) -> None:

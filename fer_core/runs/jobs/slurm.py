@@ -24,9 +24,8 @@ from fer_core.storage.home import open_store
 from fer_core.storage.store import Store, StoredRun
 
 from . import held_run, registry
-from .inline import Inline
 from .queue import claim
-from .worker import pipeline_execute, run_worker
+from .worker import Inline, pipeline_execute, run_worker
 
 RECORD = "job.json"
 PIP = "python -m pip install -r requirements-slurm.txt"
@@ -41,12 +40,7 @@ LOOK_SECONDS = 5.0
 
 def parameters(wanted: SlurmSettings, run_id: str) -> dict[str, Any]:
     """Return submitit's parameters of a job."""
-    named = {
-        "slurm_partition": wanted.partition,
-        "slurm_account": wanted.account,
-        "slurm_qos": wanted.qos,
-        "slurm_constraint": wanted.constraint,
-    }
+    named = {f"slurm_{name}": getattr(wanted, name) for name in ("partition", "account", "qos", "constraint")}
     return {
         "name": f"fer-{run_id[:8]}",
         "timeout_min": wanted.time,

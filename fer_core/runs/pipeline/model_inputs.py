@@ -1,7 +1,7 @@
 """What a model reads of each image: its crop, a descriptor of the crop, or its row of a ready sheet."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -20,8 +20,7 @@ from fer_core.config.comparators import (
 from fer_core.config.run import STEP_VERSIONS, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.readers.feature_table import join, read_feature_table
-from fer_core.datasets.readers.table_rows import LAYOUT, row_names
+from fer_core.datasets.readers.feature_table import LAYOUT, join, read_feature_table, row_names
 from fer_core.errors import DataError
 from fer_core.faces.extraction import NOT_DETECTED, SAMPLE_FIELDS, Crops
 from fer_core.learning.inputs.reuse import marks_of, write_rows
@@ -90,6 +89,11 @@ def crops_of(source: Source) -> ModelInputs:
         from fer_core.learning.networks.weights import load_weights
 
         load_weights(model, folder)
+    return cropped(source)
+
+
+def cropped(source: Source) -> ModelInputs:
+    """Return the crops of the frames that have one."""
     crops = source.crops()
     used = crops.used()
     return ModelInputs(crops.table, used, crops.images[: len(used)])
@@ -101,10 +105,8 @@ def features_of(source: Source) -> ModelInputs:
     if isinstance(_inputs(config), TableConfig):
         used, values = table_rows(config, source.dataset, source.report, source.settings.data_roots)
         return ModelInputs(used, used, values)
-    crops = source.crops()
-    used = crops.used()
-    values = descriptors(config, crops.images[: len(used)], source.artifacts, source.report)
-    return ModelInputs(crops.table, used, values)
+    found = cropped(source)
+    return replace(found, values=descriptors(config, found.values, source.artifacts, source.report))
 
 
 def _inputs(config: RunConfig) -> ImageInputs | TableConfig:

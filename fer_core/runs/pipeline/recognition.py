@@ -17,7 +17,7 @@ from fer_core.learning.networks.recognisers import SQUARE, Recogniser
 from fer_core.learning.reporting import EpochRecord, FoldResult, Report
 from fer_core.storage.artifacts import Artifacts
 
-from .model_inputs import ModelInputs, Source
+from .model_inputs import ModelInputs, Source, cropped
 
 #: Answers so far, rows of seven float32; and how many crops are judged at once.
 FILE, BATCH = "answers.f4", 64
@@ -30,9 +30,7 @@ def crops_to_recognise(source: Source) -> ModelInputs:
         WeightsError, NotFoundError, ConfigError: it can't be loaded.
     """
     loaded(source.config.model, source.settings, source.artifacts, "cpu")
-    crops = source.crops()
-    used = crops.used()
-    return ModelInputs(crops.table, used, crops.images[: len(used)])
+    return cropped(source)
 
 
 def recognise(

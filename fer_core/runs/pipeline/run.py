@@ -205,16 +205,8 @@ def extract_faces(
                 progress=_progress(report, "detecting faces"),
             )
 
-        own: dict[str, object] = {
-            "thresholds": faces.thresholds,
-            "min_face_size": faces.min_face_size,
-            "factor": faces.factor,
-            "data": config.data.hashed(),
-        }
-        if faces.rescue:
-            own["rescue"] = faces.rescue
-        if faces.detector:
-            own["detector"] = faces.detector
+        looked_for = {"thresholds", "min_face_size", "factor", "rescue", "detector"}
+        own = faces.model_dump(mode="json", include=looked_for) | {"data": config.data.hashed()}
         found = artifacts.ensure(
             "detections", config.detections_key(), own, detect, resume=True, waiting=report.check
         )

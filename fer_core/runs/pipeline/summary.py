@@ -63,16 +63,10 @@ def summarise_folds(results: Sequence[FoldResult], *, trained: bool = True) -> d
     last = pd.DataFrame(
         [asdict(result.epochs[epoch - 1]) for result, epoch in zip(results, reported, strict=True)]
     )
+    running = zip(results, last["train_accuracy"], strict=True)
     return {
         "folds": len({result.fold for result in results}) if trained else 0,
-        "train_accuracy": float(
-            np.mean(
-                [
-                    result.note.get("train_accuracy", running)
-                    for result, running in zip(results, last["train_accuracy"], strict=True)
-                ]
-            )
-        ),
+        "train_accuracy": float(np.mean([one.note.get("train_accuracy", mean) for one, mean in running])),
         "train_loss": float(last["train_loss"].mean()),
         "val_loss": float(last["val_loss"].mean()),
         "over_epochs": {name: float(epochs[name].mean()) for name in measures},

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fer_core.config.allowed_folders import require_inside
@@ -27,8 +27,7 @@ from fer_core.config.run import (
 )
 from fer_core.config.settings import Settings, load
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.readers.feature_table import join, read_feature_table
-from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.datasets.readers.feature_table import LAYOUT, join, read_feature_table
 from fer_core.errors import ConfigError, DataError
 from fer_core.learning.networks.backbones import PACKAGED
 from fer_core.learning.networks.backbones import backbone as row_of
@@ -50,9 +49,14 @@ class Plan:
 
     configs: tuple[RunConfig, ...]
     notes: tuple[str, ...]
-    backbone: str
-    weights: str
-    absent: dict[str, str]
+    backbone: str = ""
+    weights: str = ""
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The names of the runs' protocols, in their order."""
+        return tuple(dict.fromkeys(config.protocol.name for config in self.configs))
 
 
 def inputs_of(features: str, table: Path | None = None, columns: str = "both") -> Inputs:
@@ -283,23 +287,10 @@ def leak_meter(config: RunConfig, protocols: Sequence[str]) -> list[RunConfig]:
     ]
 
 
-#: The paper's protocol, what a fair one is, and what stands in for it where no groups are known.
-LEAKING, FAIR, RANDOM = "reshuffle", "group", "stratified"
-
-
 NO_GROUPS = (
     "Too few movies or persons are known by name to hold out whole ones, so random folds stand in for the fair "
     "protocol here; they leak too where frames come from films."
 )
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The runs of the grid and what a reader must know of them; `fair` is the second protocol's name."""
-
-    configs: tuple[RunConfig, ...]
-    fair: str
-    notes: tuple[str, ...]
 
 
 def grid(
@@ -311,14 +302,13 @@ def grid(
     epochs: int,
     folds: int,
     seeds: tuple[int, ...],
-) -> Grid:
-    """Return every model with and without faces under both protocols."""
+) -> Plan:
+    """Return every model with and without faces under both protocols, the paper's first."""
     grouped = fair_protocol(dataset, folds)
-    fair = FAIR if grouped else RANDOM
     training, whole = TrainingConfig(epochs=epochs), FacesConfig(extract=False, size=faces.size)
     configs = [
         config
-        for name in (LEAKING, fair)
+        for name in ("reshuffle", "group" if grouped else "stratified")
         for cut in (faces, whole)
         for config in settings_of(
             data,
@@ -328,4 +318,4 @@ def grid(
             training,  # type: ignore[arg-type]
         )
     ]
-    return Grid(tuple(configs), fair, () if grouped else (NO_GROUPS,))
+    return Plan(tuple(configs), () if grouped else (NO_GROUPS,))

@@ -28,7 +28,7 @@ from fer_core.config.settings import load
 from fer_core.datasets.base import Dataset, known_clips
 from fer_core.errors import ConfigError, WeightsError
 from fer_core.evaluation.protocols import draw
-from fer_core.faces.drawn_boxes import freeze_boxes
+from fer_core.faces.crops_artifact import freeze_boxes
 from fer_core.faces.finetuning.finetuned import weights_of
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.backbones import backbone as row_of

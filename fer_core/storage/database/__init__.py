@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, Row, Text, bindparam, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from fer_core.errors import StoreError
@@ -125,6 +125,21 @@ class Database:
                 return work(connection)
 
         return self._retry(once)
+
+    def change(self, statement: str, values: Mapping[str, Any], *, by_row: bool = False) -> int:
+        """Carry out one statement as a transaction (`write`), and return how many rows it met."""
+        return self.write(
+            lambda connection: connection.execute(text(statement), values).rowcount, by_row=by_row
+        )
+
+    def rows(self, query: str, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Return the rows that a query finds; a list among the values stands for any of its texts."""
+        values = values or {}
+        lists = [
+            bindparam(name, expanding=True, type_=Text) for name in values if isinstance(values[name], list)
+        ]
+        with self.read() as connection:
+            return connection.execute(text(query).bindparams(*lists), values).all()
 
     def frame(self, query: str, values: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Return what a query finds as a table, a column for each of its."""

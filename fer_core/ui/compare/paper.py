@@ -13,7 +13,7 @@ import streamlit as st
 from fer_core.config.comparators import BdnnConfig
 from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.datasets.base import generated_words
-from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.datasets.readers.feature_table import LAYOUT
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import weights_words

@@ -310,7 +310,7 @@ def _bring_in(lab: Lab, config: RunConfig, found: Imported, here: list[BoxRecord
         st.warning(f"{_count(len(found.problems), 'row', 'rows')} can't be used.", icon=":material/warning:")
         st.dataframe(
             pd.DataFrame(
-                [(row.place, row.rule, row.got, row.fix, row.name) for row in found.problems],
+                [(at, it.rule, repr(it.got)[:200], it.fix, name) for at, name, it in found.problems],
                 columns=["Where", "Rule", "Met", "Fix", "Frame"],
             ),
             hide_index=True,

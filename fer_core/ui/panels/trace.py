@@ -13,8 +13,8 @@ from fer_core.config.run import FacesConfig
 from fer_core.faces.crops import Faces
 from fer_core.faces.drawing import CHOSEN, DRAWN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
 from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, nearest, shown, why
+from fer_core.faces.finding import POLICIES
 from fer_core.faces.mtcnn.trace import Fate, Stage, Trace
-from fer_core.faces.rescue import POLICIES
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.url import linked
@@ -148,18 +148,10 @@ def _pyramid(trace: Trace, image: np.ndarray) -> None:
         alt=f"The frame at {len(found)} scales, side by side",
         width="stretch",
     )
+    sizes = [f"{wide} x {high}" for wide, high in zip(found["width"], found["height"], strict=True)]
+    table = found.assign(face=found["face"].round(), width=sizes).drop(columns="height")
     reached = f"Reached {trace.pnet.threshold:.2f}"
-    table = pd.DataFrame(
-        {
-            "Scale": [level.scale for level in found],
-            "Size": [f"{level.width} x {level.height}" for level in found],
-            "Faces of (px)": [round(level.face) for level in found],
-            "Places": [level.cells for level in found],
-            "Likeliest": [level.best for level in found],
-            reached: [level.passed for level in found],
-            "Kept": [level.kept for level in found],
-        }
-    )
+    table.columns = ["Scale", "Size", "Faces of (px)", "Places", "Likeliest", reached, "Kept"]
     st.dataframe(
         table,
         hide_index=True,

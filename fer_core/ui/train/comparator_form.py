@@ -7,7 +7,7 @@ import streamlit as st
 
 from fer_core.config.comparators import Inputs, LpqConfig, LpqPhogConfig, PhogConfig, PixelsConfig
 from fer_core.config.run import FacesConfig, Model, RunConfig, TrainingConfig, parse
-from fer_core.datasets.readers.table_rows import LAYOUT
+from fer_core.datasets.readers.feature_table import LAYOUT
 from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import settings_of, whole_numbers

@@ -5,8 +5,8 @@ from html import escape
 
 import pandas as pd
 import streamlit as st
+from humanize import naturalsize
 
-from fer_core.config.sizes import size_text
 from fer_core.errors import ConfigError
 from fer_core.results.differences import names
 from fer_core.results.pace import duration, pace
@@ -160,10 +160,12 @@ def figures(run: StoredRun, epochs: pd.DataFrame, *, curve: bool = False) -> Non
             device = str(used.get("device", "")).removeprefix("auto")
             st.metric(
                 f"Memory{f' on {device}' if device else ''}",
-                size_text(used.get("gpu_memory") or used["memory"]),
-                help=f"Process {used.get('pid')} on {used.get('host')}: {size_text(used['memory'])} of memory"
+                naturalsize(used.get("gpu_memory") or used["memory"]),
+                help=f"Process {used.get('pid')} on {used.get('host')}: {naturalsize(used['memory'])} of memory"
                 + (
-                    f", {size_text(used['gpu_memory'])} of tensors on the GPU" if "gpu_memory" in used else ""
+                    f", {naturalsize(used['gpu_memory'])} of tensors on the GPU"
+                    if "gpu_memory" in used
+                    else ""
                 ),
                 border=True,
             )

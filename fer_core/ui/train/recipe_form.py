@@ -5,11 +5,11 @@ from itertools import cycle
 from typing import Any, get_args
 
 import streamlit as st
+from humanize import naturalsize
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.recipes import RECIPES, described, training_config
 from fer_core.config.run import RunConfig, TrainingConfig
-from fer_core.config.sizes import size_text
 from fer_core.runs.plans.requests import Cost, prefix_cost
 from fer_core.ui.parts.url import in_range, one_of, switch
 
@@ -141,4 +141,6 @@ def _views(views: int) -> str:
 def _cost(configs: Sequence[RunConfig], images: int) -> str:
     found = [prefix_cost(config, images) for config in configs]
     whole = Cost(sum(one.stored for one in found), sum(one.passes for one in found))
-    return f"{size_text(whole.stored)} of activations kept, {whole.passes:,} images through the frozen blocks"
+    return (
+        f"{naturalsize(whole.stored)} of activations kept, {whole.passes:,} images through the frozen blocks"
+    )

@@ -38,15 +38,6 @@ def test_a_frame_follows_from_the_seed_alone(folder: Path) -> None:
     assert not np.array_equal(render_frame(TINY.model_copy(update={"seed": 1}), 0)[0], image)
 
 
-def test_one_process_and_two_write_the_same_files(folder: Path, tmp_path: Path) -> None:
-    small = TINY.model_copy(update={"ordinary": 7, "hard": 1})
-    one, two = generate(small, tmp_path / "one", workers=1), generate(small, tmp_path / "two", workers=2)
-    names = sorted(p.relative_to(one).as_posix() for p in one.rglob("*") if p.is_file())
-    assert len(names) == 8 + 2
-    assert names == sorted(p.relative_to(two).as_posix() for p in two.rglob("*") if p.is_file())
-    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names)
-
-
 def test_the_key_changes_with_every_setting_and_wrong_ones_are_refused() -> None:
     assert GeneratedConfig().key() == "3f3433bdb57346ba"
     changed = [TINY.model_copy(update={name: value + 1}) for name, value in TINY]

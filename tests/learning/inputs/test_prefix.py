@@ -8,7 +8,7 @@ from training_case import CPU, crops_and_labels, run_config, small_chain
 
 from fer_core.config.run import RunConfig
 from fer_core.errors import Cancelled
-from fer_core.learning.inputs.prefix import CHUNK, Pass, activations, forward, outputs, take
+from fer_core.learning.inputs.prefix import Pass, activations, outputs
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.transfer import Chain
 from fer_core.storage.artifacts import Artifacts
@@ -67,15 +67,6 @@ def test_the_next_pass_is_ready_before_the_last_one_is_handed_on(tmp_path: Path)
     assert np.array_equal(found, expected.permute(0, 2, 3, 1).numpy())
 
 
-def test_they_are_computed_once_and_shared_by_settings(tmp_path: Path) -> None:
-    artifacts, first, second = Artifacts(tmp_path), Recorder(), Recorder()
-    made = cut("fc", artifacts, report=first)
-    other = run_config("efficientnet_lite0", 1, "imagenet", epochs=7, lr=0.1)
-    assert torch.equal(cut("fc", artifacts, config=other, report=second), made)
-    assert first.steps[-1] == ("activations", 48, 48)
-    assert second.steps == []
-
-
 def test_an_earlier_boundary_feeds_a_later_one_with_the_same_bits(tmp_path: Path) -> None:
     direct = {block: cut(block, Artifacts(tmp_path / block)) for block in ("stage7", "fc")}
     artifacts = Artifacts(tmp_path / "chained")
@@ -107,19 +98,3 @@ def test_writing_into_them_does_not_reach_the_file(tmp_path: Path) -> None:
     before = first.clone()
     first.zero_()
     assert torch.equal(cut("fc", artifacts), before)
-
-
-@pytest.mark.parametrize("count", [1, 15, 16, 17, 40])
-def test_forward_keeps_rows_and_number(count: int) -> None:
-    x = torch.randn(count, 5)
-    assert torch.allclose(forward(torch.nn.Identity(), x), x)
-    assert max(CHUNK.values()) >= 16
-
-
-def test_take_copies_rows_in_their_layout() -> None:
-    maps = torch.randn(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)
-    rows = torch.tensor([2, 0, 2])
-    found = take(maps, rows)
-    assert torch.equal(found, maps[rows])
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(take(maps[:, :, 0, 0], rows), maps[rows][:, :, 0, 0])

@@ -50,17 +50,27 @@ def made(config: RunConfig, crops: np.ndarray, folder: Path) -> tuple[Inputs, di
     return found, {name: total for name, _, total in report.steps}
 
 
+def after(
+    config: RunConfig, before: np.ndarray, crops: np.ndarray, folder: Path, computed: dict[str, int]
+) -> RunConfig:
+    """Hold what is computed of crops that come after others, and that the bits are those of computing all."""
+    made(config, before, folder / "here")
+    later = other_crops(config)
+    found, passes = made(later, crops, folder / "here")
+    assert passes == computed
+    whole, passes = made(later, crops, folder / "again")
+    assert set(passes.values()) == {len(crops)}
+    views = [(one.clean, one.mirrored, *one.augmented) for one in (found, whole)]
+    for one, other in zip(*views, strict=True):
+        assert (one is other is None) or torch.equal(one, other)
+    return later
+
+
 @pytest.mark.parametrize("n", [1, 3])
 def test_one_changed_crop_is_one_image_through_the_prefix(n: int, crops: np.ndarray, tmp_path: Path) -> None:
     config = run_config("efficientnet_lite0", n, "imagenet")
-    made(config, crops, tmp_path / "here")
-    found, computed = made(other_crops(config), redrawn(crops), tmp_path / "here")
-    assert computed == {"activations": 1}
-
-    whole, computed = made(other_crops(config), redrawn(crops), tmp_path / "again")
-    assert computed == {"activations": len(crops)}
-    assert torch.equal(found.clean, whole.clean)
-    key = other_crops(config).activations_key(small_chain(config).row.boundary(n))
+    later = after(config, crops, redrawn(crops), tmp_path, {"activations": 1})
+    key = later.activations_key(small_chain(config).row.boundary(n))
     here, again = (tmp_path / name / "activations" / key for name in ("here", "again"))
     for file in (prefix.FILE, MARKS, "config.json"):
         assert (here / file).read_bytes() == (again / file).read_bytes(), file
@@ -78,30 +88,14 @@ def test_damaged_activations_are_passed_over(damaged: str, crops: np.ndarray, tm
 def test_changed_and_mirrored_views_are_reused_alike(crops: np.ndarray, tmp_path: Path) -> None:
     recipe = {"views": 2, "flip": True, "crop": 0.2}
     config = run_config("efficientnet_lite0", 1, "imagenet", augmentation=recipe, flip_at_test=True)
-    made(config, crops, tmp_path / "here")
-    found, computed = made(other_crops(config), redrawn(crops), tmp_path / "here")
     views = ("", ", mirrored", ", view 1 of 2", ", view 2 of 2")
-    assert computed == {f"activations{view}": 1 for view in views}
-    whole, _ = made(other_crops(config), redrawn(crops), tmp_path / "again")
-    assert found.mirrored is not None
-    assert whole.mirrored is not None
-    pairs = zip(
-        (found.clean, found.mirrored, *found.augmented),
-        (whole.clean, whole.mirrored, *whole.augmented),
-        strict=True,
-    )
-    assert all(torch.equal(one, other) for one, other in pairs)
+    after(config, crops, redrawn(crops), tmp_path, {f"activations{view}": 1 for view in views})
 
 
 def test_a_view_that_heeds_the_place_serves_only_there(crops: np.ndarray, tmp_path: Path) -> None:
     config = run_config("efficientnet_lite0", 1, "imagenet", augmentation={"views": 1, "flip": True})
-    made(config, crops, tmp_path / "here")
     dropped = np.delete(crops, CHANGED, axis=0)  # every later crop moves up by one
-    found, computed = made(other_crops(config), dropped, tmp_path / "here")
-    assert computed == {"activations, view 1 of 1": len(dropped) - CHANGED}
-    whole, _ = made(other_crops(config), dropped, tmp_path / "again")
-    assert torch.equal(found.clean, whole.clean)
-    assert torch.equal(found.augmented[0], whole.augmented[0])
+    after(config, crops, dropped, tmp_path, {"activations, view 1 of 1": len(dropped) - CHANGED})
 
 
 def test_rows_come_from_several_artifacts_in_any_order(crops: np.ndarray, tmp_path: Path) -> None:

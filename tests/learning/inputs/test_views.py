@@ -27,6 +27,12 @@ def prepared(folder: Path, report: Recorder | None = None, **recipe: object) -> 
     )
 
 
+def entering(crops: np.ndarray) -> torch.Tensor:
+    """Return what enters the suffix, computed of all crops at once."""
+    chain = small_chain(run_config(n=2))
+    return forward(chain.prefix("layer4"), to_input(crops, chain.row))
+
+
 def test_a_view_is_what_its_number_says_however_many_there_are(tmp_path: Path) -> None:
     report = Recorder()
     three = prepared(tmp_path, report, augmentation={"views": 3, **CHANGES})
@@ -44,10 +50,8 @@ def test_a_view_is_what_its_number_says_however_many_there_are(tmp_path: Path) -
 def test_activations_of_a_view_are_those_of_its_crops(tmp_path: Path) -> None:
     recipe = AugmentationConfig(views=1, **CHANGES)
     found = prepared(tmp_path, augmentation=recipe.model_dump())
-    config = run_config(n=2)
-    chain, crops = small_chain(config), crops_and_labels()[0]
-    changed = augmented_view(recipe, 0).apply(crops, np.arange(len(crops)))
-    expected = forward(chain.prefix("layer4"), to_input(changed, chain.row))
+    crops = crops_and_labels()[0]
+    expected = entering(augmented_view(recipe, 0).apply(crops, np.arange(len(crops))))
     assert torch.equal(found.augmented[0], expected)
     assert not torch.equal(found.clean, expected)
 
@@ -64,20 +68,14 @@ def test_live_changes_go_through_the_prefix_anew(tmp_path: Path) -> None:
     found = prepared(tmp_path, augmentation={"views": 0, **CHANGES})
     assert found.live is not None
     assert not found.augmented
-    config = run_config(n=2)
-    chain, crops = small_chain(config), crops_and_labels()[0]
-    changed = augment(crops[[3, 9]], AugmentationConfig(**CHANGES), [11, 12])
-    expected = forward(chain.prefix("layer4"), to_input(changed, chain.row))
-    assert torch.equal(found.training(np.array([3, 9]), np.array([11, 12]), CPU), expected)
+    changed = augment(crops_and_labels()[0][[3, 9]], AugmentationConfig(**CHANGES), [11, 12])
+    assert torch.equal(found.training(np.array([3, 9]), np.array([11, 12]), CPU), entering(changed))
 
 
 def test_the_mirrored_view_is_that_of_mirrored_crops(tmp_path: Path) -> None:
     found = prepared(tmp_path, flip_at_test=True)
-    config = run_config(n=2)
-    chain, crops = small_chain(config), crops_and_labels()[0]
-    expected = forward(chain.prefix("layer4"), to_input(crops[:, :, ::-1].copy(), chain.row))
     assert found.mirrored is not None
-    assert torch.equal(found.mirrored, expected)
+    assert torch.equal(found.mirrored, entering(crops_and_labels()[0][:, :, ::-1].copy()))
     assert len(found.evaluation(np.arange(4), CPU)) == 2
 
 

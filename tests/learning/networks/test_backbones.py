@@ -3,24 +3,8 @@ from pathlib import Path
 import pytest
 
 from fer_core.errors import ConfigError
-from fer_core.learning.networks import backbones
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.weight_status import can_download, weight_status
-
-
-@pytest.mark.parametrize("row", BACKBONES.values(), ids=BACKBONES)
-def test_rows_are_consistent(row: backbones.Backbone) -> None:
-    assert row.blocks[-1] == "fc"
-    assert len(set(row.blocks)) == len(row.blocks)
-    assert row.cam_block is None or row.cam_block in row.blocks
-    assert row.unfreeze[1] == ("fc",)
-    for n in (2, 3):
-        fewer, more = row.unfreeze[n - 1], row.unfreeze[n]
-        assert more[-len(fewer) :] == fewer
-        assert len(more) > len(fewer)
-        assert row.trainable[n - 1] < row.trainable[n] <= row.parameters
-    for names in row.unfreeze.values():
-        assert [name for name in row.blocks if name in names] == list(names)
 
 
 def test_the_papers_settings() -> None:
@@ -30,11 +14,6 @@ def test_the_papers_settings() -> None:
     assert [row.boundary(n) for n in (1, 2, 3)] == ["fc", "layer4", "layer3"]
     with pytest.raises(ConfigError, match="1, 2 or 3; got 4"):
         row.boundary(4)
-
-
-def test_unknown_backbones_are_named_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"one of resnet18, .*got 'resnet19'"):
-        weight_status("resnet19", "imagenet", None)
 
 
 @pytest.fixture

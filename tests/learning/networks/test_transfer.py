@@ -29,6 +29,7 @@ def test_the_table_agrees_with_the_networks(name: str) -> None:
         _, blocks = BUILDERS[name]()
         blocks["fc"] = torch.nn.Linear(blocks["fc"].in_features, 7)  # type: ignore[arg-type]
     assert tuple(blocks) == row.blocks
+    assert row.cam_block is None or row.cam_block in blocks
     chain = Chain(row, blocks)
     assert sum(value.numel() for value in chain.parameters()) == row.parameters
     for n in (1, 2, 3):

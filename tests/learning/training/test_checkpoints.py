@@ -53,10 +53,3 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         checkpoints.read(path)
     with pytest.raises(StoreError, match="must be a checkpoint"):
         checkpoints.read(tmp_path / "absent.safetensors")
-
-
-def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
-    checkpoints.write(tmp_path / "x.safetensors", {}, {"run": "a"})
-    with pytest.raises(StoreError, match="must belong to run b; got a"):
-        checkpoints.read(tmp_path / "x.safetensors", run="b")
-    assert checkpoints.read(tmp_path / "x.safetensors")[1] == {"run": "a"}

@@ -3,7 +3,7 @@ import pytest
 
 from fer_core.errors import DataError
 from fer_core.evaluation.protocols import Fold
-from fer_core.evaluation.protocols.inner import inner_split
+from fer_core.evaluation.protocols.by_group import inner_split
 
 LABELS = np.arange(140) % 7
 FOLD = Fold(3, 1, np.arange(0, 112), np.arange(112, 140))

@@ -41,7 +41,7 @@ from fer_core.learning.networks.transfer import (
 )
 from fer_core.learning.reporting import FoldResult
 from fer_core.learning.training.loop import train
-from fer_core.learning.training.sampling import cut_batches, draw_order
+from fer_core.learning.training.recipe import cut_batches, draw_order
 
 VGG16 = BUILDERS["vgg16"]
 
@@ -249,24 +249,6 @@ def test_bf16_is_close_and_not_equal(tmp_path: Path) -> None:
     first, second = exact[0].epochs[0].train_loss, rough[0].epochs[0].train_loss
     assert first != second
     assert second == pytest.approx(first, rel=0.1)
-
-
-def test_the_chain_is_left_as_it_was(tmp_path: Path) -> None:
-    config = run_config("efficientnet_lite0", 2, "imagenet")
-    chain = small_chain(config)
-    before = {name: value.clone() for name, value in chain.state_dict().items()}
-    crops, labels = crops_and_labels()
-    train(
-        config,
-        chain,
-        Inputs(chain.prefix("stage7")(to_input(crops, chain.row))),
-        labels,
-        two_folds()[:1],
-        device=CPU,
-        report=Recorder(),
-        checkpoints_dir=tmp_path,
-    )
-    assert all(torch.equal(before[name], value) for name, value in chain.state_dict().items())
 
 
 CHILD = """

@@ -4,7 +4,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_core.config.run import TrainingConfig
-from fer_core.learning.training.objective import Objective, class_weights, mix
+from fer_core.learning.training.recipe import Objective, class_weights, mix
 
 LABELS = np.array([0, 0, 0, 3, 3, 5])
 CPU = torch.device("cpu")
@@ -42,16 +42,6 @@ def test_the_loss_is_that_of_plain_loops(smoothing: float, weighted: bool) -> No
     weights = class_weights(LABELS) if weighted else np.ones(7)
     found = float(Objective(recipe, LABELS, CPU).loss(logits, targets))
     assert found == pytest.approx(by_hand(logits, targets, smoothing, weights), rel=1e-5)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_parts_of_a_batch_add_up_to_the_batch(weighted: bool) -> None:
-    recipe = TrainingConfig(label_smoothing=0.1, class_weights=weighted, sampler="shuffled")
-    objective, (logits, targets) = Objective(recipe, LABELS, CPU), logits_and_targets()
-    parts = [slice(0, 4), slice(4, 10)]
-    whole = objective.mass(targets)
-    summed = sum(objective.loss(logits[p], targets[p]) * objective.mass(targets[p]) / whole for p in parts)
-    assert float(summed) == pytest.approx(float(objective.loss(logits, targets)), rel=1e-6)
 
 
 def test_mixing_gives_weighted_means_of_the_batch_and_of_the_loss() -> None:

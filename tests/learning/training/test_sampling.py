@@ -3,7 +3,7 @@ import pytest
 from training_case import PlainFold
 
 from fer_core.errors import TrainingError
-from fer_core.learning.training.sampling import cut_batches, draw_order
+from fer_core.learning.training.recipe import cut_batches, draw_order
 
 
 def fold(train: np.ndarray, seed: int = 0) -> PlainFold:

@@ -4,7 +4,7 @@ import torch
 from fer_core.config.run import TrainingConfig
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.reporting import EpochRecord
-from fer_core.learning.training.schedules import chosen_epoch, depths, enough, rate, thawed
+from fer_core.learning.training.recipe import chosen_epoch, depths, enough, rate, thawed
 
 RECORDS = [
     EpochRecord(0, 0, e, 1.0, 0.5, 1.0, a, 1e-3, 0.0, 1) for e, a in enumerate((0.2, 0.6, 0.6, 0.1), 1)

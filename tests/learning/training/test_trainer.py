@@ -20,16 +20,14 @@ from training_case import (
 )
 
 from fer_core.config.recipes import RECIPES
-from fer_core.config.run import AugmentationConfig
 from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
-from fer_core.evaluation.protocols.inner import inner_split
+from fer_core.evaluation.protocols.by_group import inner_split
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.inputs.views import Inputs, augmented_view
 from fer_core.learning.networks.transfer import Chain, reset_head
 from fer_core.learning.training.loop import PRECISION
-from fer_core.learning.training.sampling import cut_batches, draw_order, draw_views
-from fer_core.learning.training.schedules import rate
+from fer_core.learning.training.recipe import cut_batches, draw_order, draw_views, rate
 
 PIXELS = {"flip": True, "crop": 0.2}
 GRADUAL = {
@@ -151,21 +149,6 @@ def test_thawing_rates_and_views_equal_a_plain_loop(tmp_path: Path) -> None:
     assert [epoch.lr for epoch in result.epochs] == [rate(config.training, e) for e in range(1, 5)]
 
 
-def test_a_block_that_waits_keeps_its_weights_and_statistics(tmp_path: Path) -> None:
-    config = run_config(n=3, epochs=2, thaw_every=1)
-    (result,) = fit(config, tmp_path, folds=two_folds()[:1])
-    before, after = small_chain(config).state_dict(), load_file(result.weights)
-    changed = {
-        name: not torch.equal(after[f"suffix.{name}"], before[name])
-        for name in before
-        if f"suffix.{name}" in after
-    }
-    assert not any(flag for name, flag in changed.items() if name.startswith("layer3"))
-    assert changed["fc.weight"]
-    assert changed["layer4.0.conv1.weight"]
-    assert changed["layer4.0.bn1.running_mean"]
-
-
 def test_the_inner_split_is_neither_trained_on_nor_reported(tmp_path: Path) -> None:
     config = run_config(n=1, epochs=5, lr=0.05, selection="inner", calibrate=True, patience=1)
     labels, fold = crops_and_labels()[1], two_folds()[0]
@@ -264,10 +247,3 @@ def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path) -> None:
     assert json.loads(kept.read_text())["used"] in ("float32", "bf16")
     kept.write_text(json.dumps({"used": "bf16", "reason": "measured on this CPU"}))
     assert {result.note["precision"] for result in fit(config, tmp_path)} == {"bf16"}
-
-
-def test_an_augmentation_of_nothing_is_the_papers_training(tmp_path: Path) -> None:
-    config = run_config(n=2, augmentation={"views": 3})
-    assert config.key() == run_config(n=2).key()
-    assert not AugmentationConfig(views=3).active
-    assert outcome(fit(config, tmp_path / "a")) == outcome(fit(run_config(n=2), tmp_path / "b"))

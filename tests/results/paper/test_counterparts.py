@@ -38,7 +38,7 @@ def finished(config: Any, number: int) -> Any:
 
 def test_the_grid_is_every_n_with_and_without_faces_under_both_protocols() -> None:
     plan = made(9)
-    assert plan.fair == "group"
+    assert plan.protocols == ("reshuffle", "group")
     found = {(c.protocol.name, c.transfer.unfreeze, c.faces.extract) for c in plan.configs}
     assert found == {
         (name, n, faces) for name in ("reshuffle", "group") for n in (1, 2, 3) for faces in (True, False)
@@ -49,7 +49,7 @@ def test_the_grid_is_every_n_with_and_without_faces_under_both_protocols() -> No
 @pytest.mark.parametrize("groups", [0, 3])
 def test_without_enough_films_random_folds_stand_in_and_it_is_said(groups: int) -> None:
     plan = made(groups)
-    assert (plan.fair, plan.notes) == ("stratified", (NO_GROUPS,))
+    assert (plan.protocols, plan.notes) == (("reshuffle", "stratified"), (NO_GROUPS,))
 
 
 def test_the_papers_figures_stand_beside_those_here() -> None:

@@ -127,12 +127,6 @@ def test_the_19_0_of_spi_stands_beside_lpq_and_phog_together() -> None:
     assert (row["paper"], row["paper_protocol"]) == (pytest.approx(0.19), "spi")
 
 
-def test_a_protocol_that_the_data_set_has_not_is_named_in_the_row() -> None:
-    why = "This data set is not divided into set1 and set2."
-    nothing = Runs([], "resnet18", epochs, predictions, absent={"spi": why})
-    assert figure(check_figures(nothing), "SFEW baseline, SPI").words == why
-
-
 def test_a_loss_is_told_but_not_judged() -> None:
     checked = check_figures(runs(made(TransferConfig(unfreeze=2), "reshuffle", 0.4)))
     one = figure(checked, "ResNet18, with face extraction", "val_loss")

@@ -24,7 +24,7 @@ from fer_core.datasets.open import open_dataset
 from fer_core.errors import Cancelled, DataError
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.evaluation.protocols import draw
-from fer_core.faces.drawn_boxes import freeze_boxes
+from fer_core.faces.crops_artifact import freeze_boxes
 from fer_core.faces.extraction import read_crops, read_detections
 from fer_core.runs.pipeline.engine import Engine
 from fer_core.runs.pipeline.model_inputs import samples_table

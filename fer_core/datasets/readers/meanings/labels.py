@@ -1,4 +1,4 @@
-"""What people call the seven classes, how data sets number them, and which class a label means."""
+"""What people call the seven classes and the splits, how data sets number them, and what a label or folder means."""
 
 import re
 import unicodedata
@@ -10,23 +10,41 @@ from fer_core.config.reading import pairs
 from fer_core.config.run import CLASSES
 from fer_core.errors import DataError
 
+#: Names of splits, case and separators aside. 'eval' and 'holdout' are test sets, as Hugging Face's datasets has them;
+#: the two public sets of the FER2013 challenge served as validation and test.
+SPLITS: dict[str, str] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "publictest"), "validation"),
+    **dict.fromkeys(
+        ("test", "testing", "tst", "privatetest", "eval", "evaluation", "holdout", "heldout"), "test"
+    ),
+    "set1": "set1",
+    "set2": "set2",
+}
+
+#: Words that may stand around a split in a name: Train_Aligned_Faces, faces_train, trainset, FER2013Valid.
+_FILLER = (
+    "(?:aligned|cropped|data|emotions|emotion|expressions|expression|faces|face|folder|frames|frame|images|image|imgs|img|"
+    "new|original|photos|pictures|samples|set|split|sfew2|sfew|fer2013|ferplus|fer|rafdb|raf|affectnet|expw)*"
+)
+_NAME = re.compile(f"{_FILLER}({'|'.join(sorted(SPLITS, key=len, reverse=True))}){_FILLER}")
+
+
+def parse_split(text: str) -> str | None:
+    """Return the split that a folder's name or a cell means, None if it means none."""
+    found = _NAME.fullmatch("".join(re.split(r"[\W_]+", text.casefold())))
+    return SPLITS[found[1]] if found else None
+
+
 #: Other accepted names of each class, case aside.
 ALIASES: dict[str, str] = {
-    "anger": "angry",
-    "angriness": "angry",
-    "disgusted": "disgust",
-    "disgusting": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "scared": "fear",
-    "happiness": "happy",
-    "joy": "happy",
-    "joyful": "happy",
-    "neutrality": "neutral",
-    "neutralness": "neutral",
+    **dict.fromkeys(("anger", "angriness"), "angry"),
+    **dict.fromkeys(("disgusted", "disgusting"), "disgust"),
+    **dict.fromkeys(("fearful", "afraid", "scared"), "fear"),
+    **dict.fromkeys(("happiness", "joy", "joyful"), "happy"),
+    **dict.fromkeys(("neutrality", "neutralness"), "neutral"),
     "sadness": "sad",
-    "surprised": "surprise",
-    "surprising": "surprise",
+    **dict.fromkeys(("surprised", "surprising"), "surprise"),
 }
 
 #: What data sets also label and this project does not learn; such images are left out and counted under its name.

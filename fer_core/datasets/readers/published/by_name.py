@@ -14,7 +14,7 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble
 from fer_core.datasets.readers.meanings.grouping import LABEL, compiled, found_by
-from fer_core.datasets.readers.meanings.splits import parse_split
+from fer_core.datasets.readers.meanings.labels import parse_split
 
 #: About how many names are looked at before all are.
 SOME = 100

@@ -11,7 +11,7 @@ from fer_core.datasets.base import Dataset, Problem
 from fer_core.datasets.readers.csv_table import listed, where_facts_stand
 from fer_core.datasets.readers.layout import Layout, Source
 from fer_core.datasets.readers.listing import Row, assemble, there
-from fer_core.datasets.readers.meanings.splits import parse_split
+from fer_core.datasets.readers.meanings.labels import parse_split
 from fer_core.datasets.readers.text_table import read_table
 
 

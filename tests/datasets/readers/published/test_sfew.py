@@ -43,6 +43,7 @@ def test_sfew1_joins_irregular_names_to_their_movie(tmp_path: Path) -> None:
         irregular[0]: "OceansThirteen_010619400",
         irregular[1]: "IAmSam_013827920",
     }
+    assert open_dataset(tmp_path) == dataset
     assert all(CLASSES[s.label] == s.name.split("/")[0].lower() for s in dataset.samples)
     sizes = Counter(sample.clip for sample in dataset.samples if sample.name not in irregular)
     assert set(sizes.values()) == {2}
@@ -88,6 +89,8 @@ def test_other_images_are_not_taken_for_sfew(tmp_path: Path) -> None:
     for read in (read_sfew1, read_sfew2):
         with pytest.raises(DataError, match="Movie_HHMMSScc0_FFFFFFFF"):
             read(tmp_path)
+    plant(tmp_path / "mixed", ["happy/1.png", "sad/IAmSam_013827920_00000055.png"])
+    assert open_dataset(tmp_path / "mixed").layout == "folder"
 
 
 def test_sfew2_needs_its_split_folders(tmp_path: Path) -> None:
