@@ -71,10 +71,10 @@ whole_frames = partial(definition, faces=FacesConfig(extract=False))
 
 
 def test_a_job_takes_a_run_to_its_end_and_again_after_preemption(
-    few: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
+    generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
 ) -> None:
     """The job is preempted in its first seconds; it is put back, continues, and the bits are an undisturbed run's."""
-    store, long = Store(settings.database), whole_frames(few, epochs=40)
+    store, long = Store(settings.database), whole_frames(generated, epochs=40)
     run_id, _ = submit(store, long)
     executors.launch(settings)
     executors.launch(settings)
@@ -113,10 +113,10 @@ def tensors(path: Path) -> bytes:
 
 
 def test_cancelling_ends_a_running_job(
-    few: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
+    generated: Path, settings: Settings, jobs: list[subprocess.Popen[bytes]]
 ) -> None:
     store = Store(settings.database)
-    run_id, _ = submit(store, whole_frames(few, epochs=100))
+    run_id, _ = submit(store, whole_frames(generated, epochs=100))
     executors.launch(settings)
     wait_for(lambda: store.run(run_id).step_total > 0)
     assert executors.cancel(settings, store, run_id)
@@ -136,10 +136,10 @@ class Dying:
         return NOBODY
 
 
-def test_jobs_that_die_are_submitted_again_and_not_for_ever(few: Path, settings: Settings) -> None:
+def test_jobs_that_die_are_submitted_again_and_not_for_ever(generated: Path, settings: Settings) -> None:
     start = Dying()
     executor, store = Slurm(start), Store(settings.database)
-    run_id, _ = submit(store, whole_frames(few))
+    run_id, _ = submit(store, whole_frames(generated))
     executor.submit(settings)
     executor.submit(settings)
     assert start.jobs == [run_id], "one that was just started is waited for"
@@ -165,9 +165,9 @@ def age(settings: Settings, run_id: str) -> None:
     Store(settings.database).write(lambda connection: connection.execute(older, {"seconds": slurm.GRACE}))
 
 
-def test_a_run_with_a_living_worker_gets_no_second_job(few: Path, settings: Settings) -> None:
+def test_a_run_with_a_living_worker_gets_no_second_job(generated: Path, settings: Settings) -> None:
     start, store = Dying(), Store(settings.database)
-    run_id, _ = submit(store, whole_frames(few))
+    run_id, _ = submit(store, whole_frames(generated))
     registry.enter(store, "there:1", device="cpu", only=run_id)
     Slurm(start).submit(settings)
     assert start.jobs == []
