@@ -97,11 +97,6 @@ def honest(run: StoredRun) -> bool:
     return not (PROTOCOLS[run.protocol].leaks or chosen or run.summary["leakage"].get("detector"))
 
 
-def training_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
-    """Return the runs whose goal is a trained model, leaving out those that only detect faces."""
-    return [run for run in runs if run.config.goal == "train"]
-
-
 def run_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
     """Return one row a run as `run_row` gives it, with `low` and `high` of the interval and a `title`."""
     rows = []
@@ -118,7 +113,8 @@ def folds_words(run: StoredRun) -> str:
     """Return how many folds and which seeds a run's figures rest on."""
     if run.protocol == "unseen":
         return "no folds: nothing was trained"
-    return f"{run.summary['folds']} folds, seeds {', '.join(map(str, run.config.protocol.seeds))}"
+    folds, seeds = run.summary["folds"], run.config.protocol.seeds
+    return f"{folds} fold{'s' * (folds > 1)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def loss_words(run: StoredRun) -> str:

@@ -231,7 +231,7 @@ def face_map(table: pd.DataFrame, by: str) -> Any:
         .encode(
             x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False)),
             y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False)),
-            color=alt.Color(f"{by}:N", title=None, scale=scale),
+            color=alt.Color(f"{by}:N", title=None, scale=scale, legend=alt.Legend(columns=4)),
             tooltip=shown,
         )
         .properties(width="container", height=440)

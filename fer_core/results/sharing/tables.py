@@ -174,7 +174,7 @@ def writer(path: Path) -> Callable[[pd.DataFrame, Path], object]:
 
 
 def _done(store: Store, given: str) -> StoredRun:
-    run = store.run(store.whole_id(given))
+    run = store.run(given)
     if run.status != "done" or run.config.goal != "train":
         raise StoreError(
             "only a run that is done has such a table", got=run.status, fix="Wait for it, or retry it"

@@ -23,13 +23,13 @@ from fer_core.datasets.open import DEMO, open_dataset
 from fer_core.errors import DataError, NotFoundError, StoreError, UndrawnError, UnopenedError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
-from fer_core.faces.finding import DetectorOf, detectors, find_faces, rescue
+from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.weight_status import can_download
 from fer_core.prediction import limits
 from fer_core.results.ranking import Place, rank
-from fer_core.results.rows import training_runs
 from fer_core.runs.plans.preparation import drawn, preparation, prepared
 from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts, free_bytes
@@ -283,7 +283,7 @@ def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig, tu
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
 def trained_at(data: str, finished: tuple[int, float]) -> Compared:
     """Return what `trained` does, kept until it is cleared or a run is added."""
-    found = training_runs(store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS))
+    found = store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS)
     more = len(found) == MOST_RUNS and finished[0] > MOST_RUNS
     return Compared(data, finished, tuple(found), more)
 

@@ -102,7 +102,7 @@ def models(compared: Compared, source: str, fingerprint: str) -> dict[str, tuple
     named: dict[str, StoredRun] = {}
     for key, alike in sorted(meters.items(), key=lambda item: -measured(item[1])):
         if measured(alike):
-            name = f"{title(alike[0])} · {alike[0].config.protocol.folds} folds"
+            name = f"{title(alike[0])} · k = {alike[0].config.protocol.folds}"
             named[f"{name} ({key[:8]})" if name in named else name] = alike[0]
     return {name: (run, protocols[run.config.protocol.folds]) for name, run in named.items()}
 

@@ -32,7 +32,7 @@ def _progress(lab: Lab, run_id: str, before: str) -> None:
     run = lab.store.run(run_id)
     with st.container(border=True):
         st.markdown(
-            f"[**{escaped(title(run))}**]({run_link(run)}) with faces *{escaped(label(run.config.faces))}*"
+            f"[**{escaped(run.name or title(run))}**]({run_link(run)}) with faces *{escaped(label(run.config.faces))}*"
         )
         run_status(run, lab.store.queue_places([run.id]).get(run.id))
         st.caption(

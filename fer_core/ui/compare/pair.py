@@ -71,7 +71,10 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
         )
     if name := st.query_params.get("frame"):
         one_frame(compared.by_id[first], compared.by_id[second], name)
-    _test(a, b, pair, first)
+    called = {run.id: run.name or title(run) for run in (a, b)}
+    if called[a.id] == called[b.id]:
+        called = {key: f"{name} ({'first' if key == first else 'second'})" for key, name in called.items()}
+    _test(a, b, pair, called)
     st.subheader("Class by class")
     figure.figure(resources.chart(charts.class_differences, pair.classes), pair.classes, "class-differences")
     st.caption(
@@ -83,9 +86,9 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
     more = ", the other wrong" if pair.test["seeds"] == 1 else " more often"
     left, right = st.columns(2, gap="large")
     with left:
-        _images(a, both[both["right_a"] > both["right_b"]], f"{title(a)} right" + more, "b")
+        _images(a, both[both["right_a"] > both["right_b"]], f"{called[a.id]} right" + more, "b")
     with right:
-        _images(b, both[both["right_b"] > both["right_a"]], f"{title(b)} right" + more, "a")
+        _images(b, both[both["right_b"] > both["right_a"]], f"{called[b.id]} right" + more, "a")
 
 
 def first_choice(runs: list[StoredRun]) -> tuple[int, int]:
@@ -171,19 +174,16 @@ def fold_difference(first: ProtocolConfig, second: ProtocolConfig) -> str:
     return f"The folds differ ({ways[0]} against {ways[1]}), so this compares the protocols as much as the systems."
 
 
-def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
+def _test(a: StoredRun, b: StoredRun, pair: Pair, names: dict[str, str]) -> None:
     both, found = pair.both, pair.test
     gain = found["gain"]
     low, high = gain.interval
     seeds = "" if found["seeds"] == 1 else "mean of the seeds, image by image"
     columns = st.columns(4)
-    names = {a.id: title(a), b.id: title(b)}
-    if title(a) == title(b):
-        names = {run.id: f"{title(run)} ({'first' if run.id == first else 'second'})" for run in (a, b)}
     columns[0].metric(escaped(names[a.id]), percent(both["right_a"].mean()))
     columns[1].metric(escaped(names[b.id]), percent(both["right_b"].mean()))
     for column in columns[:2]:
-        column.caption(seeds)
+        column.caption(f"of {found['images']} images held out in both" + (f", {seeds}" if seeds else ""))
     columns[2].metric("Lead of the better", f"{100 * gain.value:+.1f} points")
     columns[2].caption(
         gain.over if low != low else f"95 % from {100 * low:+.1f} to {100 * high:+.1f}, over {gain.over}"
@@ -194,7 +194,7 @@ def _test(a: StoredRun, b: StoredRun, pair: Pair, first: str) -> None:
             "exact, two-sided; frames taken as independent" + (", first seed" if seeds else "")
         )
     if low != low:
-        st.info(f"**Not to be told**: there is {gain.over}.", icon=":material/balance:")
+        st.info(f"**Which is better can't be told**: there is {gain.over}.", icon=":material/balance:")
     elif low > 0:
         st.success(
             f"**{escaped(names[a.id])} is better than {escaped(names[b.id])}** on {found['images']} images held out "

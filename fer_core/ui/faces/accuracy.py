@@ -54,7 +54,7 @@ def _row(run: StoredRun) -> dict[str, Any]:
     shares = face_shares(run.summary)
     return {
         "Run": run_link(run),
-        "Setting": title(run),
+        "Setting": run.name or title(run),
         "Protocol": protocol.name + (" (leaks)" if protocol.leaks else ""),
         **{kind.capitalize(): str(shares[kind]) if kind in shares else None for kind in KINDS},
         "At most to gain": f"{at_most(run.summary):.1f} points",

@@ -6,8 +6,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
+from fer_core.faces.rescue import POLICIES
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.detections import STANDARD, detection_key, free_name, named_detections
@@ -19,12 +19,6 @@ from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 CHOICES = get_args(Choice)
-
-NO_FACE = {
-    "manual": "use its hand-drawn box, else resize it whole",
-    "resize": "resize it whole (the paper)",
-    "drop": "leave it out",
-}
 
 #: What a bench's settings are called in the URL: this before the name the page's own settings have.
 TRY = "try_"
@@ -38,9 +32,7 @@ def settings_form(lab: Lab) -> RunConfig:
         known = _named(lab, data.fingerprint)
         values: dict[str, Any] = {
             "choice": choice(),
-            "no_face": st.selectbox(
-                "A frame with no face", **one_of("no_face", list(NO_FACE), NO_FACE.__getitem__)
-            ),
+            "no_face": detections.no_face(),
             "margin": margin(),
         }
         trusted = st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0))

@@ -10,8 +10,8 @@ import streamlit as st
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.faces.crops import FAILED, STATUSES, Faces
 from fer_core.faces.explanation import Cause, cause
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import POLICIES
 from fer_core.results import charts
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
@@ -133,7 +133,7 @@ def _tile(row: dict, facts: CropFacts, link: Callable[[str], str], said: str, an
     status = row["status"]
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
-        note += f", {row['rescued_by']}"
+        note += f", {POLICIES[row['rescued_by']].title}"
     jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
     return Tile(
         jpeg, label, note, f"{label}: {row['name']} ({note}){said and f' “{said}”'}", link(row["name"])

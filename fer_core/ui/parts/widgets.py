@@ -46,7 +46,7 @@ RUN_COLUMNS = {
     "val": st.column_config.NumberColumn("Validation", format=PERCENT),
     "interval": st.column_config.TextColumn("95 % interval"),
     "over": st.column_config.TextColumn(
-        "over", help="What the interval counts as independent, or why there is none"
+        "Over", help="What the interval counts as independent, or why there is none"
     ),
     "training": st.column_config.NumberColumn(
         "Training", format=PERCENT, help="Of the reported model on its training images"
@@ -78,8 +78,10 @@ def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
     return table.assign(
         title=[known[run.id] or own for run, own in zip(runs, table["title"], strict=True)],
         link=[run_link(run) for run in runs],
-        val=100 * table["val_accuracy"].astype(float),
-        training=100 * table["train_accuracy"].astype(float),
+        val=(100 * table["val_accuracy"].astype(float)).round(
+            1
+        ),  # as texts round it: browsers round a half up
+        training=(100 * table["train_accuracy"].astype(float)).round(1),
         interval=table["val_accuracy_interval"].map(interval),
         over=table["val_accuracy_interval_over"],
     )

@@ -55,7 +55,7 @@ class Model:
     @classmethod
     def of_run(cls, run: StoredRun) -> Model:
         """Return a finished run as what answers."""
-        return cls(run.id, title(run), run.config.model, run.config.faces, run, measured=run)
+        return cls(run.id, run.name or title(run), run.config.model, run.config.faces, run, measured=run)
 
     @classmethod
     def of_recogniser(cls, name: str, runs: Sequence[StoredRun]) -> Model:

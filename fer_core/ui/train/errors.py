@@ -51,7 +51,7 @@ def view(run: StoredRun) -> None:
                 "Answers": table["answers"],
                 "Wrong": table["wrong"],
                 "Right": 100 * right / table["answers"],
-                "95 %": [interval(found) for found in bounds],
+                "95 % over images": [interval(found) for found in bounds],
             }
         )
         with place:
@@ -62,7 +62,9 @@ def view(run: StoredRun) -> None:
                 column_config={
                     column: opening(column, f"{by}-{run.id}", filtered, list(table[by])),
                     "Right": st.column_config.NumberColumn(format=PERCENT),
-                    "95 %": st.column_config.TextColumn(help="Wilson, as if answers were independent"),
+                    "95 % over images": st.column_config.TextColumn(
+                        help="Wilson, as if answers were independent"
+                    ),
                 },
                 alt=f"{heading}: {len(drawn)} rows",
             )

@@ -41,7 +41,7 @@ def form(lab: Lab) -> list[RunConfig]:
         backbones = first.multiselect(
             "Backbones",
             default=[usual],
-            **one_of("backbone", list(BACKBONES)),
+            **one_of("backbone", list(BACKBONES), _short),
             help="Several make a sweep. Blocks and weights are below.",
         )
         weights = second.selectbox(
@@ -53,12 +53,11 @@ def form(lab: Lab) -> list[RunConfig]:
         if weights == "file":
             weights, pixels = form_fields.weights_file()
         if weights == "imagenet" and backbones:
-            knows = (f"{BACKBONES[name].title.split(' (')[0]} {BACKBONES[name].knows}" for name in backbones)
-            st.caption(f"Pretrained to tell apart: {', '.join(knows)}.")
+            knows = (f"{_short(name)} on {BACKBONES[name].knows}" for name in backbones)
+            st.caption(f"Pretrained: {', '.join(knows)}.")
         if usual != papers and backbones == [usual]:
-            title = BACKBONES[papers].title.split(" (")[0]
             st.caption(
-                f"The paper's {title} needs weights that are not here: choose it to see how to bring them."
+                f"The paper's {_short(papers)} needs weights that are not here: choose it to see how to bring them."
             )
         unfreeze = st.pills(
             "Unfreeze the last n blocks (one run each)",
@@ -97,6 +96,11 @@ def form(lab: Lab) -> list[RunConfig]:
     ]
     recipe_form.trade(configs, data.images)
     return configs
+
+
+def _short(name: str) -> str:
+    """Return what a backbone is called, without what is said of it in brackets."""
+    return BACKBONES[name].title.split(" (the paper's")[0]
 
 
 def folds_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:

@@ -44,7 +44,7 @@ def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
         rest = [other for other in RECIPES if other != name]
         others = st.multiselect("Others beside it (a sweep)", **one_of("recipes", rest))
     trainings = [found, *(training_config(other, **free) for other in others)]
-    place.caption("; ".join(described(one) or RECIPES["paper"].title for one in trainings))
+    place.caption("; ".join(described(one) or "The paper's recipe" for one in trainings))
     return trainings
 
 

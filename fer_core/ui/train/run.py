@@ -173,25 +173,27 @@ def two_sets_figures(run: StoredRun) -> None:
 
 def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     """Draw figures per class; with a key a class opens its frames."""
-    shares, table = st.column_config.NumberColumn(format="%.3f"), pd.DataFrame(found["per_class"])
-    columns: dict[str, Any] = dict.fromkeys(SHARES, shares)
+    table = pd.DataFrame(found["per_class"])
+    columns: dict[str, Any] = {"class": "Class", "support": "Images"}
+    columns |= {name: st.column_config.NumberColumn(name.capitalize(), format="%.3f") for name in SHARES}
     if key:
-        columns["class"] = errors.opening("class", key, "true", list(table["class"]))
+        columns["class"] = errors.opening("Class", key, "true", list(table["class"]))
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
 def _calibration(run: StoredRun) -> None:
     """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
-    st.markdown("**Calibration: what a confidence is worth**")
-    table, scaled = reliability_tables(run, resources.finished_predictions(run))
-    figure = resources.chart(charts.reliability, table, scaled)
-    downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
-    st.caption(
-        f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; below it "
-        "the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are known and enough."
-    )
-    if run.config.trains_backbone and scaled is None:
-        st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
+    with st.expander("Calibration: what a confidence is worth"):
+        table, scaled = reliability_tables(run, resources.finished_predictions(run))
+        figure = resources.chart(charts.reliability, table, scaled)
+        downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
+        st.caption(
+            f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; "
+            "below it the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are "
+            "known and enough."
+        )
+        if run.config.trains_backbone and scaled is None:
+            st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
 
 
 def _both(table: pd.DataFrame, scaled: pd.DataFrame | None) -> pd.DataFrame:

@@ -88,7 +88,7 @@ def _ranking(places: list[Place], leaks: bool) -> None:
                 "Run": run_link(place.run),
                 "Setting": row["title"],
                 "Verdict": place.verdict,
-                "Validation": 100 * row["val_accuracy"],
+                "Validation": round(100 * row["val_accuracy"], 1),
                 "95 % interval": interval(row["val_accuracy_interval"]),
                 "Over": row["val_accuracy_interval_over"],
                 "Behind the first": None if place.difference is None else 100 * place.difference,

@@ -95,7 +95,7 @@ def test_the_card_says_what_it_rests_on(lab: tuple[Store, Artifacts, Settings, s
         "Trained on generated faces",
         "synthetic-data",
         f"95 % interval {100 * low:.1f} – {100 * high:.1f} %",
-        "2 folds, seeds 0",
+        "2 folds, seed 0",
         "leak",
         "opset 18",
         "article 5(1)(f)",
