@@ -50,7 +50,7 @@ class TrainingConfig(Config):
         precision: 'auto' is bf16 where the device has it and it is faster there (`precision.resolve`); 'tf32'
             lets a GPU round the factors of float32 products.
         schedule: 'cosine' falls from `lr` along half a cosine, after `warmup_epochs` that rise evenly; one
-            rate an epoch (`schedules.rate`).
+            rate an epoch (`recipe.rate`).
         warmup_epochs: epochs in which the rate rises.
         weight_decay: above 0 the optimiser is AdamW (Loshchilov and Hutter 2019).
         label_smoothing: share of a label that is spread over all classes.

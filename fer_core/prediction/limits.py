@@ -21,7 +21,8 @@ from fer_core.config.settings import Settings, load
 from fer_core.errors import BusyError
 from fer_core.storage.database.visits import Visits
 
-from .decoders import Decoders, FairQueue
+from .decoders import Decoders
+from .fair_queue import FairQueue
 from .uploads import Refusal, Sent, Upload
 
 T = TypeVar("T")
@@ -36,8 +37,9 @@ class Rate:
     def __init__(self, each: int, overall: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._each, self._overall, self._clock = each, overall, clock
         self._lock = threading.Lock()
-        self._all = (float(overall), clock())
-        self._each_left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._left: OrderedDict[str | None, tuple[float, float]] = (
+            OrderedDict()
+        )  # tokens and since when; None: all
 
     def take(self, visitor: str, count: int) -> None:
         """Take tokens, from both buckets or from none.
@@ -46,13 +48,11 @@ class Rate:
             BusyError: there are too few; it says after how many seconds there will be enough.
         """
         with self._lock:
-            now = self._clock()
-            theirs = self._filled(*self._each_left.get(visitor, (float(self._each), now)), self._each, now)
-            everyone = self._filled(*self._all, self._overall, now)
-            for have, rate, who in (
-                (theirs, self._each, "one visitor"),
-                (everyone, self._overall, "all visitors"),
-            ):
+            now, taken = self._clock(), dict[str | None, tuple[float, float]]()
+            asked = (visitor, self._each, "one visitor"), (None, self._overall, "all visitors")
+            for key, rate, who in asked:
+                tokens, since = self._left.get(key, (float(rate), now))
+                have = min(float(rate), tokens + (now - since) * rate / 60)
                 if count > have:
                     seconds = int((count - have) * 60 / rate) + 1
                     later = f"Try again in {seconds} second{'s' * (seconds > 1)}"
@@ -61,15 +61,12 @@ class Rate:
                         got=f"{count} at once" if count > rate else f"{count} more",
                         fix="Send fewer at a time" if count > rate else later,
                     )
-            self._all = (everyone - count, now)
-            self._each_left[visitor] = (theirs - count, now)
-            self._each_left.move_to_end(visitor)
-            if len(self._each_left) > REMEMBERED:
-                self._each_left.popitem(last=False)
-
-    @staticmethod
-    def _filled(tokens: float, since: float, rate: int, now: float) -> float:
-        return min(float(rate), tokens + (now - since) * rate / 60)
+                taken[key] = have - count, now
+            for key, left in taken.items():
+                self._left[key] = left
+                self._left.move_to_end(key)
+            if len(self._left) > REMEMBERED + 1:
+                self._left.popitem(last=False)
 
 
 class Guard:

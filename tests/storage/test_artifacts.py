@@ -228,6 +228,17 @@ def test_a_place_that_cannot_be_written_says_what_to_set(tmp_path: Path) -> None
         Artifacts(tmp_path / "artifacts").ensure("crops", KEY, {}, write())
 
 
+def test_a_home_that_may_not_be_made_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbid(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "home"))
+
+    monkeypatch.setattr(Path, "mkdir", forbid)
+    with pytest.raises(StoreError, match="FER_HOME"):
+        Artifacts(tmp_path / "home" / "artifacts").ensure("crops", KEY, {}, write())
+
+
 def test_a_margin_of_the_disk_is_left_to_the_database(
     artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

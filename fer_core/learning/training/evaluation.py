@@ -17,7 +17,7 @@ def answers(
 ) -> Tensor:
     """Return the logits of some images, (B, 7) float32.
 
-    Every pass has one size (`features.prefix.forward`), so that an image's answer does not depend on the images
+    Every pass has one size (`inputs.prefix.forward`), so that an image's answer does not depend on the images
     beside it: those of its fold, or of an upload.
 
     Args:

@@ -8,7 +8,7 @@ from training_case import CPU, crops_and_labels, run_config, small_chain
 
 from fer_core.config.run import RunConfig
 from fer_core.errors import Cancelled
-from fer_core.learning.inputs.prefix import Pass, activations, outputs
+from fer_core.learning.inputs.prefix import Pass, activations, outputs, take
 from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.transfer import Chain
 from fer_core.storage.artifacts import Artifacts
@@ -98,3 +98,12 @@ def test_writing_into_them_does_not_reach_the_file(tmp_path: Path) -> None:
     before = first.clone()
     first.zero_()
     assert torch.equal(cut("fc", artifacts), before)
+
+
+def test_take_copies_rows_in_their_layout() -> None:
+    maps = torch.randn(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    rows = torch.tensor([2, 0, 2])
+    found = take(maps, rows)
+    assert torch.equal(found, maps[rows])
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(take(maps[:, :, 0, 0], rows), maps[rows][:, :, 0, 0])
