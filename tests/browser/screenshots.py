@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path += map(str, Path(__file__).parents[1:3])  # behind this folder, whose conftest is meant
 
 from conftest import CHROMIUM, FLAGS
-from dashboards import ROOT, start
+from dashboards import PATIENCE, ROOT, quiet, start
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -39,6 +39,7 @@ def main() -> None:
         longest = max(networks, key=lambda run: (run.config.epochs, run.summary["val_accuracy"]))
         views["run"] = f"train?run={longest.id}"
     views = {name: path for name, path in views.items() if not sys.argv[1:] or name in sys.argv[1:]}
+    expect.set_options(timeout=3 * PATIENCE)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = start(Path(folder), home, {})
@@ -61,10 +62,10 @@ def main() -> None:
 def _render(page: Page, url: str, target: Path) -> None:
     """Wait until nothing loads any more, grow the window to the page's height and take the picture."""
     page.goto(url, wait_until="commit")
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=120_000)
-    busy = page.locator(BUSY)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     for _ in range(4):
-        expect(busy).to_have_count(0, timeout=120_000)
+        quiet(page)
+        expect(page.locator(BUSY)).to_have_count(0)
         page.wait_for_timeout(1_200)
     height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": WIDTH, "height": min(max(720, height), MOST)})
