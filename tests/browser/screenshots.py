@@ -63,16 +63,19 @@ def _render(page: Page, url: str, target: Path) -> None:
     """Wait until nothing loads any more, grow the window to the page's height and take the picture."""
     page.goto(url, wait_until="commit")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    for _ in range(4):
+    for _ in range(3):
         quiet(page)
         expect(page.locator(BUSY)).to_have_count(0)
-        page.wait_for_timeout(1_200)
+        page.wait_for_timeout(1_000)
     height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": WIDTH, "height": min(max(720, height), MOST)})
     page.wait_for_timeout(1_000)
     page.screenshot(path=target)
-    with Image.open(target) as picture:  # 256 colours are enough for a page, and a third of the bytes
-        picture.convert("RGB").quantize(256).save(target, optimize=True)
+    with Image.open(
+        target
+    ) as picture:  # 256 colours, rare ones among them, are enough, and a third of the bytes
+        few = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE)
+        few.save(target, optimize=True)
 
 
 if __name__ == "__main__":
