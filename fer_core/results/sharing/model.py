@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import CLASSES, TransferConfig
 from fer_core.config.settings import Settings
+from fer_core.config.training import SELECTIONS
 from fer_core.errors import ConfigError, StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import Backbone

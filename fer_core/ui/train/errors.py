@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.evaluation.metrics import wilson_intervals
-from fer_core.results.held_out import held_out, shares
+from fer_core.results.trust import held_out, shares
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.widgets import PERCENT, interval

@@ -8,8 +8,8 @@ import streamlit as st
 from humanize import naturalsize
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.recipes import RECIPES, described, training_config
 from fer_core.config.run import RunConfig, TrainingConfig
+from fer_core.config.training import RECIPES, described, training_config
 from fer_core.runs.plans.requests import Cost, prefix_cost
 from fer_core.ui.parts.url import in_range, one_of, switch
 
