@@ -11,7 +11,7 @@ from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics import wilson_intervals
 from fer_core.faces.crops import STATUSES, failed
 from fer_core.faces.extraction import Crops
-from fer_core.faces.finding import POLICIES
+from fer_core.faces.rescue import POLICIES
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.widgets import interval
 

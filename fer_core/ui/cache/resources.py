@@ -23,8 +23,9 @@ from fer_core.datasets.open import DEMO, open_dataset
 from fer_core.errors import DataError, NotFoundError, StoreError, UndrawnError, UnopenedError
 from fer_core.faces.crops import Faces
 from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
-from fer_core.faces.finding import DetectorOf, detectors, find_faces, rescue
+from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.weight_status import can_download
 from fer_core.prediction import limits

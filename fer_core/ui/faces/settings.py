@@ -6,8 +6,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
+from fer_core.faces.rescue import POLICIES
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.detections import STANDARD, detection_key, free_name, named_detections

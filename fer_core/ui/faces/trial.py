@@ -14,7 +14,7 @@ from fer_core.evaluation.metrics import wilson
 from fer_core.faces.crops import Chosen, choose, cut, failed
 from fer_core.faces.explanation import shown, why
 from fer_core.faces.extraction import Crops
-from fer_core.faces.finding import POLICIES
+from fer_core.faces.rescue import POLICIES
 from fer_core.faces.trial import OUTCOMES
 from fer_core.prediction import limits
 from fer_core.runs.plans.detections import described

@@ -10,8 +10,8 @@ import streamlit as st
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.faces.crops import FAILED, STATUSES, Faces
 from fer_core.faces.explanation import Cause, cause
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import POLICIES
 from fer_core.results import charts
 from fer_core.runs.jobs import executors
 from fer_core.runs.jobs.queue import submit

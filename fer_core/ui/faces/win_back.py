@@ -8,7 +8,7 @@ from fer_core.config.run import CLASSES, RESCUES, FacesConfig, RunConfig
 from fer_core.faces.crops import Faces, choose, cut
 from fer_core.faces.crops_artifact import freeze_names
 from fer_core.faces.explanation import shown
-from fer_core.faces.finding import POLICIES, stretched
+from fer_core.faces.rescue import POLICIES, stretched
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels import selection
