@@ -19,7 +19,7 @@ from fer_core.learning.networks.recognisers import RECOGNISERS
 from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 
-from .shares import over
+from .shares import accuracy_interval, over, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +124,31 @@ def loss_words(run: StoredRun) -> str:
     named = {"validation": run.summary["val_loss"], "training": run.summary["train_loss"]}
     known = [f"{name} loss {value:.3f}" for name, value in named.items() if value is not None]
     return ", ".join(known) or "no loss: it is fitted at once"
+
+
+def headline(run: StoredRun) -> list[tuple[str, str, str]]:
+    """Return (name, figure, what it rests on) of the figures that stand at the top of a finished run."""
+    summary, config = run.summary, run.config
+    missing = summary["missing_faces"]
+    return [
+        (
+            "Validation accuracy",
+            percent(summary["val_accuracy"]),
+            f"95 % interval {accuracy_interval(summary)}",
+        ),
+        (
+            "Training accuracy",
+            percent(summary["train_accuracy"]),
+            "mean of the folds" if summary["train_accuracy"] is not None else "",
+        ),
+        ("Macro F1", f"{summary['macro_f1']:.3f}", loss_words(run)),
+        (
+            "Frames with no face",
+            "not looked for" if missing is None else str(missing),
+            f"of {summary['images']} images; {summary['unreadable']} unreadable left out",
+        ),
+        ("Protocol", config.protocol.name, folds_words(run)),
+    ]
 
 
 def pictures(config: RunConfig) -> str:

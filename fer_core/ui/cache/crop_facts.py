@@ -85,6 +85,11 @@ class CropFacts:
             return None
         return {str(column): value for column, value in self.crops.table.iloc[place].to_dict().items()}
 
+    def picture(self, name: str) -> bytes | None:
+        """Return a frame's crop as JPEG; None where there is none."""
+        row = self.row(name)
+        return None if row is None or row["row"] < 0 else self.jpeg(row["row"])
+
     @cached_property
     def by_class(self) -> pd.DataFrame:
         """What became of the frames: class, status, images."""

@@ -15,8 +15,7 @@ from fer_core.ui.panels import selection
 from fer_core.ui.panels.trace import outlined
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.url import page
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from .settings import keep
 
