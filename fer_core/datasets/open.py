@@ -20,7 +20,8 @@ from .pictures.parts import file_of
 from .readers.csv_table import CSV
 from .readers.feature_table import TABLE
 from .readers.generated import GENERATED, marked, read_generated
-from .readers.layout import PATH, Layout, Source
+from .readers.image_folder import PATH
+from .readers.layout import Layout, Source
 from .readers.meanings.labels import label_map
 from .readers.published.affectnet import AFFECTNET
 from .readers.published.affwild2 import AFFWILD2

@@ -112,7 +112,7 @@ def torch_dataset(run: str) -> TensorDataset:
     from torch.utils.data import TensorDataset
 
     store, here = _opened()
-    key = store.run(store.whole_id(run)).config.crops_key()
+    key = store.run(run).config.crops_key()
     crops = read_crops(artifacts_of(here).open("crops", key))
     used = crops.used()
     images = torch.from_numpy(crops.images[: len(used)].transpose(0, 3, 1, 2).copy())
@@ -125,7 +125,7 @@ def predict(run: str, images: Iterable[str | Path]) -> pd.DataFrame:
     from fer_core.prediction.loading import answerer
 
     store, here = _opened()
-    predictor = answerer(store.run(store.whole_id(run)), here)
+    predictor = answerer(store.run(run), here)
     return face_table((str(path), predictor.predict([load_rgb(path)])[0]) for path in images)
 
 

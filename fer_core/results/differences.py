@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fer_core.config.run import RunConfig
+from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 
@@ -64,7 +64,12 @@ def names(runs: Iterable[StoredRun]) -> dict[str, str]:
 def _drawn(run: StoredRun) -> dict[str, str]:
     """Return how many frames of a finished run are cut at drawn boxes, with the start of the boxes' key."""
     faces, cut = run.config.faces, run.summary.get("statuses", {}).get("manual")
-    return {"faces.manual_boxes": f"{cut} ({faces.manual_boxes[:4]})"} if cut and not faces.name else {}
+    return {"faces.manual_boxes": f"on {cut} frames, {_set(faces)}"} if cut and not faces.name else {}
+
+
+def _set(faces: FacesConfig) -> str:
+    """Return what tells one set of drawn boxes from another."""
+    return f"set {faces.manual_boxes[:4]}" if faces.manual_boxes else "none"
 
 
 def _fields(config: RunConfig) -> dict[str, str]:
@@ -72,7 +77,8 @@ def _fields(config: RunConfig) -> dict[str, str]:
     flat = _flat(config.model_dump(mode="json", exclude={"goal"}), "")
     flat["data.fingerprint"] = config.data.whole.fingerprint
     if left := config.data.excluded:
-        flat["data.excluded"] = f"{len(left)} ({exclusion_key(left)[:4]})"
+        flat["data.excluded"] = f"{len(left)} (list {exclusion_key(left)[:4]})"
+    flat["faces.manual_boxes"] = _set(config.faces)
     if config.faces.name:
         flat = {name: value for name, value in flat.items() if not name.startswith("faces.")}
         flat["faces.name"] = config.faces.name

@@ -100,7 +100,7 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
     if places:
         best = places[0].run
         said.append(
-            f"The best setting that doesn't leak is {title(best)}: {_figure(best)}, 95 % "
+            f"The best setting that doesn't leak is {title(best)}: {_figure(best)}, 95 % interval "
             f"{accuracy_interval(best.summary)}."
         )
         behind = [place for place in places[1:] if not place.noise]

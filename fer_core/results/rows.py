@@ -17,7 +17,7 @@ from fer_core.learning.networks.naming import system
 from fer_core.learning.networks.recognisers import RECOGNISERS
 from fer_core.storage.store import StoredRun
 
-from .shares import over
+from .shares import accuracy_interval, over, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,11 +97,6 @@ def honest(run: StoredRun) -> bool:
     return not (PROTOCOLS[run.protocol].leaks or chosen or run.summary["leakage"].get("detector"))
 
 
-def training_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
-    """Return the runs whose goal is a trained model, leaving out those that only detect faces."""
-    return [run for run in runs if run.config.goal == "train"]
-
-
 def run_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
     """Return one row a run as `run_row` gives it, with `low` and `high` of the interval and a `title`."""
     rows = []
@@ -118,7 +113,8 @@ def folds_words(run: StoredRun) -> str:
     """Return how many folds and which seeds a run's figures rest on."""
     if run.protocol == "unseen":
         return "no folds: nothing was trained"
-    return f"{run.summary['folds']} folds, seeds {', '.join(map(str, run.config.protocol.seeds))}"
+    folds, seeds = run.summary["folds"], run.config.protocol.seeds
+    return f"{folds} fold{'s' * (folds > 1)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def loss_words(run: StoredRun) -> str:
@@ -126,6 +122,31 @@ def loss_words(run: StoredRun) -> str:
     named = {"validation": run.summary["val_loss"], "training": run.summary["train_loss"]}
     known = [f"{name} loss {value:.3f}" for name, value in named.items() if value is not None]
     return ", ".join(known) or "no loss: it is fitted at once"
+
+
+def headline(run: StoredRun) -> list[tuple[str, str, str]]:
+    """Return (name, figure, what it rests on) of the figures that stand at the top of a finished run."""
+    summary, config = run.summary, run.config
+    missing = summary["missing_faces"]
+    return [
+        (
+            "Validation accuracy",
+            percent(summary["val_accuracy"]),
+            f"95 % interval {accuracy_interval(summary)}",
+        ),
+        (
+            "Training accuracy",
+            percent(summary["train_accuracy"]),
+            "mean of the folds" if summary["train_accuracy"] is not None else "",
+        ),
+        ("Macro F1", f"{summary['macro_f1']:.3f}", loss_words(run)),
+        (
+            "Frames with no face",
+            "not looked for" if missing is None else str(missing),
+            f"of {summary['images']} images; {summary['unreadable']} unreadable left out",
+        ),
+        ("Protocol", config.protocol.name, folds_words(run)),
+    ]
 
 
 def pictures(config: RunConfig) -> str:

@@ -71,7 +71,7 @@ class FaceShare:
     def __str__(self) -> str:
         if not self.images:
             return "–"
-        return f"{percent(self.right / self.images)} ({self.interval}), {self.images} frames"
+        return f"{percent(self.right / self.images)} ({self.interval}), {self.images} frame{'s' * (self.images > 1)}"
 
 
 def face_shares(summary: Mapping[str, Any]) -> dict[str, FaceShare]:

@@ -44,7 +44,7 @@ LOOK = (
 TOUR = (
     (
         "pages/faces.py",
-        "1. Look at the faces",
+        "1. See the faces",
         ":material/frame_person:",
         "What MTCNN cut out of every frame, and where it failed.",
     ),
@@ -187,7 +187,7 @@ def findings(report: AuditReport) -> None:
         draw, icon = _SEVERITY[finding.severity]
         draw(f"**{finding.title}**  \n{finding.detail}", icon=icon)
         if finding.names:
-            with st.expander(f"{len(finding.names)} name{'s' * (len(finding.names) > 1)}"):
+            with st.expander("Which one" if len(finding.names) == 1 else f"Which {len(finding.names)}"):
                 st.code("\n".join(finding.names), language=None)
 
 

@@ -15,7 +15,7 @@ from fer_core.config.run import CLASSES
 from fer_core.config.settings import Limits
 from fer_core.datasets.audit import audit
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.fingerprint import inspect
+from fer_core.datasets.file_records import inspect
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.pictures.image_files import walk

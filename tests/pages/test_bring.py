@@ -29,7 +29,7 @@ def errors(app: AppTest) -> str:
 
 
 def spellings(app: AppTest) -> list[list[object]]:
-    (found,) = [one.value for one in app.dataframe if "as written" in one.value.columns]
+    (found,) = [one.value for one in app.dataframe if "As written" in one.value.columns]
     return found.to_numpy().tolist()
 
 

@@ -64,7 +64,7 @@ def meter(made: tuple[Path, Path, float], page: Callable[..., AppTest]) -> Calla
         wanted = [option for option in choice.options if any(f"({run.id[:8]})" in option for run in own)]
         assert len(choice.options) == 3
         if not wanted:
-            others = [option for option in choice.options if "(" in option.rpartition("folds")[2]]
+            others = [option for option in choice.options if "(" in option.rpartition("k = ")[2]]
             wanted = [option for option in choice.options if option not in others]
         choice.set_value(wanted[0]).run()
         assert not app.exception

@@ -53,7 +53,7 @@ def test_a_data_set_is_read_as_its_latest_run_declared_and_shown_so(page: Open, 
     submit(Store(home / "fer.sqlite"), RunConfig(data=data_config(dataset)))
     shown = page("app.py", home, data=str(folder))
     assert not shown.exception
-    (labels,) = [one.value for one in shown.dataframe if "as written" in one.value.columns]
+    (labels,) = [one.value for one in shown.dataframe if "As written" in one.value.columns]
     assert labels.to_numpy().tolist() == [["4", "happy", 1, "4/b.png"], ["1", "surprise", 1, "1/a.png"]]
 
 

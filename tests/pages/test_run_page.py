@@ -82,7 +82,7 @@ def test_a_run_and_its_sweep_lead_to_each_other(page: Callable[..., AppTest], ke
     assert "Sweep of 2 runs" in labels(shown)
     shown = page("pages/train.py", kept, sweep="both")
     assert shown.title[0].value == "2 runs asked for together"
-    assert all(run.id in "".join(shown.dataframe[0].value["Run"]) for run in runs)
+    assert all(run.id in "".join(shown.dataframe[0].value["link"]) for run in runs)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def _estimate(
         return Estimate(float("nan"), UNKNOWN, "no images")
     mean, count = float(values.mean()), int(members.max()) + 1
     if any(groups):
-        over = f"{count} movies or persons"
+        over = f"{count} movies or persons" if count > 1 else "1 movie or person"
     else:
         over = f"{count} images"
         if of_shares and count == len(values):  # one answer an image

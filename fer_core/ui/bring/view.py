@@ -72,7 +72,7 @@ def details(dataset: Dataset, found: Understood) -> None:
     if found.left_out:
         out = sum(one.images for one in found.left_out)
         rows = [(one.images, one.reason, one.example) for one in found.left_out[:MOST_REASONS]]
-        table = pd.DataFrame(rows, columns=["images or rows", "why", "for example"])
+        table = pd.DataFrame(rows, columns=["Images or rows", "Why", "For example"])
         with st.expander(f"Left out: {out:,}, and why", icon=":material/filter_alt_off:", expanded=out <= 5):
             st.dataframe(table, hide_index=True, alt="Why images are left out")
     with st.expander("Images per class and movie, person or split"):

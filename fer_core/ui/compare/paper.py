@@ -175,7 +175,7 @@ def _papers_first(network: tuple[str, str]) -> tuple[bool, bool, str]:
 
 def _name(backbone: str, weights: str) -> str:
     file = f" ({Path(weights).name})" if weights not in PRETRAINED else ""
-    return f"{backbone}{weights_words(weights)}{file}"
+    return f"{BACKBONES[backbone].title}{weights_words(weights)}{file}"
 
 
 def _file(weights: str) -> tuple[int, int] | None:
@@ -323,7 +323,7 @@ def _statements(found: PaperHere) -> None:
     if len(judged):
         st.table(judged)
     if waiting := list(found.statements.index[~found.statements["run"]]):
-        with st.expander(f"{len(waiting)} of its statements wait for runs"):
+        with st.expander(f"{len(waiting)} of its statements wait{'s' * (len(waiting) == 1)} for runs"):
             st.markdown("\n".join(f"- {statement}" for statement in waiting))
     st.caption(
         "Differences are of the same images under the same folds, with a 95 % interval over movies or persons; "
@@ -335,9 +335,8 @@ def _statements(found: PaperHere) -> None:
 
 def _against_itself() -> None:
     st.subheader("Where the paper disagrees with itself, and what it leaves open")
-    for disagreement in paper.DISAGREEMENTS:
-        with st.expander(f"It disagrees on: {disagreement.about}"):
-            for source, quote in disagreement.places:
-                st.markdown(f"- {source}: “{quote}”")
-            st.write(disagreement.reading)
+    with st.expander(f"It disagrees on {len(paper.DISAGREEMENTS)} things"):
+        for disagreement in paper.DISAGREEMENTS:
+            quotes = "\n".join(f"- {source}: “{quote}”" for source, quote in disagreement.places)
+            st.markdown(f"**On {disagreement.about}**\n{quotes}\n\n{disagreement.reading}")
     st.markdown("Not stated: " + "; ".join(paper.NOT_STATED) + ".")

@@ -48,7 +48,9 @@ def draw(lab: Lab, known: Compared, runs: Sequence[StoredRun]) -> None:
             st.rerun()
         for run in votes:
             what, figure = against("on its best member", run.summary["vote"])
-            st.markdown(f"[{escaped(title(run))}]({run_link(run)}) {escaped(what)}: {escaped(figure)}")
+            st.markdown(
+                f"[{escaped(run.name or title(run))}]({run_link(run)}) {escaped(what)}: {escaped(figure)}"
+            )
         if len(votes) > 1:
             st.caption(
                 f"{len(votes)} votes were tried on these frames: the best of several looks better than it is, and no "

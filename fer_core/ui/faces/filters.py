@@ -7,7 +7,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES
 from fer_core.faces.extraction import Crops
-from fer_core.faces.finding import POLICIES
+from fer_core.faces.rescue import POLICIES
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.finished_runs import label
@@ -51,8 +51,7 @@ def filters(lab: Lab, table: pd.DataFrame, facts: CropFacts) -> tuple[pd.DataFra
         columns["rescued_by"] = st.pills(
             "Found on a second look",
             selection_mode="multi",
-            **one_of("rescued", list(facts.rescued)),
-            help=" ".join(f"**{name}**: {POLICIES[name].title}." for name in facts.rescued),
+            **one_of("rescued", list(facts.rescued), lambda name: POLICIES[name].title.capitalize()),
         )
     for column, chosen in columns.items():
         if chosen:

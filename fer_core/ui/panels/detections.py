@@ -6,11 +6,25 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.config.run import FacesConfig, RunConfig
 from fer_core.runs.plans.detections import STANDARD, described, detection_key, detections
 from fer_core.ui.cache import resources
-from fer_core.ui.parts.url import linked
+from fer_core.ui.parts.url import linked, one_of
 from fer_core.ui.shell.setup import Lab
 
 #: Where a session holds the fingerprint and the face settings that Faces showed last.
 USED = "detection-used"
+
+
+#: What a frame with no face becomes.
+NO_FACE = {
+    "manual": "use its hand-drawn box, else resize it whole",
+    "resize": "resize it whole (the paper)",
+    "drop": "leave it out",
+}
+
+
+def no_face(first: str = "manual") -> str:
+    """Draw the choice of what a frame with no face becomes, which begins with `first`."""
+    choices = one_of("no_face", list(NO_FACE), NO_FACE.__getitem__)
+    return str(st.selectbox("A frame with no face", index=list(NO_FACE).index(first), **choices))
 
 
 def use(config: RunConfig) -> None:

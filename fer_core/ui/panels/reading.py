@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -15,18 +16,19 @@ from fer_core.results import charts
 from fer_core.ui.cache import resources
 from fer_core.ui.parts import figure
 
-TITLES = {"written": "as written", "meaning": "class", "images": "images", "sample": "for example"}
+TITLES = {"written": "As written", "meaning": "Class", "images": "Images", "sample": "For example"}
 
 
 def pictures(found: Understood, samples: Mapping[tuple[str, str], Sequence[np.ndarray]]) -> None:
     """Draw a few pictures of each class as it is written, side by side, with the count under them."""
     counts = {(one.meaning, one.written): one.images for one in found.labels}
-    with st.container(horizontal=True, gap="medium"):
-        for (meaning, written), shown in samples.items():
-            if shown:
-                label = meaning if written in ("", meaning) else f"{written} = {meaning}"
-                caption = f"{label}: {counts[meaning, written]:,}"
-                st.image(np.hstack(shown), caption=caption, width=60 * len(shown), alt=f"Images of {caption}")
+    columns = cycle(st.columns(4))
+    for (meaning, written), shown in samples.items():
+        if shown:
+            label = meaning if written in ("", meaning) else f"{written} = {meaning}"
+            caption = f"{label}: {counts[meaning, written]:,}"
+            picture, width = np.hstack(shown), 60 * len(shown)
+            next(columns).image(picture, caption=caption, width=width, alt=f"Images of {caption}")
 
 
 def classes(dataset: Dataset) -> None:

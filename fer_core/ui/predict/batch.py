@@ -9,9 +9,10 @@ import streamlit as st
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table
+from fer_core.results.shares import percent
 from fer_core.storage.values import defused_table
 from fer_core.ui.parts.gallery import PAGE_SIZE, encode, pick
-from fer_core.ui.parts.widgets import PERCENT, percent
+from fer_core.ui.parts.widgets import PERCENT
 
 from .inputs import Item, known
 from .models import Model
@@ -65,10 +66,15 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
         key=f"faces-table-{len(items)}",  # a row that was picked among others is none of these
         height=min(38 + 35 * len(table), 420),
         column_config={
-            "image": st.column_config.TextColumn(width=160),  # on a phone the answer stands beside it
-            **dict.fromkeys(percents, st.column_config.NumberColumn(format=PERCENT)),
-            "confidence": st.column_config.ProgressColumn(format=PERCENT, min_value=0, max_value=100),
-            "unsure": st.column_config.CheckboxColumn(),
+            **{name: name.capitalize() for name in first},
+            **{name: st.column_config.NumberColumn(name.capitalize(), format=PERCENT) for name in percents},
+            "image": st.column_config.TextColumn(
+                "Image", width=160
+            ),  # on a phone the answer stands beside it
+            "label": "Expression",
+            "confidence": st.column_config.ProgressColumn(
+                "Confidence", format=PERCENT, min_value=0, max_value=100
+            ),
         },
         alt=f"Table of {len(table)} faces with their probabilities",
     )

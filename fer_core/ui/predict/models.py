@@ -16,12 +16,12 @@ from fer_core.learning.networks.naming import recogniser_name
 from fer_core.learning.networks.recognisers import named
 from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import folds_words, pictures, recogniser_pictures, title
-from fer_core.results.shares import accuracy_interval
+from fer_core.results.shares import accuracy_interval, percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import as_it_is, offered, predictor, recognisers
 from fer_core.ui.parts.url import by_name, carried, in_range, linked
-from fer_core.ui.parts.widgets import escaped, percent
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Model:
     @classmethod
     def of_run(cls, run: StoredRun) -> Model:
         """Return a finished run as what answers."""
-        return cls(run.id, title(run), run.config.model, run.config.faces, run, measured=run)
+        return cls(run.id, run.name or title(run), run.config.model, run.config.faces, run, measured=run)
 
     @classmethod
     def of_recogniser(cls, name: str, runs: Sequence[StoredRun]) -> Model:

@@ -15,7 +15,7 @@ from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import exclusions
+from fer_core.ui.panels import selection
 from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link
 from fer_core.ui.shell.setup import Lab
 
@@ -125,7 +125,7 @@ def again(run: StoredRun) -> str:
     if config.faces.extract:
         query["faces"] = detection_key(config.faces)
     if config.data.excluded:
-        query[exclusions.KEY] = exclusion_key(config.data.excluded)
+        query[selection.WITHOUT] = exclusion_key(config.data.excluded)
     model = config.model
     if isinstance(model, TransferConfig):
         query |= _transferred(model, config.faces.extract, config.training)

@@ -25,7 +25,6 @@ from fer_core.ui.shell.setup import Lab
 #: Finished runs that a time is estimated from: the newest.
 NEWEST = 50
 EXTRACTION = {True: "faces (MTCNN)", False: "whole frames"}
-NO_FACE = ("manual", "resize", "drop")
 
 
 def protocol_choice(dataset: Dataset) -> str:
@@ -89,13 +88,8 @@ def faces(lab: Lab, inputs: Sequence[str], place: DeltaGenerator) -> list[FacesC
     if EXTRACTION[True] not in inputs:
         return [FacesConfig(extract=False) for _ in inputs]
     detection = detections.choice(lab, place)
-    policy = place.selectbox(
-        "A frame with no face",
-        index=NO_FACE.index(detection.no_face),
-        **one_of("no_face", NO_FACE),
-        help="manual: its hand-drawn box, resized whole where none is drawn; resize: whole (the paper); "
-        "drop: left out",
-    )
+    with place:
+        policy = detections.no_face(detection.no_face)
     data = resources.data_config(lab.source)
     values = detection.model_dump(exclude={"manual_boxes"}) | {"no_face": policy}
     cut = faces_config(lab.store, resources.artifacts(), data, values)

@@ -116,7 +116,9 @@ def publisher(lab: Lab, run: StoredRun) -> None:
             ]
         others = {one.id: one for one in resources.trained(run.data).runs if one.id != run.id}
         more = st.multiselect(
-            "Other runs", list(others), format_func=lambda key: f"{title(others[key])} · {key[:8]}"
+            "Other runs",
+            list(others),
+            format_func=lambda key: f"{others[key].name or title(others[key])} · {key[:8]}",
         )
         if st.button("Publish", type="primary", key="publish", disabled=mode == "samples" and not samples):
             folder = lab.settings.home / "published" / f"{run.id[:8]}-{time.strftime('%Y%m%d-%H%M%S')}"

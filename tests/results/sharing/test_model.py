@@ -19,7 +19,8 @@ from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.transfer import build
 from fer_core.prediction.predictor import Predictor
 from fer_core.results.sharing import model as exported
-from fer_core.results.sharing.model import export_model, markdown, write_onnx
+from fer_core.results.sharing.model import export_model, write_onnx
+from fer_core.results.sharing.report import markdown
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 
@@ -95,7 +96,7 @@ def test_the_card_says_what_it_rests_on(lab: tuple[Store, Artifacts, Settings, s
         "Trained on generated faces",
         "synthetic-data",
         f"95 % interval {100 * low:.1f} – {100 * high:.1f} %",
-        "2 folds, seeds 0",
+        "2 folds, seed 0",
         "leak",
         "opset 18",
         "article 5(1)(f)",

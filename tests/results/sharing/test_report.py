@@ -70,7 +70,7 @@ def test_figures_come_with_all_they_rest_on(store: Store, run: StoredRun) -> Non
     for expected in (
         f"{100 * run.summary['val_accuracy']:.1f} %",
         f"95 % interval {100 * low:.1f} – {100 * high:.1f} %",
-        "2 folds, seeds 0",
+        "2 folds, seed 0",
         "not looked for",
         "Stratified",
         "leaks.",
