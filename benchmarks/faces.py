@@ -25,8 +25,8 @@ from benchmarks.parts.hard_frames import CAUSES, CHOICES, Hard, lost, several  #
 from fer_core.config.run import RESCUES, Choice, FacesConfig  # noqa: E402
 from fer_core.faces.crops import Faces, choose, overlaps  # noqa: E402
 from fer_core.faces.explanation import cause  # noqa: E402
-from fer_core.faces.finding import lower, rescue  # noqa: E402
 from fer_core.faces.mtcnn.detector import MTCNN  # noqa: E402
+from fer_core.faces.rescue import lower, rescue  # noqa: E402
 
 #: The answer that is right for each kind of frame.
 ANSWERS = {kind: "hidden" if kind in ("turned", "covered", "cut", "nobody") else kind for kind in CAUSES}

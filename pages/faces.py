@@ -2,11 +2,9 @@
 
 import streamlit as st
 
-from fer_core.ui.cache import resources
 from fer_core.ui.cache.publication import pictured, without_pictures
 from fer_core.ui.faces import before, boxes, retrain, win_back
 from fer_core.ui.faces import view as faces_view
-from fer_core.ui.faces.accuracy import found_accuracy
 from fer_core.ui.faces.filters import filters
 from fer_core.ui.faces.settings import settings_form
 from fer_core.ui.panels import detections
@@ -27,8 +25,8 @@ with setup("Faces") as lab:
     bar = st.container(horizontal=True)
     with bar:
         config = settings_form(lab)
-    crops = boxes.crops(lab, config)
-    if crops is None:
+    facts = boxes.crops(lab, config)
+    if facts is None:
         faces_view.detection(lab, config)
         before.browse(lab)
         stop()
@@ -36,14 +34,12 @@ with setup("Faces") as lab:
     name = st.query_params.get("frame")
     with bar:
         retrain.offer(lab, config, name)
-    facts = resources.crop_facts(config.crops_key())
     faces_view.counts(facts, brief=bool(name))
     if name:
         faces_view.frame(lab, config, facts, name)
     else:  # no st.stop() after a frame: it drops what a fragment was sent meanwhile
         with bar:
-            boxes.files(lab, config, crops.table)
-
+            boxes.files(lab, config, facts.crops.table)
         win_back.offer(lab, config, facts)
         view = st.segmented_control(
             "View",
@@ -53,8 +49,8 @@ with setup("Faces") as lab:
             label_visibility="collapsed",
         )
         failed = view == "failed"
-        table, answers = filters(lab, facts.failed if failed else crops.table, facts)
+        table, answers = filters(lab, facts.failed if failed else facts.crops.table, facts)
         faces_view.gallery(lab, table, facts, answers)
         if failed:
             faces_view.failure_shares(facts)
-            found_accuracy(lab)
+            faces_view.found_accuracy(lab)

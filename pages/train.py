@@ -5,8 +5,7 @@ import streamlit as st
 from fer_core.ui.parts.url import stop
 from fer_core.ui.parts.widgets import generated_note
 from fer_core.ui.shell.setup import setup
-from fer_core.ui.train import comparator_form, form, form_fields, queue, run, run_list, share
-from fer_core.ui.train import sweep as sweep_view
+from fer_core.ui.train import comparator_form, form, form_fields, queue, run, run_lists, share
 
 with setup("Train", run.heading) as lab:
     queue.announce(lab)
@@ -15,7 +14,7 @@ with setup("Train", run.heading) as lab:
         if run_id:
             run.run_view(lab, run_id)
         else:
-            sweep_view.sweep_view(lab, sweep)
+            run_lists.sweep_view(lab, sweep)
         stop()
 
     generated_note(lab.dataset)
@@ -44,4 +43,4 @@ with setup("Train", run.heading) as lab:
 
     st.subheader("Runs")
     share.importer(lab)
-    run_list.newest_first(lab)
+    run_lists.newest_first(lab)

@@ -165,6 +165,15 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "generated", lambda folder: generate(config, folder, workers=1))
 
 
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a smaller one, of 28 ordinary and 4 hard frames of 4 movies: each process of a test trains on it anew."""
+    from fer_core.datasets.generated.frames import GeneratedConfig, generate
+
+    config = GeneratedConfig(seed=5, ordinary=28, hard=4, movies=4, width=176, height=144)
+    return made_once(tmp_path_factory, "few", lambda folder: generate(config, folder, workers=1))
+
+
 def _trained(factory: pytest.TempPathFactory, name: str, generated: Path, *arguments: str) -> Path:
     """Return a copy of a home in which runs have been trained on the small set."""
     from cli_case import train_at

@@ -17,8 +17,8 @@ from fer_core.datasets.open import open_dataset
 from fer_core.faces.crops import Faces
 from fer_core.faces.crops_artifact import ensure_crops
 from fer_core.faces.extraction import Progress, detected, read_detections, write_detections
-from fer_core.faces.finding import DetectorOf
 from fer_core.faces.finetuning.finetuned import KIND, WEIGHTS
+from fer_core.faces.rescue import DetectorOf
 from fer_core.runs.jobs.queue import adopt
 from fer_core.runs.plans.requests import CHOICE
 from fer_core.storage.artifacts import Artifacts

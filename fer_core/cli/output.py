@@ -103,21 +103,13 @@ def writable(path: Path, what: Literal["file", "folder", "new folder"] = "file")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a new file's place to write to; it takes the path's place once the body has ended well, else it goes.
-
-    Raises:
-        StoreError: it can't be written, or the disk is full.
-    """
+    """Give a new file's place to write to; it takes the path's place once the body has ended well, else it goes."""
     plain = path.is_file() or not path.exists()  # a pipe or a terminal is written to as it is
     partial = path.with_name(f"{path.name}.partial") if plain else path
     try:
         yield partial
         if plain:
             partial.replace(path.resolve())
-    except OSError as error:
-        raise StoreError(
-            "There must be room to write", got=f"{readable(str(path))}: {error.strerror}"
-        ) from error
     finally:
         if plain:
             partial.unlink(missing_ok=True)

@@ -119,8 +119,6 @@ def keeping(
     try:
         yield
         ended = True
-    except OSError as error:
-        raise StoreError("There must be room to write", got=str(error)) from error
     finally:
         if csv and rows:
             with replacing(csv) as file:
@@ -131,7 +129,7 @@ def keeping(
 
 
 def _run(context: Context, given: str) -> StoredRun:
-    run = context.store.run(context.store.whole_id(given))
+    run = context.store.run(given)
     if run.status != "done" or run.config.goal != "train":
         raise StoreError(
             "only a run that is done can predict", got=run.status, fix="Choose one from: compare --json"

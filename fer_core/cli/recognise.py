@@ -86,7 +86,7 @@ def vote(
     from fer_core.results.votes import vote as let_vote
 
     context = Context.open()
-    members = [context.store.run(context.store.whole_id(given)) for given in runs]
+    members = [context.store.run(given) for given in runs]
     found = let_vote(context.store, context.artifacts, members, calibrated=not plain)
     row = run_row(found) | {"vote": found.summary["vote"]}
 

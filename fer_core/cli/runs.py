@@ -93,22 +93,20 @@ def jobs(*, ended: int = 10, json: Json = False) -> int:
 def cancel(*, run_id: RunId, json: Json = False) -> int:
     """Carry out `cancel`."""
     context = Context.open()
-    run_id = context.store.whole_id(run_id)
-    if not executors.cancel(context.settings, context.store, run_id):
-        status = context.store.run(run_id).status
-        raise ConfigError("A run that is cancelled must wait or be running", got=status)
-    return _print_status(context.store.run(run_id), json=json)
+    run = context.store.run(run_id)
+    if not executors.cancel(context.settings, context.store, run.id):
+        raise ConfigError("A run that is cancelled must wait or be running", got=run.status)
+    return _print_status(context.store.run(run.id), json=json)
 
 
 def retry(*, run_id: RunId, json: Json = False) -> int:
     """Carry out `retry`."""
     context = Context.open()
-    run_id = context.store.whole_id(run_id)
-    if not queue.retry(context.store, run_id):
-        status = context.store.run(run_id).status
-        raise ConfigError("A run that is tried again must have failed or been cancelled", got=status)
+    run = context.store.run(run_id)
+    if not queue.retry(context.store, run.id):
+        raise ConfigError("A run that is tried again must have failed or been cancelled", got=run.status)
     executors.launch(context.settings)
-    return _print_status(context.store.run(run_id), json=json)
+    return _print_status(context.store.run(run.id), json=json)
 
 
 def _print_status(run: StoredRun, *, json: bool) -> int:

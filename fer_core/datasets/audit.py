@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from fer_core.config.run import CLASSES
 
 from .base import Dataset, Problem, Progress, Sample, known_clips
-from .fingerprint import ImageFacts, inspect_all
+from .file_records import ImageFacts, inspect_all
 from .pictures.image_files import has_image_suffix
 from .pictures.look_alikes import pairs
 from .pictures.parts import part_of

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.config.reading import AS_IT_IS, Reading
-from fer_core.config.regular_files import opened
+from fer_core.config.regular_files import RULE, inside, opened, require_inside
 from fer_core.datasets.pictures.image_files import is_image
 from fer_core.errors import DataError
 
@@ -20,7 +19,8 @@ from .pictures.parts import file_of
 from .readers.csv_table import CSV
 from .readers.feature_table import TABLE
 from .readers.generated import GENERATED, marked, read_generated
-from .readers.layout import PATH, Layout, Source
+from .readers.image_folder import PATH
+from .readers.layout import Layout, Source
 from .readers.meanings.labels import label_map
 from .readers.published.affectnet import AFFECTNET
 from .readers.published.affwild2 import AFFWILD2

@@ -8,6 +8,7 @@ import json
 import resource
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from fer_core import ROOT
@@ -20,6 +21,9 @@ MAX_ROWS, MAX_COLUMNS, EXCEL_ROWS = 100_000, 64, 1_048_576
 
 #: Bytes of the file and of what it unfolds to.
 MAX_BYTES, UNFOLDED = 64 << 20, 256 << 20
+
+#: Bytes of a file and its text that are kept, of the newest few.
+KEPT = 4 << 20
 
 #: Bytes of memory that reading may take beside what the process takes at rest, and seconds of CPU time.
 MEMORY, SECONDS = 512 << 20, 60
@@ -46,22 +50,28 @@ def xlsx_rows(path: Path) -> list[list[str]]:
     )
     if unfolded > UNFOLDED:
         raise DataError(rule, got=too_much, fix=fix)
-    command = [sys.executable, "-m", __name__, str(MEMORY), str(SECONDS)]
     try:
-        done = subprocess.run(
-            command,
-            input=data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=ROOT,
-            timeout=2 * SECONDS,
-        )
-        answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError) as error:
+        text = _text(data)
+        if len(data) + len(text) > KEPT:
+            _text.cache_clear()
+        answer = json.loads(text)
+    except (subprocess.SubprocessError, ValueError) as error:
         raise DataError(rule, got=too_much, fix=fix) from error
     if isinstance(answer, str):
         raise DataError(rule, got=f"{path.name}: {answer}", fix=fix)
     return list(answer)
+
+
+@lru_cache(maxsize=4)
+def _text(data: bytes) -> bytes:
+    """Return what `main` prints of a file. Raises SubprocessError where it came to no end within its bounds.
+
+    Every run and every page on a sheet reads it anew: a process each time would take longer than all else.
+    """
+    command = [sys.executable, "-m", __name__, str(MEMORY), str(SECONDS)]
+    return subprocess.check_output(
+        command, input=data, stderr=subprocess.DEVNULL, cwd=ROOT, timeout=2 * SECONDS
+    )
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from fer_core.errors import DataError, StoreError
 from fer_core.storage.artifacts import require_room
 
 from .crops import Box, Chosen, Faces, choose, cut
-from .finding import DetectorOf, find_faces
+from .finding import find_faces
+from .rescue import DetectorOf
 
 DETECTIONS = "detections.jsonl"
 CROPS = "crops.npy"

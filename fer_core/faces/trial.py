@@ -13,7 +13,8 @@ from fer_core.datasets.base import Sample
 
 from .crops import Chosen, choose, cut, failed, overlaps
 from .extraction import Progress, frames
-from .finding import DetectorOf, find_faces
+from .finding import find_faces
+from .rescue import DetectorOf
 
 #: Below this IoU of the old and the new box a frame counts as cut at another face.
 SAME_FACE = 0.5

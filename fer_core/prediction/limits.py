@@ -21,7 +21,8 @@ from fer_core.config.settings import Settings, load
 from fer_core.errors import BusyError
 from fer_core.storage.database.visits import Visits
 
-from .decoders import Decoders, FairQueue
+from .decoders import Decoders
+from .fair_queue import FairQueue
 from .uploads import Refusal, Sent, Upload
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ import pandas as pd
 
 from fer_core.config import settings as settings_module
 from fer_core.config.reading import Reading
-from fer_core.config.recipes import training_config
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, parse
+from fer_core.config.training import training_config
 from fer_core.datasets import audit as auditing
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config
@@ -112,7 +112,7 @@ def torch_dataset(run: str) -> TensorDataset:
     from torch.utils.data import TensorDataset
 
     store, here = _opened()
-    key = store.run(store.whole_id(run)).config.crops_key()
+    key = store.run(run).config.crops_key()
     crops = read_crops(artifacts_of(here).open("crops", key))
     used = crops.used()
     images = torch.from_numpy(crops.images[: len(used)].transpose(0, 3, 1, 2).copy())
@@ -125,7 +125,7 @@ def predict(run: str, images: Iterable[str | Path]) -> pd.DataFrame:
     from fer_core.prediction.loading import answerer
 
     store, here = _opened()
-    predictor = answerer(store.run(store.whole_id(run)), here)
+    predictor = answerer(store.run(run), here)
     return face_table((str(path), predictor.predict([load_rgb(path)])[0]) for path in images)
 
 

@@ -161,8 +161,8 @@ class Store(SaidOfFrames):
     """An open database, with the questions that pages, the command line and workers ask it."""
 
     def run(self, run_id: str) -> StoredRun:
-        """Return one run. Raises NotFoundError."""
-        for run in self.runs(ids=[run_id]):
+        """Return one run, named by its id or the first digits of it. Raises NotFoundError."""
+        for run in self.runs(ids=[self.whole_id(run_id)]):
             return run
         raise NotFoundError("No run has this id", got=repr(run_id), fix="Choose one from the list of runs")
 

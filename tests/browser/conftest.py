@@ -19,6 +19,9 @@ from fer_core.config.run import CLASSES
 from fer_core.datasets.generated.frames import render_frame
 from fer_core.datasets.generated.movie_plan import MOVIES, GeneratedConfig, demo_folder, plan
 from fer_core.datasets.readers.generated import MANIFEST
+from fer_core.runs.jobs.queue import cancel, submit
+from fer_core.runs.plans.preparation import PREPARATION
+from fer_core.storage.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -52,8 +55,15 @@ lasting = pytest.fixture(scope="session", name="lasting")(servers)
 
 @pytest.fixture(scope="session")
 def shared_home(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the home that all tests read: a dashboard over it draws and detects the demo set."""
-    return Path(shutil.copytree(shared_home, tmp_path_factory.mktemp("served") / "home"))
+    """Return a copy of the home that all tests read, in which drawing the demo set is called off.
+
+    Else whoever signs in would begin it, and a worker draw and search 480 frames long after the test.
+    """
+    home = Path(shutil.copytree(shared_home, tmp_path_factory.mktemp("served") / "home"))
+    store = Store(home / "fer.sqlite")
+    cancel(store, submit(store, PREPARATION)[0])
+    store.close()
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +81,7 @@ def framed(tmp_path_factory: pytest.TempPathFactory, lasting: Callable[..., Serv
 
 
 #: Frames of the generated set that a first start is left to draw.
-UNDRAWN = 40
+UNDRAWN = 24
 
 
 @pytest.fixture(scope="session")
@@ -128,11 +138,14 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Return a function that gives a visitor without cookies, `visitor(**options of new_context)`, patient as all."""
+    """Return a function that gives a visitor without cookies, `visitor(**options of new_context)`, patient as all.
+
+    Without transitions, which Chromium draws in software: that takes a quarter of what it computes.
+    """
     with ExitStack() as stack:
 
         def arrive(**options: Any) -> BrowserContext:
-            context = stack.enter_context(browser.new_context(**options))
+            context = stack.enter_context(browser.new_context(reduced_motion="reduce", **options))
             context.set_default_timeout(PATIENCE)
             return context
 

@@ -13,7 +13,7 @@ from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
 from fer_core.runs.jobs.queue import cancel, submit
 from fer_core.storage.store import Store
-from fer_core.ui.train.run_list import PAGE
+from fer_core.ui.train.run_lists import PAGE
 
 OLDER = 5
 

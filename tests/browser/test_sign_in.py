@@ -10,6 +10,8 @@ from dashboards import Server, free_port, start
 from extras import need
 from playwright.sync_api import BrowserContext, expect
 
+from fer_core.storage.store import Store
+
 need("authlib", "requirements-auth.txt")
 need("httpx", "requirements-auth.txt")
 
@@ -81,3 +83,6 @@ def test_people_get_in_by_the_address_that_the_provider_confirms(
     if inside:
         page.get_by_role("button", name="Sign out").click()
         expect(entrance).to_be_visible()
+    store = Store(lab.home / "fer.sqlite", read_only=True)
+    assert not store.runs(status=["queued", "running"]), "nothing is left to a worker"
+    store.close()

@@ -13,7 +13,7 @@ from fer_core.config.run import CLASSES
 from fer_core.datasets.audit import AuditReport, Finding, audit
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.open import open_dataset
-from fer_core.datasets.readers.layout import read_folder
+from fer_core.datasets.readers.image_folder import read_folder
 
 
 def film(movie: str, shot: int, frame: int) -> str:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fer_core.datasets.bounds import MAX_SCANS, scans
-from fer_core.datasets.fingerprint import inspect
+from fer_core.datasets.file_records import inspect
 from fer_core.datasets.images import decode, load_rgb
 from fer_core.errors import DataError
 

@@ -15,7 +15,7 @@ from fer_core.config.run import CLASSES
 from fer_core.config.settings import Limits
 from fer_core.datasets.audit import audit
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.fingerprint import inspect
+from fer_core.datasets.file_records import inspect
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.pictures.image_files import walk
@@ -131,7 +131,7 @@ def test_pixels_are_right_and_bombs_refused() -> None:
     assert "a side may have 16,384 pixels" in str(inspect(case("hostile") / "tall.png").reason)
 
 
-def test_what_systems_add_is_no_picture(tmp_path: Path) -> None:
+def test_what_systems_add_is_no_picture() -> None:
     photos = case("appledouble") / "photos"
     assert [name for name, _ in walk(photos, [])] == [one.name for one in open_dataset(photos).samples]
     packed = (case("appledouble") / "photos.zip").read_bytes()

@@ -11,8 +11,9 @@ import pytest
 from trees import plant
 
 from fer_core.datasets.base import Sample
-from fer_core.datasets.fingerprint import Record, file_records, fingerprint, inspect_all
-from fer_core.datasets.readers.layout import read_folder
+from fer_core.datasets.file_records import Record, file_records, inspect_all
+from fer_core.datasets.fingerprint import fingerprint
+from fer_core.datasets.readers.image_folder import read_folder
 
 NAMES = [f"sad/{index}.png" for index in range(6)]
 

@@ -14,7 +14,7 @@ from trees import plant
 from fer_core.config.reading import Reading
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config, fingerprint
-from fer_core.datasets.readers.layout import read_folder
+from fer_core.datasets.readers.image_folder import read_folder
 
 NAMES = ["happy/a.png", "sad/b.png", "sad/c.png"]
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 from skimage.color import rgb2lab
 
-from fer_core.datasets.fingerprint import ImageFacts, inspect
+from fer_core.datasets.file_records import ImageFacts, inspect
 from fer_core.datasets.images import decode, load_rgb
 from fer_core.errors import DataError
 

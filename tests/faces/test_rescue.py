@@ -21,7 +21,8 @@ from fer_core.errors import ConfigError
 from fer_core.faces.crops import choose, cut, failed, overlaps
 from fer_core.faces.crops_artifact import freeze_names, read_names
 from fer_core.faces.extraction import DETECTIONS, crop_all, keep_found, read_crops, read_detections
-from fer_core.faces.finding import POLICIES, detectors, lower, map_boxes, map_points, rescue, turned
+from fer_core.faces.finding import detectors
+from fer_core.faces.rescue import POLICIES, lower, map_boxes, map_points, rescue, turned
 from fer_core.runs.pipeline.run import extract_faces, faces_summary
 from fer_core.storage.artifacts import Artifacts
 

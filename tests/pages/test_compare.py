@@ -165,16 +165,14 @@ def test_the_leak_meter_s_missing_protocols_are_run_by_its_button(
     monkeypatch.setenv("FER_EXECUTOR", "inline")
     app = compare(view="Leak meter")
     assert "1 of the 3 runs" in words(app)
-    assert set(app.dataframe[0].value["title"]) == {"Stratified k-fold", "By-group k-fold"}
+    assert set(app.dataframe[0].value["protocol"]) == {"stratified", "group"}
     app = press(app, MISSING)
     assert not app.error, app.error[0].value
     assert "are not here yet" not in words(app)
-    titles = ["Stratified k-fold", "By-clip k-fold", "By-group k-fold"]
     table = app.dataframe[0].value
-    assert table["title"].tolist() == titles
-    assert table[["folds", "seeds", "missing"]].drop_duplicates().to_numpy().tolist() == [
-        [2, "0", "not looked for"]
-    ]
+    assert table["protocol"].tolist() == ["stratified", "clip", "group"]
+    assert table["folds"].tolist() == [2, 2, 2]
+    assert table["missing_faces"].isna().all()
 
 
 def test_the_overview_shows_a_sheet_for_what_it_is(home: Path, page: Callable[..., AppTest]) -> None:

@@ -13,6 +13,7 @@ from worker_case import take
 from fer_core.config.run import RunConfig
 from fer_core.learning.reporting import RunResult
 from fer_core.prediction import limits
+from fer_core.results.rows import title
 from fer_core.runs.jobs import held_run
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store
@@ -125,17 +126,18 @@ def test_accuracy_with_and_without_a_face_is_that_of_finished_runs(
     summary = {"val_accuracy": 0.75, "missing_faces": 3, **shares}
     held_run.finish(store, held, RunResult(summary, pd.DataFrame(), {}), 1.0)
     table = next(
-        element.value for element in opened(frames="Failed detections").dataframe if "Run" in element.value
+        element.value for element in opened(frames="Failed detections").dataframe if "gain" in element.value
     )
     over = "over images, taken as independent (figures of an older version)"
     assert table.to_dict("records") == [
         {
-            "Run": run_link(store.run(run_id)),
-            "Setting": table["Setting"][0],
-            "Protocol": "stratified (leaks)",
-            "Found": f"75.0 % (30.1 – 95.4 %, {over}), 4 frames",
-            "Doubtful": f"75.0 % (30.1 – 95.4 %, {over}), 4 frames",
-            "At most to gain": "12.5 points",
+            "link": run_link(store.run(run_id)),
+            "title": title(store.run(run_id)),
+            "protocol": "stratified",
+            "leaks": True,
+            "found": f"75.0 % (30.1 – 95.4 %, {over}), 4 frames",
+            "doubtful": f"75.0 % (30.1 – 95.4 %, {over}), 4 frames",
+            "gain": "12.5 points",
         }
     ]
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from fer_core.config.run import DataConfig, ProtocolConfig, RunConfig
 from fer_core.runs.jobs.queue import cancel, submit_together
 from fer_core.storage.store import Store
-from fer_core.ui.train.run_list import PAGE
+from fer_core.ui.train.run_lists import PAGE
 
 
 def listed(app: AppTest) -> list[str]:

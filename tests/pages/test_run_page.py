@@ -23,7 +23,7 @@ from fer_core.config.comparators import (
     SvmConfig,
 )
 from fer_core.config.run import FacesConfig, TrainingConfig, TransferConfig
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.runs.jobs.queue import cancel, submit_together
 from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.store import Store, StoredRun
@@ -82,7 +82,7 @@ def test_a_run_and_its_sweep_lead_to_each_other(page: Callable[..., AppTest], ke
     assert "Sweep of 2 runs" in labels(shown)
     shown = page("pages/train.py", kept, sweep="both")
     assert shown.title[0].value == "2 runs asked for together"
-    assert all(run.id in "".join(shown.dataframe[0].value["Run"]) for run in runs)
+    assert all(run.id in "".join(shown.dataframe[0].value["link"]) for run in runs)
 
 
 @pytest.mark.parametrize(

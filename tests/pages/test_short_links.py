@@ -23,7 +23,7 @@ def test_a_short_address_names_the_run_and_opens_it(
 
 
 def place(ahead: int) -> None:
-    from fer_core.ui.shell.device import line
+    from fer_core.ui.shell.setup import line
 
     show = line("the device")
     show(9)

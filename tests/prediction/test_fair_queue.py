@@ -9,7 +9,7 @@ import pytest
 from worker_case import wait_for
 
 from fer_core.errors import BusyError
-from fer_core.prediction.decoders import FairQueue
+from fer_core.prediction.fair_queue import FairQueue
 
 
 class Case:

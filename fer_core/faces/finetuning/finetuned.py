@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from fer_core.config.run import Config, DataConfig, digest
+from fer_core.config.run import Config, DataConfig
 from fer_core.errors import NotFoundError, StoreError
 from fer_core.storage.artifacts import Artifacts
 
@@ -66,13 +66,6 @@ class FineTuned:
         drawn = " (generated)" if self.generated else ""
         epochs = f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
         return f"{self.key[:6]}: {epochs} on {self.data}{drawn}, seed {self.seed}"
-
-
-def detector_key(data: DataConfig, truth: str, config: FineTuneConfig, device: str = "cpu") -> str:
-    """Return the key of a fine-tuned detector: data fingerprint, digest of the true boxes, settings, kind of device."""
-    of = {"step": [KIND, VERSION], "parent": data.key(), "truth": truth, "own": config.hashed()}
-    kind = device.partition(":")[0]
-    return digest(of if kind == "cpu" else of | {"device": kind})
 
 
 def weights_of(artifacts: Artifacts, key: str) -> Path | None:

@@ -16,7 +16,7 @@ from facenet_pytorch.models.mtcnn import ONet, RNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from fer_core.config.run import DataConfig
+from fer_core.config.run import DataConfig, digest
 from fer_core.datasets.base import Dataset
 from fer_core.faces.crops import Box
 from fer_core.faces.extraction import Progress
@@ -25,7 +25,7 @@ from fer_core.learning.networks.reproducible import deterministic
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.tensor_files import write_tensors
 
-from .finetuned import KIND, WEIGHTS, FineTuneConfig, detector_key
+from .finetuned import KIND, VERSION, WEIGHTS, FineTuneConfig
 from .known_faces import known_frames, split_by_group, truth_digest
 from .samples import NEGATIVE, PART, Refiner, StageSamples, collect
 from .score import score
@@ -60,7 +60,9 @@ def fine_tune(
     """
     known = known_frames(dataset, drawn)
     training, held = split_by_group(known, config.held_out, config.seed)
-    key = detector_key(data, truth_digest(known), config, device)
+    truth, kind = truth_digest(known), device.partition(":")[0]
+    of = {"step": [KIND, VERSION], "parent": data.key(), "truth": truth, "own": config.hashed()}
+    key = digest(of if kind == "cpu" else of | {"device": kind})
     about: dict[str, Any] = {
         "data": {"fingerprint": data.fingerprint, "name": data.name, "generated": data.generated},
         "settings": config.hashed(),

@@ -55,14 +55,10 @@ def named(name: str, artifacts: Artifacts) -> tuple[RecogniserConfig, FacesConfi
     if len(found) != 1:
         known = ", ".join([*RECOGNISERS, *(one.name or one.sha256[:8] for one in files)])
         raise NotFoundError("A recogniser must be known by this name", got=repr(name), fix=f"Choose {known}")
-    return of_file(found[0])
-
-
-def of_file(network: OnnxConfig) -> tuple[RecogniserConfig, FacesConfig]:
-    """Return the definition of a file's recogniser; one of aligned faces reads each once, at its own size."""
-    if network.aligned:
-        return RecogniserConfig(network=network, zooms=(1.0,)), FacesConfig(align=True, size=network.size)
-    return RecogniserConfig(network=network), SQUARE
+    if found[0].aligned:  # read once, at its own size
+        model = RecogniserConfig(network=found[0], zooms=(1.0,))
+        return model, FacesConfig(align=True, size=found[0].size)
+    return RecogniserConfig(network=found[0]), SQUARE
 
 
 @dataclass(frozen=True)

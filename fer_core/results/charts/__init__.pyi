@@ -4,10 +4,9 @@ from .comparators import class_differences as class_differences
 from .comparators import direction_losses as direction_losses
 from .comparators import distance_map as distance_map
 from .comparators import distance_table as distance_table
-from .comparators import faces_svg as faces_svg
+from .comparators import gray_faces as gray_faces
 from .comparators import profile_table as profile_table
 from .comparators import profiles as profiles
-from .comparators import protocol_ladder as protocol_ladder
 from .comparators import two_directions as two_directions
 from .curves import learning_curves as learning_curves
 from .curves import overlaid_curves as overlaid_curves

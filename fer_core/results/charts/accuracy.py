@@ -10,7 +10,15 @@ import plotly.graph_objects as go
 
 from fer_core.results.shares import percent
 
-from .style import CHANCE, GREY, PROTOCOL_COLORS, TEXT, finish, interval_bar, mark
+from .style import (
+    CHANCE,
+    GREY,
+    PROTOCOL_COLORS,
+    TEXT,
+    finish,
+    interval_bar,
+    mark,
+)
 from .systems import system_mark
 
 #: Pixels per row of one mark and of several, and letters in a line of their labels: more would leave a phone no marks.

@@ -3,20 +3,18 @@
 import altair as alt
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from fer_core.config.run import CLASSES
-from fer_core.results.shares import percent
 
 from .style import (
     BLUE,
-    CHANCE,
     CLASS_COLORS,
     GREY,
-    ON_SHADES,
     PART_COLORS,
-    PROTOCOL_COLORS,
-    SHADES,
+    SHADED,
     color_of,
+    finish,
     finish_altair,
     name_axis,
     present_classes,
@@ -100,19 +98,26 @@ def class_differences(table: pd.DataFrame) -> alt.TopLevelMixin:
     return finish_altair(chart, f"Difference per class in points, the better run minus the other: {words}.")
 
 
-def faces_svg(faces: np.ndarray) -> str:
-    """Return gray faces side by side as an SVG, a square of one unit a value.
+def gray_faces(prototypes: np.ndarray) -> go.Figure:
+    """Draw prototypes of gray values side by side, each value a square.
 
     Args:
-        faces: (7, side, side), cut at 0 and 1.
+        prototypes: (7, side, side), cut at 0 and 1.
     """
-    values = np.clip(np.concatenate(list(faces), axis=1), 0.0, 1.0)
-    height, width = values.shape
-    squares = "".join(
-        f'<rect x="{x}" y="{y}" width="1" height="1" fill="rgb({g},{g},{g})"/>'
-        for (y, x), g in np.ndenumerate((values * 255).round().astype(int))
+    import plotly.express as px
+
+    figure = px.imshow(
+        np.clip(prototypes, 0.0, 1.0),
+        facet_col=0,
+        facet_col_wrap=4,
+        facet_row_spacing=0.12,
+        color_continuous_scale="gray",
+        range_color=(0, 1),
     )
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{squares}</svg>'
+    figure.for_each_annotation(lambda note: note.update(text=CLASSES[int(note.text.partition("=")[2])]))
+    figure.update_layout(coloraxis_showscale=False)
+    finish(figure, "The prototype of each class as a gray face.", height=380, top=28)
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
 
 
 def profile_table(prototypes: np.ndarray) -> pd.DataFrame:
@@ -162,60 +167,29 @@ def distance_table(distances: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     return table.assign(nearest=table["distance"] == table.groupby("class")["distance"].transform("min"))
 
 
-def distance_map(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw mean distances of classes to prototypes as shades, the nearest prototype of each class framed.
+def distance_map(table: pd.DataFrame) -> go.Figure:
+    """Draw mean distances of classes to prototypes as shades, the nearest prototype of each class in bold.
 
     Args:
         table: what `distance_table` returns.
     """
     order = present_classes(table["class"])
-    top = alt.Axis(labelAngle=0, orient="top")
-    base = alt.Chart(table).encode(
-        x=alt.X("prototype:N", sort=list(CLASSES), title="Prototype", axis=top),
-        y=alt.Y("class:N", sort=order, title="Images of"),
+    text = table["distance"].map("{:.2f}".format).mask(table["nearest"], lambda own: "<b>" + own + "</b>")
+    values, texts = (
+        table.assign(text=text)
+        .pivot(index="class", columns="prototype", values=name)
+        .loc[order, list(CLASSES)]
+        for name in ("distance", "text")
     )
-    middle = float(table["distance"].min() + table["distance"].max()) / 2
-    cells = base.mark_rect(stroke=GREY).encode(
-        color=alt.Color("distance:Q", scale=alt.Scale(range=SHADES[::-1]), legend=None),
-        strokeWidth=alt.condition("datum.nearest", alt.value(3), alt.value(0)),
-        tooltip=["class", "prototype", alt.Tooltip("distance:Q", format=".3f"), "images"],
+    figure = go.Figure(
+        go.Heatmap(z=values, x=list(CLASSES), y=order, text=texts, texttemplate="%{text}", **SHADED)
     )
-    texts = base.mark_text(fontSize=12).encode(
-        text=alt.Text("distance:Q", format=".2f"),
-        color=alt.condition(f"datum.distance < {middle}", alt.value(ON_SHADES[1]), alt.value(ON_SHADES[0])),
+    figure.update_traces(
+        reversescale=True,
+        hovertemplate="images of <b>%{y}</b>, prototype of <b>%{x}</b>: %{z:.3f}<extra></extra>",
     )
+    figure.update_xaxes(title_text="Prototype", side="top", showgrid=False)
+    figure.update_yaxes(title_text="Images of", autorange="reversed", showgrid=False)
     right = int((table["nearest"] & (table["class"] == table["prototype"])).sum())
-    text = f"Mean distance of images to prototypes; {right} of {len(order)} classes lie nearest to their own."
-    return finish_altair(alt.layer(cells, texts).properties(width="container", height=40 * len(order)), text)
-
-
-def protocol_ladder(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw one model's accuracy under each protocol with its interval; protocols that leak are open.
-
-    Args:
-        table: in the order drawn: protocol (name), title, accuracy, low, high (shares), leaks.
-    """
-    order = list(table["title"])
-    color = color_of("protocol:N", PROTOCOL_COLORS)
-    base = alt.Chart(table).encode(y=name_axis("title:N", order, labelLimit=260), color=color)
-    x = alt.X(
-        "accuracy:Q",
-        title="Validation accuracy (%)",
-        axis=alt.Axis(format=".0%", tickCount=6),
-        scale=alt.Scale(domainMin=0),
-    )
-    bars = base.mark_rule(strokeWidth=2.4).encode(x=alt.X("low:Q"), x2="high:Q")
-    shapes = alt.Scale(domain=[False, True], range=["circle", "diamond"])
-    dots = base.mark_point(size=130, strokeWidth=2.6).encode(
-        x=x,
-        shape=alt.Shape("leaks:N", scale=shapes, legend=None),
-        fillOpacity=alt.condition("datum.leaks", alt.value(0), alt.value(1)),
-        fill=color,
-        tooltip=["title", *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("accuracy", "low", "high"))],
-    )
-    line = alt.Chart(pd.DataFrame({"chance": [CHANCE]})).mark_rule(strokeDash=[4, 3], color=GREY)
-    words = "; ".join(f"{row['title']} {percent(row['accuracy'])}" for row in table.to_dict("records"))
-    chart = alt.layer(line.encode(x="chance:Q"), bars, dots).properties(
-        height=max(52 * len(order), 110), width="container"
-    )
-    return finish_altair(chart, f"Accuracy of one model under several protocols: {words}.")
+    alt = f"Mean distance of images to prototypes; {right} of {len(order)} classes lie nearest to their own."
+    return finish(figure, alt, height=90 + 40 * len(order), top=28)

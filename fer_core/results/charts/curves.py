@@ -13,10 +13,10 @@ from .style import CHANCE, GREY, PALETTE, PART_COLORS, finish
 
 #: Measure -> (axis title, format of the axis).
 MEASURES: dict[str, tuple[str, str]] = {"loss": ("Loss (nats)", ".2f"), "accuracy": ("Accuracy (%)", ".0%")}
-#: Letters in a line of a panel's heading: panels stand close, and headings must not meet.
-HEADING = 16
+#: Letters in a line of all panels' headings: panels stand close, and headings must not meet.
+HEADING = 96
 #: More runs than colours are told apart by their lines.
-DASHES = ("solid", "dash", "dot")
+DASHES = ["solid", "dash", "dot", "dashdot", "longdash"]
 PARTS: dict[str, str] = {"training": "train", "validation": "val"}
 
 
@@ -30,7 +30,7 @@ def learning_curves(table: pd.DataFrame) -> go.Figure:
             val_accuracy (0..1, NaN where not measured).
     """
     systems = list(dict.fromkeys(table["system"]))
-    headings = [wrap(system, HEADING) for system in systems]
+    headings = [wrap(system, HEADING // len(systems)) for system in systems]
     figure = make_subplots(
         rows=len(MEASURES),
         cols=max(1, len(systems)),
@@ -83,21 +83,22 @@ def overlaid_curves(table: pd.DataFrame) -> go.Figure:
     Args:
         table: as for `learning_curves`.
     """
-    figure = go.Figure()
+    import plotly.express as px
+
     systems = list(dict.fromkeys(table["system"]))
-    for number, system in enumerate(systems):
-        mean = table[table["system"] == system].groupby("epoch")["val_accuracy"].mean()
-        figure.add_scatter(
-            x=mean.index,
-            y=mean,
-            name=system,
-            mode="lines+markers",
-            line={
-                "color": PALETTE[number % len(PALETTE)],
-                "dash": DASHES[number // len(PALETTE) % len(DASHES)],
-            },
-            hovertemplate="epoch %{x}: %{y:.1%}",
-        )
+    means = table.groupby(["system", "epoch"], sort=False)["val_accuracy"].mean().reset_index()
+    figure = px.line(
+        means.sort_values("epoch", kind="stable"),
+        x="epoch",
+        y="val_accuracy",
+        color="system",
+        line_dash="system",
+        markers=True,
+        category_orders={"system": systems},
+        color_discrete_sequence=list(PALETTE),
+        line_dash_sequence=DASHES,
+    )
+    figure.update_traces(hovertemplate="epoch %{x}: %{y:.1%}")
     figure.add_hline(CHANCE, line={"dash": "dot", "width": 1, "color": GREY})
     figure.update_xaxes(title_text="Epoch", dtick=_step(int(table["epoch"].max())))
     figure.update_yaxes(title_text="Validation accuracy (%)", tickformat=".0%", rangemode="tozero")

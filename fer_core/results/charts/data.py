@@ -2,16 +2,18 @@
 
 import altair as alt
 import pandas as pd
+import plotly.graph_objects as go
 
 from fer_core.evaluation.metrics import wilson_intervals
 from fer_core.results.shares import percent
 
 from .style import (
-    BLUE,
     CLASS_COLORS,
     PALETTE,
+    SHADED,
     STATUS_COLORS,
     color_of,
+    finish,
     finish_altair,
     name_axis,
     present_classes,
@@ -21,57 +23,36 @@ from .style import (
 MOST_STACKED = len(PALETTE)
 
 
-def class_bars(counts: pd.DataFrame) -> alt.TopLevelMixin:
+def class_bars(counts: pd.DataFrame) -> go.Figure:
     """Draw the number of images per class, stacked by split where there are few parts, else class by group.
 
     Args:
         counts: columns class, part (split or group; one value for a data set without) and images, a row a pair.
     """
-    table = counts.copy()
-    parts = list(dict.fromkeys(table["part"]))
-    totals = table.groupby("class")[["images"]].sum().reset_index()
-    said = ", ".join(f"{row['class']} {row['images']}" for _, row in totals.iterrows())
-    text = f"Images per class: {said}; {totals['images'].sum()} in all" + (
-        f", in {len(parts)} parts." if len(parts) > 1 else "."
-    )
-    order = present_classes(table["class"])
-    tooltip = [alt.Tooltip("class:N"), alt.Tooltip("part:N"), alt.Tooltip("images:Q", format=",d")]
+    parts, totals = list(dict.fromkeys(counts["part"])), counts.groupby("class")["images"].sum()
+    order = present_classes(totals.index)
+    table = counts.pivot_table(index="part", columns="class", values="images", aggfunc="sum", fill_value=0)[
+        order
+    ]
+    figure = go.Figure()
     if len(parts) > MOST_STACKED:
-        top = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
-        chart = (
-            alt.Chart(table)
-            .mark_rect()
-            .encode(
-                x=alt.X("class:N", sort=order, title=None, axis=top, scale=alt.Scale(padding=0.06)),
-                y=name_axis("part:N", sorted(parts), labelOverlap=False).scale(padding=0.1),
-                color=alt.value(BLUE),
-                opacity=alt.Opacity("images:Q", scale=alt.Scale(range=[0.08, 1]), title="Images"),
-                tooltip=tooltip,
-            )
-            .properties(height=80 + 18 * len(parts), width="container")
-        )
-        return finish_altair(chart, text)
-    total_of = dict(zip(totals["class"], totals["images"], strict=True))
-    table["label"] = [f"{name} ({total_of[name]:,})" for name in table["class"]]
-    if len(parts) == 1:
-        color = color_of("class:N", CLASS_COLORS)
+        figure.add_heatmap(z=table, x=order, y=table.index, **SHADED)
+        figure.update_traces(hovertemplate="%{y}, %{x}: %{z:,} images<extra></extra>")
+        figure.update_xaxes(side="top", showgrid=False)
+        height = 80 + 18 * len(parts)
     else:
-        color = color_of("part:N", dict(zip(parts, PALETTE, strict=False)), alt.Legend(title=None))
-    bars = (
-        alt.Chart(table)
-        .mark_bar(height={"band": 0.68})
-        .encode(
-            x=alt.X("sum(images):Q", title="Images", axis=alt.Axis(tickMinStep=1, tickCount=6, domain=False)),
-            y=name_axis("label:N", [f"{name} ({total_of[name]:,})" for name in order]),
-            color=color,
-            order=alt.Order("part_order:Q"),
-            tooltip=tooltip,
-        )
-        .transform_calculate(part_order=f"indexof({parts!r}, datum.part)")
-    )
-    return finish_altair(
-        bars.properties(height=50 + 30 * len(order) + 36 * (len(parts) > 1), width="container"), text
-    )
+        names = [f"{name} ({totals[name]:,})" for name in order]
+        for part, color in zip(parts, PALETTE, strict=False):
+            colors = color if len(parts) > 1 else [CLASS_COLORS[name] for name in order]
+            figure.add_bar(y=names, x=table.loc[part], name=part, orientation="h", marker_color=colors)
+        figure.update_traces(hovertemplate="%{y}: %{x:,} images")
+        figure.update_xaxes(title_text="Images", showgrid=True)
+        height = 86 + 30 * len(order)
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    words = ", ".join(f"{name} {totals[name]}" for name in order)
+    alt = f"Images per class: {words}; {totals.sum()} in all" + f", in {len(parts)} parts" * (len(parts) > 1)
+    return finish(figure, f"{alt}.", height=height, legend=1 < len(parts) <= MOST_STACKED, top=36)
 
 
 def status_bars(faces: pd.DataFrame) -> alt.TopLevelMixin:

@@ -17,7 +17,7 @@ from .style import (
     CLASS_COLORS,
     GREY,
     ON_SHADES,
-    SHADES,
+    SHADED,
     VERMILLION,
     finish,
     finish_altair,
@@ -45,10 +45,7 @@ def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
             hoverinfo="skip",
             zmin=0,
             zmax=1,
-            xgap=2,
-            ygap=2,
-            colorscale=list(SHADES),
-            showscale=False,
+            **SHADED,
         )
     )
     for color, inside in zip(ON_SHADES, (shares < 0.5, shares >= 0.5), strict=True):
@@ -187,19 +184,22 @@ def per_class_figures(table: pd.DataFrame) -> go.Figure:
     Args:
         table: what `metrics.per_class` returns; figures that are undefined (NaN) are left out.
     """
-    marks = {"precision": (BLUE, "circle"), "recall": (GREY, "diamond"), "f1": (VERMILLION, "square")}
-    table = table.astype(dict.fromkeys(marks, "float64"))
-    figure = go.Figure()
-    for name, (color, symbol) in marks.items():
-        figure.add_scatter(
-            x=table["class"],
-            y=table[name],
-            name=name.replace("f1", "F1"),
-            mode="markers",
-            marker=mark(symbol, color, size=11),
-            customdata=table[["support"]],
-            hovertemplate="%{x}: %{y:.3f} (%{customdata[0]} images)",
-        )
+    import plotly.express as px
+
+    table = table.astype(dict.fromkeys(("precision", "recall", "f1"), "float64"))
+    named = table.rename(columns={"f1": "F1"})
+    figure = px.scatter(
+        named.melt(["class", "support"], ["precision", "recall", "F1"], var_name="figure"),
+        x="class",
+        y="value",
+        color="figure",
+        symbol="figure",
+        custom_data="support",
+        color_discrete_sequence=[BLUE, GREY, VERMILLION],
+        symbol_sequence=["circle", "diamond", "square"],
+    )
+    figure.update_traces(marker_size=11, hovertemplate="%{x}: %{y:.3f} (%{customdata[0]} images)")
+    figure.update_xaxes(title_text=None)
     figure.update_yaxes(title_text="Share", range=[-0.03, 1.03])
     alt = "Precision, recall and F1 per class."
     if table["f1"].notna().any():

@@ -66,6 +66,8 @@ PROTOCOL_COLORS: dict[str, str] = {
 #: read on light and dark pages alike.
 SHADES = ("#D3E3EC", "#2F82B3", "#00395A")
 ON_SHADES = ("#10202A", "#FFFFFF")
+#: A heat map of them.
+SHADED: dict[str, Any] = {"colorscale": list(SHADES), "showscale": False, "xgap": 2, "ygap": 2}
 #: Accuracy of a guess among the seven classes.
 CHANCE = 1 / 7
 

@@ -12,22 +12,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import CLASSES, TransferConfig
 from fer_core.config.settings import Settings
 from fer_core.errors import ConfigError, StoreError
-from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import Backbone
 from fer_core.learning.networks.naming import family
-from fer_core.prediction.answers import MEANING
-from fer_core.results.rows import pictures, title
-from fer_core.results.trust import trust_rows
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store, StoredRun
 
-from .report import TEMPLATES, facts, finished, headline, public_config
+from .report import document, finished, public_config
 
 if TYPE_CHECKING:
     from torch import nn
@@ -201,40 +196,13 @@ def write_onnx(network: nn.Module, side: int, path: Path) -> OnnxFile:
 
 
 def _card(run: StoredRun, row: Backbone, networks: int, onnx: Sequence[OnnxFile]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    config, missing = run.config, run.summary["missing_faces"]
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, autoescape=False
-    )
-    environment.filters["md"] = markdown
-    return environment.get_template("model_card.md.j2").render(
-        run=run,
-        title=title(run),
-        meaning=MEANING,
-        pictures=pictures(config),
-        generated=config.data.generated,
+    return document(
+        "model_card.md.j2",
+        run,
         classes=CLASSES,
         networks=networks,
         backbone=row.title,
-        blocks=" and ".join(row.unfreeze[config.transfer.unfreeze]),
-        faces="Faces cut out by MTCNN." if config.faces.extract else "Whole frames, no face cut out.",
-        headline=headline(run),
-        trust=trust_rows(run),
-        selection=SELECTIONS[config.training.selection],
-        protocol=PROTOCOLS[config.protocol.name],
-        optimistic=config.training.optimistic,
-        calibrated=config.training.calibrate,
+        blocks=" and ".join(row.unfreeze[run.config.transfer.unfreeze]),
         side=row.input_size,
         onnx=onnx,
-        missing="Faces were not looked for."
-        if missing is None
-        else f"In {missing} frames no face was found; they were used as the policy '{config.faces.no_face}' says.",
-        facts=facts(run),
     )
-
-
-def markdown(text: Any) -> str:
-    """Return text that Markdown and HTML take for nothing but text, on one line."""
-    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join("\\" + sign if sign in "\\`*_{}[]()#!|~" else sign for sign in line)

@@ -12,16 +12,16 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import CLASSES, RunConfig
+from fer_core.config.training import SELECTIONS
 from fer_core.datasets.base import generated_words
 from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.prediction.answers import MEANING
 from fer_core.results import charts
 from fer_core.results.charts.style import INK
-from fer_core.results.rows import folds_words, loss_words, pictures, title
-from fer_core.results.shares import accuracy_interval, interval_over, percent
+from fer_core.results.rows import headline, pictures, title
+from fer_core.results.shares import interval_over, percent
 from fer_core.results.trust import calibration_words, reliability_tables, trust_rows
 from fer_core.storage.store import Store, StoredRun
 
@@ -72,36 +72,55 @@ def finished(store: Store, run_id: str) -> StoredRun:
 
 def render(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame, log: pd.DataFrame) -> str:
     """Return the document of a finished run from its tables, as `Store` gives them."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    config, summary, protocol = run.config, run.summary, PROTOCOLS[run.config.protocol.name]
-    selection = config.training.selection if config.trains_backbone else "last"
-    template = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-    ).get_template("report.html.j2")
-    return template.render(
-        run=run,
-        title=title(run),
-        meaning=MEANING,
-        pictures=pictures(config),
-        generated=generated_words(config.data.layout) if config.data.generated else None,
-        optimistic=config.trains_backbone and config.training.optimistic,
-        selection=SELECTIONS[selection],
-        protocol=protocol,
-        headline=headline(run),
-        trust=trust_rows(run),
+    return document(
+        "report.html.j2",
+        run,
+        drawn=generated_words(run.config.data.layout) if run.config.data.generated else None,
         figures=figures(run, epochs, predictions),
-        per_class=_rounded(pd.DataFrame(summary["per_class"])),
+        per_class=_rounded(pd.DataFrame(run.summary["per_class"])),
         folds=fold_rows(predictions),
-        facts=facts(run),
         packages=sorted((run.environment.get("packages") or {}).items()),
-        config=json.dumps(public_config(config), indent=2),
+        config=json.dumps(public_config(run.config), indent=2),
         log="\n".join(log["text"]),
         written=moment(datetime.now(UTC).timestamp()),
         ink=INK,
         plotly=get_plotlyjs(),
     )
+
+
+def document(template: str, run: StoredRun, **more: Any) -> str:
+    """Return a template filled with what is known of a finished run, and with `more`; text is escaped in HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=".html" in template,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["md"] = markdown
+    config = run.config
+    return environment.get_template(template).render(
+        run=run,
+        title=title(run),
+        meaning=MEANING,
+        pictures=pictures(config),
+        optimistic=config.trains_backbone and config.training.optimistic,
+        selection=SELECTIONS[config.training.selection if config.trains_backbone else "last"],
+        protocol=PROTOCOLS[config.protocol.name],
+        headline=headline(run),
+        trust=trust_rows(run),
+        facts=facts(run),
+        **more,
+    )
+
+
+def markdown(text: Any) -> str:
+    """Return text that Markdown and HTML take for nothing but text, on one line."""
+    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join("\\" + sign if sign in "\\`*_{}[]()#!|~" else sign for sign in line)
 
 
 def public_config(config: RunConfig) -> dict[str, Any]:
@@ -115,27 +134,6 @@ def public_config(config: RunConfig) -> dict[str, Any]:
         if place.get(field):
             place[field] = Path(place[field]).name
     return values
-
-
-def headline(run: StoredRun) -> list[tuple[str, str, str]]:
-    """Return (name, figure, what it rests on) of the figures that stand at the top."""
-    summary, config = run.summary, run.config
-    missing = summary["missing_faces"]
-    return [
-        (
-            "Validation accuracy",
-            percent(summary["val_accuracy"]),
-            f"95 % interval {accuracy_interval(summary)}",
-        ),
-        ("Training accuracy", percent(summary["train_accuracy"]), "mean of the folds"),
-        ("Macro F1", f"{summary['macro_f1']:.3f}", loss_words(run)),
-        (
-            "Frames with no face",
-            "not looked for" if missing is None else str(missing),
-            f"of {summary['images']} images; {summary['unreadable']} unreadable left out",
-        ),
-        ("Protocol", config.protocol.name, folds_words(run)),
-    ]
 
 
 def figures(run: StoredRun, epochs: pd.DataFrame, predictions: pd.DataFrame) -> list[dict[str, str]]:

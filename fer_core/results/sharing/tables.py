@@ -10,14 +10,16 @@ from fer_core.config.run import CLASSES
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import known_clips
 from fer_core.datasets.open import open_dataset
-from fer_core.errors import ConfigError, DataError, NotFoundError, StoreError
+from fer_core.errors import ConfigError, DataError, NotFoundError
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.extraction import read_crops
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import defused_table
+
+from .report import finished
 
 #: The layout whose labels are annotators' votes.
 VOTED = "ferplus"
@@ -33,7 +35,7 @@ def predictions(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     Raises:
         StoreError: the run is not done.
     """
-    run = _done(store, run_id)
+    run = finished(store, run_id)
     found = store.predictions(run.id)
     said, shares = held_out(found), probabilities_of(found)
     return pd.DataFrame(
@@ -74,7 +76,7 @@ def splits(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     Raises:
         StoreError: the run is not done, or its faces are not on this host.
     """
-    run = _done(store, run_id)
+    run = finished(store, run_id)
     artifacts, key = artifacts_of(settings), run.config.crops_key()
     if run.config.model.kind in ("bdnn", "mlp", "svm") and not artifacts.has("crops", key):
         raise NotFoundError(
@@ -122,7 +124,7 @@ def features(store: Store, settings: Settings, run_id: str) -> pd.DataFrame:
     """
     from fer_core.prediction.predictor import Predictor
 
-    run = _done(store, run_id)
+    run = finished(store, run_id)
     predictor = Predictor.load(run.id, run.config, settings)
     bank = predictor.bank()
     used = bank.crops.used()
@@ -171,12 +173,3 @@ def writer(path: Path) -> Callable[[pd.DataFrame, Path], object]:
     raise ConfigError(
         "a table must be .csv or .parquet", got=repr(path.name), fix="Give the file such an ending"
     )
-
-
-def _done(store: Store, given: str) -> StoredRun:
-    run = store.run(store.whole_id(given))
-    if run.status != "done" or run.config.goal != "train":
-        raise StoreError(
-            "only a run that is done has such a table", got=run.status, fix="Wait for it, or retry it"
-        )
-    return run

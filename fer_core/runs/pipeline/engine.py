@@ -22,17 +22,14 @@ from .fitting import FITTERS, Work
 class Engine:
     """The calling process; what computes elsewhere leaves the bits that this leaves on the same kind of device."""
 
-    def device(self, settings: Settings) -> str:
-        """Return the device that computes: 'cpu' or 'cuda:<index>'.
+    def describe(self, settings: Settings) -> tuple[str, dict[str, object]]:
+        """Return the device that computes, 'cpu' or 'cuda:<index>', and its versions, commit and machine.
 
         Raises:
             ConfigError: a GPU is asked for that is not there.
         """
-        return resolve(settings)
-
-    def environment(self, settings: Settings, device: str) -> dict[str, object]:
-        """Return versions, commit and machine of what computes (`describe_environment`)."""
-        return describe_environment(device)
+        device = resolve(settings)
+        return device, describe_environment(device)
 
     def detect(
         self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings

@@ -78,7 +78,7 @@ def run(
     engine: Engine = LOCAL,
 ) -> RunResult:
     """Carry out a run, from frames to figures; `engine` says where its heavy steps are computed."""
-    device = engine.device(settings)
+    device, environment = engine.describe(settings)
     started = time.perf_counter()
 
     def crops() -> Crops:
@@ -87,7 +87,7 @@ def run(
 
     if config.goal == "faces":
         summary = faces_summary(crops().table) | {"seconds": time.perf_counter() - started}
-        return RunResult(summary, pd.DataFrame(), engine.environment(settings, device))
+        return RunResult(summary, pd.DataFrame(), environment)
     fitter = FITTERS[config.model.kind]
     inputs = fitter.prepare(Source(config, dataset, crops, artifacts, report, settings))
     used = inputs.used
@@ -135,8 +135,7 @@ def run(
         **measure_leaks(config, used, folds, artifacts),
         "seconds": time.perf_counter() - started,
     }
-    environment = engine.environment(settings, device) | arithmetic_of(results)
-    return RunResult(summary, predictions, environment)
+    return RunResult(summary, predictions, environment | arithmetic_of(results))
 
 
 def measure_leaks(

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import (
     DHALL,
     BdnnConfig,
@@ -15,6 +15,7 @@ from fer_core.config.comparators import (
     SvmConfig,
     TableConfig,
 )
+from fer_core.config.regular_files import require_inside
 from fer_core.config.run import (
     DataConfig,
     FacesConfig,
@@ -110,11 +111,7 @@ def comparator(kind: str, inputs: Inputs, **settings: object) -> Model:
     Raises:
         ConfigError: a setting is unknown or out of range.
     """
-    kinds: dict[str, type[SvmConfig | BdnnConfig | MlpConfig]] = {
-        "svm": SvmConfig,
-        "bdnn": BdnnConfig,
-        "mlp": MlpConfig,
-    }
+    kinds: Any = {"svm": SvmConfig, "bdnn": BdnnConfig, "mlp": MlpConfig}
     return parse(kinds[kind], {"inputs": inputs.model_dump(), **settings})
 
 

@@ -11,7 +11,7 @@ from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics import wilson_intervals
 from fer_core.faces.crops import STATUSES, failed
 from fer_core.faces.extraction import Crops
-from fer_core.faces.finding import POLICIES
+from fer_core.faces.rescue import POLICIES
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.widgets import interval
 
@@ -84,6 +84,11 @@ class CropFacts:
         if place is None:
             return None
         return {str(column): value for column, value in self.crops.table.iloc[place].to_dict().items()}
+
+    def picture(self, name: str) -> bytes | None:
+        """Return a frame's crop as JPEG; None where there is none."""
+        row = self.row(name)
+        return None if row is None or row["row"] < 0 else self.jpeg(row["row"])
 
     @cached_property
     def by_class(self) -> pd.DataFrame:

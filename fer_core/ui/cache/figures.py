@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.results import charts
 
-from .hashes import HASHES
+from .finished_runs import HASHES
 
 
 class Shared(NamedTuple):

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import FunctionType
+from typing import Any
 
 import pandas as pd
 
@@ -64,9 +66,9 @@ class Compared:
         return {self._names[run.id]: run for run in runs}
 
 
-def label(run: StoredRun) -> str:
+def label(run: StoredRun, called: str = "") -> str:
     """Return what people call a run, else its title, with its protocol and k: several of one system stand together."""
-    called = run.name or title(run)
+    called = called or run.name or title(run)
     if run.protocol == "unseen":
         return f"{called} · {run.protocol}"
     return f"{called} · {run.protocol}, {run.config.protocol.folds} folds"
@@ -83,3 +85,11 @@ def labels(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:
     return {
         short[run.id] if times[short[run.id]] == 1 else f"{names[run.id]} ({run.id})": run for run in runs
     }
+
+
+#: Functions of a module count by their names; a finished run changes only by another attempt.
+HASHES: dict[str | type[Any], Any] = {
+    FunctionType: lambda function: f"{function.__module__}.{function.__qualname__}",
+    StoredRun: lambda run: (run.id, run.attempts),
+    Compared: lambda compared: (compared.data, compared.finished),
+}

@@ -19,7 +19,7 @@ from fer_core.prediction import limits
 from fer_core.storage.store import Store, StoredRun
 
 from . import resources
-from .hashes import HASHES
+from .finished_runs import HASHES
 
 if TYPE_CHECKING:
     from fer_core.prediction.answering import Answerer

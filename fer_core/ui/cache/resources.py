@@ -20,16 +20,16 @@ from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config as describe
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import DEMO, open_dataset
-from fer_core.errors import DataError, NotFoundError, StoreError, UndrawnError, UnopenedError
+from fer_core.errors import DataError, FerError, NotFoundError, StoreError, UndrawnError, UnopenedError
 from fer_core.faces.crops import Faces
-from fer_core.faces.extraction import Crops, Progress, read_crops, read_detections
-from fer_core.faces.finding import DetectorOf, detectors, find_faces, rescue
+from fer_core.faces.extraction import Progress, read_crops, read_detections
+from fer_core.faces.finding import detectors, find_faces
 from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import DetectorOf, rescue
 from fer_core.faces.trial import attempt, pick
 from fer_core.learning.networks.weight_status import can_download
 from fer_core.prediction import limits
 from fer_core.results.ranking import Place, rank
-from fer_core.results.rows import training_runs
 from fer_core.runs.plans.preparation import drawn, preparation, prepared
 from fer_core.runs.plans.requests import faces_per_frame, newest_detection, require_folds
 from fer_core.storage.artifacts import Artifacts, free_bytes
@@ -42,8 +42,7 @@ from fer_core.storage.store import NamedData, Store, StoredRun
 from .computed import Turn, computed
 from .crop_facts import CropFacts
 from .figures import chart as chart
-from .finished_runs import Compared
-from .hashes import HASHES
+from .finished_runs import HASHES, Compared
 from .publication import published
 
 T = TypeVar("T")
@@ -180,18 +179,6 @@ def audit(source: str, fingerprint: str) -> AuditReport:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def crops_by_key(key: str) -> Crops:
-    """Return the crops under a key; raises StoreError when they are not there."""
-    return read_crops(artifacts().open("crops", key))
-
-
-def crops(config: RunConfig) -> Crops | None:
-    """Return the crops of a definition, or None while they have not been made."""
-    key = config.crops_key()
-    return crops_by_key(key) if artifacts().has("crops", key) else None
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
 def _detections(key: str) -> dict[str, Faces]:
     return read_detections(artifacts().open("detections", key))
 
@@ -202,17 +189,27 @@ def detections(key: str) -> dict[str, Faces]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def crop_facts(key: str) -> CropFacts:
-    """Return what is said of all crops under a key, and each of them as JPEG."""
-    return CropFacts(crops_by_key(key))
+def _crop_facts(key: str) -> CropFacts:
+    return CropFacts(read_crops(artifacts().open("crops", key)))
+
+
+def crop_facts(config: RunConfig) -> CropFacts | None:
+    """Return what is said of all crops of a definition, and each of them as JPEG; None while none have been made."""
+    return _crop_facts(config.crops_key()) if artifacts().has("crops", config.crops_key()) else None
+
+
+def crops_of(run: StoredRun) -> CropFacts | None:
+    """Return the crops of a run; None where they are not on this machine, or damaged."""
+    try:
+        return crop_facts(run.config)
+    except FerError:
+        return None
 
 
 def latest_crops(store: Store, data: str) -> CropFacts | None:
     """Return the crops of the newest detection or run, or of a generated set's making, whose faces were cut here."""
-    for config in (*(run.config for run in store.runs(data=data, limit=20)), prepared(data)):
-        if config.faces.extract and artifacts().has("crops", config.crops_key()):
-            return crop_facts(config.crops_key())
-    return None
+    configs = (*(run.config for run in store.runs(data=data, limit=20)), prepared(data))
+    return next((found for one in configs if one.faces.extract and (found := crop_facts(one))), None)
 
 
 def frame_array(source: str, name: str) -> np.ndarray:
@@ -266,7 +263,7 @@ def trial(
     source: str, crops_key: str, faces: FacesConfig, failed: int, found: int, _progress: Progress, _turn: Turn
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return what other settings would change, from up to so many failed and found frames, each in a turn."""
-    before = pick(crops_by_key(crops_key).table, failed, found)
+    before = pick(_crop_facts(crops_key).crops.table, failed, found)
     using: Any = {"progress": _progress, "turn": _turn, "compute": limits.compute}
     return attempt(dataset(source).samples, before, faces, detector_of(faces), **using)
 
@@ -283,7 +280,7 @@ def second_look(source: str, fingerprint: str, name: str, faces: FacesConfig, tu
 @st.cache_resource(max_entries=8, show_spinner="Reading the runs ...")
 def trained_at(data: str, finished: tuple[int, float]) -> Compared:
     """Return what `trained` does, kept until it is cleared or a run is added."""
-    found = training_runs(store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS))
+    found = store().runs(status=["done"], goal="train", data=data, limit=MOST_RUNS)
     more = len(found) == MOST_RUNS and finished[0] > MOST_RUNS
     return Compared(data, finished, tuple(found), more)
 

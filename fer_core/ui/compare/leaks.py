@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -10,7 +11,7 @@ from fer_core.evaluation.metrics import paired
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
-from fer_core.results.shares import accuracy_interval
+from fer_core.results.shares import percent
 from fer_core.results.trust import detector_leak
 from fer_core.runs.plans.comparison import leak_meter, leak_protocols
 from fer_core.storage.store import StoredRun
@@ -18,10 +19,11 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import escaped, percent
+from fer_core.ui.parts.widgets import escaped, runs_dataframe
 from fer_core.ui.shell.setup import Lab
 
 from . import missing_runs
+from .view import intervals
 
 
 def view(lab: Lab, compared: Compared) -> None:
@@ -37,35 +39,30 @@ def view(lab: Lab, compared: Compared) -> None:
     run, protocols = named[st.selectbox("Model", **one_of("model", list(named)))]
     configs = {config.key(): config for config in leak_meter(run.config, protocols)}
     done = [compared.by_id[run_id] for run_id in configs if run_id in compared.by_id]
-    table = pd.DataFrame([_row(one) for one in done])
-    figure.figure(resources.chart(charts.protocol_ladder, table), table, "leak-meter")
+    rows = compared.rows(done)
+    drawn = intervals(rows, [PROTOCOLS[one.protocol].title for one in done])
+    figure.figure(resources.chart(charts.accuracy_intervals, drawn), drawn, "leak-meter")
     st.caption(
-        "The same model, recipe and images; only how folds are drawn differs. Open diamonds leak; the dashed "
+        "The same model, recipe and images; only how folds are drawn differs. Open marks leak; the dashed "
         "line is chance. Under the reshuffle "
         "the last epoch holds one k-th of the images out, hence its wide interval."
     )
-    _words(done, table)
+    _words(done, drawn)
     missing_runs.offer(lab, configs, f"show how {escaped(title(run))} leaks")
-    listed = table.assign(accuracy=table["accuracy"].map(percent))
-    st.dataframe(
-        listed[["title", "accuracy", "interval", "folds", "seeds", "missing", "seen", "group", "why"]],
-        hide_index=True,
-        column_config={
-            "title": "Protocol",
-            "accuracy": "Accuracy",
-            "interval": "95 % interval",
-            "folds": "Folds",
-            "seeds": "Seeds",
-            "missing": st.column_config.TextColumn("No face", help="Frames used whole for want of a face"),
-            "seen": st.column_config.TextColumn(
-                "Trained on itself", help="Held-out images that training had seen"
-            ),
-            "group": st.column_config.TextColumn(
-                "Movie in training", help="Held-out images with frames of their movie"
-            ),
-            "why": "What it measures",
-        },
-        alt="Accuracy and leakage under each protocol",
+    leakage = [one.summary["leakage"] for one in done]
+    runs_dataframe(
+        rows.assign(
+            image=[percent(one["image"]) for one in leakage],
+            group=[percent(one["group"]) for one in leakage],
+            why=[PROTOCOLS[one.protocol].why for one in done],
+        ),
+        columns=("link", "protocol", "val", "interval", "over", "folds", "seeds", "missing_faces"),
+        key="leaks",
+        image=st.column_config.TextColumn("Trained on itself", help="Held-out images that training had seen"),
+        group=st.column_config.TextColumn(
+            "Movie in training", help="Held-out images with frames of their movie"
+        ),
+        why="What it measures",
     )
     if done and "detector_data" in done[0].summary:
         shares = "; ".join(f"{PROTOCOLS[one.protocol].title}: {detector_leak(one.summary)}" for one in done)
@@ -113,42 +110,21 @@ def _meter(config: RunConfig, protocol: str) -> str:
     return leak_meter(config, [protocol])[0].key()
 
 
-def _row(run: StoredRun) -> dict[str, object]:
-    low, high = run.summary["val_accuracy_interval"]
-    protocol, leakage, missing = PROTOCOLS[run.protocol], run.summary["leakage"], run.summary["missing_faces"]
-    return {
-        "protocol": run.protocol,
-        "title": protocol.title,
-        "leaks": protocol.leaks,
-        "accuracy": run.summary["val_accuracy"],
-        "low": low,
-        "high": high,
-        "interval": accuracy_interval(run.summary),
-        "folds": run.summary["folds"],
-        "seeds": ", ".join(map(str, run.config.protocol.seeds)),
-        "missing": "not looked for" if missing is None else str(missing),
-        "seen": percent(leakage["image"]),
-        "group": percent(leakage["group"]),
-        "why": protocol.why,
-    }
-
-
 def _words(done: list[StoredRun], table: pd.DataFrame) -> None:
     """Say what whole movies held out cost on the same images, and whether that is more than noise."""
-    fair = table[~table["leaks"].astype(bool)]
+    fair = np.flatnonzero(~table["leaks"])
     draw = st.info
-    if fair.empty or len(table) < 2:
-        other = "by movie" if fair.empty else "with random folds"
+    if not len(fair) or len(table) < 2:
+        other = "by movie" if not len(fair) else "with random folds"
         text = f"Run it {other} as well: the gap between both is what the protocols differ by."
     else:
-        honest, best = fair.index[0], int(table["accuracy"].to_numpy().argmax())
+        names, honest, best = list(table["label"]), fair[0], int(table["accuracy"].to_numpy().argmax())
         fair_one, best_one = (resources.finished_predictions(done[place]) for place in (honest, best))
         gap, images = paired(fair_one, best_one)
         low, high = gap.interval
-        name = table["title"][honest].lower()
         more = (
-            f"{table['title'][best]} gives {100 * gap.value:.1f} points more than {name} on the {images} images "
-            f"held out in both"
+            f"{names[best]} gives {100 * gap.value:.1f} points more than {names[honest].lower()} on the "
+            f"{images} images held out in both"
         )
         if best == honest or gap.value <= 0:
             text = "No protocol gives more than whole movies held out: no leak shows here."

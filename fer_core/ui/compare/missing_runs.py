@@ -6,14 +6,11 @@ import streamlit as st
 
 from fer_core.config.run import RunConfig
 from fer_core.results.rows import title
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.requests import most_blocks_first
 from fer_core.storage.store import StoredRun
+from fer_core.ui.panels import at_work
 from fer_core.ui.parts.widgets import escaped, run_link
 from fer_core.ui.shell.setup import Lab
-
-ACTIVE = ("queued", "running")
 
 
 def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequence[str] = ()) -> None:
@@ -45,9 +42,7 @@ def offer(lab: Lab, configs: Mapping[str, RunConfig], about: str, notes: Sequenc
             ended = sum(run.ended for run in known.values())
             _watch(lab, ids, ended)
         if idle and not lab.demo and st.button(f"Run the missing {len(idle)}", icon=":material/play_arrow:"):
-            for config in most_blocks_first(idle):
-                submit(lab.store, config)
-            executors.launch(lab.settings)
+            at_work.start(lab, most_blocks_first(idle))
             st.rerun()
 
 

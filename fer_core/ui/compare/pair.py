@@ -11,21 +11,21 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES, ProtocolConfig
 from fer_core.evaluation import metrics
-from fer_core.evaluation.metrics.probabilities import guesses
+from fer_core.evaluation.metrics.probabilities import guesses, probabilities_of
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.rows import title
-from fer_core.results.shares import p_value
+from fer_core.results.shares import p_value, percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared
+from fer_core.ui.panels import at_work
+from fer_core.ui.panels.detections import label
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import Tile, grid
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import escaped, faces_link, percent
+from fer_core.ui.parts.widgets import escaped, faces_link, run_link
 from fer_core.ui.shell.setup import Lab
-
-from .one_frame import crop_rows, one_frame, waited_for
 
 MOST_IMAGES = 24
 
@@ -239,15 +239,56 @@ def crop_grid(
         rows: a row an image, `name` among its columns.
         words: what stands under an image and its text for screen readers, from its row.
     """
-    places = crop_rows(run, list(rows["name"]))
-    if not places:
-        return False
-    jpeg = resources.crop_facts(run.config.crops_key()).jpeg
-    tiles = []
-    for row in rows[rows["name"].isin(places)].to_dict("records"):
+    facts, tiles = resources.crops_of(run), []
+    for row in rows.to_dict("records"):
         name, (title, alt) = row["name"], words(row)
-        tiles.append(
-            Tile(jpeg(places[name]), title, name.rpartition("/")[2], alt, faces_link(run, frame=name))
-        )
+        if facts and (jpeg := facts.picture(name)):
+            tiles.append(Tile(jpeg, title, name.rpartition("/")[2], alt, faces_link(run, frame=name)))
     grid(tiles, width=96)
-    return True
+    return bool(tiles)
+
+
+def waited_for(lab: Lab) -> bool:
+    """Draw the progress of a run that the link names as one of the two and that is under way; False for none."""
+    named = [value for value in (st.query_params.get(side, "") for side in "ab") if value]
+    runs = [run for run in lab.store.runs(ids=named) if run.status != "done"]
+    for run in runs:
+        with st.container(border=True):
+            st.markdown(
+                f"[**{escaped(run.name or title(run))}**]({run_link(run)}) with faces "
+                f"*{escaped(label(run.config.faces))}*"
+            )
+            at_work.watched(lab, run.id, at_work.state(lab, run))
+            st.caption(
+                "Both runs show here, side by side, once it is done; it continues when you close this tab."
+            )
+    return any(not run.ended for run in runs)
+
+
+def one_frame(a: StoredRun, b: StoredRun, name: str) -> None:
+    """Draw a frame's crop and held-out answer in both runs."""
+    st.subheader("This frame, before and after")
+    for column, run in zip(st.columns(2, gap="large"), (a, b), strict=True):
+        with column, st.container(border=True):
+            _answer(run, name)
+    st.caption(escaped(name))
+
+
+def _answer(run: StoredRun, name: str) -> None:
+    crop, words = st.columns([1, 2], vertical_alignment="center")
+    if (facts := resources.crops_of(run)) and (jpeg := facts.picture(name)):
+        crop.image(jpeg, caption="What it saw", alt=f"Crop of {name}", width="stretch")
+    table = resources.finished_predictions(run)
+    own = table[table["name"] == name]
+    if own.empty:
+        words.markdown("Left out of this run.")
+        return
+    true, status = int(own["label"].iloc[0]), own["face_status"].iloc[0]
+    mean = probabilities_of(own).mean(axis=0)
+    guess = int(np.argmax(mean))
+    icon = ":material/check:" if guess == true else ":material/close:"
+    words.markdown(
+        f"{icon} **{CLASSES[guess]}** {percent(mean[guess])}  \n"
+        f"true: **{CLASSES[true]}** {percent(mean[true])}  \n"
+        f"face: **{status}**, {escaped(label(run.config.faces))}"
+    )

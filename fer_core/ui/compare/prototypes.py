@@ -1,27 +1,24 @@
 """What a BDNN takes each class to be: its prototypes, and how far images lie from them."""
 
-import io
 from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from fer_core.config.comparators import BdnnConfig, PixelsConfig
 from fer_core.config.run import CLASSES
 from fer_core.learning.comparators.fitted import read_folds
 from fer_core.learning.reporting import FoldResult
 from fer_core.results import charts
+from fer_core.results.shares import percent
 from fer_core.storage.store import StoredRun
-from fer_core.storage.values import defused_table
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import labels
 from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.url import one_of
-from fer_core.ui.parts.widgets import percent
 
 from .pair import crop_grid
 
@@ -68,7 +65,7 @@ def view(runs: list[StoredRun]) -> None:
     nearest = float((_values(table).argmin(axis=1) == table["label"]).mean())
     st.caption(
         "Mean distance of held-out images of a class to each prototype, in standard deviations of the inputs; the "
-        f"nearest prototype is framed. Answering with the nearest prototype would be right for {percent(nearest)} of "
+        f"nearest prototype is in bold. Answering with the nearest prototype would be right for {percent(nearest)} of "
         f"them, the forward direction is for {percent(run.summary['val_accuracy'])}."
     )
     _extremes(run, table)
@@ -93,39 +90,15 @@ def _values(table: pd.DataFrame) -> np.ndarray:
 def _draw(run: StoredRun, prototypes: np.ndarray) -> None:
     inputs = run.config.model.inputs if isinstance(run.config.model, BdnnConfig) else None
     if isinstance(inputs, PixelsConfig):
-        drawn = faces(prototypes, inputs.side)
-        with st.container(horizontal=True, gap="small"):
-            for name, face in zip(CLASSES, drawn, strict=True):
-                st.image(face, caption=name, alt=f"prototype of {name}", width=106)
         square = prototypes.reshape(-1, inputs.side, inputs.side)
-        table = pd.DataFrame(prototypes, index=pd.Index(CLASSES, name="class"))
-        figure.save_menu(
-            {
-                "png": lambda: _png(np.concatenate(drawn, axis=1)),
-                "svg": lambda: charts.faces_svg(square),
-                "csv": defused_table(table).to_csv,
-            },
-            "prototypes",
-        )
+        table = pd.DataFrame(prototypes, index=pd.Index(CLASSES, name="class")).reset_index()
+        figure.figure(resources.chart(charts.gray_faces, square), table, "prototypes", key="drawn-prototypes")
         st.caption(
             f"{inputs.side} x {inputs.side} gray values as the reverse direction gives them, cut at black and white."
         )
         return
     table = charts.profile_table(prototypes)
-    figure.figure(resources.chart(charts.profiles, table), table, "prototypes")
-
-
-def faces(prototypes: np.ndarray, side: int, size: int = 160) -> list[np.ndarray]:
-    """Return (7, side * side) prototypes as (size, size) uint8 gray images, each value a square of pixels."""
-    # The pixel descriptor holds gray values in 0..1.
-    gray = (np.clip(prototypes.reshape(-1, side, side), 0.0, 1.0) * 255).round().astype(np.uint8)
-    return [np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.NEAREST)) for one in gray]
-
-
-def _png(gray: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(gray).save(buffer, "PNG")
-    return buffer.getvalue()
+    figure.figure(resources.chart(charts.profiles, table), table, "prototypes", key="drawn-prototypes")
 
 
 def _extremes(run: StoredRun, table: pd.DataFrame) -> None:

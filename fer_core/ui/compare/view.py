@@ -1,7 +1,6 @@
 """The Compare page's first parts: filters, all runs with their intervals, learning curves."""
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,8 @@ from fer_core.config.run import CLASSES
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
 from fer_core.results.ranking import opening
-from fer_core.results.rows import honest, run_table, title
+from fer_core.results.rows import honest, run_table
+from fer_core.results.rows import names as apart
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared, label
@@ -26,6 +26,8 @@ COLUMNS = (
 )
 #: Runs drawn at a time.
 PER_PAGE = 40
+#: In a heading, so that none is distinguished by half of it.
+FOLDS = "\N{NO-BREAK SPACE}folds"
 ORDERS = ("validation accuracy", "newest first", "system")
 
 
@@ -90,37 +92,17 @@ def _section(known: Compared, runs: list[StoredRun], key: str, upto: float) -> N
     named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
     folds = (", k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}" + rows["folds"].astype(int).astype(str)).to_numpy()
     fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"]).to_numpy()
-    drawn = pd.DataFrame(
-        {
-            "system": rows["title"],
-            "accuracy": rows["val_accuracy"],
-            "label": np.where(fixed, named, named + folds),
-            "seeds": rows["seeds"].map(len),
-            "leaks": key == "leaking",
-            **{name: rows[name] for name in ("protocol", "low", "high", "folds", "images")},
-        }
-    )
+    drawn = intervals(rows, np.where(fixed, named, named + folds)).assign(leaks=key == "leaking")
     figure.figure(
         resources.chart(charts.accuracy_intervals, drawn, upto), lambda: run_table(runs), f"all-{key}"
     )
 
 
-def split_common(names: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the words that names begin and end with alike, and what tells each apart: headings must be short."""
-    words = [name.split(" ") for name in names]
-    if len(set(names)) < 2:
-        return "", list(names)
-    longest = min(map(len, words)) - 1  # each keeps a word
-    first = _alike([each[:longest] for each in words])
-    last = _alike([each[::-1][: longest - first] for each in words])
-    ends = " ".join(words[0][:first]), " ".join(words[0][len(words[0]) - last :])
-    shared = ", ".join(end.strip(" ,·") for end in ends if end)
-    return shared, [" ".join(each[first : len(each) - last]).strip(" ,·") for each in words]
-
-
-def _alike(words: Sequence[Sequence[str]]) -> int:
-    """Return how many words lists of equal length begin with alike."""
-    return len(list(takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=True))))
+def intervals(rows: pd.DataFrame, names: Sequence[str] | np.ndarray) -> pd.DataFrame:
+    """Return rows of `Compared.rows`, called by `names`, as `charts.accuracy_intervals` draws them."""
+    kept = rows[["title", "val_accuracy", "protocol", "leaks", "low", "high", "folds", "images"]]
+    kept = kept.rename(columns={"title": "system", "val_accuracy": "accuracy"})
+    return kept.assign(label=names, seeds=rows["seeds"].map(len))
 
 
 def curves(compared: Compared, runs: list[StoredRun]) -> None:
@@ -135,23 +117,20 @@ def curves(compared: Compared, runs: list[StoredRun]) -> None:
     chosen = st.multiselect("Runs", default=usual, max_selections=6, **one_of("curves", list(known)))
     picked = [known[name] for name in chosen]
     alike = len({run.config.protocol for run in picked}) == 1
-    # A number of folds is one word, so that none is distinguished by half of it.
-    plain = {
-        run.id: title(run) if alike else label(run).replace(" folds", "\N{NO-BREAK SPACE}folds")
-        for run in picked
-    }
-    if len(set(plain.values())) < len(plain):
-        plain = {run.id: names[run.id] for run in picked}
+    titles = apart(picked)
     st.subheader("Learning curves")
     if picked:
-        shared, short = split_common([plain[run.id] for run in picked])
         epochs = pd.concat(
-            [resources.epochs(run).assign(system=name) for run, name in zip(picked, short, strict=True)]
+            [
+                resources.epochs(run).assign(
+                    system=titles[run.id] if alike else label(run, titles[run.id]).replace(" folds", FOLDS)
+                )
+                for run in picked
+            ]
         )
-        with st.container(key=f"panels-{len(set(short))}"):
+        with st.container(key=f"panels-{len(picked)}"):
             figure.figure(resources.chart(charts.learning_curves, epochs), epochs, "learning-curves")
         under = f"Under {PROTOCOLS[picked[0].protocol].title.lower()}. " if alike else ""
-        under = f"{shared}. {under}" if shared else under
         st.caption(
             f"As the paper's figure 4. {under}Thin lines are folds, the thick line their mean. "
             "A network's training accuracy here is the running mean over the epoch's draws, in train mode."

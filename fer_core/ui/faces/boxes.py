@@ -12,9 +12,9 @@ from fer_core.config.run import RunConfig
 from fer_core.faces.box_files import BoxRecord, Imported, read_boxes_file, to_coco, to_csv
 from fer_core.faces.crops import FAILED, Box
 from fer_core.faces.crops_artifact import ensure_crops, nearest
-from fer_core.faces.extraction import Crops
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.parts.box_editor import box_editor, shown
 from fer_core.ui.parts.widgets import age, escaped
 from fer_core.ui.shell.setup import Lab
@@ -33,7 +33,7 @@ SIDES = ("x1", "y1", "x2", "y2")
 OFF = "drawing and importing boxes is off: it would change what others see."
 
 
-def crops(lab: Lab, config: RunConfig, *, most: int | None = AT_ONCE) -> Crops | None:
+def crops(lab: Lab, config: RunConfig, *, most: int | None = AT_ONCE) -> CropFacts | None:
     """Return the crops of a definition; those that lack only a few hand-drawn boxes are cut now.
 
     None while faces have not been looked for with these settings.
@@ -51,7 +51,7 @@ def crops(lab: Lab, config: RunConfig, *, most: int | None = AT_ONCE) -> Crops |
                     artifacts,
                     lambda: resources.detections(config.detections_key()),
                 )
-    return resources.crops(config)
+    return resources.crop_facts(config)
 
 
 def author() -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from fer_core.config.run import CLASSES
 from fer_core.faces.extraction import Crops
-from fer_core.faces.finding import POLICIES
+from fer_core.faces.rescue import POLICIES
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.finished_runs import label

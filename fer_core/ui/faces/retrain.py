@@ -1,17 +1,16 @@
 """What a better detection is worth: the runs that rest on other faces, trained again with these on a click."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import humanize
 import streamlit as st
 
 from fer_core.config.run import RunConfig
 from fer_core.results.rows import title
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit_together
 from fer_core.runs.plans.detections import resting
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
+from fer_core.ui.panels import at_work
 from fer_core.ui.shell.setup import Lab
 
 
@@ -41,22 +40,17 @@ def offer(lab: Lab, config: RunConfig, name: str | None) -> None:
             icon=":material/model_training:",
             help=f"With these faces; opens both side by side. It took {_time([old])} before",
         ):
-            _start(lab, [todo[key][1]])
+            at_work.start(lab, [todo[key][1]])
             _beside(lab, old, key, name)
         if len(todo) > 1 and st.button(
             f"Retrain all {len(todo)}", help=f"They took {_time([run for run, _ in todo.values()])} before"
         ):
-            _start(lab, [new for _, new in todo.values()])
+            at_work.start(lab, [new for _, new in todo.values()])
             _beside(lab, old, key, name)
 
 
 def _time(runs: Iterable[StoredRun]) -> str:
     return humanize.naturaldelta(sum(run.seconds for run in runs))
-
-
-def _start(lab: Lab, configs: Sequence[RunConfig]) -> None:
-    submit_together(lab.store, configs)
-    executors.launch(lab.settings)
 
 
 def _beside(lab: Lab, old: StoredRun, new: str, name: str | None) -> None:

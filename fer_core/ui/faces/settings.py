@@ -1,19 +1,18 @@
 """The settings of detection and cropping: the same widgets on the Faces page and on its bench."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import RESCUES, Choice, FacesConfig, RunConfig
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.finetuning.finetuned import KIND, FineTuned, available
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
+from fer_core.faces.rescue import POLICIES
 from fer_core.runs.plans.detections import STANDARD, detection_key, free_name, named_detections
 from fer_core.runs.plans.requests import faces_config
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import detections
+from fer_core.ui.panels import at_work, detections
 from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -31,9 +30,7 @@ def settings_form(lab: Lab) -> RunConfig:
     with st.popover("Detection settings", icon=":material/tune:"), st.container(width=400):
         known = _named(lab, data.fingerprint)
         values: dict[str, Any] = {
-            "choice": choice(),
             "no_face": detections.no_face(),
-            "margin": margin(),
         }
         trusted = st.slider("Trusted from probability", value=0.9, step=0.01, **in_range("trusted", 0.5, 1.0))
         values["doubtful_below"] = round(trusted, 2)
@@ -49,7 +46,7 @@ def settings_form(lab: Lab) -> RunConfig:
                 f"Left out, since the config.json is damaged: {', '.join(key[:6] for key in damaged)}. Delete the "
                 f"folder below artifacts/{KIND} and fine-tune again."
             )
-        values |= pyramid() | {"thresholds": thresholds(), "rescue": rescues()}
+        values |= from_state(shared())
     values["turned_down"] = st.query_params.get("turned_down", "")
     faces = faces_config(lab.store, resources.artifacts(), data, values)
     name = st.query_params.get("detection", "")
@@ -101,8 +98,7 @@ def keep(lab: Lab, config: RunConfig, faces: FacesConfig) -> None:
     if faces.name in others and detection_key(others[faces.name]) == detection_key(faces):
         name = faces.name
     kept = faces.model_copy(update={"name": name})
-    submit(lab.store, config.model_copy(update={"faces": kept}))
-    executors.launch(lab.settings)
+    at_work.start(lab, [config.model_copy(update={"faces": kept})])
     take(kept)
 
 
@@ -127,77 +123,42 @@ def detector(tuned: Sequence[FineTuned]) -> str:
     )
 
 
-def choice(prefix: str = "", start: FacesConfig = STANDARD) -> str:
-    """Draw which of several faces is taken."""
-    return st.selectbox(
+def shared(prefix: str = "", start: FacesConfig = STANDARD) -> dict[str, Any]:
+    """Draw the settings that page and bench have alike, beginning with `start`, and return them as `as_state` does."""
+    begin, usual, found = as_state(start), as_state(STANDARD), {}
+
+    def slider(place: DeltaGenerator, name: str, label: str, ends: tuple[float, float], **look: Any) -> None:
+        found[name] = place.slider(label, value=begin[name], **in_range(prefix + name, *ends), **look)
+
+    for place, net in zip(st.columns(3), ("P-Net", "R-Net", "O-Net"), strict=True):
+        name = net.lower().replace("-", "")
+        text = f"Least probability of a face at {net}; MTCNN's own is {usual[name]:.2f}"
+        slider(place, name, net, (0.05, 0.99), step=0.01, help=text)
+    left, right = st.columns(2)
+    text = "Smaller finds smaller faces and takes longer"
+    slider(left, "min_face", "Smallest face (pixels)", (12, 120), step=4, help=text)
+    text = "Size of each scale over the one before; closer to 1 is finer and slower"
+    slider(right, "factor", "Pyramid factor", (0.5, 0.9), step=0.001, format="%.3f", help=text)
+    text = "Around the face, in pixels of the crop"
+    slider(left, "margin", "Margin (pixels)", (0, 64), step=4, help=text)
+    found["choice"] = right.selectbox(
         "Which of several faces",
         index=CHOICES.index(start.choice),
         **one_of(f"{prefix}choice", CHOICES, lambda value: value.replace("_", " ")),
     )
-
-
-def margin(prefix: str = "", start: FacesConfig = STANDARD) -> int:
-    """Draw the margin of the crop."""
-    help = "Around the face, in pixels of the crop"
-    return st.slider(
-        "Margin (pixels)", value=start.margin, step=4, help=help, **in_range(f"{prefix}margin", 0, 64)
-    )
-
-
-def thresholds(prefix: str = "", start: FacesConfig = STANDARD) -> tuple[float, ...]:
-    """Draw the three nets' thresholds side by side."""
-    nets = zip(st.columns(3), ("P-Net", "R-Net", "O-Net"), start.thresholds, STANDARD.thresholds, strict=True)
-    return tuple(
-        round(
-            column.slider(
-                net,
-                value=value,
-                step=0.01,
-                **in_range(prefix + net.lower().replace("-", ""), 0.05, 0.99),
-                help=f"Least probability of a face at {net}; MTCNN's own is {usual:.2f}",
-            ),
-            2,
-        )
-        for column, net, value, usual in nets
-    )
-
-
-def pyramid(prefix: str = "", start: FacesConfig = STANDARD) -> dict[str, Any]:
-    """Draw the smallest face and the pyramid's factor."""
-    left, right = st.columns(2)
-    least = left.slider(
-        "Smallest face (pixels)",
-        value=start.min_face_size,
-        step=4,
-        **in_range(f"{prefix}min_face", 12, 120),
-        help="Smaller finds smaller faces and takes longer",
-    )
-    factor = right.slider(
-        "Pyramid factor",
-        value=start.factor,
-        step=0.001,
-        format="%.3f",
-        **in_range(f"{prefix}factor", 0.5, 0.9),
-        help="Size of each scale over the one before; closer to 1 is finer and slower",
-    )
-    return {"min_face_size": least, "factor": round(factor, 3)}
-
-
-def rescues(prefix: str = "", start: FacesConfig = STANDARD) -> tuple[str, ...]:
-    """Draw the second looks, tried in the order they are chosen."""
     titles = " ".join(f"**{name}**: {policy.title}; {policy.why}." for name, policy in POLICIES.items())
-    chosen = st.multiselect(
+    found["rescue"] = st.multiselect(
         "Second looks at a frame with no face",
         default=start.rescue,
         **one_of(f"{prefix}rescue", RESCUES),
         placeholder="None",
         help=f"Tried in this order until one finds a face, and noted with the frame. {titles}",
     )
-    return tuple(chosen)
+    return found
 
 
 def as_state(faces: FacesConfig) -> dict[str, Any]:
-    """Return the values that the widgets of `choice`, `margin`, `thresholds`, `pyramid`, `rescues` have."""
+    """Return the values that the widgets of `shared` have, by their keys."""
     pnet, rnet, onet = faces.thresholds
     return {
         "choice": faces.choice,
@@ -211,9 +172,13 @@ def as_state(faces: FacesConfig) -> dict[str, Any]:
     }
 
 
-def from_state(faces: FacesConfig, state: dict[str, Any]) -> FacesConfig:
-    """Return settings with what `as_state` names of them replaced."""
-    given = {"choice": state["choice"], "margin": state["margin"], "min_face_size": state["min_face"]}
-    given |= {"factor": round(state["factor"], 3), "rescue": tuple(state["rescue"])}
-    given["thresholds"] = tuple(round(state[net], 2) for net in ("pnet", "rnet", "onet"))
-    return faces.model_copy(update=given)
+def from_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `FacesConfig` that `as_state` names."""
+    return {
+        "choice": state["choice"],
+        "margin": state["margin"],
+        "min_face_size": state["min_face"],
+        "factor": round(state["factor"], 3),
+        "rescue": tuple(state["rescue"]),
+        "thresholds": tuple(round(state[net], 2) for net in ("pnet", "rnet", "onet")),
+    }

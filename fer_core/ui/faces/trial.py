@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from fer_core.evaluation.metrics import wilson
 from fer_core.faces.crops import Chosen, choose, cut, failed
 from fer_core.faces.explanation import shown, why
 from fer_core.faces.extraction import Crops
-from fer_core.faces.finding import POLICIES
+from fer_core.faces.rescue import POLICIES
 from fer_core.faces.trial import OUTCOMES
 from fer_core.prediction import limits
 from fer_core.runs.plans.detections import described
@@ -23,8 +22,7 @@ from fer_core.ui.panels.trace import first_look, outlined
 from fer_core.ui.parts.gallery import Tile, encode, grid
 from fer_core.ui.parts.url import links_here
 from fer_core.ui.parts.widgets import interval
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from . import settings
 from .settings import TRY
@@ -70,7 +68,7 @@ def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
     left, right = st.columns([5, 3], gap="medium")
     both = right.container(horizontal=True)
     with right:
-        faces = _form(config.faces)
+        faces = config.faces.model_copy(update=settings.from_state(settings.shared(TRY, config.faces)))
         changed = faces != config.faces
         st.text_input(
             "Name",
@@ -105,26 +103,13 @@ def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
     _trial(lab, config, faces, crops, changed)
 
 
-def _form(current: FacesConfig) -> FacesConfig:
-    """Draw the sliders and return the settings they make; the rest is as on the page."""
-    values: dict[str, Any] = {"thresholds": settings.thresholds(TRY, current)}
-    values |= settings.pyramid(TRY, current)
-    left, right = st.columns(2)
-    with left:
-        values["margin"] = settings.margin(TRY, current)
-    with right:
-        values["choice"] = settings.choice(TRY, current)
-    values["rescue"] = settings.rescues(TRY, current)
-    return current.model_copy(update=values)
-
-
 def _keep(lab: Lab, config: RunConfig) -> None:
     """Ask for the bench's settings as a named detection and make them the page's.
 
     They are read where the widgets keep them: a slider may have moved since the button was drawn.
     """
     values = {name: st.session_state[f"{TRY}{name}"] for name in settings.as_state(settings.STANDARD)}
-    faces = settings.from_state(config.faces, values)
+    faces = config.faces.model_copy(update=settings.from_state(values))
     name = st.session_state["bench-name"].strip() or described(faces)[:50]
     settings.keep(lab, config, faces.model_copy(update={"name": name}))
     switch()

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,23 +12,18 @@ import streamlit as st
 from fer_core.config.run import CLASSES, RunConfig
 from fer_core.faces.crops import FAILED, STATUSES, Faces
 from fer_core.faces.explanation import Cause, cause
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.mtcnn.trace import Trace
+from fer_core.faces.rescue import POLICIES
 from fer_core.results import charts
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit
-from fer_core.runs.jobs.registry import LONGEST_LEASE
-from fer_core.storage.store import StoredRun
+from fer_core.results.shares import KINDS, at_most, face_shares
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
-from fer_core.ui.panels import selection, trace
-from fer_core.ui.panels.cancel import cancel_button
+from fer_core.ui.panels import at_work, selection, trace
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import links_here, page
-from fer_core.ui.parts.widgets import PERCENT, escaped, run_status
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.parts.widgets import PERCENT, escaped, runs_dataframe
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from . import boxes as boxes_view
 from . import trial
@@ -47,7 +44,7 @@ STATUS_HELP = {
 def detection(lab: Lab, config: RunConfig) -> None:
     """Offer to detect with these settings, and show the progress while it runs."""
     runs = lab.store.runs(ids=[config.key()])
-    state = _state(lab, runs[0]) if runs else ""
+    state = at_work.state(lab, runs[0]) if runs else ""
     with st.container(border=True):
         what = "have not been" if state in ("", "failed", "cancelled", "done") else "are being"
         st.markdown(f"#### Faces {what} looked for with these settings")
@@ -62,28 +59,10 @@ def detection(lab: Lab, config: RunConfig) -> None:
                 st.warning("The worker has ended; what it has found is kept.", icon=":material/power_off:")
             title = "Continue" if state == "interrupted" else "Detect faces"
             if st.button(title, type="primary", icon=":material/frame_person:"):
-                submit(lab.store, config)
-                executors.launch(lab.settings)
+                at_work.start(lab, [config])
                 st.rerun()
         if state:
-            _progress(lab, config, state)
-
-
-def _state(lab: Lab, run: StoredRun) -> str:
-    """Return a run's status; 'interrupted' where the lease of a running one has lapsed."""
-    left = (run.lease_until or 0.0) - lab.store.now()
-    lapsed = run.status == "running" and not 0 <= left <= LONGEST_LEASE
-    return "interrupted" if lapsed else run.status
-
-
-@st.fragment(run_every=1.0)
-def _progress(lab: Lab, config: RunConfig, before: str) -> None:
-    """Show how far the run is, and draw the page again once its state is no longer the one `before`."""
-    run = lab.store.runs(ids=[config.key()])[0]
-    run_status(run, lab.store.queue_places([run.id]).get(run.id))
-    cancel_button(lab, run)
-    if _state(lab, run) != before:
-        st.rerun()
+            at_work.watched(lab, config.key(), state)
 
 
 def counts(facts: CropFacts, *, brief: bool = False) -> None:
@@ -134,9 +113,12 @@ def _tile(row: dict, facts: CropFacts, link: Callable[[str], str], said: str, an
     note = status if row["probability"] != row["probability"] else f"{status} {row['probability']:.2f}"
     if isinstance(row["rescued_by"], str):
         note += f", {POLICIES[row['rescued_by']].title}"
-    jpeg = facts.jpeg(row["row"]) if row["row"] >= 0 else _blank()
     return Tile(
-        jpeg, label, note, f"{label}: {row['name']} ({note}){said and f' “{said}”'}", link(row["name"])
+        facts.picture(row["name"]) or _blank(),
+        label,
+        note,
+        f"{label}: {row['name']} ({note}){said and f' “{said}”'}",
+        link(row["name"]),
     )
 
 
@@ -197,7 +179,9 @@ def _close_up(lab: Lab, config: RunConfig, known: CropFacts, row: Mapping) -> No
     elif stage != "Draw":
         keys = (lab.source, config.crops_key(), config.detections_key(), name)
         left.image(
-            resources.picture(lambda: _annotated(*keys), "annotated", *keys),
+            resources.picture(
+                lambda: _annotated(lab.source, config.detections_key(), row), "annotated", *keys
+            ),
             alt=f"Frame {name} with {row['faces']} faces boxed",
             width="stretch",
         )
@@ -254,11 +238,10 @@ def _steps(known: CropFacts, name: str, *, bench: bool) -> None:
             )
 
 
-def _annotated(source: str, crops_key: str, detections_key: str, name: str) -> bytes:
+def _annotated(source: str, detections_key: str, row: Mapping) -> bytes:
     """Return the frame with every face outlined, as JPEG."""
-    faces = resources.detections(detections_key).get(name, Faces.unreadable(""))
-    row = resources.crop_facts(crops_key).row(name) or {}
-    return trace.outlined(resources.frame_array(source, name), faces, row["status"], row["box"])
+    faces = resources.detections(detections_key).get(row["name"], Faces.unreadable(""))
+    return trace.outlined(resources.frame_array(source, row["name"]), faces, row["status"], row["box"])
 
 
 def failure_shares(facts: CropFacts) -> None:
@@ -277,4 +260,43 @@ def failure_shares(facts: CropFacts) -> None:
         hide_index=True,
         column_config={"Share": st.column_config.ProgressColumn("Share", format=PERCENT, max_value=100)},
         alt="Share of failed detections per movie or person, with intervals",
+    )
+
+
+#: The newest finished runs that are shown.
+MEASURED = 20
+KIND_HELP = {
+    "doubtful": "Several faces, or one of low confidence",
+    "won back": "Found on a second look",
+    "lost": "Went in whole, for want of a face",
+}
+
+
+def found_accuracy(lab: Lab) -> None:
+    """Draw the table over the finished runs of this data set; says what to do while there are none."""
+    fingerprint = resources.data_config(lab.source).fingerprint
+    found = resources.trained(fingerprint)
+    runs = list(islice((run for run in found.runs if face_shares(run.summary)), MEASURED))
+    st.markdown("**What lost faces cost**")
+    if not runs:
+        st.caption("Train on this data set to see here what lost faces cost.")
+        return
+    shares = [face_shares(run.summary) for run in runs]
+    met = [kind for kind in KINDS if any(kind in one for one in shares)]
+    cells: dict[str, Any] = {kind: [str(one.get(kind, "")) or None for one in shares] for kind in met}
+    cells["gain"] = [f"{at_most(run.summary):.1f} points" for run in runs]
+    runs_dataframe(
+        found.rows(runs).assign(**cells),
+        columns=("link", "title", "protocol", "leaks"),
+        key="lost-faces",
+        **{kind: st.column_config.TextColumn(kind.capitalize(), help=KIND_HELP.get(kind)) for kind in met},
+        gain=st.column_config.TextColumn(
+            "At most to gain",
+            help="Points of the whole accuracy, if every wrong answer on a lost or doubtful frame became right",
+        ),
+    )
+    st.caption(
+        "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
+        "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
+        "what cutting a face gains. For that, train with and without extraction."
     )

@@ -8,15 +8,14 @@ from fer_core.config.run import CLASSES, RESCUES, FacesConfig, RunConfig
 from fer_core.faces.crops import Faces, choose, cut
 from fer_core.faces.crops_artifact import freeze_names
 from fer_core.faces.explanation import shown
-from fer_core.faces.finding import POLICIES, stretched
+from fer_core.faces.rescue import POLICIES, stretched
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.panels import selection
 from fer_core.ui.panels.trace import outlined
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.url import page
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from .settings import keep
 

@@ -1,20 +1,24 @@
-"""The frames selected in the gallery: they outlive its pages and filters, and what is done next is done to them."""
+"""The frames selected in the gallery, which outlive its pages and filters, and what is done with them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from fer_core.config.run import DataConfig
+from fer_core.storage.said_of_frames import exclusion_key
+from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.parts.frame_grid import frame_grid
 from fer_core.ui.parts.gallery import Tile
-from fer_core.ui.parts.url import carried
-from fer_core.ui.parts.widgets import follow
+from fer_core.ui.parts.url import carried, one_of
+from fer_core.ui.parts.widgets import age, escaped, follow
 from fer_core.ui.shell.setup import Lab
 
-from . import exclusions
-
+#: Key of the URL, on Train, and whose value is the key of an exclusion.
+WITHOUT = "without"
 #: Where a session holds the names of the selected frames with their data set, how often they were let go, and the frame
 #: that was looked at last.
 PICKED, TURN, LAST = "frames-picked", "frames-turn", "frame-last"
@@ -88,7 +92,7 @@ def exclude(lab: Lab, before: Collection[str] = (), form: str = "") -> None:
         _set()
         st.session_state.pop("part", None)  # the next run opens at its figures
         form = form or f"./train?{urlencode(carried())}"
-        follow(f"{form}&{exclusions.KEY}={key}")
+        follow(f"{form}&{WITHOUT}={key}")
     st.button("Clear", icon=":material/close:", on_click=_set)
 
 
@@ -137,3 +141,29 @@ def _pick(names: frozenset[str]) -> None:
 def _set(names: frozenset[str] = frozenset()) -> None:
     _pick(names)
     st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
+
+
+def trained_on(lab: Lab, place: DeltaGenerator) -> DataConfig:
+    """Draw which frames are trained on, where some were left out before, and return the data set without them."""
+    whole = resources.data_config(lab.source)
+    known = lab.store.exclusions(whole.fingerprint)
+    if not known:
+        return whole
+
+    def words(key: str) -> str:
+        return f"without {len(known[key].names)} ({key[:8]})" if key else f"all {whole.images:,}"
+
+    key = place.selectbox(
+        "Frames", **one_of(WITHOUT, ["", *known], words), help="Frames are excluded on Faces"
+    )
+    return resources.data_config(lab.source, known[key].names) if key else whole
+
+
+def excluded(lab: Lab, run: StoredRun) -> str:
+    """Return how many frames a run leaves out, who said so and when, as the end of a sentence; '' for none."""
+    names = run.config.data.excluded
+    if not names:
+        return ""
+    one = lab.store.exclusions(run.data).get(exclusion_key(names))
+    by = f" by {escaped(one.author)} {age(one.created)}" if one and one.author else ""
+    return f" · **{len(names)} of {run.config.data.whole.images:,} frames excluded**{by}"

@@ -13,8 +13,8 @@ from fer_core.config.run import FacesConfig
 from fer_core.faces.crops import Faces
 from fer_core.faces.drawing import CHOSEN, DRAWN, FATES, MARKED, OTHER, annotate, draw_fates, draw_pyramid
 from fer_core.faces.explanation import STAGE_NAMES, counts, levels, lineage, nearest, shown, why
-from fer_core.faces.finding import POLICIES
 from fer_core.faces.mtcnn.trace import Fate, Stage, Trace
+from fer_core.faces.rescue import POLICIES
 from fer_core.ui.cache import resources
 from fer_core.ui.parts.gallery import encode
 from fer_core.ui.parts.url import linked

@@ -50,18 +50,8 @@ def figure(
             _plot_buttons()(key=f"{key}-plot", data={"figure": key, "name": name}, width="content")
             _buttons({"csv": _csv(table)}, name, key)
         return
-    save_menu({kind: _rendered(drawn, kind) for kind in ("png", "svg")} | {"csv": _csv(table)}, name, key=key)
-
-
-def save_menu(files: Mapping[str, Callable[[], str | bytes]], name: str, *, key: str = "") -> None:
-    """Draw the menu alone, for what is drawn by other means.
-
-    Args:
-        files: 'png', 'svg' or 'csv' -> what makes its content once it is asked for.
-        name, key: as for `figure`.
-    """
-    with _menu(key or name):
-        _buttons(files, name, key or name)
+    with _menu(key):
+        _buttons({kind: _rendered(drawn, kind) for kind in ("png", "svg")} | {"csv": _csv(table)}, name, key)
 
 
 @cache

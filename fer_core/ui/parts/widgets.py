@@ -12,13 +12,12 @@ import humanize
 import pandas as pd
 import streamlit as st
 
-from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import DataConfig
+from fer_core.config.training import SELECTIONS
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.differences import names
-from fer_core.results.rows import folds_words, loss_words, run_table
-from fer_core.results.shares import accuracy_interval, interval, percent
+from fer_core.results.rows import headline, names, run_table
+from fer_core.results.shares import interval
 from fer_core.results.trust import trust_rows
 from fer_core.storage.store import StoredRun
 
@@ -71,7 +70,7 @@ def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
     """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval.
 
     A run is called as people call it, else by its title; with `apart` a title also names what its run has unlike
-    others of that title (`differences.names`).
+    others of that title (`rows.names`).
     """
     table = run_table(runs)
     known = names(runs) if apart else {run.id: run.name for run in runs}
@@ -91,12 +90,13 @@ def runs_dataframe(table: pd.DataFrame, *, columns: Sequence[str], key: str, **m
     """Draw a table of runs, as `listed` gives them: a click, or Enter, on a run's setting opens it in this tab.
 
     Args:
+        columns: in their order; those of `more` that are not among them come last.
         more: configurations of further columns, by name.
     """
     titles = st.column_config.ButtonColumn("Setting", type="tertiary", key=f"{key}-open", alignment="left")
     st.dataframe(
-        table[[*columns, *more]],
-        column_config={name: RUN_COLUMNS[name] for name in columns} | {"title": titles} | more,
+        table[list(dict.fromkeys([*columns, *more]))],
+        column_config=RUN_COLUMNS | {"title": titles} | more,
         hide_index=True,
         key=key,
         placeholder="–",
@@ -192,30 +192,19 @@ def protocol_note(name: str) -> None:
 
 def summary_figures(run: StoredRun) -> None:
     """Draw a finished run's headline figures, each with what it rests on."""
-    figures, config = run.summary, run.config
+    config = run.config
     chosen = config.training.selection if config.trains_backbone else "last"
     if chosen == "best_on_validation":
         st.warning(
             "**Optimistic.** Each fold's epoch was chosen by its accuracy on the very images reported here.",
             icon=":material/trending_up:",
         )
-    columns = st.columns(4)
-    columns[0].metric(
-        "Validation accuracy",
-        percent(figures["val_accuracy"]),
-        help=f"Held-out images at the {SELECTIONS[chosen]}, pooled over folds",
-    )
-    columns[0].caption(f"95 % interval {accuracy_interval(figures)}")
-    columns[1].metric("Training accuracy", percent(figures["train_accuracy"]))
-    if figures["train_accuracy"] is not None:
-        columns[1].caption(f"mean of the folds, {SELECTIONS[chosen]}")
-    columns[2].metric("Macro F1", f"{figures['macro_f1']:.3f}")
-    columns[2].caption(loss_words(run))
-    missing = figures["missing_faces"]
-    columns[3].metric("Frames with no face", "not looked for" if missing is None else missing)
-    columns[3].caption(
-        f"of {figures['images']} images; {figures['unreadable']} unreadable left out; {folds_words(run)}"
-    )
+    figures = headline(run)
+    for column, (name, figure, rests) in zip(st.columns(len(figures)), figures, strict=True):
+        column.metric(name, figure)
+        column.caption(rests)
+    if run.summary["folds"]:
+        st.caption(f"Figures are those of held-out images at the {SELECTIONS[chosen]}, pooled over folds.")
 
 
 def honesty(run: StoredRun) -> None:

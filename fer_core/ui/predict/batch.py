@@ -9,9 +9,10 @@ import streamlit as st
 from fer_core.config.run import CLASSES
 from fer_core.learning.networks.naming import system
 from fer_core.prediction.answers import Prediction, annotated, annotated_zip, face_table
+from fer_core.results.shares import percent
 from fer_core.storage.values import defused_table
 from fer_core.ui.parts.gallery import PAGE_SIZE, encode, pick
-from fer_core.ui.parts.widgets import PERCENT, percent
+from fer_core.ui.parts.widgets import PERCENT
 
 from .inputs import Item, known
 from .models import Model

@@ -12,7 +12,7 @@ from fer_core.config.run import CLASSES
 from fer_core.faces.crops import FAILED, Box
 from fer_core.prediction.answers import annotated
 from fer_core.results import charts
-from fer_core.results.shares import interval_over
+from fer_core.results.shares import interval_over, percent
 from fer_core.results.trust import how_often
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import MOST_FACES
@@ -20,7 +20,7 @@ from fer_core.ui.panels import trace as trace_view
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.box_editor import box_editor, shown
 from fer_core.ui.parts.gallery import encode
-from fer_core.ui.parts.widgets import escaped, percent
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 from . import results

@@ -23,8 +23,7 @@ from fer_core.ui.cache.publication import published
 from fer_core.ui.parts.gallery import encode, pick
 from fer_core.ui.parts.url import linked, tell, told
 from fer_core.ui.parts.widgets import escaped
-from fer_core.ui.shell.device import line
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.setup import Lab, line
 from fer_core.ui.shell.uploads import held
 
 SOURCES = {
@@ -185,8 +184,8 @@ def _to_try(lab: Lab) -> tuple[Dataset, list[str]]:
 def _a_class_each(source: str) -> list[str]:
     """Return the name of the first frame of each class in which the data set's newest run found one face."""
     runs = resources.trained(resources.data_config(source).fingerprint).runs
-    found = next((crops for run in runs if (crops := resources.crops(run.config)) is not None), None)
-    alone = None if found is None else set(found.table.loc[found.table["status"] == "found", "name"])
+    tables = (found.crops.table for run in runs if (found := resources.crop_facts(run.config)))
+    alone = next((set(table["name"][table["status"] == "found"]) for table in tables), None)
     first: dict[int, str] = {}
     for sample in resources.dataset(source).samples:
         if alone is None or sample.name in alone:

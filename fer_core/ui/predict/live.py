@@ -16,7 +16,8 @@ from fer_core.errors import FerError
 from fer_core.faces.crops import overlaps
 from fer_core.prediction import limits
 from fer_core.prediction.uploads import Sent, Upload
-from fer_core.ui.parts.widgets import escaped, percent
+from fer_core.results.shares import percent
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 from .models import Model

@@ -16,12 +16,12 @@ from fer_core.learning.networks.naming import recogniser_name
 from fer_core.learning.networks.recognisers import named
 from fer_core.prediction.answers import UNSURE_BELOW
 from fer_core.results.rows import folds_words, pictures, recogniser_pictures, title
-from fer_core.results.shares import accuracy_interval
+from fer_core.results.shares import accuracy_interval, percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import as_it_is, offered, predictor, recognisers
 from fer_core.ui.parts.url import by_name, carried, in_range, linked
-from fer_core.ui.parts.widgets import escaped, percent
+from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
 
 if TYPE_CHECKING:

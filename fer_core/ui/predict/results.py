@@ -17,8 +17,7 @@ from fer_core.faces.crops import Box
 from fer_core.prediction import limits
 from fer_core.ui.cache.computed import Computed, computed
 from fer_core.ui.cache.publication import without_pictures
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.setup import Lab, computing
 
 from .inputs import Item, forget, known
 from .models import Model

@@ -6,12 +6,15 @@ Streamlit's `st.navigation` lets a deep link on a fresh server skip the first pa
 
 import logging
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
+from starlette.formparsers import MultiPartParser
 
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
@@ -19,9 +22,9 @@ from fer_core.errors import ConfigError, FerError, UndrawnError, UnopenedError
 from fer_core.prediction import limits
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
+from fer_core.ui.cache.predictors import warm_up
 from fer_core.ui.parts.url import carried, notices
 from fer_core.ui.parts.widgets import escaped, follow_clicked
-from fer_core.ui.shell.server import started
 
 from . import uploads
 from .access import Access, account, enter, visitor
@@ -207,3 +210,61 @@ def _navigation(access: Access, demo: bool) -> str:
             )
         account(access)
     return source
+
+
+@contextmanager
+def computing(lab: Lab, images: int = 1) -> Iterator[None]:
+    """Count images as the visitor's, wait for the device, and hold it for the body.
+
+    Args:
+        images: how many; 0 where they have been counted before.
+
+    Raises:
+        BusyError: too many a minute, or too many wait.
+    """
+    if images:
+        limits.admit(lab.visitor, images)
+    show = line("the device")
+    with limits.device_turn(lab.visitor, show):
+        show(0)
+        yield
+
+
+def line(what: str) -> Callable[[int], None]:
+    """Return what tells a visitor here how many are before them in the line for something; 0 clears it."""
+    place = st.empty()
+
+    def show(ahead: int) -> None:
+        if ahead:
+            place.caption(
+                f":material/group: You are number {ahead + 1} in line for {what}: {ahead} before you."
+            )
+        else:
+            place.empty()
+
+    return show
+
+
+#: Bytes of an upload that stay in memory: more than the configuration lets in.
+IN_MEMORY = 1 << 30
+
+#: Seconds that a thread of Python's holds the others off. A pass through a network lets go of the interpreter in each
+#: of its hundreds of operations; at Python's 5 ms each, two busy pages make an answer's 0.1 s four seconds long.
+HELD = 0.0005
+
+
+@cache
+def started() -> None:
+    """Keep uploads in memory and load a model ahead; nothing where pages run without a server."""
+    if st.runtime.exists():
+        sys.setswitchinterval(HELD)
+        keep_uploads_in_memory()
+        warm_up()
+
+
+def keep_uploads_in_memory() -> None:
+    """Have the parser of uploads hold every file in memory: above a megabyte it would write a temporary file.
+
+    Streamlit 1.67 leaves this to Starlette, whose setting is a class attribute. The size limits hold before it.
+    """
+    MultiPartParser.spool_max_size = IN_MEMORY

@@ -6,16 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
-from fer_core.config.recipes import FREE, recipe_name
 from fer_core.config.run import TrainingConfig, TransferConfig
+from fer_core.config.training import FREE, recipe_name
 from fer_core.learning.networks.naming import COLUMNS, INPUTS
-from fer_core.results.differences import differences, names
-from fer_core.results.rows import title
+from fer_core.results.rows import differences, names, title
 from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import exclusions
+from fer_core.ui.panels import selection
 from fer_core.ui.parts.widgets import escaped, follow, run_link, train_link
 from fer_core.ui.shell.setup import Lab
 
@@ -125,7 +124,7 @@ def again(run: StoredRun) -> str:
     if config.faces.extract:
         query["faces"] = detection_key(config.faces)
     if config.data.excluded:
-        query[exclusions.KEY] = exclusion_key(config.data.excluded)
+        query[selection.WITHOUT] = exclusion_key(config.data.excluded)
     model = config.model
     if isinstance(model, TransferConfig):
         query |= _transferred(model, config.faces.extract, config.training)

@@ -11,7 +11,7 @@ from fer_core.datasets.readers.feature_table import LAYOUT
 from fer_core.learning.networks.naming import COLUMNS, INPUTS
 from fer_core.runs.plans.comparison import comparator, inputs_of, require_rows
 from fer_core.runs.plans.requests import settings_of, whole_numbers
-from fer_core.ui.panels import exclusions
+from fer_core.ui.panels import selection
 from fer_core.ui.parts.url import in_range, one_of, switch
 from fer_core.ui.shell.setup import Lab
 
@@ -54,7 +54,7 @@ def form(lab: Lab) -> list[RunConfig]:
         protocol = form_fields.protocol(name, form_fields.folds(first), second)
         dense = _dense_settings()
         faces = _faces(lab)
-        data = exclusions.chosen(lab, second)
+        data = selection.trained_on(lab, second)
     models: list[Model] = []
     for kind in (KINDS[name] for name in kinds):
         settings = {} if kind == "svm" else {**dense["both"], **(dense["bdnn"] if kind == "bdnn" else {})}

@@ -9,16 +9,16 @@ import streamlit as st
 
 from fer_core.prediction import limits
 from fer_core.results import charts
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
+from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.cache.predictors import predictor
 from fer_core.ui.cache.publication import without_pictures
 from fer_core.ui.parts.gallery import inline
 from fer_core.ui.parts.url import one_of, switch
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab
+from fer_core.ui.shell.setup import Lab, computing
 
 from . import frames
 
@@ -37,7 +37,8 @@ def view(lab: Lab, run: StoredRun) -> None:
     if not run.config.trains_backbone or not resources.artifacts().has("runs", run.id):
         st.info("Only a run whose networks are on this machine has a map.", icon=":material/map:")
         return
-    if not resources.artifacts().has("crops", run.config.crops_key()):
+    facts = resources.crop_facts(run.config)
+    if facts is None:
         st.info(without_pictures(), icon=":material/map:")
         return
     answers = held_out(resources.finished_predictions(run))
@@ -51,7 +52,7 @@ def view(lab: Lab, run: StoredRun) -> None:
     lasso = last.toggle("Lasso", **switch("lasso"), help="Draw a line around faces, not a frame.")
     own = answers[(answers["seed"] == seed) & (answers["fold"] == fold)]
     key = (run.id, run.attempts, seed, fold)
-    made = partial(_places, run, seed, fold, list(own["name"]))
+    made = partial(_places, run, seed, fold, list(own["name"]), facts)
     with st.spinner("Taking the faces through the network ...", show_time=True):
         places, share = computed("face map", 16).get(key, made, partial(computing, lab))
     table = own.merge(places, on="name").assign(right=lambda rows: np.where(rows["right"], "right", "wrong"))
@@ -91,7 +92,9 @@ def _lassoed(table: pd.DataFrame, by: str, run: str) -> pd.Series:
     return table["name"].isin([point["customdata"][0] for point in event.selection.points])
 
 
-def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.DataFrame, float]:
+def _places(
+    run: StoredRun, seed: int, fold: int, names: list[str], facts: CropFacts
+) -> tuple[pd.DataFrame, float]:
     """Return name, x, y and picture (a data URL) of some of a run's faces, and the share of the spread in x and y."""
     from sklearn.decomposition import PCA
 
@@ -103,5 +106,6 @@ def _places(run: StoredRun, seed: int, fold: int, names: list[str]) -> tuple[pd.
     table = pd.DataFrame({"name": bank.crops.used()["name"], "x": points[:, 0], "y": points[:, 1]})
     table = table[table["name"].isin(names)]
     table = table.sample(min(MOST, len(table)), random_state=0)
-    jpegs = map(resources.crop_facts(run.config.crops_key()).jpeg, table.index)
-    return table.assign(image=list(map(inline, jpegs))), float(pca.explained_variance_ratio_.sum())
+    return table.assign(image=[inline(facts.jpeg(row)) for row in table.index]), float(
+        pca.explained_variance_ratio_.sum()
+    )

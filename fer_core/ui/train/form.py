@@ -8,12 +8,10 @@ import streamlit as st
 
 from fer_core.config.run import RunConfig, TransferConfig
 from fer_core.learning.networks.backbones import BACKBONES, PACKAGED
-from fer_core.learning.networks.weight_status import weight_status
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import submit_together
+from fer_core.learning.networks.weight_status import how_to_bring, weight_status
 from fer_core.runs.plans.requests import most_blocks_first, settings_of, sweep_name, transfer_configs
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import exclusions
+from fer_core.ui.panels import at_work, selection
 from fer_core.ui.parts.url import in_range, one_of
 from fer_core.ui.parts.widgets import escaped
 from fer_core.ui.shell.setup import Lab
@@ -90,7 +88,7 @@ def form(lab: Lab) -> list[RunConfig]:
         if weights
         for model in transfer_configs(name, weights, settings, **pixels)
     ]
-    data = exclusions.chosen(lab, right)
+    data = selection.trained_on(lab, right)
     configs = [
         config for training in trainings for config in settings_of(data, faces, models, protocol, training)
     ]
@@ -119,10 +117,13 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
     models = {config.transfer.backbone: config.transfer for config in configs}
     found: dict[str, list[str]] = {}  # what is said of several backbones alike is said once
     for model in models.values():
-        state = _state(model, lab.settings.weights_dir)
-        if state in ("away", "missing"):
-            st.error(_how_to_bring(model.backbone, lab.settings.weights_dir), icon=":material/cloud_off:")
-        found.setdefault(state, []).append(BACKBONES[model.backbone].title)
+        state, row = _state(model, lab.settings.weights_dir), BACKBONES[model.backbone]
+        if state in ("away", "bring"):
+            url = row.weights.url if row.weights else ""
+            host = f" on this machine, and {urlsplit(url).netloc} does not answer from here" if url else ""
+            way = escaped(how_to_bring(row, lab.settings.weights_dir))
+            st.error(f"**{row.title}** has no pretrained weights{host}. {way}.", icon=":material/cloud_off:")
+        found.setdefault(state, []).append(row.title)
     for state, (draw, words, icon) in GOOD_WEIGHTS.items():
         if state in found:
             draw(f"{words}: {', '.join(found[state])}.", icon=icon)
@@ -137,28 +138,9 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
 
 
 def _state(model: TransferConfig, weights_dir: Path) -> str:
-    """Return `WeightStatus.state`, with 'away' for a download that can't be made and 'missing' for no source."""
+    """Return `WeightStatus.state`, with 'away' for a download that can't be made."""
     state = weight_status(model.backbone, model.weights, weights_dir, model.weights_file).state
-    if state == "download" and not resources.reachable(model.backbone):
-        return "away"
-    return "missing" if state == "bring" else state
-
-
-def _how_to_bring(name: str, weights_dir: Path) -> str:
-    row = BACKBONES[name]
-    if row.weights is None:
-        return (
-            f"**{row.title}** has no pretrained weights. Choose *none* under *Weights*, or another backbone."
-        )
-    if not row.weights.url:
-        package = row.weights.package[0] if row.weights.package else ""
-        return f"**{row.title}**: its weights come in the Python package {package}, which is not installed."
-    host = urlsplit(row.weights.url).netloc
-    return (
-        f"**{row.title}**: its pretrained weights are not on this machine, and {host} does not answer from here. "
-        f"Download [{row.weights.file}]({row.weights.url}) elsewhere and put it into `{weights_dir}` "
-        "(FER_WEIGHTS_DIR), or choose another backbone."
-    )
+    return "away" if state == "download" and not resources.reachable(model.backbone) else state
 
 
 def _usual(lab: Lab) -> str:
@@ -177,9 +159,7 @@ def launch(lab: Lab, configs: list[RunConfig]) -> None:
     """Submit the runs as one, make sure that a worker takes them, and open the run, or the sweep, there and then."""
     ordered = most_blocks_first(configs)
     name = sweep_name(ordered)
-    created = list(submit_together(lab.store, ordered, sweep=name).values())
-    if any(created):
-        executors.launch(lab.settings)
+    created = at_work.start(lab, ordered, sweep=name)
     if cached := len(created) - sum(created):
         queue.say(f"{cached} of {len(created)} had been asked for before: no work twice.", ":material/bolt:")
     if len(created) == 1:

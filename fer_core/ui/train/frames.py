@@ -12,10 +12,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import CLASSES
-from fer_core.errors import FerError, NotFoundError
+from fer_core.errors import NotFoundError
 from fer_core.prediction import limits
 from fer_core.results import charts
-from fer_core.results.held_out import held_out
+from fer_core.results.shares import percent
+from fer_core.results.trust import held_out
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed
@@ -26,9 +27,8 @@ from fer_core.ui.panels import answers, selection
 from fer_core.ui.parts import figure
 from fer_core.ui.parts.gallery import PAGE_SIZE, Tile, encode
 from fer_core.ui.parts.url import links_here, one_of, page
-from fer_core.ui.parts.widgets import escaped, faces_link, follow, percent
-from fer_core.ui.shell.device import computing
-from fer_core.ui.shell.setup import Lab, errors_shown
+from fer_core.ui.parts.widgets import escaped, faces_link, follow
+from fer_core.ui.shell.setup import Lab, computing, errors_shown
 
 from . import about
 
@@ -89,7 +89,7 @@ def view(lab: Lab, run: StoredRun) -> None:
 
 def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -> None:
     """Draw a page of frames' crops, to be opened or selected, and in `bar` what can be done with those selected."""
-    facts = _facts(run)
+    facts = resources.crops_of(run)
     once = found.drop_duplicates("name")
     shown = once.iloc[page(len(once), PAGE_SIZE, "frames_page")]
     if shown.empty:
@@ -108,22 +108,14 @@ def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -
                 selection.exclude(lab, run.config.data.excluded, about.again(run))
 
 
-def _facts(run: StoredRun) -> CropFacts | None:
-    key = run.config.crops_key()
-    try:
-        return resources.crop_facts(key) if resources.artifacts().has("crops", key) else None
-    except FerError:
-        return None
-
-
 def _tile(row: dict[Any, Any], facts: CropFacts, link: Callable[[str], str]) -> Tile | None:
-    known = facts.row(row["name"])
-    if known is None or known["row"] < 0:
+    jpeg = facts.picture(row["name"])
+    if jpeg is None:
         return None
     said = f"{row['true']} → {row['said']}" if not row["right"] else row["true"]
     note = f"{row['confidence']:.2f} · fold {row['fold']}"
     alt = f"{row['true']} face taken for {row['said']}, confidence {row['confidence']:.2f}: {row['name']}"
-    return Tile(facts.jpeg(known["row"]), said, note, alt, link(row["name"]))
+    return Tile(jpeg, said, note, alt, link(row["name"]))
 
 
 def _close_up(lab: Lab, run: StoredRun, found: pd.DataFrame, name: str) -> None:
@@ -157,7 +149,7 @@ def _answer(lab: Lab, run: StoredRun, row: dict[Any, Any]) -> None:
     same = (predictions[["name", "seed", "fold"]] == [row["name"], row["seed"], row["fold"]]).all(axis=1)
     found = predictions[same].iloc[0]
     values = np.array([found[f"p{index}"] for index in range(len(CLASSES))])
-    facts = _facts(run)
+    facts = resources.crops_of(run)
     known = facts and facts.row(row["name"])
     crop = facts.crops.images[known["row"]] if facts and known and known["row"] >= 0 else None
     st.markdown(

@@ -8,13 +8,13 @@ import streamlit as st
 from humanize import naturalsize
 
 from fer_core.errors import ConfigError
-from fer_core.results.differences import names
 from fer_core.results.pace import duration, pace
-from fer_core.results.rows import title
+from fer_core.results.rows import names, title
+from fer_core.results.shares import percent
 from fer_core.runs.jobs import executors
 from fer_core.storage.store import StoredRun
-from fer_core.ui.panels.cancel import cancel_button
-from fer_core.ui.parts.widgets import escaped, percent, progress, run_link, status_badge
+from fer_core.ui.panels.at_work import cancel_button
+from fer_core.ui.parts.widgets import escaped, progress, run_link, status_badge
 from fer_core.ui.shell.setup import Lab
 
 #: So many cards are drawn; the others are counted.

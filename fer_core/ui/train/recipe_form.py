@@ -1,19 +1,41 @@
 """The recipe on the Train page: a named one or one of your choice, and what augmentation costs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import astuple
 from itertools import cycle
 from typing import Any, get_args
 
 import streamlit as st
 from humanize import naturalsize
+from pydantic import BaseModel
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.recipes import RECIPES, described, training_config
 from fer_core.config.run import RunConfig, TrainingConfig
+from fer_core.config.training import FREE, RECIPES, AugmentationConfig, described, training_config
 from fer_core.runs.plans.requests import Cost, prefix_cost
 from fer_core.ui.parts.url import in_range, one_of, switch
 
 OWN = "own"
+#: Of fields whose names say too little.
+TITLES = {
+    "weight_decay": "Weight decay (AdamW)",
+    "rate_factor": "Rate factor per block",
+    "thaw_every": "Epochs per thawed block",
+    "mixup": "Mixup alpha",
+    "patience": "Patience (early stopping)",
+    "batch_norm": "BatchNorm of frozen blocks",
+    "selection": "Epoch to report",
+    "inner_share": "Inner split's share",
+    "calibrate": "Fit a temperature",
+    "flip_at_test": "Test-time flip",
+}
+HELP = {
+    "rate_factor": "a block's rate over the next one's, towards the head",
+    "thaw_every": "above 0: the head first, then a block more each time",
+    "patience": "epochs without a lower loss on an inner split of the training part; 0: never",
+    "class_weights": "weighted loss; with the shuffled sampler",
+    "views": "fixed ways each image is changed, computed once; 0: again each time",
+}
 
 
 def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
@@ -33,7 +55,7 @@ def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
         )
         free["precision"] = st.selectbox(
             "Precision",
-            **one_of("precision", _known("precision")),
+            **one_of("precision", get_args(TrainingConfig.model_fields["precision"].annotation)),
             help="auto: bf16 where the device has it and it is faster there; the run says which it took",
         )
         if name == OWN:
@@ -48,71 +70,34 @@ def recipes(place: DeltaGenerator, **free: Any) -> list[TrainingConfig]:
     return trainings
 
 
-def _known(field: str) -> tuple[str, ...]:
-    """Return the values that a field of a recipe can have, its default first."""
-    return get_args(TrainingConfig.model_fields[field].annotation)
-
-
 def _fields() -> dict[str, Any]:
     """Draw every field of a recipe, at the paper's values, and return them."""
-    columns = cycle(st.columns(2))
-
-    def choice(field: str, label: str) -> str:
-        return str(next(columns).selectbox(label, **one_of(field, _known(field))))
-
-    def number(label: str, start: float, key: str, low: float, high: float, **look: Any) -> float:
-        return next(columns).number_input(label, value=start, **in_range(key, low, high), **look)
-
-    def toggle(label: str, key: str, **look: Any) -> bool:
-        return next(columns).toggle(label, **switch(key), **look)
-
-    fields: dict[str, Any] = {
-        "sampler": choice("sampler", "Sampler"),
-        "schedule": choice("schedule", "Schedule"),
-        "warmup_epochs": number("Warm-up epochs", 0, "warmup_epochs", 0, 100),
-        "weight_decay": number("Weight decay (AdamW)", 0.0, "weight_decay", 0.0, 1.0, step=0.01),
-        "label_smoothing": number("Label smoothing", 0.0, "label_smoothing", 0.0, 0.9, step=0.05),
-        "rate_factor": number(
-            *("Rate factor per block", 1.0, "rate_factor", 0.01, 1.0),
-            step=0.1,
-            help="a block's rate over the next one's, towards the head",
-        ),
-        "thaw_every": number(
-            *("Epochs per thawed block", 0, "thaw_every", 0, 100),
-            help="above 0: the head first, then a block more each time",
-        ),
-        "mixup": number("Mixup alpha", 0.0, "mixup", 0.0, 10.0, step=0.1),
-        "patience": number(
-            *("Patience (early stopping)", 0, "patience", 0, 100),
-            help="epochs without a lower loss on an inner split of the training part; 0: never",
-        ),
-        "batch_norm": choice("batch_norm", "BatchNorm of frozen blocks"),
-        "selection": choice("selection", "Epoch to report"),
-        "inner_share": number("Inner split's share", 0.2, "inner_share", 0.05, 0.5, step=0.05),
-        "calibrate": toggle("Fit a temperature", "calibrate"),
-        "class_weights": toggle(
-            "Class weights", "class_weights", help="weighted loss; with the shuffled sampler"
-        ),
-        "flip_at_test": toggle("Test-time flip", "flip_at_test"),
-    }
+    fields = _drawn(TrainingConfig, {*FREE, "augmentation"})
     if fields["selection"] == "best_on_validation":
         st.warning(
             "Optimistic: the epoch is chosen on the images that are reported.", icon=":material/trending_up:"
         )
     st.markdown("**Augmentation**")
+    return fields | {"augmentation": _drawn(AugmentationConfig)}
+
+
+def _drawn(kind: type[BaseModel], without: Collection[str] = ()) -> dict[str, Any]:
+    """Draw a widget a field, within the field's bounds and at its default, and return their values."""
+    found: dict[str, Any] = {}
     columns = cycle(st.columns(2))
-    fields["augmentation"] = {
-        "flip": toggle("Flip", "flip"),
-        "crop": number("Crop jitter", 0.0, "crop", 0.0, 0.5, step=0.05),
-        "colour": number("Colour", 0.0, "colour", 0.0, 1.0, step=0.1),
-        "erase": number("Erasing", 0.0, "erase", 0.0, 1.0, step=0.05),
-        "randaugment": number("RandAugment", 0, "randaugment", 0, 30),
-        "views": number(
-            *("Views", 8, "views", 0, 64),
-            help="fixed ways each image is changed, computed once; 0: again each time",
-        ),
-    }
-    return fields
+    for name, field in kind.model_fields.items():
+        if name in without:
+            continue
+        place, label = next(columns), TITLES.get(name, name.replace("_", " ").capitalize())
+        text = HELP.get(name, field.description)
+        if field.annotation is bool:
+            found[name] = place.toggle(label, help=text, **switch(name))
+        elif values := get_args(field.annotation):
+            found[name] = place.selectbox(label, help=text, **one_of(name, values))
+        else:
+            bounds = [astuple(end)[0] for end in field.metadata]
+            found[name] = place.number_input(label, value=field.default, help=text, **in_range(name, *bounds))
+    return found
 
 
 def trade(configs: Sequence[RunConfig], images: int) -> None:

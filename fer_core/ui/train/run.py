@@ -1,38 +1,38 @@
 """One run on the Train page, at its own link: from the queue to its figures."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES
+from fer_core.evaluation.metrics import wilson_intervals
 from fer_core.evaluation.metrics.run_summary import SHARES
 from fer_core.results import charts
 from fer_core.results.rows import title
-from fer_core.results.shares import part_words
-from fer_core.results.trust import calibration_words, reliability_tables, symptoms
-from fer_core.runs.jobs import executors
-from fer_core.runs.jobs.queue import retry
+from fer_core.results.shares import part_words, percent
+from fer_core.results.trust import calibration_words, held_out, reliability_tables, shares, symptoms
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
-from fer_core.ui.panels import exclusions
-from fer_core.ui.panels.cancel import cancel_button
+from fer_core.ui.panels import at_work, selection
 from fer_core.ui.parts import figure as downloads
 from fer_core.ui.parts.url import one_of
 from fer_core.ui.parts.widgets import (
+    PERCENT,
     age,
     escaped,
     generated_note,
     honesty,
-    percent,
+    interval,
     protocol_note,
     run_status,
     summary_figures,
 )
 from fer_core.ui.shell.setup import Lab
 
-from . import about, errors, face_map, frames, queue, share
+from . import about, face_map, frames, queue, share
 
 PARTS = ("Figures", "Frames", "Map")
 
@@ -51,7 +51,7 @@ def run_view(lab: Lab, run_id: str) -> None:
     run = lab.store.run(run_id)
     called = f"{escaped(queue.plain(run))} · " if run.name else ""
     st.caption(
-        f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}{exclusions.said(lab, run)}"
+        f"{called}Run {run.id} on {escaped(run.data_name)} · submitted {age(run.created)}{selection.excluded(lab, run)}"
     )
     about.bar(lab, run)
     generated_note(run.config.data)
@@ -139,7 +139,7 @@ def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
         st.markdown("**Per class**")
         _per_class(run.summary, "Figures per class", key=f"classes-{run.id}")
     two_sets_figures(run)
-    errors.view(run)
+    _errors(run)
     _calibration(run)
 
 
@@ -151,13 +151,11 @@ def _cell(key: str) -> None:
 def _buttons(lab: Lab, run: StoredRun) -> None:
     if lab.demo:
         return
-    cancel_button(lab, run)
+    at_work.cancel_button(lab, run)
     if run.status in ("failed", "cancelled") and st.button(
         "Try again", icon=":material/replay:", key=f"retry-{run.id}", help="Continues from its last epoch"
     ):
-        retry(lab.store, run.id)
-        executors.launch(lab.settings)
-        st.rerun()
+        at_work.again(lab, run.id)
 
 
 def two_sets_figures(run: StoredRun) -> None:
@@ -177,7 +175,7 @@ def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     columns: dict[str, Any] = {"class": "Class", "support": "Images"}
     columns |= {name: st.column_config.NumberColumn(name.capitalize(), format="%.3f") for name in SHARES}
     if key:
-        columns["class"] = errors.opening("Class", key, "true", list(table["class"]))
+        columns["class"] = _opening("Class", key, "true", list(table["class"]))
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
@@ -199,3 +197,59 @@ def _calibration(run: StoredRun) -> None:
 def _both(table: pd.DataFrame, scaled: pd.DataFrame | None) -> pd.DataFrame:
     parts = {"as given": table} | ({} if scaled is None else {"with temperatures": scaled})
     return pd.concat([own.assign(probabilities=name) for name, own in parts.items()], ignore_index=True)
+
+
+#: What answers are gathered by -> the filter of the frames, heading, name of the column.
+BY = {
+    "group": ("movie", "By movie or person", "Movie or person"),
+    "status": ("face", "By what became of the face", "Face"),
+}
+
+
+def _opening(title: str, key: str, filtered: str, values: list[str]) -> Any:
+    """Return the configuration of a column whose cells open the frames of their value.
+
+    Args:
+        key: of the column's clicks.
+        filtered: the filter of `frames` that takes the value.
+        values: the column's, in the table's order.
+    """
+    clicked = partial(_opened, key, filtered, values)
+    return st.column_config.ButtonColumn(title, type="tertiary", key=key, alignment="left", on_click=clicked)
+
+
+def _opened(key: str, filtered: str, values: list[str]) -> None:
+    frames.go(**{filtered: [values[st.session_state[key].row]]})
+
+
+def _errors(run: StoredRun) -> None:
+    """Draw the tables that a finished run has; nothing where neither movies nor faces are known."""
+    answers = held_out(resources.finished_predictions(run))
+    tables = {by: table for by in BY if not (table := shares(answers, by)).empty}
+    for place, (by, table) in zip(st.columns(len(tables) or 1), tables.items(), strict=False):
+        filtered, heading, column = BY[by]
+        right = table["answers"] - table["wrong"]
+        bounds = zip(*wilson_intervals(right, table["answers"]), strict=True)
+        drawn = pd.DataFrame(
+            {
+                column: table[by],
+                "Answers": table["answers"],
+                "Wrong": table["wrong"],
+                "Right": 100 * right / table["answers"],
+                "95 % over images": [interval(found) for found in bounds],
+            }
+        )
+        with place:
+            st.markdown(f"**{heading}**: a row's name opens its frames")
+            st.dataframe(
+                drawn,
+                hide_index=True,
+                column_config={
+                    column: _opening(column, f"{by}-{run.id}", filtered, list(table[by])),
+                    "Right": st.column_config.NumberColumn(format=PERCENT),
+                    "95 % over images": st.column_config.TextColumn(
+                        help="Wilson, as if answers were independent"
+                    ),
+                },
+                alt=f"{heading}: {len(drawn)} rows",
+            )

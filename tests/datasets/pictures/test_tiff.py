@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from fer_core.datasets.fingerprint import inspect
+from fer_core.datasets.file_records import inspect
 from fer_core.datasets.images import load_rgb
 
 PIXELS = np.random.default_rng(1).integers(0, 65536, (24, 32, 3), dtype=np.uint16)

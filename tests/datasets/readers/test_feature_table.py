@@ -50,6 +50,19 @@ def test_the_generated_sheet_reads_and_its_traps_are_reported(tmp_path: Path, su
     )
 
 
+def test_a_sheet_that_was_read_is_read_again_without_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = generate_table(tmp_path / "t.xlsx", rows=21)
+    first = read_feature_table(path).fingerprint()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "no interpreter"))
+    assert read_feature_table(path).fingerprint() == first
+    monkeypatch.setattr("fer_core.datasets.sheets.KEPT", 1000)  # too large to be kept
+    read_feature_table(path)
+    with pytest.raises(DataError, match="No such file"):
+        read_feature_table(path)
+
+
 def test_the_generated_sheet_has_the_header_traps(tmp_path: Path) -> None:
     sheet = load_workbook(generate_table(tmp_path / "t.xlsx", rows=21)).worksheets[0]
     assert len(sheet.merged_cells.ranges) == 4

@@ -8,7 +8,7 @@ from trees import plant
 
 from fer_core.config.reading import Reading
 from fer_core.config.run import CLASSES
-from fer_core.datasets.readers.layout import read_folder
+from fer_core.datasets.readers.image_folder import read_folder
 from fer_core.datasets.readers.meanings.labels import parse_split
 from fer_core.errors import DataError
 

@@ -19,7 +19,7 @@ from training_case import (
     two_folds,
 )
 
-from fer_core.config.recipes import RECIPES
+from fer_core.config.training import RECIPES
 from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.by_group import inner_split
@@ -241,9 +241,9 @@ def test_memory_that_never_suffices_says_what_to_lower(tmp_path: Path) -> None:
 
 
 def test_auto_precision_is_kept_for_a_resumed_run(tmp_path: Path) -> None:
-    config, kept = run_config(n=2, precision="auto"), tmp_path / "fit" / PRECISION
+    config, kept, folds = run_config(n=2, precision="auto"), tmp_path / "fit" / PRECISION, two_folds()[:1]
     with pytest.raises(Cancelled):
-        fit(config, tmp_path, report=Recorder(cancel_at_check=9), save_every_s=0.0)
+        fit(config, tmp_path, report=Recorder(cancel_at_check=9), save_every_s=0.0, folds=folds)
     assert json.loads(kept.read_text())["used"] in ("float32", "bf16")
     kept.write_text(json.dumps({"used": "bf16", "reason": "measured on this CPU"}))
-    assert {result.note["precision"] for result in fit(config, tmp_path)} == {"bf16"}
+    assert {result.note["precision"] for result in fit(config, tmp_path, folds=folds)} == {"bf16"}

@@ -65,16 +65,6 @@ FACES = pd.DataFrame(
     [(name, status, count) for name in CLASSES for status, count in (("found", 30), ("none", 5))],
     columns=["class", "status", "images"],
 )
-LADDER = pd.DataFrame(
-    {
-        "protocol": ["stratified", "group"],
-        "title": ["Stratified k-fold", "By-group k-fold"],
-        "accuracy": [0.6, 0.3],
-        "low": [0.5, 0.2],
-        "high": [0.7, 0.4],
-        "leaks": [True, False],
-    }
-)
 DIFFERENCES = pd.DataFrame({"class": CLASSES, "difference": 0.1, "low": -0.1, "high": 0.2, "images": 6})
 
 
@@ -98,18 +88,18 @@ PLOTLY = {
     "learning_curves": lambda: curves.learning_curves(epochs()),
     "accuracy_intervals": lambda: accuracy.accuracy_intervals(RUNS),
     "paper_vs_here": lambda: accuracy.paper_vs_here(PAPER),
+    "class_bars": lambda: data.class_bars(COUNTS),
+    "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
+    "gray_faces": lambda: comparators.gray_faces(np.ones((7, 4, 4))),
     "confusion": lambda: predictions.confusion(metrics.confusion(LABELS, LABELS), CLASSES),
     "probabilities": lambda: predictions.probabilities(PROBABILITIES[0], CLASSES),
     "reliability": lambda: predictions.reliability(metrics.reliability(PROBABILITIES, LABELS)),
 }
 ALTAIR = {
-    "class_bars": lambda: data.class_bars(COUNTS),
     "status_bars": lambda: data.status_bars(FACES),
     "losses": lambda: comparators.two_directions(comparators.direction_losses(two_losses())),
     "differences": lambda: comparators.class_differences(DIFFERENCES),
     "profiles": lambda: comparators.profiles(comparators.profile_table(np.ones((7, 30)))),
-    "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
-    "ladder": lambda: comparators.protocol_ladder(LADDER),
 }
 
 
@@ -255,9 +245,9 @@ def test_many_groups_become_a_table_of_shades() -> None:
             [(name, f"m{part}", 2) for name in CLASSES for part in range(parts)],
             columns=["class", "part", "images"],
         )
-        return data.class_bars(table).to_dict()["mark"]["type"]
+        return data.class_bars(table).data[0].type
 
-    assert (mark(1), mark(3), mark(30)) == ("bar", "bar", "rect")
+    assert (mark(1), mark(3), mark(30)) == ("bar", "bar", "heatmap")
     text = describe(data.class_bars(COUNTS))
     assert "angry 2" in text
     assert "56 in all" in text
@@ -296,14 +286,6 @@ def test_a_long_profile_is_averaged_over_neighbours() -> None:
     first = table[table["class"] == CLASSES[0]].iloc[0]
     assert first["value"] == pytest.approx(prototypes[0, : -(-1000 // comparators.MOST_POINTS)].mean())
     assert len(comparators.profile_table(prototypes[:, :50])) == 7 * 50
-
-
-def test_faces_as_squares_keep_their_gray_values() -> None:
-    faces = np.zeros((7, 2, 2))
-    faces[0, 0, 1] = 1.0
-    text = comparators.faces_svg(faces)
-    assert text.count("<rect") == 7 * 4
-    assert '<rect x="1" y="0" width="1" height="1" fill="rgb(255,255,255)"/>' in text
 
 
 def test_loading_leaves_heavy_libraries_out() -> None:

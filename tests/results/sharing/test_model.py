@@ -19,7 +19,8 @@ from fer_core.learning.inputs.transforms import to_input
 from fer_core.learning.networks.transfer import build
 from fer_core.prediction.predictor import Predictor
 from fer_core.results.sharing import model as exported
-from fer_core.results.sharing.model import export_model, markdown, write_onnx
+from fer_core.results.sharing.model import export_model, write_onnx
+from fer_core.results.sharing.report import markdown
 from fer_core.storage.artifacts import Artifacts
 from fer_core.storage.store import Store
 

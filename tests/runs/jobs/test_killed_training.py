@@ -21,7 +21,7 @@ from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.store import Store
 
 RECIPE = {
-    "epochs": 4,
+    "epochs": 3,
     "batch_size": 8,
     "schedule": "cosine",
     "warmup_epochs": 1,
@@ -77,16 +77,16 @@ def kept(store: Store, run_id: str) -> tuple[pd.DataFrame, pd.DataFrame, dict[st
 
 
 def test_a_killed_workers_recipe_ends_with_the_bits_of_one_left_in_peace(
-    generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FER_DEVICE", "cpu")
     monkeypatch.setenv("FER_THREADS", "1")
-    config, beside = definition(generated, 2), definition(generated, 1)
+    config, beside = definition(few, 2), definition(few, 1)
     store = Store(settings_module.load().database)
     run_id, other = submit(store, config)[0], submit(store, beside)[0]
     neighbour = start(other)
     try:
-        for epochs in (2, 6):  # once in the first fold, once in the second
+        for epochs in (2, 5):  # once in the first fold, once in the second
             worker = start(run_id)
             try:
                 wait_for_epochs(store, run_id, epochs, worker)

@@ -24,7 +24,6 @@ from worker_case import wait_for
 from fer_core.config.comparators import PixelsConfig, SvmConfig
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig
 from fer_core.config.settings import Settings, load
-from fer_core.datasets.generated.frames import GeneratedConfig, generate
 from fer_core.datasets.open import open_dataset
 from fer_core.errors import ConfigError
 from fer_core.runs.jobs import executors
@@ -86,18 +85,12 @@ def content(path: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Home]:
-    """Return the homes of both executors, in which the paper's three settings have been carried out, and an SVM."""
+    """Return the homes of both executors, in which settings of the paper have been carried out, and an SVM."""
     found = {}
     for executor in ("inline", "ray"):
         settings = load(home=tmp_path_factory.mktemp(executor), device="cpu", threads=1, executor=executor)
         found[executor] = Home(settings, Store(settings.database))
     return found
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = GeneratedConfig(seed=5, ordinary=28, hard=4, movies=4, width=176, height=144)
-    return generate(config, tmp_path_factory.mktemp("data") / "generated", workers=1)
 
 
 definition = partial(pipeline_case.definition, protocol=ProtocolConfig(name="stratified", folds=2))
@@ -116,14 +109,12 @@ def same(homes: dict[str, Home], config: RunConfig) -> None:
     assert mine | {"seconds": 0} == other | {"seconds": 0}
 
 
-def test_the_three_settings_and_their_faces_are_those_of_one_process(
-    homes: dict[str, Home], data: Path
-) -> None:
+def test_settings_and_their_faces_are_those_of_one_process(homes: dict[str, Home], few: Path) -> None:
     """Detections, crops, activations and folds are byte for byte the same; so is what the database holds.
 
-    The first run's activations go through Ray Data, as a large set's do, the others' through the fits.
+    The first run's activations go through Ray Data, as a large set's do, the other's through the fits.
     """
-    configs = [definition(data, n) for n in (3, 2, 1)]
+    configs = [definition(few, n) for n in (3, 2)]
     svm = configs[0].model_copy(
         update={"model": SvmConfig(inputs=PixelsConfig(), costs=(1.0,), gammas=(1.0,))}
     )
@@ -143,9 +134,9 @@ def test_the_three_settings_and_their_faces_are_those_of_one_process(
 
 
 def test_a_killed_task_is_an_attempt_and_the_next_ends_with_the_same_bits(
-    homes: dict[str, Home], data: Path
+    homes: dict[str, Home], few: Path
 ) -> None:
-    config = definition(data, 2, epochs=12)
+    config = definition(few, 2, epochs=12)
     home = homes["ray"]
     run_id, _ = submit(home.store, config)
     worker = threading.Thread(target=home.work)
@@ -160,11 +151,11 @@ def test_a_killed_task_is_an_attempt_and_the_next_ends_with_the_same_bits(
     same(homes, config)
 
 
-def test_cancelling_reaches_the_tasks(homes: dict[str, Home], data: Path) -> None:
+def test_cancelling_reaches_the_tasks(homes: dict[str, Home], few: Path) -> None:
     import ray
 
     home = homes["ray"]
-    run_id, _ = submit(home.store, definition(data, 2, epochs=1000))
+    run_id, _ = submit(home.store, definition(few, 2, epochs=1000))
     worker = threading.Thread(target=home.work)
     worker.start()
     wait_for(lambda: home.store.run(run_id).step == "train")
@@ -178,12 +169,12 @@ def test_cancelling_reaches_the_tasks(homes: dict[str, Home], data: Path) -> Non
 
 
 def test_detectors_end_when_they_are_left_and_are_started_anew_when_they_die(
-    homes: dict[str, Home], data: Path, tmp_path: Path
+    homes: dict[str, Home], few: Path, tmp_path: Path
 ) -> None:
     """What is found is what one process finds, though the first actor is killed as soon as it is there."""
     import ray
 
-    samples = open_dataset(data).samples
+    samples = open_dataset(few).samples
     here = (FacesConfig(), Artifacts(tmp_path), homes["ray"].settings)
     left = images.detect(samples, *here)
     next(left)

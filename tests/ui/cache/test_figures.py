@@ -12,7 +12,7 @@ from fer_core.results import charts
 from fer_core.ui.cache.figures import chart
 
 COUNTS = pd.DataFrame(
-    {"class": ["happy", "sad", "happy"], "part": ["set1", "set1", "set2"], "images": [3, 2, 1]}
+    {"class": ["happy", "sad", "happy"], "status": ["found", "found", "none"], "images": [3, 2, 1]}
 )
 RUNS = pd.DataFrame(
     {
@@ -24,7 +24,7 @@ RUNS = pd.DataFrame(
         "high": [0.5, float("nan")],
     }
 )
-FIGURES = ((charts.class_bars, COUNTS), (charts.accuracy_intervals, RUNS))
+FIGURES = ((charts.status_bars, COUNTS), (charts.accuracy_intervals, RUNS))
 
 
 def drawn(figure: Any) -> tuple[str, list[bytes]]:

@@ -9,7 +9,7 @@ import pytest
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 
-from fer_core.ui.shell.server import keep_uploads_in_memory
+from fer_core.ui.shell.setup import keep_uploads_in_memory
 
 CONTENT = b"x" * 3_000_000
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fer_core.ui.shell import shared
-from fer_core.ui.shell.shared import LASTS, MOST, MOST_BYTES, Shared
+from fer_core.ui.shell.shared import LASTS, MOST, MOST_BYTES, Shared, shared
 
 
 def test_a_card_lasts_a_day_under_a_name_of_its_own() -> None:
@@ -26,4 +25,4 @@ def test_the_oldest_make_room() -> None:
     assert [cards.find(name) is None for name in names] == [True] * 2 + [False] * MOST
     large = [cards.keep("", "", bytes(MOST_BYTES // 2)) for _ in range(3)]
     assert [cards.find(name) is None for name in large] == [True, False, False]
-    assert shared.shared() is shared.shared()
+    assert shared() is shared()

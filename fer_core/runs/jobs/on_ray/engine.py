@@ -20,7 +20,7 @@ from fer_core.faces.extraction import CROPS
 from fer_core.learning.inputs.views import prepare
 from fer_core.learning.networks.transfer import build
 from fer_core.learning.reporting import EpochRecord, Report
-from fer_core.runs.pipeline.engine import Engine, describe_environment
+from fer_core.runs.pipeline.engine import LOCAL, Engine
 from fer_core.runs.pipeline.fitting import FITTERS, Work
 from fer_core.storage.artifacts import Artifacts
 
@@ -45,14 +45,11 @@ class OnRay(Engine):
     def __init__(self, large: int = LARGE) -> None:
         self._large = large
 
-    def device(self, settings: Settings) -> str:
-        """Return the device of a node that computes."""
-        return _described(settings)[0]
-
-    def environment(self, settings: Settings, device: str) -> dict[str, object]:
+    def describe(self, settings: Settings) -> tuple[str, dict[str, object]]:
         """Describe a node that computes, and the cluster."""
+        device, environment = _described(settings)
         found = {"version": cluster.package().__version__, "slots": cluster.slots(settings)}
-        return {**_described(settings)[1], "ray": found}
+        return device, environment | {"ray": found}
 
     def detect(
         self, samples: Sequence[Sample], faces: FacesConfig, artifacts: Artifacts, settings: Settings
@@ -142,16 +139,12 @@ def fit(work: Work, crops: int, folder: str) -> None:
         work.report.flush()
 
 
-def describe(settings: Settings) -> tuple[str, dict[str, object]]:
-    """Return the device of a node that computes, and its environment: the body of a task."""
-    device = resolve(settings)
-    return device, describe_environment(device)
-
-
 @lru_cache(maxsize=8)
 def _described(settings: Settings) -> tuple[str, dict[str, object]]:
     ray = cluster.connect()
-    task = ray.remote(**cluster.resources(settings))(describe)
+    task = ray.remote(**cluster.resources(settings))(
+        lambda given: LOCAL.describe(given)
+    )  # no method can be a task
     with cluster.failures():
         return ray.get(task.remote(cluster.on_node(settings)))
 

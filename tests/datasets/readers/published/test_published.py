@@ -12,7 +12,8 @@ from trees import plant, png
 from fer_core.config.reading import Reading
 from fer_core.config.run import CLASSES
 from fer_core.datasets.base import Dataset
-from fer_core.datasets.fingerprint import fingerprint, inspect_all
+from fer_core.datasets.file_records import inspect_all
+from fer_core.datasets.fingerprint import fingerprint
 from fer_core.datasets.images import load_rgb
 from fer_core.datasets.open import open_dataset
 from fer_core.datasets.understood import understood
