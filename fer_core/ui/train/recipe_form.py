@@ -10,9 +10,8 @@ from humanize import naturalsize
 from pydantic import BaseModel
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.recipes import FREE, RECIPES, described, training_config
 from fer_core.config.run import RunConfig, TrainingConfig
-from fer_core.config.training import AugmentationConfig
+from fer_core.config.training import FREE, RECIPES, AugmentationConfig, described, training_config
 from fer_core.runs.plans.requests import Cost, prefix_cost
 from fer_core.ui.parts.url import in_range, one_of, switch
 
