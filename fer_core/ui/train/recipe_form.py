@@ -18,6 +18,7 @@ from fer_core.ui.parts.url import in_range, one_of, switch
 OWN = "own"
 #: Of fields whose names say too little.
 TITLES = {
+    "warmup_epochs": "Warm-up epochs",
     "weight_decay": "Weight decay (AdamW)",
     "rate_factor": "Rate factor per block",
     "thaw_every": "Epochs per thawed block",
@@ -28,6 +29,9 @@ TITLES = {
     "inner_share": "Inner split's share",
     "calibrate": "Fit a temperature",
     "flip_at_test": "Test-time flip",
+    "crop": "Crop jitter",
+    "randaugment": "RandAugment",
+    "erase": "Erasing",
 }
 HELP = {
     "rate_factor": "a block's rate over the next one's, towards the head",
