@@ -50,7 +50,7 @@ from fer_core.config.run import (  # noqa: E402
 from fer_core.datasets.fingerprint import data_config  # noqa: E402
 from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
 from fer_core.datasets.open import open_dataset  # noqa: E402
-from fer_core.runs.jobs.fleet import GRACE_SECONDS  # noqa: E402
+from fer_core.runs.jobs.executors import GRACE_SECONDS  # noqa: E402
 from fer_core.runs.jobs.processes import end_all, send  # noqa: E402
 from fer_core.runs.jobs.queue import BURIED, cancel, retry, submit  # noqa: E402
 from fer_core.storage.store import Store  # noqa: E402

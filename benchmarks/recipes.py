@@ -22,8 +22,8 @@ from statsmodels.stats.multitest import multipletests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fer_core.config.recipes import RECIPES  # noqa: E402
 from fer_core.config.settings import load  # noqa: E402
+from fer_core.config.training import RECIPES  # noqa: E402
 from fer_core.datasets.generated.frames import GeneratedConfig, generate  # noqa: E402
 from fer_core.evaluation.metrics import lead  # noqa: E402
 from fer_core.evaluation.metrics.probabilities import right  # noqa: E402

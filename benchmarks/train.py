@@ -37,8 +37,8 @@ from baselines.usual_loop import draw_frames, load, usual_epoch
 
 from benchmarks.parts.devices import Clock, add_device, waiting
 from fer_core.config import devices
-from fer_core.config.recipes import RECIPES
 from fer_core.config.run import RunConfig, parse
+from fer_core.config.training import RECIPES
 from fer_core.evaluation.protocols import Fold
 from fer_core.learning.inputs.prefix import take
 from fer_core.learning.inputs.views import Inputs, prepare

@@ -10,7 +10,6 @@ from cyclopts import Group, Parameter
 from pydantic import BeforeValidator, model_validator
 
 from fer_core.config.reading import AS_IT_IS, Reading
-from fer_core.config.recipes import FREE, training_config
 from fer_core.config.run import (
     AugmentationConfig,
     Choice,
@@ -22,6 +21,7 @@ from fer_core.config.run import (
     TransferConfig,
     parse,
 )
+from fer_core.config.training import FREE, training_config
 from fer_core.datasets.open import LAYOUTS
 from fer_core.runs.plans.requests import CHOICE, seeds, transfer_configs, whole_numbers
 

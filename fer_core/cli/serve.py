@@ -21,7 +21,7 @@ from fer_core.config.devices import present, resolve
 from fer_core.errors import ConfigError
 from fer_core.runs import host
 from fer_core.runs.jobs import executors, queue
-from fer_core.runs.jobs.fleet import GRACE_SECONDS, run_fleet
+from fer_core.runs.jobs.executors import GRACE_SECONDS, run_fleet
 from fer_core.runs.jobs.processes import end_all
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.plans.preparation import PREPARATION, drawn

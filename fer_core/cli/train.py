@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from fer_core.config.recipes import RECIPES, SELECTIONS
 from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
+from fer_core.config.training import RECIPES, SELECTIONS
 from fer_core.learning.networks.backbones import PACKAGED
 from fer_core.learning.networks.weight_status import weight_status
 from fer_core.results.rows import run_row

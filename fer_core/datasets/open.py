@@ -8,9 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from fer_core.config.allowed_folders import RULE, inside, require_inside
 from fer_core.config.reading import AS_IT_IS, Reading
-from fer_core.config.regular_files import opened
+from fer_core.config.regular_files import RULE, inside, opened, require_inside
 from fer_core.datasets.pictures.image_files import is_image
 from fer_core.errors import DataError
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from fer_core.config import settings as settings_module
 from fer_core.config.reading import Reading
-from fer_core.config.recipes import training_config
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, parse
+from fer_core.config.training import training_config
 from fer_core.datasets import audit as auditing
 from fer_core.datasets.base import Dataset
 from fer_core.datasets.fingerprint import data_config

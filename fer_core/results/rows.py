@@ -1,20 +1,22 @@
-"""A stored run as one flat row of figures: what tables on pages and on the command line show."""
+"""A stored run as one flat row of figures, as tables show it, and what tells runs apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig, TableConfig
-from fer_core.config.recipes import described
 from fer_core.config.recognition import RecogniserConfig, VoteConfig
-from fer_core.config.run import Model, RunConfig, TrainingConfig, TransferConfig
+from fer_core.config.run import FacesConfig, Model, RunConfig, TrainingConfig, TransferConfig
+from fer_core.config.training import described
 from fer_core.errors import FerError
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import system
 from fer_core.learning.networks.recognisers import RECOGNISERS
+from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun
 
 from .shares import accuracy_interval, over, percent
@@ -195,3 +197,101 @@ def _usual_epochs(kind: type[Model]) -> int:
     if kind is TransferConfig:
         return TrainingConfig().epochs
     return int(getattr(kind.model_fields.get("epochs"), "default", 1))
+
+
+#: Fields whose own names say too little.
+WORDS = {
+    "data.excluded": "frames excluded",
+    "data.fingerprint": "data set",
+    "faces.choice": "of several faces",
+    "faces.detector": "fine-tuned detector",
+    "faces.extract": "faces cut out",
+    "faces.manual_boxes": "drawn boxes",
+    "faces.min_face_size": "smallest face",
+    "faces.name": "detection",
+    "faces.no_face": "a frame with no face",
+    "faces.rescue": "second looks",
+    "faces.thresholds": "detection thresholds",
+    "faces.turned_down": "second looks turned down",
+    "model.unfreeze": "n",
+    "protocol.name": "protocol",
+    "training.lr": "learning rate",
+}
+#: What says where things lie, or follows from the fingerprint.
+SILENT = ("data.", "model.weights_file")
+#: Told apart by columns of their own wherever runs are listed.
+COLUMNS = ("data.fingerprint", "protocol.name", "protocol.folds")
+
+
+def differences(one: RunConfig, other: RunConfig) -> list[tuple[str, str, str]]:
+    """Return the fields in which two definitions differ: what it is, its value in the one, in the other."""
+    a, b = _fields(one), _fields(other)
+    differing = [name for name in dict.fromkeys([*a, *b]) if a.get(name, "–") != b.get(name, "–")]
+    return [(_word(name), a.get(name, "–"), b.get(name, "–")) for name in differing]
+
+
+def names(runs: Iterable[StoredRun]) -> dict[str, str]:
+    """Return each run's name by its id: what people call it, else its title and what no other run of that title has."""
+    alike: dict[str, list[StoredRun]] = defaultdict(list)
+    for run in runs:
+        alike[run.name or title(run)].append(run)
+    found = {}
+    for name, group in alike.items():
+        fields = {run.id: _fields(run.config) | _drawn(run) if len(group) > 1 else {} for run in group}
+        known = dict.fromkeys(field for own in fields.values() for field in own)
+        apart = [
+            field
+            for field in known
+            if field not in COLUMNS and len({own.get(field) for own in fields.values()}) > 1
+        ]
+        for run in group:
+            own = fields[run.id]
+            found[run.id] = ", ".join([name, *(f"{_word(field)} {own.get(field, '–')}" for field in apart)])
+    return found
+
+
+def _drawn(run: StoredRun) -> dict[str, str]:
+    """Return how many frames of a finished run are cut at drawn boxes, with the start of the boxes' key."""
+    faces, cut = run.config.faces, run.summary.get("statuses", {}).get("manual")
+    return {"faces.manual_boxes": f"on {cut} frames, {_set(faces)}"} if cut and not faces.name else {}
+
+
+def _set(faces: FacesConfig) -> str:
+    """Return what tells one set of drawn boxes from another."""
+    return f"set {faces.manual_boxes[:4]}" if faces.manual_boxes else "none"
+
+
+def _fields(config: RunConfig) -> dict[str, str]:
+    """Return a definition's fields by their dotted names, as texts; detection settings that have a name are that."""
+    flat = _flat(config.model_dump(mode="json", exclude={"goal"}), "")
+    flat["data.fingerprint"] = config.data.whole.fingerprint
+    if left := config.data.excluded:
+        flat["data.excluded"] = f"{len(left)} (list {exclusion_key(left)[:4]})"
+    flat["faces.manual_boxes"] = _set(config.faces)
+    if config.faces.name:
+        flat = {name: value for name, value in flat.items() if not name.startswith("faces.")}
+        flat["faces.name"] = config.faces.name
+    return flat
+
+
+def _flat(values: Mapping[str, Any], before: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        dotted = f"{before}{name}"
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{dotted}.")
+        elif dotted == "data.fingerprint" or not dotted.startswith(SILENT):
+            found[dotted] = _text(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        value = " ".join(map(_text, value))
+    return "none" if value in (None, "") else str(value)[:24]
+
+
+def _word(field: str) -> str:
+    return WORDS.get(field, field.rpartition(".")[2].replace("_", " "))

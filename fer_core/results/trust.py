@@ -1,4 +1,4 @@
-"""What a run's headline figure leaves out, in words: intervals, leaks, frames without a face, what went wrong."""
+"""What a run's headline figure leaves out, in words: intervals, leaks, lost faces, what went wrong, each answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -188,3 +188,34 @@ def _outcome(run: StoredRun) -> list[str]:
             "are of that class. *Class weights* or more images of it may help."
         )
     return said
+
+
+def held_out(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a prediction: name, seed, fold, group, status (of the face), true, said, confidence, right.
+
+    `true` and `said` name classes; `confidence` is the highest probability, 0..1.
+
+    Args:
+        predictions: as `Store.predictions` gives them; an image stands there once a seed.
+    """
+    classes, said = np.array(CLASSES, dtype=object), guesses(predictions)
+    found = predictions[["name", "seed", "fold", "group"]].assign(
+        status=predictions["face_status"],
+        true=classes[predictions["label"].to_numpy(np.intp)],
+        said=classes[said],
+        confidence=probabilities_of(predictions).max(axis=1, initial=0.0),
+    )
+    return found.assign(right=found["true"] == found["said"])
+
+
+def shares(answers: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return, for each value of a column of `held_out`, its answers and how many are wrong; most wrong shares first.
+
+    Returns:
+        Columns: `by`, answers, wrong, share (of wrong ones, 0..1).
+    """
+    named = answers[answers[by] != ""]
+    wrong = (~named["right"]).groupby(named[by])
+    found = pd.DataFrame({"answers": wrong.size(), "wrong": wrong.sum().astype(int)}).rename_axis(by)
+    found["share"] = found["wrong"] / found["answers"]
+    return found.sort_values(["share", "answers"], ascending=False).reset_index()

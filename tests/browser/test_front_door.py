@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_case import at_home
-from dashboards import Clicks, Server, quiet
+from dashboards import PATIENCE, Clicks, Server, quiet
 from playwright.sync_api import BrowserContext, Page, expect
 
 from fer_core.cli.main import main
@@ -25,7 +25,7 @@ def test_a_first_start_shows_how_far_it_is_then_faces_and_an_answer_two_clicks_o
     expect(page.get_by_text("The generated faces are being made")).to_be_visible()
     expect(page.get_by_text("The first five minutes")).to_be_visible()
     expect(page.get_by_text(re.compile(r"\d+ of 480 · .+ left"))).to_be_visible()
-    expect(page.get_by_text("480 frames:")).to_contain_text("found")
+    expect(page.get_by_text("480 frames:")).to_contain_text("found", timeout=4 * PATIENCE)
     expect(page.locator(".fer-grid").get_by_role("img", name="(found)")).to_have_count(len(CLASSES))
     expect(page.get_by_role("button", name="Train n = 1, 2, 3")).to_be_enabled()
     click(page.get_by_role("link", name="4. Predict"))

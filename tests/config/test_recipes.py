@@ -1,7 +1,7 @@
 import pytest
 
-from fer_core.config.recipes import RECIPES, described, recipe_name, training_config
 from fer_core.config.run import TrainingConfig
+from fer_core.config.training import RECIPES, described, recipe_name, training_config
 from fer_core.errors import ConfigError
 
 

@@ -131,7 +131,7 @@ def test_pixels_are_right_and_bombs_refused() -> None:
     assert "a side may have 16,384 pixels" in str(inspect(case("hostile") / "tall.png").reason)
 
 
-def test_what_systems_add_is_no_picture(tmp_path: Path) -> None:
+def test_what_systems_add_is_no_picture() -> None:
     photos = case("appledouble") / "photos"
     assert [name for name, _ in walk(photos, [])] == [one.name for one in open_dataset(photos).samples]
     packed = (case("appledouble") / "photos.zip").read_bytes()

@@ -23,7 +23,7 @@ from fer_core.config.comparators import (
     SvmConfig,
 )
 from fer_core.config.run import FacesConfig, TrainingConfig, TransferConfig
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.runs.jobs.queue import cancel, submit_together
 from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.store import Store, StoredRun

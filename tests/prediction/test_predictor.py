@@ -105,7 +105,7 @@ def test_of_a_crowd_the_largest_faces_are_answered_and_a_frame_without_one_says_
     assert without.trace.failure() is not None
 
 
-def test_a_drawn_box_takes_the_place_of_detection(generated: Path, predictor: Predictor) -> None:
+def test_a_drawn_box_takes_the_place_of_detection(predictor: Predictor) -> None:
     image = np.full((90, 120, 3), 128, np.uint8)
     image[20:60, 30:70] = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     ((face,),) = predictor.predict([image], boxes=[(30, 20, 70, 60)])
@@ -114,6 +114,6 @@ def test_a_drawn_box_takes_the_place_of_detection(generated: Path, predictor: Pr
     assert np.array_equal(face.crop, np.asarray(part))
 
 
-def test_an_unknown_fold_is_refused(generated: Path, predictor: Predictor) -> None:
+def test_an_unknown_fold_is_refused(predictor: Predictor) -> None:
     with pytest.raises(NotFoundError, match="It has"):
         predictor.only(9, 9)

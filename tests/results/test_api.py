@@ -27,7 +27,7 @@ def test_a_data_set_is_opened_and_audited(generated: Path) -> None:
     assert api.audit(data).understood.images == 48
 
 
-def test_tables_of_a_run_agree_with_it(run: str, generated: Path) -> None:
+def test_tables_of_a_run_agree_with_it(run: str) -> None:
     found, parts, features = api.predictions(run), api.splits(run), api.features(run)
     row = api.results().set_index("run_id").loc[run]
     assert found["correct"].mean() == pytest.approx(row["val_accuracy"])

@@ -11,8 +11,7 @@ from fer_core.config.run import (
     TrainingConfig,
     TransferConfig,
 )
-from fer_core.results.differences import differences, names
-from fer_core.results.rows import title
+from fer_core.results.rows import differences, names, title
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store
 

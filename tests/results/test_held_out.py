@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.config.run import CLASSES
-from fer_core.results.held_out import held_out, shares
+from fer_core.results.trust import held_out, shares
 from fer_core.storage.store import Store
 
 

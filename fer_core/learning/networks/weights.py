@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fer_core.config.allowed_folders import require_inside
-from fer_core.config.regular_files import opened
+from fer_core.config.regular_files import opened, require_inside
 from fer_core.config.run import TransferConfig
 from fer_core.config.settings import load
 from fer_core.errors import WeightsError

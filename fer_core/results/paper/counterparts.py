@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from fer_core.config.comparators import DHALL, BdnnConfig, MlpConfig, SvmConfig, TableConfig
-from fer_core.config.recipes import described
 from fer_core.config.run import TransferConfig
+from fer_core.config.training import described
 from fer_core.learning.networks.backbones import BACKBONES
 from fer_core.learning.networks.naming import weights_words
 from fer_core.results.rows import title

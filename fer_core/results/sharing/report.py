@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import CLASSES, RunConfig
+from fer_core.config.training import SELECTIONS
 from fer_core.datasets.base import generated_words
 from fer_core.errors import StoreError
 from fer_core.evaluation.protocols import PROTOCOLS

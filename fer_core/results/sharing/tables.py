@@ -14,7 +14,7 @@ from fer_core.errors import ConfigError, DataError, NotFoundError
 from fer_core.evaluation.metrics.probabilities import probabilities_of
 from fer_core.evaluation.protocols import draw
 from fer_core.faces.extraction import read_crops
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.storage.shared_artifacts import artifacts_of
 from fer_core.storage.store import Store, StoredRun
 from fer_core.storage.values import defused_table

@@ -24,8 +24,8 @@ from fer_core.storage.store import Store
 
 from . import held_run, registry
 from .held_run import usage
-from .orphans import Orphans, marked
 from .queue import LEASE_SECONDS, Claim, claim
+from .registry import Orphans, marked
 
 Execute = Callable[[RunConfig, Report, Settings], RunResult]
 

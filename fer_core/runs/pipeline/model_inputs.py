@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import (
     BdnnConfig,
     ImageInputs,
@@ -17,6 +16,7 @@ from fer_core.config.comparators import (
     TableConfig,
     descriptor_key,
 )
+from fer_core.config.regular_files import require_inside
 from fer_core.config.run import STEP_VERSIONS, RunConfig
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_core.config.allowed_folders import require_inside
 from fer_core.config.comparators import (
     DHALL,
     BdnnConfig,
@@ -16,6 +15,7 @@ from fer_core.config.comparators import (
     SvmConfig,
     TableConfig,
 )
+from fer_core.config.regular_files import require_inside
 from fer_core.config.run import (
     DataConfig,
     FacesConfig,

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.config.allowed_folders import require_inside
 from fer_core.config.recognition import RecogniserConfig
-from fer_core.config.regular_files import opened
+from fer_core.config.regular_files import opened, require_inside
 from fer_core.config.run import (
     Choice,
     DataConfig,

@@ -10,9 +10,9 @@ from fer_core.config.comparators import BdnnConfig
 from fer_core.config.run import CLASSES
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
-from fer_core.results.differences import names as apart
 from fer_core.results.ranking import opening
 from fer_core.results.rows import honest, run_table
+from fer_core.results.rows import names as apart
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.finished_runs import Compared, label

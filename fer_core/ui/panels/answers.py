@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.config.run import CLASSES
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources

@@ -12,12 +12,11 @@ import humanize
 import pandas as pd
 import streamlit as st
 
-from fer_core.config.recipes import SELECTIONS
 from fer_core.config.run import DataConfig
+from fer_core.config.training import SELECTIONS
 from fer_core.datasets.base import Dataset, generated_words
 from fer_core.evaluation.protocols import PROTOCOLS
-from fer_core.results.differences import names
-from fer_core.results.rows import headline, run_table
+from fer_core.results.rows import headline, names, run_table
 from fer_core.results.shares import interval
 from fer_core.results.trust import trust_rows
 from fer_core.storage.store import StoredRun
@@ -71,7 +70,7 @@ def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
     """Return what `run_table` says of runs, and what a page shows beside it: link, val and training (%), interval.
 
     A run is called as people call it, else by its title; with `apart` a title also names what its run has unlike
-    others of that title (`differences.names`).
+    others of that title (`rows.names`).
     """
     table = run_table(runs)
     known = names(runs) if apart else {run.id: run.name for run in runs}

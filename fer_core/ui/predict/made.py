@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from fer_core.config.recipes import described
 from fer_core.config.run import FacesConfig
+from fer_core.config.training import described
 from fer_core.faces.crops import STATUSES
 from fer_core.results.shares import part_words
 from fer_core.storage.store import StoredRun

@@ -6,11 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.comparators import BdnnConfig, MlpConfig, SvmConfig, TableConfig
-from fer_core.config.recipes import FREE, recipe_name
 from fer_core.config.run import TrainingConfig, TransferConfig
+from fer_core.config.training import FREE, recipe_name
 from fer_core.learning.networks.naming import COLUMNS, INPUTS
-from fer_core.results.differences import differences, names
-from fer_core.results.rows import title
+from fer_core.results.rows import differences, names, title
 from fer_core.runs.plans.detections import detection_key
 from fer_core.storage.said_of_frames import exclusion_key
 from fer_core.storage.store import StoredRun

@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.prediction import limits
 from fer_core.results import charts
-from fer_core.results.held_out import held_out
+from fer_core.results.trust import held_out
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.recipes import described
 from fer_core.config.run import FacesConfig, ProtocolConfig, RunConfig, TransferConfig, parse
+from fer_core.config.training import described
 from fer_core.datasets.base import Dataset
 from fer_core.evaluation.protocols import OF_TRAINING
 from fer_core.learning.networks.backbones import BACKBONES

@@ -15,8 +15,8 @@ from fer_core.config.run import CLASSES
 from fer_core.errors import NotFoundError
 from fer_core.prediction import limits
 from fer_core.results import charts
-from fer_core.results.held_out import held_out
 from fer_core.results.shares import percent
+from fer_core.results.trust import held_out
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.computed import computed

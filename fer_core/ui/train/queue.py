@@ -8,9 +8,8 @@ import streamlit as st
 from humanize import naturalsize
 
 from fer_core.errors import ConfigError
-from fer_core.results.differences import names
 from fer_core.results.pace import duration, pace
-from fer_core.results.rows import title
+from fer_core.results.rows import names, title
 from fer_core.results.shares import percent
 from fer_core.runs.jobs import executors
 from fer_core.storage.store import StoredRun

@@ -10,15 +10,15 @@ from humanize import naturalsize
 from pydantic import BaseModel
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.config.recipes import FREE, RECIPES, described, training_config
 from fer_core.config.run import RunConfig, TrainingConfig
-from fer_core.config.training import AugmentationConfig
+from fer_core.config.training import FREE, RECIPES, AugmentationConfig, described, training_config
 from fer_core.runs.plans.requests import Cost, prefix_cost
 from fer_core.ui.parts.url import in_range, one_of, switch
 
 OWN = "own"
 #: Of fields whose names say too little.
 TITLES = {
+    "warmup_epochs": "Warm-up epochs",
     "weight_decay": "Weight decay (AdamW)",
     "rate_factor": "Rate factor per block",
     "thaw_every": "Epochs per thawed block",
@@ -29,6 +29,9 @@ TITLES = {
     "inner_share": "Inner split's share",
     "calibrate": "Fit a temperature",
     "flip_at_test": "Test-time flip",
+    "crop": "Crop jitter",
+    "randaugment": "RandAugment",
+    "erase": "Erasing",
 }
 HELP = {
     "rate_factor": "a block's rate over the next one's, towards the head",

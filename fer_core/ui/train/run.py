@@ -11,10 +11,9 @@ from fer_core.config.run import CLASSES
 from fer_core.evaluation.metrics import wilson_intervals
 from fer_core.evaluation.metrics.run_summary import SHARES
 from fer_core.results import charts
-from fer_core.results.held_out import held_out, shares
 from fer_core.results.rows import title
 from fer_core.results.shares import part_words, percent
-from fer_core.results.trust import calibration_words, reliability_tables, symptoms
+from fer_core.results.trust import calibration_words, held_out, reliability_tables, shares, symptoms
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.panels import at_work, selection

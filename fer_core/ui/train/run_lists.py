@@ -9,9 +9,9 @@ import streamlit as st
 
 from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.results import charts
-from fer_core.results.differences import names
 from fer_core.results.pace import duration, pace, remaining
 from fer_core.results.ranking import Place
+from fer_core.results.rows import names
 from fer_core.results.shares import p_value
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources

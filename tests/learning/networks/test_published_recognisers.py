@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx_case import stand_in
 from PIL import Image
 
 from fer_core import ROOT
@@ -63,26 +62,6 @@ MEANT = {
     **dict.fromkeys(("surprise", "surprised"), "surprise"),
     **{"disgust": "disgust", "neutral": "neutral"},
 }
-
-
-def stand_in(path: Path, weights: np.ndarray, across: np.ndarray) -> Path:
-    """Write a network whose outputs are (input @ across), flattened, @ weights: each pixel counts otherwise."""
-    planes = len(weights) // len(across)
-    nodes = [
-        helper.make_node("MatMul", ["faces", "across"], ["rows"]),
-        helper.make_node("Flatten", ["rows"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-    ]
-    shape = ["batch", planes, len(across), len(across)]
-    graph = helper.make_graph(
-        nodes,
-        "stand-in",
-        [helper.make_tensor_value_info("faces", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", weights.shape[1]])],
-        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(across[:, None], "across")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    return path
 
 
 def mistaken(settings: dict[str, Any]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from training_case import (
     two_folds,
 )
 
-from fer_core.config.recipes import RECIPES
+from fer_core.config.training import RECIPES
 from fer_core.errors import Cancelled, TrainingError
 from fer_core.evaluation.metrics import fit_temperature
 from fer_core.evaluation.protocols.by_group import inner_split

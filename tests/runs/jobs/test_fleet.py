@@ -12,7 +12,7 @@ from fer_core.cli import serve
 from fer_core.cli.main import main
 from fer_core.config import devices
 from fer_core.config.settings import Settings
-from fer_core.runs.jobs import executors, fleet, held_run, inline, registry
+from fer_core.runs.jobs import executors, held_run, registry, worker
 from fer_core.runs.jobs.processes import Process
 from fer_core.runs.jobs.queue import claim, submit
 from fer_core.storage.store import Store
@@ -37,7 +37,7 @@ COMMAND = (sys.executable, "-c", STAND_IN)
 def test_every_gpu_has_its_worker_and_all_end_together(settings: Settings, store: Store) -> None:
     stop = threading.Event()
     options = {"stop": stop, "command": COMMAND}
-    thread = threading.Thread(target=fleet.run_fleet, args=(settings, GPUS), kwargs=options)
+    thread = threading.Thread(target=executors.run_fleet, args=(settings, GPUS), kwargs=options)
     thread.start()
     try:
         wait_for(lambda: len(store.workers()) == 2)
@@ -56,7 +56,7 @@ def test_every_gpu_has_its_worker_and_all_end_together(settings: Settings, store
 def test_a_worker_that_dies_is_started_again_and_idle_ones_end_it(settings: Settings, store: Store) -> None:
     """The row of the process that starts them goes: it is no worker."""
     registry.enter(store, registry.owner_name(), device="auto")
-    fleet.run_fleet(settings, GPUS, until_idle=True, command=COMMAND, pause=0.1)
+    executors.run_fleet(settings, GPUS, until_idle=True, command=COMMAND, pause=0.1)
     assert sorted((settings.home / "started").read_text().split()) == ["cuda:0", "cuda:1", "cuda:1"]
     assert registry.owner_name() not in set(store.workers()["owner"])
 
@@ -76,7 +76,7 @@ def test_each_mig_instance_has_a_worker_that_sees_it_alone(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     found = devices.present()
     assert found == ["MIG-b", "MIG-c", "GPU-d"]
-    fleet.run_fleet(settings, found, until_idle=True, command=COMMAND)
+    executors.run_fleet(settings, found, until_idle=True, command=COMMAND)
     assert sorted((settings.home / "started").read_text().split()) == sorted(found)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-c")
     assert devices.present() == ["cuda:0"]
@@ -103,7 +103,7 @@ def test_the_command_names_its_device(
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
     monkeypatch.setattr("torch.cuda.is_available", lambda: bool(count))
     monkeypatch.setattr(serve, "run_fleet", lambda _, devices, **__: found.append(("fleet", devices)))
-    monkeypatch.setattr(inline, "run_worker", lambda given, **_: found.append(("worker", given.device)))
+    monkeypatch.setattr(worker, "run_worker", lambda given, **_: found.append(("worker", given.device)))
     assert main(["worker", "--device", option]) == 0
     assert found == [expected]
 

@@ -17,9 +17,9 @@ from worker_case import CHILD, LEASE, config, execute, wait_for
 from fer_core import ROOT
 from fer_core.config import settings as settings_module
 from fer_core.runs.jobs import registry
-from fer_core.runs.jobs.orphans import Orphans, mark, marked
 from fer_core.runs.jobs.processes import Process, end_all, send
 from fer_core.runs.jobs.queue import claim, submit
+from fer_core.runs.jobs.registry import Orphans, mark, marked
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.store import Store
 
