@@ -99,7 +99,7 @@ def faces(lab: Lab, data: DataConfig, samples: Mapping[tuple[str, str], Sequence
         )
         for row in shown
     ]
-    grid(tiles, width=88)  # all in one row
+    grid(tiles, width=48, columns=len(CLASSES) + LOST)  # all in one row
     counts = " · ".join(f"{status} **{count:,}**" for status, count in found.statuses.items())
     st.markdown(f"{len(found.crops.table):,} frames: {counts}")
 

@@ -114,7 +114,7 @@ def test_a_recogniser_that_judged_a_data_set_here_says_what_it_measured(
         )  # another than answers
     right = f"{100 * told['val_accuracy']:.1f} %"
     words = said(page("pages/predict.py", home, **sample))
-    assert f"Measured here: {right} of the held-out images of " in words
+    assert f"Measured here: {right} of the images of " in words
     assert "not measured here" not in words
     made = page("pages/made.py", home, run="mini_xception")
     assert right in [one.value for one in made.metric]

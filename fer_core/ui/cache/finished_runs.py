@@ -75,9 +75,10 @@ def label(run: StoredRun, called: str = "") -> str:
 
 
 def labels(runs: Sequence[StoredRun]) -> dict[str, StoredRun]:
-    """Return runs by a name that no other has and that stays until one is renamed, as the URL keeps it.
+    """Return runs by a name that no other has, as the URL keeps it.
 
-    Eight digits of the id end it; runs of one name that share those have all sixteen.
+    Eight digits of the id end it, by which `url.linked` knows a run that was renamed; runs of one name that share those
+    have all sixteen.
     """
     names = {run.id: label(run) for run in runs}
     short = {run_id: f"{name} ({run_id[:8]})" for run_id, name in names.items()}

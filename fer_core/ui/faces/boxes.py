@@ -149,7 +149,7 @@ def _buttons(
             "Removed: what the detector found is used again.",
         ),
     )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, gap="xsmall"):
         for label, icon, possible, text, act, done in actions:
             if st.button(
                 label,

@@ -150,7 +150,7 @@ def frame(lab: Lab, config: RunConfig, known: CropFacts, name: str) -> None:
 def _close_up(lab: Lab, config: RunConfig, known: CropFacts, row: Mapping) -> None:
     """Draw the frame with the chosen overlay on the left; on the right why, what to do, the crop and the facts."""
     name = row["name"]
-    left, right = st.columns([5, 3], gap="medium")
+    left, right = st.columns([3, 2], gap="medium")
     editable = boxes_view.editable(lab, config)
     options = (*(("Draw",) if editable else ()), "Faces", *trace.NETS, "Pyramid")
     with left:

@@ -58,8 +58,8 @@ def pick(jpeg: bytes, name: str, key: str, *, caption: str = "", alt: str = "") 
         return st.button(name, key=f"press-{key}", width="stretch")
 
 
-def grid(tiles: Iterable[Tile], *, width: int = 112) -> None:
-    """Draw the tiles, at least `width` pixels wide each; names and labels are escaped."""
+def grid(tiles: Iterable[Tile], *, width: int = 112, columns: int | str = "auto-fill") -> None:
+    """Draw the tiles, at least `width` pixels wide each, in so many columns; names and labels are escaped."""
     figures = []
     for tile in tiles:
         link, alt = escape(tile.link, quote=True), escape(tile.alt, quote=True)
@@ -68,4 +68,5 @@ def grid(tiles: Iterable[Tile], *, width: int = 112) -> None:
             f'<img loading="lazy" src="{inline(tile.jpeg)}" alt="{alt}"></a>'
             f"<figcaption>{escape(tile.title)}<small>{escape(tile.note)}</small></figcaption></figure>"
         )
-    st.html(f'<div class="fer-grid" style="--tile: {width}px">{"".join(figures)}</div>')
+    style = f"--tile: {width}px; --columns: {columns}"
+    st.html(f'<div class="fer-grid" style="{style}">{"".join(figures)}</div>')

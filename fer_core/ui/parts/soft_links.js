@@ -6,6 +6,7 @@ const OURS = /^\.\/(faces|train|compare|predict)\?/;
 const visit = (link) => {
   history.pushState(null, "", link);
   window.dispatchEvent(new PopStateEvent("popstate"));
+  document.querySelector("[data-testid=stMain]")?.focus({ preventScroll: true }); // Tab goes on past the navigation
 };
 
 /* Between two acts of the visitor all addresses that Streamlit pushes are one step back. It pushes each parameter that
@@ -42,6 +43,21 @@ const press = (table, cell) => {
   }
 };
 
+/* The content of a popover stands at the end of the page: a key that opens it leads into it, Escape back to its button. */
+const BODY = "[data-testid=stPopoverBody]";
+let opener;
+
+const when = (ready, then, until = performance.now() + 3000) => {
+  if (ready()) then();
+  else if (performance.now() < until) requestAnimationFrame(() => when(ready, then, until));
+};
+
+const enter = (button) => {
+  opener = button;
+  const first = () => document.querySelector(`${BODY} :is(input, textarea, button:not([aria-label^=Help]))`);
+  when(first, () => first().focus());
+};
+
 export default function ({ data }) {
   if (data?.to) {
     visit(data.to);
@@ -59,9 +75,14 @@ export default function ({ data }) {
   };
   const pressed = (event) => {
     const way = { ArrowLeft: "Previous", ArrowRight: "Next" }[event.key];
-    if (way && event.target.matches?.("body, [data-testid=stButton] button")) {
+    if (way && event.target.matches?.("body, [data-testid=stMain], [data-testid=stButton] button")) {
       const steps = document.querySelectorAll("[data-testid=stButton] button"); // of a frame: not where an arrow draws
       Array.from(steps).find((step) => step.textContent.includes(way))?.click();
+    }
+    const closed = event.target.closest?.("[data-testid=stPopoverButton]:not([aria-expanded=true])");
+    if (closed && ["Enter", " "].includes(event.key)) enter(closed);
+    if (event.key === "Escape" && event.target.closest?.(BODY)) {
+      when(() => !document.querySelector(BODY), () => opener?.focus());
     }
     if (event.key !== "Enter") return;
     const row = event.target.closest?.("[data-testid=stDataFrame] tr[role=row]");

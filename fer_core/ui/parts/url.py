@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -200,7 +201,10 @@ def _in_range(given: Sequence[str], low: float, high: float, whole: bool, pair: 
 
 
 def _meant(value: str, options: Sequence[Any], texts: Sequence[str]) -> str:
-    """Return the text of the one option that a value names, or the value where none or several are named."""
+    """Return the text of the one option that a value names, or the value where none or several are named.
+
+    A run that has been renamed is known by its id, which ends its name.
+    """
     if value in texts:
         return value
     folded = value.casefold()
@@ -209,6 +213,8 @@ def _meant(value: str, options: Sequence[Any], texts: Sequence[str]) -> str:
         for option, text in zip(options, texts, strict=True)
         if folded in (text.casefold(), str(option).casefold())
     }
+    ended = re.search(r" \([0-9a-f]{8,16}\)$", value)
+    found = found or {text for text in texts if ended and text.endswith(ended[0])}
     return found.pop() if len(found) == 1 else value
 
 

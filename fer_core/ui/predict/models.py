@@ -232,8 +232,8 @@ def _about(model: Model) -> None:
         figures, missing = run.summary, run.summary["missing_faces"]
         said += ": " if model.learnt else ". Measured here: "
         said += (
-            f"{percent(figures['val_accuracy'])} of the held-out images of {escaped(run.data_name)} right "
-            f"({accuracy_interval(figures)}; {_protocol(run)}, {folds_words(run)}; "
+            f"{percent(figures['val_accuracy'])} of the {'held-out ' * model.learnt}images of "
+            f"{escaped(run.data_name)} right ({accuracy_interval(figures)}; {_protocol(run)}, {folds_words(run)}; "
             f"{'faces not looked for' if missing is None else f'{missing} frames without a face'})"
         )
     if model.member is not None:

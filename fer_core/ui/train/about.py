@@ -50,21 +50,25 @@ def back() -> None:
 
 def bar(lab: Lab, run: StoredRun) -> None:
     """Draw the way back, what may be said of a run, and the ways to its neighbours."""
+    note = (
+        st.container()
+    )  # there at all times: what follows keeps its place, and the focus, once there is a note
     if run.note:
-        st.markdown(escaped(run.note))
+        note.markdown(escaped(run.note))
     with st.container(horizontal=True, vertical_alignment="center"):
         back()
         if run.config.goal != "train":
             return
-        for tag in run.tags.split():
-            st.badge(escaped(tag), icon=":material/sell:", color="gray")
-        if run.archived:
-            st.badge("archived", icon=":material/archive:", color="gray")
-        for sweep, count in lab.store.sweeps_of(run.id).items():
-            if st.button(
-                f"Sweep of {count} runs", icon=":material/account_tree:", type="tertiary", key=sweep
-            ):
-                follow(train_link(run, sweep=sweep))
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            for tag in run.tags.split():
+                st.badge(escaped(tag), icon=":material/sell:", color="gray")
+            if run.archived:
+                st.badge("archived", icon=":material/archive:", color="gray")
+            for sweep, count in lab.store.sweeps_of(run.id).items():
+                if st.button(
+                    f"Sweep of {count} runs", icon=":material/account_tree:", type="tertiary", key=sweep
+                ):
+                    follow(train_link(run, sweep=sweep))
         if not lab.demo:
             with st.popover("Name, note, tags", icon=":material/edit:"):
                 _words(lab, run)

@@ -1,6 +1,6 @@
 """One run on the Train page, at its own link: from the queue to its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -138,6 +138,7 @@ def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
     with right:
         st.markdown("**Per class**")
         _per_class(run.summary, "Figures per class", key=f"classes-{run.id}")
+        _cells(run)
     two_sets_figures(run)
     _errors(run)
     _calibration(run)
@@ -175,7 +176,7 @@ def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     columns: dict[str, Any] = {"class": "Class", "support": "Images"}
     columns |= {name: st.column_config.NumberColumn(name.capitalize(), format="%.3f") for name in SHARES}
     if key:
-        columns["class"] = _opening("Class", key, "true", list(table["class"]))
+        columns["class"] = _opening("Class", key, ({"true": [name]} for name in table["class"]))
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
@@ -204,22 +205,45 @@ BY = {
     "group": ("movie", "By movie or person", "Movie or person"),
     "status": ("face", "By what became of the face", "Face"),
 }
+#: Pixels: with the table above it as high as the heat map; the rest scrolls.
+CELLS_HEIGHT = 180
 
 
-def _opening(title: str, key: str, filtered: str, values: list[str]) -> Any:
-    """Return the configuration of a column whose cells open the frames of their value.
+def _opening(title: str, key: str, rows: Iterable[dict[str, list[str]]]) -> Any:
+    """Return the configuration of a column whose cells open the frames that their row's filters leave.
 
     Args:
         key: of the column's clicks.
-        filtered: the filter of `frames` that takes the value.
-        values: the column's, in the table's order.
+        rows: what `frames.go` takes, in the table's order.
     """
-    clicked = partial(_opened, key, filtered, values)
+    clicked = partial(_opened, key, list(rows))
     return st.column_config.ButtonColumn(title, type="tertiary", key=key, alignment="left", on_click=clicked)
 
 
-def _opened(key: str, filtered: str, values: list[str]) -> None:
-    frames.go(**{filtered: [values[st.session_state[key].row]]})
+def _opened(key: str, rows: list[dict[str, list[str]]]) -> None:
+    frames.go(**rows[st.session_state[key].row])
+
+
+def _cells(run: StoredRun) -> None:
+    """Draw the cells of a run's confusion that hold answers, mistakes first: keys reach them, unlike the heat map's."""
+    found = [
+        (true == said, -count, true, said)
+        for true, own in zip(CLASSES, run.summary["confusion"], strict=True)
+        for said, count in zip(CLASSES, own, strict=True)
+        if count
+    ]
+    found.sort(key=lambda row: row[:2])
+    ways = ({"true": [true], "predicted": [said]} for _, _, true, said in found)
+    st.markdown("**What is taken for what**: a row's name opens its frames")
+    st.dataframe(
+        pd.DataFrame(
+            [(f"{true} → {said}", -less) for _, less, true, said in found], columns=["cell", "Answers"]
+        ),
+        hide_index=True,
+        height=CELLS_HEIGHT,
+        column_config={"cell": _opening("True → predicted", f"cells-{run.id}", ways)},
+        alt=f"Confusion as a list: {len(found)} rows",
+    )
 
 
 def _errors(run: StoredRun) -> None:
@@ -245,7 +269,7 @@ def _errors(run: StoredRun) -> None:
                 drawn,
                 hide_index=True,
                 column_config={
-                    column: _opening(column, f"{by}-{run.id}", filtered, list(table[by])),
+                    column: _opening(column, f"{by}-{run.id}", ({filtered: [one]} for one in table[by])),
                     "Right": st.column_config.NumberColumn(format=PERCENT),
                     "95 % over images": st.column_config.TextColumn(
                         help="Wilson, as if answers were independent"

@@ -15,7 +15,7 @@ def page() -> None:
     from fer_core.ui.parts.url import SWITCH, in_range, linked, notices
 
     views = {"all": "All frames", "failed": "Failed detections"}
-    names = ["found", "none", "None"]
+    names = ["found", "none", "None", "Night, 2 folds (0123abcd)"]
     with notices():
         st.segmented_control(
             "View",
@@ -52,6 +52,7 @@ def opened(**query: str | list[str]) -> AppTest:
         ("view", "failed", "failed"),
         ("view", "FAILED detections", "failed"),
         ("status", ["FOUND", "none"], ["found", "none"]),
+        ("status", "What it was called (0123abcd)", ["Night, 2 folds (0123abcd)"]),
         ("page", "3", 3),
         ("epochs", "300", 300),
         ("epochs", "300.0", 300),
