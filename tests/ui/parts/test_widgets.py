@@ -14,7 +14,7 @@ from fer_core.ui.parts import widgets
 
 def test_shares_and_intervals_are_percentages_and_a_dash_where_unknown() -> None:
     assert percent(0.4567) == "45.7 %"
-    assert percent(None) == widgets.percent(float("nan")) == "–"
+    assert percent(None) == percent(float("nan")) == "–"
     assert interval((0.1, 0.25)) == "10.0 – 25.0 %"
     assert interval((float("nan"), float("nan"))) == "–"
     assert interval(None) == interval([None, None]) == "–"  # type: ignore[list-item]
