@@ -121,7 +121,7 @@ def weights_ready(lab: Lab, configs: Sequence[RunConfig]) -> bool:
         if state in ("away", "bring"):
             url = row.weights.url if row.weights else ""
             host = f" on this machine, and {urlsplit(url).netloc} does not answer from here" if url else ""
-            way = escaped(how_to_bring(row, lab.settings.weights_dir))
+            way = how_to_bring(row, lab.settings.weights_dir)
             st.error(f"**{row.title}** has no pretrained weights{host}. {way}.", icon=":material/cloud_off:")
         found.setdefault(state, []).append(row.title)
     for state, (draw, words, icon) in GOOD_WEIGHTS.items():

@@ -7,16 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from fer_core.results.shares import interval, percent
 from fer_core.results.trust import detector_leak
 from fer_core.ui.parts import widgets
 
 
 def test_shares_and_intervals_are_percentages_and_a_dash_where_unknown() -> None:
-    assert widgets.percent(0.4567) == "45.7 %"
-    assert widgets.percent(None) == widgets.percent(float("nan")) == "–"
-    assert widgets.interval((0.1, 0.25)) == "10.0 – 25.0 %"
-    assert widgets.interval((float("nan"), float("nan"))) == "–"
-    assert widgets.interval(None) == widgets.interval([None, None]) == "–"  # type: ignore[list-item]
+    assert percent(0.4567) == "45.7 %"
+    assert percent(None) == percent(float("nan")) == "–"
+    assert interval((0.1, 0.25)) == "10.0 – 25.0 %"
+    assert interval((float("nan"), float("nan"))) == "–"
+    assert interval(None) == interval([None, None]) == "–"  # type: ignore[list-item]
 
 
 def test_a_steps_pace_is_said_once_it_moved(monkeypatch: pytest.MonkeyPatch) -> None:
