@@ -138,7 +138,7 @@ def test_frames_are_filtered_as_the_link_says(page: Callable[..., AppTest], trai
         ({"certain": ["0.0", "0.3"]}, answers[answers["confidence"] <= 0.3]),
     ):
         shown = page("pages/train.py", trained, run=run.id, part="Frames", **query)
-        said = f"**{len(rows)}** held-out answers, **{(~rows['right']).sum()}** of them wrong"
+        said = f"**{len(rows)}** answers, **{(~rows['right']).sum()}** of them wrong"
         assert said in words(shown, "caption"), query
         assert not shown.toast
 

@@ -81,7 +81,7 @@ def view(lab: Lab, run: StoredRun) -> None:
     seeds = f" over {len(run.config.protocol.seeds)} seeds" if len(run.config.protocol.seeds) > 1 else ""
     place = st.container(horizontal=True, vertical_alignment="center")
     with place:
-        said = f"**{len(found):,}** held-out answers{seeds}, **{wrong:,}** of them wrong."
+        said = f"**{len(found):,}** answers{seeds}, **{wrong:,}** of them wrong."
         st.caption(said, width="content")
         answers.to_faces(run)
     listed(lab, run, found, place)
@@ -96,7 +96,7 @@ def listed(lab: Lab, run: StoredRun, found: pd.DataFrame, bar: DeltaGenerator) -
         st.info("No frame passes these filters.", icon=":material/filter_alt_off:")
     elif facts is None:
         st.caption(without_pictures())
-        st.dataframe(shown, hide_index=True, alt=f"{len(shown)} held-out answers")
+        st.dataframe(shown, hide_index=True, alt=f"{len(shown)} answers")
     else:
         link = links_here("train", "frame")
         rows = shown.to_dict("records")

@@ -132,7 +132,7 @@ def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
     table = pd.DataFrame(counts, columns=list(CLASSES)).assign(true=CLASSES).set_index("true").reset_index()
     left, right = st.columns(2)
     with left:
-        st.markdown("**Confusion of held-out images**: a cell opens its frames")
+        st.markdown("**Confusion**: a cell opens its frames")
         figure = resources.chart(charts.confusion, counts, CLASSES)
         downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}", on_click=_cell)
     with right:
