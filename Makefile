@@ -1,10 +1,10 @@
 # FER Lab. `make app` sets everything up and opens the dashboard; `make test` sets everything up and tests it.
 # PYTHON=... names an interpreter (3.11 to 3.14), TORCH=cpu takes PyTorch's CPU build, PORT=... another port,
-# WORKERS=... the processes that test: two more than there are cores, for tests wait for browsers and servers.
+# WORKERS=... the processes that test: one more than there are cores, for tests wait for browsers and servers.
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
-WORKERS ?= 4
+WORKERS ?= 3
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 export PYTHON TORCH
 

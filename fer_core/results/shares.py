@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from fer_core.faces.crops import RESCUED
@@ -11,8 +12,10 @@ OLDER = "images, taken as independent (figures of an older version)"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share in 0..1 as a percentage; a dash for None and NaN."""
-    return "–" if value is None or value != value else f"{100 * value:.{digits}f} %"
+    """Return a share in 0..1 as a percentage, a half rounded up as browsers do in tables; a dash for None and NaN."""
+    if value is None or value != value:
+        return "–"
+    return f"{Decimal(float(100 * value)).quantize(Decimal(10) ** -digits, ROUND_HALF_UP)} %"
 
 
 def p_value(value: float | None) -> str:

@@ -118,7 +118,7 @@ class Keys(Clicks):
         quiet(self.page)
         expect(what).to_be_attached()
         for _ in range(MOST_TABS):
-            if what.evaluate("place => place.contains(document.activeElement)"):
+            if what.evaluate("place => place.matches(':focus, :focus-within')"):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"{MOST_TABS} stops and none is {what}")

@@ -14,6 +14,7 @@ from fer_core.config.settings import load
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.generated.frames import GeneratedConfig, generate
 from fer_core.datasets.open import open_dataset
+from fer_core.results.shares import percent
 from fer_core.runs.jobs.queue import submit
 from fer_core.runs.jobs.worker import run_worker
 from fer_core.storage.artifacts import Artifacts
@@ -77,7 +78,7 @@ def test_frames_that_the_detector_knows_are_counted(
     meter: Callable[[str], list[str]], made: tuple[Path, Path, float]
 ) -> None:
     (warning,) = meter(HERE)
-    share = f"{100 * made[2]:.1f} %"
+    share = percent(made[2])
     assert 0 < made[2] < 1
     assert f"Stratified k-fold: {share}; By-group k-fold: {share}" in warning
 

@@ -13,6 +13,7 @@ from fer_core.config.reading import Reading
 from fer_core.config.run import RunConfig
 from fer_core.datasets.fingerprint import data_config
 from fer_core.datasets.open import open_dataset
+from fer_core.results.shares import percent
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store
 
@@ -84,7 +85,7 @@ def test_a_run_is_at_its_url(page: Open, trained: Path) -> None:
     run = Store(trained / "fer.sqlite").runs(status=["done"], goal="train")[0]
     shown = page("pages/train.py", trained, run=run.id)
     accuracy = next(metric for metric in shown.metric if metric.label == "Validation accuracy")
-    assert accuracy.value == f"{100 * run.summary['val_accuracy']:.1f} %"
+    assert accuracy.value == percent(run.summary["val_accuracy"])
     assert run.id in text(shown)
 
 

@@ -16,6 +16,7 @@ from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.prediction import limits
 from fer_core.prediction.predictor import Predictor
 from fer_core.prediction.recognition import Recognition
+from fer_core.results.shares import percent
 from fer_core.storage.store import Store
 
 Open = Callable[..., AppTest]
@@ -112,7 +113,7 @@ def test_a_recogniser_that_judged_a_data_set_here_says_what_it_measured(
         assert (
             run(capsys, "recognise", "--data", str(generated), "--zooms", "1")[0] == 0
         )  # another than answers
-    right = f"{100 * told['val_accuracy']:.1f} %"
+    right = percent(told["val_accuracy"])
     words = said(page("pages/predict.py", home, **sample))
     assert f"Measured here: {right} of the images of " in words
     assert "not measured here" not in words
@@ -141,7 +142,7 @@ def test_what_stands_behind_an_answer_is_a_page(page: Open, trained: Path) -> No
     shown = page("pages/made.py", trained, run=run.id)
     words = said(shown)
     assert "Generated faces" in words
-    assert f"{100 * run.summary['val_accuracy']:.1f} %" in [one.value for one in shown.metric]
+    assert percent(run.summary["val_accuracy"]) in [one.value for one in shown.metric]
     tables = "\n".join(one.value.to_string() for one in shown.table)
     for part in ("MTCNN", "learning rate", "none", "shot is in training too"):
         assert part in tables

@@ -9,6 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from fer_core.config.run import DataConfig, ProtocolConfig, RunConfig, TrainingConfig, TransferConfig
 from fer_core.evaluation.metrics.probabilities import COLUMNS
 from fer_core.results.ranking import opening, rank
+from fer_core.results.shares import percent
 from fer_core.runs.plans.requests import sweep_name
 
 IMAGES = 200
@@ -82,7 +83,7 @@ def test_compare_opens_with_the_best_honest_setting_what_it_beats_and_what_leaks
         made(1, "group", np.ones(IMAGES, bool), selection="best_on_validation"),
     ]
     said = opening(runs, lambda one: one.predictions)
-    assert f"ResNet-18 n=2: {100 * good.mean():.1f} % (by-group k-fold)" in said[0]
+    assert f"ResNet-18 n=2: {percent(good.mean())} (by-group k-fold)" in said[0]
     assert said[1].startswith("Beyond noise it beats ResNet-18 n=1 (by ")
     assert said[2] == "Within noise of it: ResNet-18 n=3."
     assert "claimed up to 100.0 %" in said[3]

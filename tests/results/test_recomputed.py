@@ -18,6 +18,7 @@ from fer_core.config.run import CLASSES
 from fer_core.datasets.open import open_dataset
 from fer_core.results.paper.counterparts import Runs
 from fer_core.results.paper.verdicts import check_figures
+from fer_core.results.shares import percent
 from fer_core.results.sharing.report import report
 from fer_core.storage.store import Store, StoredRun
 from fer_core.ui.parts.widgets import listed
@@ -336,14 +337,14 @@ def _same_interval(bounds: list[float | None], over: str, expected: tuple[float,
 
 def _in_report(document: str, run: StoredRun, found: dict[str, Any]) -> None:
     words = " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<script.*?</script>", " ", document)).split())
-    assert f"{100 * found['accuracy']:.1f} %" in words
+    assert percent(found["accuracy"]) in words
     assert spelt(found["interval"]) in words
     assert f"Macro F1 {found['macro_f1']:.3f}" in words
-    assert f"Calibration error (ECE) {100 * found['ece']:.1f} %" in words
+    assert f"Calibration error (ECE) {percent(found['ece'])}" in words
     if len(found["by_seed"]) > 1:
-        assert "Accuracy by seed " + ", ".join(f"{100 * one:.1f} %" for one in found["by_seed"]) in words
+        assert "Accuracy by seed " + ", ".join(percent(one) for one in found["by_seed"]) in words
     for name, one in zip(CLASSES, found["per_class"], strict=True):
         figures = ["–" if one[what] is None else f"{one[what]:.3f}" for what in ("precision", "recall")]
         assert re.search(rf"\b{name} {figures[0]} {figures[1]} \S+ \S+ {one['support']}\b", words), name
     for (seed, fold), (images, accuracy, interval) in found["folds"].items():
-        assert f"{seed} {fold} {images} {100 * accuracy:.1f} % {spelt(interval)}" in words, (seed, fold)
+        assert f"{seed} {fold} {images} {percent(accuracy)} {spelt(interval)}" in words, (seed, fold)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_core.evaluation.metrics import summary
-from fer_core.results.shares import at_most, face_shares
+from fer_core.results.shares import at_most, face_shares, percent
 
 #: (status, frames, right ones)
 FRAMES = (
@@ -26,6 +26,17 @@ def figures(frames: tuple[tuple[str, int, int], ...]) -> dict:
     labels = np.arange(len(statuses)) % 7
     said = np.where(right, labels, (labels + 1) % 7)
     return summary(labels, np.eye(7)[said] * 0.94 + 0.06 / 7, [""] * len(labels), statuses, [0] * len(labels))
+
+
+def test_a_half_is_rounded_up_as_in_a_browsers_tables() -> None:
+    assert [percent(share) for share in (5 / 16, 3 / 16, 1.0, 0.0)] == [
+        "31.3 %",
+        "18.8 %",
+        "100.0 %",
+        "0.0 %",
+    ]
+    assert percent(0.123456, 2) == "12.35 %"
+    assert percent(float("nan")) == percent(None) == "–"
 
 
 def test_frames_are_told_apart_by_how_their_face_was_had() -> None:

@@ -77,10 +77,8 @@ def listed(runs: Sequence[StoredRun], *, apart: bool = False) -> pd.DataFrame:
     return table.assign(
         title=[known[run.id] or own for run, own in zip(runs, table["title"], strict=True)],
         link=[run_link(run) for run in runs],
-        val=(100 * table["val_accuracy"].astype(float)).round(
-            1
-        ),  # as texts round it: browsers round a half up
-        training=(100 * table["train_accuracy"].astype(float)).round(1),
+        val=100 * table["val_accuracy"].astype(float),
+        training=100 * table["train_accuracy"].astype(float),
         interval=table["val_accuracy_interval"].map(interval),
         over=table["val_accuracy_interval_over"],
     )

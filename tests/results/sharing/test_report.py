@@ -10,6 +10,7 @@ import pytest
 from fer_core.cli.main import main
 from fer_core.config.run import DataConfig, RunConfig
 from fer_core.errors import NotFoundError, StoreError
+from fer_core.results.shares import percent
 from fer_core.results.sharing.report import public_config, render, report
 from fer_core.runs.jobs.queue import submit
 from fer_core.storage.store import Store, StoredRun
@@ -68,7 +69,7 @@ def test_figures_come_with_all_they_rest_on(store: Store, run: StoredRun) -> Non
     words = Page(document(store, run)).text
     low, high = run.summary["val_accuracy_interval"]
     for expected in (
-        f"{100 * run.summary['val_accuracy']:.1f} %",
+        percent(run.summary["val_accuracy"]),
         f"95 % interval {100 * low:.1f} – {100 * high:.1f} %",
         "2 folds, seed 0",
         "not looked for",
