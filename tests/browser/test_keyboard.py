@@ -102,7 +102,7 @@ def test_runs_are_named_told_apart_asked_for_again_and_tried_again_by_keys_alone
     for field, text in (("Name", "Night scenes"), ("Tags", "paper night"), ("Note", "Watch this")):
         press.write(page.get_by_role("textbox", name=field), text)
     press(page.get_by_role("switch", name="Archived"), "Space")
-    press(page.get_by_role("button", name="Save", exact=True).first)
+    press(page.get_by_test_id("stPopoverBody").get_by_role("button", name="Save", exact=True))
     expect(heading).to_have_text("Night scenes")
     quiet(page)
     expect(focused).to_have_text("Save")

@@ -35,8 +35,10 @@ const press = (table, cell) => {
   const [, row] = /^glide-cell-0-(\d+)$/.exec(cell) ?? [];
   if (!table || row === undefined) return;
   const { left, top } = table.getBoundingClientRect();
-  const scrolled = table.closest("[data-testid=stDataFrame]").querySelector(".dvn-scroller")?.scrollTop ?? 0;
-  const clientY = top + 35 * (Number(row) + 1.5) - scrolled; // rows and the header are 35 px high
+  const scroller = table.closest("[data-testid=stDataFrame]").querySelector(".dvn-scroller");
+  const rows = Number(table.querySelector("[aria-rowcount]").ariaRowCount); // with the header, which is as high
+  const height = scroller.querySelector(".dvn-stack").offsetHeight / rows;
+  const clientY = top + height * (Number(row) + 1.5) - scroller.scrollTop;
   const at = { clientX: left + 30, clientY, bubbles: true, composed: true, cancelable: true };
   for (const kind of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
     table.dispatchEvent(new (kind.startsWith("pointer") ? PointerEvent : MouseEvent)(kind, at));
