@@ -12,9 +12,7 @@ with setup("Predict") as lab:
     if (demo := limits.demo()) and demo.paused.exists():
         st.info("This demo is paused by its owner: come back later.", icon=":material/pause_circle:")
         stop()
-    st.write(
-        "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
-    )
+    what = st.empty()
     source = inputs.source()
     left, right = st.columns([3, 1] if lab.settings.demo else [3, 2], gap="medium")
     with right:
@@ -23,6 +21,9 @@ with setup("Predict") as lab:
         moving = source == "webcam" and st.toggle("Live: an answer a second, boxes over the picture")
         items = [] if moving else inputs.take(lab, source)
     if not items:
+        what.write(
+            "Bring a photo of a face: a network says which of seven expressions it shows, and where it looked."
+        )
         share.shown()
         with left if moving else st.container():  # in the answers' place: they replace it at once
             live.live(lab, answering[0], below) if moving else inputs.nothing_yet(lab)

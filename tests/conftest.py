@@ -191,6 +191,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
+    """Return a folder of frames that nothing tells from photographs."""
+    from publication_case import photographs_of
+
+    return (
+        made_once(tmp_path_factory, "photographs", lambda folder: photographs_of(generated, folder / "sfew"))
+        / "sfew"
+    )
+
+
+@pytest.fixture(scope="session")
+def photographed(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
+    """Return a home with one finished run on them."""
+    from publication_case import trained_on
+
+    once = made_once(tmp_path_factory, "photographed", lambda home: trained_on(photographs, home))
+    return Path(shutil.copytree(once, tmp_path_factory.mktemp("homes") / "photographed"))
+
+
+@pytest.fixture(scope="session")
 def awkward(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
     """Return a folder of class folders as people bring them: a copy, a palette file, a truncated one."""
     from PIL import Image

@@ -13,7 +13,7 @@ from dashboards import PATIENCE, Server, quiet
 from PIL import Image
 from pixel_search import PixelSearch
 from playwright.sync_api import BrowserContext, Error, Page, Response, expect
-from publication_case import photographs_of, published, search_for, trained_on
+from publication_case import published, search_for
 
 from fer_core.datasets.images import load_rgb
 from fer_core.results.sharing.published import read_published
@@ -21,18 +21,8 @@ from fer_core.storage.store import Store
 
 
 @pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
-    return photographs_of(generated, tmp_path_factory.mktemp("photographs") / "sfew")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
-    return trained_on(photographs, tmp_path_factory.mktemp("lab"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, lab: Path) -> Path:
-    return published(lab, tmp_path_factory.mktemp("published") / "demo")
+def folder(tmp_path_factory: pytest.TempPathFactory, photographed: Path) -> Path:
+    return published(photographed, tmp_path_factory.mktemp("published") / "demo")
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +68,9 @@ def recorded(visitor: Callable[..., BrowserContext]) -> Recording:
 
 
 def test_no_response_frame_or_download_of_a_demo_of_figures_holds_a_pixel_of_its_data_set(
-    demo: Server, recorded: Recording, folder: Path, lab: Path, photographs: Path
+    demo: Server, recorded: Recording, folder: Path, photographed: Path, photographs: Path
 ) -> None:
-    page, run = recorded.page, Store(lab / "fer.sqlite").runs(status=["done"], goal="train")[0]
+    page, run = recorded.page, Store(photographed / "fer.sqlite").runs(status=["done"], goal="train")[0]
     page.goto(demo.url, wait_until="commit")
     expect(page.get_by_text("which of seven expressions it shows")).to_be_visible()
     quiet(page)
@@ -88,7 +78,7 @@ def test_no_response_frame_or_download_of_a_demo_of_figures_holds_a_pixel_of_its
     expect(page.get_by_role("img", name="faces boxed")).to_be_visible()
     recorded.settle()
     recorded.save("JSON")
-    frame = Store(lab / "fer.sqlite").predictions(run.id)["name"][0]
+    frame = Store(photographed / "fer.sqlite").predictions(run.id)["name"][0]
     for path, query in (
         ("made", {"run": run.id}),
         ("compare", {"view": "Paper"}),
@@ -104,7 +94,7 @@ def test_no_response_frame_or_download_of_a_demo_of_figures_holds_a_pixel_of_its
     assert b"article 5(1)(f)" in recorded.save("Report")
     assert recorded.save("Predictions").count(b"\n") == run.config.data.images + 1
     assert recorded.save("Export").startswith(b"PK")
-    search = search_for(photographs, lab)
+    search = search_for(photographs, photographed)
     tried = PixelSearch([load_rgb(one.path) for one in read_published(folder).samples.samples])
     assert any(tried.found(data) for data in recorded.sent), "what is shown is in the recording"
     assert not [how for data in recorded.sent if (how := search.found(data))]

@@ -11,7 +11,7 @@ import pytest
 from page_case import labels, press, words
 from PIL import Image
 from pixel_search import PixelSearch
-from publication_case import photographs_of, published, search_for, trained_on
+from publication_case import published, search_for
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.testing.v1 import AppTest
 from trees import png
@@ -31,13 +31,8 @@ NOT_SHOWN = "pictures of the data set were not published"
 
 
 @pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> Path:
-    return photographs_of(generated, tmp_path_factory.mktemp("photographs") / "sfew")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
-    return trained_on(photographs, tmp_path_factory.mktemp("lab"))
+def lab(photographed: Path) -> Path:
+    return photographed
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,8 @@ def _bars(names: tuple[str, ...]) -> dict[str, Any]:
         marker_color=[CLASS_COLORS.get(name, BLUE) for name in names],
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    figure = finish(go.Figure(bars), "", height=86 + 30 * len(names), top=28)
+    figure = finish(go.Figure(bars), "", height=42 + 27 * len(names), top=8)
     figure.update_xaxes(
-        title_text="Probability (%)",
         showgrid=True,
         tickformat=".0%",
         range=[0, 1.12],

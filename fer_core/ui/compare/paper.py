@@ -127,14 +127,15 @@ def view(lab: Lab, compared: Compared) -> None:
     )
     st.subheader("Its tables")
     _overall(found.figures)
-    for source, heading, note in TABLES:
-        own = [one for one in found.figures if one.reported.source == source]
-        run = any(one.like or one.by_group for one in own)
-        with st.expander(heading if run else f"{heading} (not run)", expanded=run):
-            st.table(pd.DataFrame([_row(one) for one in own]).set_index("Figure"))
-            st.caption(note)
-    with st.expander("Table 1: settings of the BDNN"):
-        st.table(found.settings)
+    ran = {one.reported.source for one in found.figures if one.like or one.by_group}
+    with st.container(key="cards-tables" if ran else None):
+        for source, heading, note in TABLES:
+            own = [one for one in found.figures if one.reported.source == source]
+            with st.expander(heading + " (not run)" * (source not in ran), expanded=source in ran):
+                st.table(pd.DataFrame([_row(one) for one in own]).set_index("Figure"))
+                st.caption(note)
+        with st.expander("Table 1: settings of the BDNN"):
+            st.table(found.settings)
     _against_itself()
 
 
@@ -154,16 +155,14 @@ def _network(compared: Compared) -> tuple[str, str]:
     # What has been run goes before what could be.
     offered.sort(key=lambda network: network not in known and bool(known))
     named = {_name(*network): network for network in offered}
-    backbone, weights = named[st.selectbox("Beside the paper's ResNet18", **one_of("beside", list(named)))]
+    what = "Another network stands in for the paper's: its figures are its own"
+    chosen = st.selectbox("Beside the paper's ResNet18", **one_of("beside", list(named)), help=what)
+    backbone, weights = named[chosen]
     if weights == "none":
         st.warning(
             f"**{_name(backbone, weights)}.** The paper's network was pretrained on ImageNet; these figures are of "
             "one that starts from nothing, and can neither confirm nor refute the paper's.",
             icon=":material/casino:",
-        )
-    elif backbone != "resnet18":
-        st.caption(
-            f"{BACKBONES[backbone].title} stands in for the paper's ResNet18: its figures are another network's."
         )
     return backbone, weights
 
@@ -225,15 +224,17 @@ def paper_here(
 def _overall(figures: Sequence[Checked]) -> None:
     counts = Counter(one.verdict for one in figures if one.reported.measure.endswith("accuracy"))
     judged = counts[NOISE] + counts[DIFFERS]
-    columns = st.columns(3)
-    columns[0].metric("Accuracies within noise", f"{counts[NOISE]} of {judged}" if judged else "–")
-    columns[1].metric("Accuracies that differ", f"{counts[DIFFERS]} of {judged}" if judged else "–")
-    columns[2].metric("Without a run here", counts[MISSING])
-    st.caption(
+    shown = {"Accuracies without a run here": str(counts[MISSING])}
+    if judged:
+        alike, differ = f"{counts[NOISE]} of {judged}", f"{counts[DIFFERS]} of {judged}"
+        shown = {"Accuracies within noise": alike, "Accuracies that differ": differ} | shown
+    what = (
         f"Noise: an accuracy of 43 % on {PAPER_IMAGES} frames has ±{100 * noise(0.43):.1f} points or more at 95 %, as "
         "frames of a movie are alike, and the figure here its own; both count. A mean over epochs has the width of "
         "the last one's interval, by odds. A loss has no interval in the paper."
     )
+    for column, (name, count) in zip(st.columns(len(shown)), shown.items(), strict=True):
+        column.metric(name, count, help=what)
 
 
 def _figure(figures: Sequence[Checked], stand_in: str) -> None:
@@ -257,8 +258,8 @@ def _figure(figures: Sequence[Checked], stand_in: str) -> None:
     table = pd.DataFrame(rows)
     figure.figure(resources.chart(charts.paper_vs_here, table, stand_in), table, "paper-and-here")
     st.caption(
-        "Here: held-out images at the reported epoch, as everywhere on these pages. The paper's for n = 1, 2, 3 are "
-        "means over 20 epochs; the tables below set the same means beside them."
+        "Here: held-out images at the reported epoch. The paper's for n = 1, 2, 3 are means over 20 epochs; the "
+        "tables below set the same beside them."
     )
 
 
@@ -308,7 +309,8 @@ def _judgements(runs: Runs) -> pd.DataFrame:
         row = rows.setdefault(f"{one.statement} ({one.source})", {"Judged by": one.rule, "run": False})
         row["run"] |= one.verdict != MISSING
         row[column] = _verdict(one)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("Statement")
+    judged = pd.DataFrame.from_dict(rows, orient="index").rename_axis("Statement")
+    return judged[[*judged.columns.drop("Judged by"), "Judged by"]]
 
 
 def _verdict(one: Checked | JudgedStatement) -> str:
@@ -316,27 +318,26 @@ def _verdict(one: Checked | JudgedStatement) -> str:
 
 
 def _statements(found: PaperHere) -> None:
-    st.subheader("What the paper says of them")
-    if found.stand_in:
-        st.caption(f"Judged here with {found.stand_in} instead of the paper's ResNet18.")
+    st.subheader(
+        "What the paper says of them",
+        help="Differences are of the same images under the same folds, with a 95 % interval over movies or persons; "
+        "'within noise' means that the interval holds zero, or an end of the tolerance. 'As the paper' is its "
+        "reshuffle, or random folds across systems.",
+    )
     judged = found.statements[found.statements["run"]].drop(columns="run")
     if len(judged):
-        st.table(judged)
+        with st.container(key="statements"):
+            st.table(judged)
     if waiting := list(found.statements.index[~found.statements["run"]]):
         with st.expander(f"{len(waiting)} of its statements wait{'s' * (len(waiting) == 1)} for runs"):
             st.markdown("\n".join(f"- {statement}" for statement in waiting))
-    st.caption(
-        "Differences are of the same images under the same folds, with a 95 % interval over movies or persons; "
-        "'within noise' means that the interval holds zero, or an end of the tolerance. 'As the paper' is "
-        "its reshuffle, or random folds "
-        "across systems."
-    )
 
 
 def _against_itself() -> None:
-    st.subheader("Where the paper disagrees with itself, and what it leaves open")
-    with st.expander(f"It disagrees on {len(paper.DISAGREEMENTS)} things"):
+    st.subheader("What the paper leaves open")
+    with st.expander(f"It disagrees with itself on {len(paper.DISAGREEMENTS)} things"):
         for disagreement in paper.DISAGREEMENTS:
             quotes = "\n".join(f"- {source}: “{quote}”" for source, quote in disagreement.places)
             st.markdown(f"**On {disagreement.about}**\n{quotes}\n\n{disagreement.reading}")
-    st.markdown("Not stated: " + "; ".join(paper.NOT_STATED) + ".")
+    with st.expander(f"It does not state {len(paper.NOT_STATED)} things"):
+        st.markdown("\n".join(f"- {thing}" for thing in paper.NOT_STATED))

@@ -38,25 +38,18 @@ def draw(
     name: str,
     trace: Trace,
     image: np.ndarray,
-    faces: FacesConfig,
     row: Mapping,
-    found: Faces | None,
-    key: tuple[Any, ...] = (),
 ) -> None:
-    """Draw the stages of one frame, one at a time.
+    """Draw the stages of a frame that a visitor brought and in which nothing was found, one at a time.
 
     Args:
         name: of the frame, unique on its page.
         image: (H, W, 3) uint8 RGB.
-        faces: the settings of the detection.
-        row: status, probability, rescued_by and box, as a row of `Crops.table` has them.
-        found: the faces that are left; None for none.
-        key: all that decides the trace; without it no picture is kept, as of what a visitor brings.
+        row: as for `show`.
     """
-    st.markdown(said(trace, faces, min(image.shape[:2]), row))
     stage = control(name, STAGES, _telling(trace))
     left, right = st.columns([5, 2], gap="medium")
-    show(stage, trace, image, row, found, left, right, key)
+    show(stage, trace, image, row, None, left, right)
 
 
 def said(trace: Trace, faces: FacesConfig, short_side: int, row: Mapping) -> str:
@@ -90,7 +83,14 @@ def show(
     right: DeltaGenerator,
     key: tuple[Any, ...] = (),
 ) -> None:
-    """Draw one stage's picture on the left and what there is to say of it on the right; the rest as in `draw`."""
+    """Draw one stage's picture on the left and what there is to say of it on the right.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        row: status, probability, rescued_by and box, as a row of `Crops.table` has them.
+        found: the faces that are left; None for none.
+        key: all that decides the trace; without it no picture is kept, as of what a visitor brings.
+    """
     if stage == "Pyramid":
         right.caption(ABOUT[stage])
         with left:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.config.run import CLASSES
-from fer_core.faces.crops import FAILED, Box
+from fer_core.faces.crops import FAILED
 from fer_core.prediction.answers import annotated
 from fer_core.results import charts
 from fer_core.results.shares import interval_over, percent
@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     import numpy as np
     from streamlit.delta_generator import DeltaGenerator
 
+    from fer_core.faces.mtcnn.trace import Trace
     from fer_core.prediction.answers import Prediction
     from fer_core.prediction.neighbours import Neighbour
 
 #: Pixels across of a crop: two stand side by side on a phone, one above the other in a column.
 CROP = 112
+
+#: What became of a frame in which nothing was found, as a row of a detection has it.
+LOST = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
 
 
 def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]], below: float) -> None:
@@ -51,7 +55,7 @@ def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]]
             _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
     model, faces = answers[0]
     if model.faces.extract:
-        _way_out(lab, item, image, model, faces)
+        _way_out(item, image, model, faces, compared=len(answers) > 1)
 
 
 def _answer(
@@ -68,11 +72,15 @@ def _answer(
     left, right = st.columns([5, 6], gap="large") if wide else (st.container(), st.container())
     boxed = sum(face.box is not None for face in faces)
     with left:
-        st.image(
-            encode(annotated(image, faces, below=below), quality=90),
-            alt=f"{item.name} with {boxed} faces boxed: " + ", ".join(_said(face, below) for face in faces),
-            width="stretch",
-        )
+        if wide and model.faces.extract and (not boxed or results.drawn(item)):
+            _editor(item, image)
+        else:
+            st.image(
+                encode(annotated(image, faces, below=below), quality=90),
+                alt=f"{item.name} with {boxed} faces boxed: "
+                + ", ".join(_said(face, below) for face in faces),
+                width="stretch",
+            )
         st.caption(
             f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
             + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
@@ -86,7 +94,7 @@ def _answer(
                 "trained on it, so a right answer says little."
             )
         if not boxed:
-            _whole_image(model)
+            _whole_image(model, faces[0].trace, image)
     with right:
         which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
         maps, voters = results.explained(lab, model, item, faces, which)
@@ -152,7 +160,7 @@ def _face(
             if cam is not None:
                 st.image(
                     encode(overlay(face.crop, cam)),
-                    caption=f"Where it looks for {face.label}",
+                    caption=f"Looks here for {face.label}",
                     alt=f"Grad-CAM of face {number} for {face.label}",
                     width=CROP,
                 )
@@ -190,9 +198,7 @@ def _how_often(face: Prediction, model: Model, below: float) -> str:
     """Return how often such an answer is right, as far as this was measured here."""
     run = model.measured
     if run is None:
-        return (
-            f"How often such an answer is right was not measured here. Trained on {escaped(model.pictures)}."
-        )
+        return "How often such an answer is right was not measured here."
     unsure = face.unsure(below)
     found, images = how_often(resources.finished_predictions(run), face.label, below if unsure else None)
     such = "unsure answers" if unsure else f"answers “{face.label}”"
@@ -220,50 +226,57 @@ def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
             )
 
 
-def _whole_image(model: Model) -> None:
-    if model.faces.extract:
-        st.info(
-            "No face was found, so the whole image was classified, as the paper does. Below: where the face was "
-            "lost, and a way to draw its box.",
-            icon=":material/no_accounts:",
-        )
-    else:
+def _whole_image(model: Model, trace: Trace | None, image: np.ndarray) -> None:
+    if not model.faces.extract:
         st.caption("This run was trained on whole frames; no face is looked for.")
-
-
-def _way_out(lab: Lab, item: Item, image: np.ndarray, model: Model, faces: list[Prediction]) -> None:
-    """Draw the box editor and the stage trace; open where no face was found."""
-    box = results.drawn(item)
-    lost = not any(face.box is not None for face in faces)
-    panel = st.expander(
-        "Draw the face by hand",
-        expanded=lost or box is not None,
-        icon=":material/draw:",
-        key=f"draw-{item.digest}-{lost}",
-        on_change="rerun",
+        return
+    lost = " " + trace_view.said(trace, model.faces, min(image.shape[:2]), LOST) if trace else ""
+    st.info(
+        f"No face was found, so the whole image was classified, as the paper does.{lost} Draw the face's box to have "
+        "that classified instead.",
+        icon=":material/no_accounts:",
     )
-    if panel.open:
-        with panel:
-            _editor(item, image, box)
-    if lost and faces[0].trace:
-        with st.expander(
-            "Why: what each stage kept and removed", expanded=True, icon=":material/account_tree:"
-        ):
-            row = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": None}
-            trace_view.draw(item.name, faces[0].trace, image, model.faces, row, None)
 
 
-def _editor(item: Item, image: np.ndarray, box: Box | None) -> None:
-    st.caption("The box counts for this visit only; nothing is saved.")
-    height, width = image.shape[:2]
+def _way_out(item: Item, image: np.ndarray, model: Model, faces: list[Prediction], *, compared: bool) -> None:
+    """Draw the box editor where it doesn't stand in the picture's place, and of a lost face what each stage did."""
+    lost, box = not any(face.box is not None for face in faces), results.drawn(item)
+    if compared or not (lost or box):
+        key = f"draw-{item.digest}-{lost}"
+        panel = st.expander(
+            "Draw the face by hand",
+            expanded=lost or box is not None,
+            icon=":material/draw:",
+            key=key,
+            on_change="rerun",
+        )
+        if panel.open:
+            with panel:
+                _editor(item, image)
+    if lost and (trace := faces[0].trace):
+        panel = st.expander(
+            "Why: what each stage kept and removed",
+            icon=":material/account_tree:",
+            key=f"why-{item.digest}",
+            on_change="rerun",
+        )
+        if panel.open:
+            with panel:
+                trace_view.draw(item.name, trace, image, LOST)
+
+
+def _editor(item: Item, image: np.ndarray) -> None:
+    (height, width), box = image.shape[:2], results.drawn(item)
     found = box_editor(
         shown(image), (width, height), item.name, faces=None, box=box, key=f"box-{item.digest}-{box}"
     )
-    with st.container(horizontal=True):
-        unchanged = found is None or found == box
-        if st.button("Classify this box", type="primary", disabled=unchanged, key="use-box"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        changed = found is not None and found != box
+        if changed and st.button("Classify this box", type="primary", key="use-box"):
             results.draw(item, found)
             st.rerun()
         if box is not None and st.button("Look for faces again", key="drop-box"):
             results.draw(item, None)
             st.rerun()
+        if changed or box is not None:
+            st.caption("The box counts for this visit only; nothing is saved.")

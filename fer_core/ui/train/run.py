@@ -126,22 +126,28 @@ def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
     share.buttons(lab, run)
     summary_figures(run)
     _symptoms(run, epochs)
-    honesty(run)
-    _curves(run, epochs)
+    with st.container(key="cards-run"):
+        honesty(run)
+        with st.container():
+            _curves(run, epochs)
+        left, right = st.columns(2)
+        with left:
+            _confusion(run)
+        with right:
+            st.markdown("**Per class**: a row's name opens its frames")
+            _per_class(run.summary, "Figures per class", key=f"classes-{run.id}")
+            _cells(run)
+        _errors(run)
+    two_sets_figures(run)
+    _calibration(run)
+
+
+def _confusion(run: StoredRun) -> None:
     counts = run.summary["confusion"]
     table = pd.DataFrame(counts, columns=list(CLASSES)).assign(true=CLASSES).set_index("true").reset_index()
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Confusion**: a cell opens its frames")
-        figure = resources.chart(charts.confusion, counts, CLASSES)
-        downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}", on_click=_cell)
-    with right:
-        st.markdown("**Per class**")
-        _per_class(run.summary, "Figures per class", key=f"classes-{run.id}")
-        _cells(run)
-    two_sets_figures(run)
-    _errors(run)
-    _calibration(run)
+    st.markdown("**Confusion**: a cell opens its frames")
+    figure = resources.chart(charts.confusion, counts, CLASSES)
+    downloads.figure(figure, table, "confusion", key=f"confusion-{run.id}", on_click=_cell)
 
 
 def _cell(key: str) -> None:
