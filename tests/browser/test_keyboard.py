@@ -169,7 +169,7 @@ def test_photos_are_sent_shown_and_answered_by_another_run_by_keys_alone(
     expect(gallery).to_be_checked()
     picture = page.get_by_role("button", name=photos[0].name, exact=True)
     press(picture)
-    expect(shown).to_have_attribute("alt", re.compile(re.escape(photos[0].name)))
+    expect(shown.first).to_have_attribute("alt", re.compile(re.escape(photos[0].name)))
     quiet(page)
     expect(picture).to_be_focused()
 
