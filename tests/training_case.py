@@ -19,7 +19,7 @@ from fer_core.learning.reporting import FoldResult
 from fer_core.learning.training.loop import train
 from fer_core.storage.artifacts import Artifacts
 
-IMAGES, SIDE, CPU = 48, 64, torch.device("cpu")
+IMAGES, SIDE, CPU = 48, 48, torch.device("cpu")
 
 
 @dataclass(frozen=True, eq=False)

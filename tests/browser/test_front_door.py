@@ -30,7 +30,7 @@ def test_a_first_start_shows_how_far_it_is_then_faces_and_an_answer_two_clicks_o
     expect(page.get_by_role("button", name="Train n = 1, 2, 3")).to_be_enabled()
     click(page.get_by_role("link", name="4. Predict"))
     click(page.get_by_role("button", name="Try face 1", exact=True))
-    expect(page.get_by_role("img", name="faces boxed")).to_be_visible()
+    expect(page.get_by_role("img", name="Crop of face 1")).to_be_visible()
     expect(page.get_by_text(re.compile("Most likely|No class reaches"))).to_be_visible()
     assert click.count == 2
 
@@ -72,7 +72,7 @@ def test_a_published_demo_leads_from_its_link_to_an_answer_and_its_evidence_in_t
     expect(phone).to_have_url(re.compile("/predict"))
     quiet(phone)
     phone.get_by_role("button", name="Try face 1", exact=True).click()
-    expect(phone.get_by_role("img", name="faces boxed")).to_be_visible()
+    expect(phone.get_by_role("img", name="Crop of face 1")).to_be_visible()
     expect(phone.get_by_text(re.compile("Most likely|No class reaches"))).to_be_visible()
     expect(phone.get_by_text("were right").or_(phone.get_by_text("in its test"))).to_be_visible()
     expect(phone.get_by_text("were not published")).to_be_visible()

@@ -75,7 +75,7 @@ def test_no_response_frame_or_download_of_a_demo_of_figures_holds_a_pixel_of_its
     expect(page.get_by_text("which of seven expressions it shows")).to_be_visible()
     quiet(page)
     page.get_by_role("button", name="Try face 1", exact=True).click()
-    expect(page.get_by_role("img", name="faces boxed")).to_be_visible()
+    expect(page.get_by_role("img", name="Crop of face 1")).to_be_visible()
     recorded.settle()
     recorded.save("JSON")
     frame = Store(photographed / "fer.sqlite").predictions(run.id)["name"][0]
@@ -107,7 +107,7 @@ def test_an_answer_is_shared_by_a_link_whose_card_shows_it_and_nothing_is_writte
     page.goto(demo.url, wait_until="commit")
     quiet(page)
     page.get_by_role("button", name="Try face 2", exact=True).click()
-    expect(page.get_by_role("img", name="faces boxed")).to_be_visible()
+    expect(page.get_by_role("img", name="Crop of face 1")).to_be_visible()
     quiet(page)
     before = {path for path in demo.home.rglob("*") if path.is_file()}
     page.get_by_role("button", name="Share this answer").first.click()
