@@ -108,7 +108,7 @@ def _panel(lab: Lab, config: RunConfig, lost: list[str], of: list[str]) -> None:
     if kept:
         st.rerun()
     labels = {sample.name: CLASSES[sample.label] for sample in lab.dataset.samples}
-    cells = st.grid(3, border=True)
+    cells = st.container(key="won-back").grid(3, border=True)
     for name in list(found)[page(len(found), SHOWN, "win_back_page")]:
         with cells.cell():
             _picture(lab, faces, name, found[name], labels[name])
