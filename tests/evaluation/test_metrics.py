@@ -255,6 +255,9 @@ def test_pairs_are_the_images_of_both_and_seeds_count_as_one() -> None:
     assert (gain.value, images) == (pytest.approx(expected), 100)
     assert gain.interval[0] <= gain.value <= gain.interval[1]
     assert metrics.paired(table[:5], table[5:])[1] == 0
+    higher, _ = metrics.paired(table, swapped, lambda side: 3.0 * side["seed"].to_numpy() + right(side))
+    assert higher.interval[0] <= higher.value <= higher.interval[1]  # no share: it may exceed 1
+    assert higher.value > 1
     found = metrics.lead(swapped, table)
     assert found["lead"] == pytest.approx(RIGHT.mean() - right(swapped).mean())
     assert found["p"] == metrics.mcnemar(RIGHT, right(swapped))

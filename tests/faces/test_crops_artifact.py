@@ -9,8 +9,9 @@ from PIL import Image
 
 from fer_core.config.run import DataConfig, FacesConfig, RunConfig
 from fer_core.datasets.base import Sample
+from fer_core.errors import NotFoundError
 from fer_core.faces.crops import Box, Faces
-from fer_core.faces.crops_artifact import ensure_crops, freeze_boxes, nearest
+from fer_core.faces.crops_artifact import ensure_crops, freeze_boxes, nearest, read_boxes
 from fer_core.faces.extraction import CROPS, TABLE
 from fer_core.storage.artifacts import Artifacts
 
@@ -139,3 +140,22 @@ def test_an_interrupted_recut_ends_with_the_same_bytes(
     fresh = ensure_crops(config, samples, alone, lambda: detections)
     for name in (CROPS, TABLE):
         assert (made / name).read_bytes() == (fresh / name).read_bytes(), name
+
+
+BOXES = {"a.png": (1.0, 2.0, 30.5, 40.25), "b.png": (5.0, 5.0, 9.0, 9.0)}
+
+
+def test_boxes_come_back_by_a_key_that_follows_them_and_not_their_order(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    key = freeze_boxes(artifacts, BOXES)
+    assert read_boxes(artifacts, key) == BOXES
+    assert freeze_boxes(artifacts, dict(reversed(BOXES.items()))) == key
+    assert freeze_boxes(artifacts, BOXES | {"b.png": (5.0, 5.0, 9.0, 9.5)}) != key
+
+
+def test_no_boxes_need_no_artifact(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    assert freeze_boxes(artifacts, {}) == ""
+    assert read_boxes(artifacts, "") == {}
+    with pytest.raises(NotFoundError):
+        read_boxes(artifacts, "0" * 16)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from facenet_pytorch.models.mtcnn import PNet
 
-from fer_core.faces.explanation import counts, levels, lineage, nearest, why
+from benchmarks.parts.hard_frames import lost
+from fer_core.faces.explanation import CAUSES, cause, counts, levels, lineage, nearest, why
 from fer_core.faces.mtcnn.detector import MTCNN
 from fer_core.faces.mtcnn.trace import Fate, Stage, StageTrace, Trace
 
@@ -95,3 +96,38 @@ def test_the_candidate_that_lies_on_a_known_face_is_found_and_none_beside_it() -
     assert nearest(part, (106, 96, 161, 156)) == 2
     assert nearest(part, (300, 300, 340, 340)) is None
     assert nearest(replace(part, boxes=boxes[:0]), (0, 0, 40, 40)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("dark", "dark"),
+        ("tinted", "tinted"),
+        ("blurred", "blurred"),
+        ("turned", "hidden"),
+        ("covered", "hidden"),
+        ("cut", "hidden"),
+    ],
+)
+def test_a_frame_s_cause_is_said_as_it_was_made(kind: str, said: str) -> None:
+    """Two frames a kind; `benchmarks/faces.py` counts many, against a real detector."""
+    for index in (3, 4):
+        image = lost(kind, np.random.default_rng([21, index])).image
+        assert cause(image, proposals=5, enlarged=None, least_face=20).name == said
+
+
+def test_a_face_that_only_an_enlarged_view_shows_is_small() -> None:
+    image = lost("small", np.random.default_rng(2)).image
+    assert cause(image, proposals=5, enlarged=9.0, least_face=20).name == "small"
+    assert cause(image, proposals=5, enlarged=90.0, least_face=20).name != "small"
+    assert cause(image[:16], proposals=0, enlarged=None, least_face=20).name == "small"
+
+
+def test_a_soft_wall_on_which_nothing_was_proposed_is_not_called_blurred() -> None:
+    ramp = np.repeat(np.linspace(60, 180, 200)[None, :, None], 120, 0).repeat(3, 2).astype(np.uint8)
+    assert cause(ramp, proposals=0, enlarged=None, least_face=20).name == "hidden"
+    assert cause(ramp, proposals=3, enlarged=None, least_face=20).name == "blurred"
+
+
+def test_every_cause_says_what_helps() -> None:
+    assert all(one.why.endswith(".") and one.helps.endswith(".") for one in CAUSES.values())

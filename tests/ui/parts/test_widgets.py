@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ import pytest
 from fer_core.results.shares import interval, percent
 from fer_core.results.trust import detector_leak
 from fer_core.ui.parts import widgets
+from fer_core.ui.parts.widgets import escaped
 
 
 def test_shares_and_intervals_are_percentages_and_a_dash_where_unknown() -> None:
@@ -52,3 +55,13 @@ def test_a_detector_that_knows_the_movies_is_named() -> None:
     assert detector_leak(summary) == "25.0 %"
     unknown = summary | {"leakage": {"detector": None}}
     assert detector_leak(unknown) == "not known: it was trained on films"
+
+
+@pytest.mark.parametrize(
+    "text", ["a format that can't be read", 'the "first" #1', "<b>*x*</b> & $y$", "[a](b) `c` a_b: 1|2~3!"]
+)
+def test_what_is_shown_is_what_was_given(text: str) -> None:
+    shown = escaped(text)
+    assert html.unescape(re.sub(r"\\(.)", r"\1", shown)) == text
+    assert not re.search(r"&\\", shown), "a broken entity would be seen"
+    assert "<" not in shown
