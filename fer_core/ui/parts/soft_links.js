@@ -1,4 +1,4 @@
-/* A plain click on a link of ours, or Enter on a row of a table that holds one, goes there as Back and Forward do,
+/* A plain click on a link of ours, in a table as well, or Enter on a row that holds one, goes there as Back and Forward do,
    without loading the page anew; a click for a new tab stays the browser's,
    and one on a link with data-own that of the component it belongs to. */
 const OURS = /^\.\/(faces|train|compare|predict)\?/;
@@ -23,11 +23,16 @@ if (!Object.hasOwn(history, "pushState")) {
     step = { come: path };
     push(state, title, link);
   };
+  const open = window.open.bind(window); // how a click on a table's link leaves it
+  window.open = (link, ...rest) => (OURS.test(link) && !step.apart ? visit(link) : open(link, ...rest));
 }
 
 const act = (event) => {
   const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
-  step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
+  step = {
+    left: link && link.pathname !== location.pathname ? location.pathname : null,
+    apart: event.ctrlKey || event.metaKey || event.shiftKey, // a new tab is asked for
+  };
 };
 
 /* Enter on a table's first column clicks there: the column's buttons hear nothing else. */
