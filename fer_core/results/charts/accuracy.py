@@ -51,7 +51,7 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None, under: str
         )
     _chance(figure)
     _rows(figure, list(table["label"]))
-    title = "Validation accuracy (%)" + (f"<br>{under}" if under else "")
+    title = "<br>".join(filter(None, ("Validation accuracy (%)", under)))
     figure.update_xaxes(title_text=title, showgrid=True, tickformat=".0%", rangemode="tozero")
     if upto is not None:
         figure.update_xaxes(range=[0, upto])
@@ -59,7 +59,8 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None, under: str
         f"{row['label']} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
         for row in table.to_dict("records")
     )
-    alt = f"Validation accuracy{f', {under},' if under else ''} with its 95 % interval, chance at {percent(CHANCE)}. {words}."
+    alike = f" ({under})" if under else ""
+    alt = f"Validation accuracy{alike} with its 95 % interval, chance at {percent(CHANCE)}. {words}."
     return finish(figure, alt, height=78 + 16 * bool(under) + ROW * max(1, len(table)), top=24)
 
 
