@@ -24,15 +24,12 @@ if (!Object.hasOwn(history, "pushState")) {
     push(state, title, link);
   };
   const open = window.open.bind(window); // how a click on a table's link leaves it
-  window.open = (link, ...rest) => (OURS.test(link) && !step.apart ? visit(link) : open(link, ...rest));
+  window.open = (link, ...rest) => (OURS.test(link) ? visit(link) : open(link, ...rest));
 }
 
 const act = (event) => {
   const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
-  step = {
-    left: link && link.pathname !== location.pathname ? location.pathname : null,
-    apart: event.ctrlKey || event.metaKey || event.shiftKey, // a new tab is asked for
-  };
+  step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
 };
 
 /* Enter on a table's first column clicks there: the column's buttons hear nothing else. */
