@@ -100,14 +100,14 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
     if places:
         best = places[0].run
         said.append(
-            f"The best setting that doesn't leak is {title(best)}: {_figure(best)}, 95 % interval "
+            f"The best setting that doesn't leak is {_called(best)}: {_figure(best)}, 95 % interval "
             f"{accuracy_interval(best.summary)}."
         )
         behind = [place for place in places[1:] if not place.noise]
-        close = [title(place.run) for place in places[1:] if place.noise]
+        close = [_called(place.run) for place in places[1:] if place.noise]
         if behind:
             beaten = (
-                f"{title(place.run)} (by {100 * place.difference:.1f} points, at least "  # type: ignore[operator]
+                f"{_called(place.run)} (by {100 * place.difference:.1f} points, at least "  # type: ignore[operator]
                 f"{100 * min(map(abs, place.interval)):.1f})"  # type: ignore[arg-type]
                 for place in behind
             )
@@ -118,12 +118,16 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
         said.append("No run here is free of leaks, so none shows which setting is better.")
     if leaking:
         said.append(
-            f"Leaking protocols would have claimed up to {_figure(leaking[0])} for {title(leaking[0])}."
+            f"Leaking protocols would have claimed up to {_figure(leaking[0])} for {_called(leaking[0])}."
         )
         same = [run for run in leaking if places and title(run) == title(places[0].run)]
         if same and same[0] is not leaking[0]:
             said.append(f"For the best setting they claim {_figure(same[0])}.")
     return said
+
+
+def _called(run: StoredRun) -> str:
+    return run.name or title(run)
 
 
 def _weight(run: StoredRun) -> tuple[int, int]:

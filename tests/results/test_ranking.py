@@ -20,7 +20,9 @@ def run(right: np.ndarray) -> Any:
     predictions = pd.DataFrame(np.zeros((len(right), 7)), columns=list(COLUMNS))
     predictions["p0"], predictions["p1"] = right.astype(float), 1.0 - right
     facts = {"seed": 0, "fold": 0, "label": 0, "group": "", "name": [f"{i:03d}" for i in range(len(right))]}
-    return SimpleNamespace(summary={"val_accuracy": right.mean()}, predictions=predictions.assign(**facts))
+    return SimpleNamespace(
+        name="", summary={"val_accuracy": right.mean()}, predictions=predictions.assign(**facts)
+    )
 
 
 def test_runs_are_ranked_and_told_apart_where_images_allow() -> None:
@@ -86,6 +88,9 @@ def test_compare_opens_with_the_best_honest_setting_what_it_beats_and_what_leaks
     assert f"ResNet-18 n=2: {percent(good.mean())} (by-group k-fold)" in said[0]
     assert said[1].startswith("Beyond noise it beats ResNet-18 n=1 (by ")
     assert said[2] == "Within noise of it: ResNet-18 n=3."
+    runs[1].name = "For the appendix"
+    assert "For the appendix: " in opening(runs, lambda one: one.predictions)[0]
+    runs[1].name = ""
     assert "claimed up to 100.0 %" in said[3]
     assert opening([], lambda one: one.predictions) == []
     assert "No run here is free of leaks" in opening(runs[3:], lambda one: one.predictions)[0]

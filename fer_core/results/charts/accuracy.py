@@ -22,10 +22,10 @@ from .style import (
 from .systems import system_mark
 
 #: Pixels per row of one mark and of several, and letters in a line of their labels: more would leave a phone no marks.
-ROW, WIDE_ROW, LABEL = 46, 68, 24
+ROW, WIDE_ROW, LABEL = 52, 68, 24
 
 
-def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figure:
+def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None, under: str = "") -> go.Figure:
     """Draw a row per run, in the table's order from the top: accuracy and its interval, chance dashed.
 
     Colour and shape are the system's; open marks are protocols that leak.
@@ -34,6 +34,7 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figu
         runs: columns label (the row's text), system, leaks (bool), accuracy, low, high (0..1; NaN: no interval), and
             folds, seeds, images where known.
         upto: where the axis ends, for figures that are compared.
+        under: what all rows have alike, such as their protocol, for the axis.
     """
     table = runs.reset_index(drop=True)
     figure = go.Figure()
@@ -50,17 +51,17 @@ def accuracy_intervals(runs: pd.DataFrame, upto: float | None = None) -> go.Figu
         )
     _chance(figure)
     _rows(figure, list(table["label"]))
-    figure.update_xaxes(
-        title_text="Validation accuracy (%)", showgrid=True, tickformat=".0%", rangemode="tozero"
-    )
+    title = "<br>".join(filter(None, ("Validation accuracy (%)", under)))
+    figure.update_xaxes(title_text=title, showgrid=True, tickformat=".0%", rangemode="tozero")
     if upto is not None:
         figure.update_xaxes(range=[0, upto])
     words = "; ".join(
         f"{row['label']} {_interval_text(row)}{' (leaks)' if row['leaks'] else ''}"
         for row in table.to_dict("records")
     )
-    alt = f"Validation accuracy with its 95 % interval, chance at {percent(CHANCE)}. {words}."
-    return finish(figure, alt, height=78 + ROW * max(1, len(table)), top=24)
+    alike = f" ({under})" if under else ""
+    alt = f"Validation accuracy{alike} with its 95 % interval, chance at {percent(CHANCE)}. {words}."
+    return finish(figure, alt, height=78 + 16 * bool(under) + ROW * max(1, len(table)), top=24)
 
 
 def paper_vs_here(figures: pd.DataFrame, stand_in: str = "") -> go.Figure:

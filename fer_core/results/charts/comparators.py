@@ -117,7 +117,7 @@ def gray_faces(prototypes: np.ndarray) -> go.Figure:
     figure.for_each_annotation(lambda note: note.update(text=CLASSES[int(note.text.partition("=")[2])]))
     figure.update_layout(coloraxis_showscale=False)
     finish(figure, "The prototype of each class as a gray face.", height=380, top=28)
-    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    return figure.update_xaxes(visible=False).update_yaxes(visible=False, constraintoward="top")
 
 
 def profile_table(prototypes: np.ndarray) -> pd.DataFrame:
@@ -186,6 +186,7 @@ def distance_map(table: pd.DataFrame) -> go.Figure:
     )
     figure.update_traces(
         reversescale=True,
+        textfont_size=12,  # by itself a phone's would be too small to read
         hovertemplate="images of <b>%{y}</b>, prototype of <b>%{x}</b>: %{z:.3f}<extra></extra>",
     )
     figure.update_xaxes(title_text="Prototype", side="top", showgrid=False)

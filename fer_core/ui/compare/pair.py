@@ -84,7 +84,8 @@ def view(lab: Lab, compared: Compared, runs: list[StoredRun]) -> None:
     st.caption("Under each: the true class → what the other run takes it for.")
     both = pair.both
     more = ", the other wrong" if pair.test["seeds"] == 1 else " more often"
-    left, right = st.container(key="cards-wrong").columns(2, gap="large")
+    with st.container(key="cards-images"):
+        left, right = st.columns(2, gap="large")
     with left:
         _images(a, both[both["right_a"] > both["right_b"]], f"{called[a.id]} right" + more, "b")
     with right:

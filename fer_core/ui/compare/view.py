@@ -89,13 +89,14 @@ def _section(known: Compared, runs: list[StoredRun], key: str, upto: float) -> N
             st.caption(
                 f"Drawn below: {first} to {first + len(rows) - 1} of {len(runs):,} runs", width="content"
             )
-    named = (rows["title"] + " · " + rows["protocol"]).to_numpy()
-    folds = (", k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}" + rows["folds"].astype(int).astype(str)).to_numpy()
-    fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"]).to_numpy()
-    drawn = intervals(rows, np.where(fixed, named, named + folds)).assign(leaks=key == "leaking")
-    figure.figure(
-        resources.chart(charts.accuracy_intervals, drawn, upto), lambda: run_table(runs), f"all-{key}"
-    )
+    folds = ", k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}" + rows["folds"].astype(int).astype(str)
+    fixed = rows["protocol"].isin(["reshuffle", "spi", "fixed", "unseen"])
+    ways = rows["protocol"].where(fixed, rows["protocol"] + folds)
+    under = ways.iloc[0] if ways.nunique() == 1 else ""  # what all have alike is said once
+    named = rows["title"] if under else rows["title"] + " · " + ways
+    drawn = intervals(rows, named.to_numpy()).assign(leaks=key == "leaking")
+    chart = resources.chart(charts.accuracy_intervals, drawn, upto, under)
+    figure.figure(chart, lambda: run_table(runs), f"all-{key}")
 
 
 def intervals(rows: pd.DataFrame, names: Sequence[str] | np.ndarray) -> pd.DataFrame:

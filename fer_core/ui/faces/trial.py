@@ -65,7 +65,8 @@ def bench(lab: Lab, config: RunConfig, crops: Crops, row: Mapping) -> None:
     Args:
         row: the frame's row of `Crops.table`.
     """
-    left, right = st.columns([5, 3], gap="medium")
+    with st.container(key="bench"):
+        left, right = st.columns([5, 3], gap="medium")
     both = right.container(horizontal=True)
     with right:
         faces = config.faces.model_copy(update=settings.from_state(settings.shared(TRY, config.faces)))

@@ -57,9 +57,9 @@ def offer(lab: Lab, config: RunConfig, facts: CropFacts) -> None:
 @st.fragment
 @errors_shown("Faces")
 def _panel(lab: Lab, config: RunConfig, lost: list[str], of: list[str]) -> None:
-    head, close = st.columns([6, 1], vertical_alignment="center")
-    head.markdown("#### Win back lost faces")
-    if close.button("Close", icon=":material/close:", width="stretch"):
+    head = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+    head.markdown("#### Win back lost faces", width="content")
+    if head.button("Close", icon=":material/close:"):
         del st.query_params["win_back"]
         st.rerun()
     chosen = st.pills(

@@ -1,4 +1,4 @@
-/* A plain click on a link of ours, or Enter on a row of a table that holds one, goes there as Back and Forward do,
+/* A plain click on a link of ours, in a table as well, or Enter on a row that holds one, goes there as Back and Forward do,
    without loading the page anew; a click for a new tab stays the browser's,
    and one on a link with data-own that of the component it belongs to. */
 const OURS = /^\.\/(faces|train|compare|predict)\?/;
@@ -23,6 +23,8 @@ if (!Object.hasOwn(history, "pushState")) {
     step = { come: path };
     push(state, title, link);
   };
+  const open = window.open.bind(window); // how a click on a table's link leaves it
+  window.open = (link, ...rest) => (OURS.test(link) ? visit(link) : open(link, ...rest));
 }
 
 const act = (event) => {

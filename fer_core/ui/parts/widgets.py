@@ -34,7 +34,7 @@ PERCENT = "%.1f %%"
 
 RUN_COLUMNS = {
     "link": st.column_config.LinkColumn(  # pinned: Enter reads it off a row, however far that is scrolled
-        "Run", display_text=r"run=([0-9a-f]{8})", help="Open it in a new tab", pinned=True
+        "Run", display_text=r"run=([0-9a-f]{8})", pinned=True
     ),
     "title": st.column_config.TextColumn("Setting"),
     "data": st.column_config.TextColumn("Data set"),

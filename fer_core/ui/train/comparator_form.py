@@ -151,6 +151,5 @@ def _faces(lab: Lab) -> list[FacesConfig]:
     """Draw how frames become crops, and return it; a sheet has none."""
     if lab.dataset.layout == LAYOUT:
         return [FacesConfig(extract=False)]
-    one, two = st.columns(2)
-    title = one.selectbox("Input", **one_of("input_of", list(EXTRACTION.values())))
-    return form_fields.faces(lab, [title], two)
+    title = st.selectbox("Input", **one_of("input_of", list(EXTRACTION.values())))
+    return form_fields.faces(lab, [title], st.container())

@@ -197,6 +197,8 @@ def test_accuracy_intervals_are_drawn_and_leaks_marked() -> None:
     assert written["BDNN · group"] == 2
     assert [note.text for note in figure.layout.annotations] == ["chance"]
     assert "reshuffle 60.0 % (55.0 % to 65.0 %) (leaks)" in describe(figure)
+    alike = accuracy.accuracy_intervals(RUNS, under="group, k = 5")
+    assert alike.layout.xaxis.title.text == "Validation accuracy (%)<br>group, k = 5"
 
 
 def test_the_paper_stands_beside_what_was_measured() -> None:

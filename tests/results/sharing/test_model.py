@@ -31,9 +31,10 @@ pytest.importorskip("onnxruntime")
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> tuple[Store, Artifacts, Settings, str]:
     """Return where a ResNet18 was trained, which is exported in a third of the time that others take."""
-    home, network = tmp_path_factory.mktemp("lab"), ["--backbone", "resnet18", "--weights", "none"]
-    shape = ["--no-faces", "--unfreeze", "1", "--folds", "2", "--epochs", "1"]
-    store = Store(train_at(home, "--data", str(generated), *network, *shape) / "fer.sqlite")
+    home = tmp_path_factory.mktemp("lab")
+    arguments = ["--weights", "none", "--no-faces", "--unfreeze", "1", "--folds", "2", "--epochs", "1"]
+    train_at(home, "--data", str(generated), *arguments, backbone="resnet18")
+    store = Store(home / "fer.sqlite")
     settings = Settings(home=home, weights_dir=home / "weights", device="cpu")
     return store, Artifacts(home / "artifacts"), settings, store.runs(status=["done"])[0].id
 
