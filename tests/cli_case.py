@@ -15,11 +15,11 @@ def at_home(patch: pytest.MonkeyPatch, home: Path) -> None:
         patch.setenv(name, value)
 
 
-def train_at(home: Path, *arguments: str, backbone: str = "efficientnet_lite0") -> Path:
+def train_at(home: Path, *arguments: str) -> Path:
     """Return the home, in which `train` was carried out."""
     with pytest.MonkeyPatch.context() as patch:
         at_home(patch, home)
-        assert main(["train", "--backbone", backbone, *arguments, "--json"]) == 0
+        assert main(["train", "--backbone", "efficientnet_lite0", *arguments, "--json"]) == 0
     return home
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli_case import train_at
 from safetensors.torch import load_file
 
 from fer_core.cli.main import main
@@ -29,14 +28,10 @@ pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, generated: Path) -> tuple[Store, Artifacts, Settings, str]:
-    """Return where a ResNet18 was trained, which is exported in a third of the time that others take."""
-    home = tmp_path_factory.mktemp("lab")
-    arguments = ["--weights", "none", "--no-faces", "--unfreeze", "1", "--folds", "2", "--epochs", "1"]
-    train_at(home, "--data", str(generated), *arguments, backbone="resnet18")
-    store = Store(home / "fer.sqlite")
-    settings = Settings(home=home, weights_dir=home / "weights", device="cpu")
-    return store, Artifacts(home / "artifacts"), settings, store.runs(status=["done"])[0].id
+def lab(shared_home: Path) -> tuple[Store, Artifacts, Settings, str]:
+    store = Store(shared_home / "fer.sqlite")
+    settings = Settings(home=shared_home, weights_dir=shared_home / "weights", device="cpu")
+    return store, Artifacts(shared_home / "artifacts"), settings, store.runs(status=["done"])[0].id
 
 
 @pytest.fixture(scope="module")
