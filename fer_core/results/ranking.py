@@ -127,7 +127,7 @@ def opening(runs: Sequence[StoredRun], predictions: Callable[[StoredRun], pd.Dat
 
 
 def _called(run: StoredRun) -> str:
-    return run.name or title(run)
+    return f"“{run.name}”" if run.name else title(run)
 
 
 def _weight(run: StoredRun) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def test_compare_opens_with_the_best_honest_setting_what_it_beats_and_what_leaks
     assert said[1].startswith("Beyond noise it beats ResNet-18 n=1 (by ")
     assert said[2] == "Within noise of it: ResNet-18 n=3."
     runs[1].name = "For the appendix"
-    assert "For the appendix: " in opening(runs, lambda one: one.predictions)[0]
+    assert "“For the appendix”: " in opening(runs, lambda one: one.predictions)[0]
     runs[1].name = ""
     assert "claimed up to 100.0 %" in said[3]
     assert opening([], lambda one: one.predictions) == []
