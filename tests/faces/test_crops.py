@@ -79,6 +79,7 @@ def test_faces_survive_json() -> None:
     found = replace(faces(LARGE, SMALL_SURE, p=(0.92, 0.999)), rescued_by="turned")
     none, gone = found.none(), Faces.unreadable("gone")
     assert (none.width, none.height, len(none), none.reason, gone.reason) == (200, 100, 0, None, "gone")
+    assert (gone.width, gone.height, len(gone)) == (0, 0, 0)
     for one in (found, none, gone):
         back = Faces.from_dict(json.loads(json.dumps(one.to_dict())))
         for field in fields(Faces):
