@@ -242,6 +242,7 @@ def test_paired_interval_is_narrower_than_an_unpaired_one() -> None:
     better = RIGHT | (np.random.default_rng(2).random(N) < 0.05)  # its own: tests may run in any order
     low, high = metrics.difference(better.astype(int) - RIGHT, [""] * N).interval
     assert 0 <= low < high < low + 0.1
+    assert "1 movie or person," in metrics.difference([1, 0, 1], ["a", "a", "a"]).over
 
 
 def test_pairs_are_the_images_of_both_and_seeds_count_as_one() -> None:
