@@ -88,6 +88,8 @@ def test_reliability_bins_hold_every_image_once() -> None:
     names = [str(index) for index in range(N)]
     twice = metrics.reliability(np.tile(PROBABILITIES, (2, 1)), np.tile(LABELS, 2), [""] * 2 * N, names * 2)
     assert twice["images"].tolist() == table["images"].tolist()
+    single = np.array([[0.2, 0.16, 0.16, 0.16, 0.16, 0.16, 0]], "f4")  # 0.2 as float32 is above the edge
+    assert metrics.reliability(single, [0]).equals(metrics.reliability(single.astype(float), [0]))
 
 
 def test_figures_by_seed_are_the_mean_of_each_seed_s() -> None:

@@ -85,6 +85,22 @@ def test_of_random_deals_one_of_the_most_even_is_kept() -> None:
         assert uneven(part) <= random[30]
 
 
+@pytest.mark.parametrize(
+    ("table", "partner"),
+    [
+        (
+            [[28, 3], [12, 3], [21, 1], [19, 1]],
+            3,
+        ),  # the rare class in halves, though the common one then isn't
+        ([[11, 8, 1000], [4, 2, 1000], [2, 5, 1000], [3, 5, 1000]], 1),  # one class uneven rather than two
+    ],
+)
+def test_even_is_the_mean_over_classes_of_each_one_s_shares(table: list[list[int]], partner: int) -> None:
+    part = most_even_deal(np.array(table, float), 2, 0)
+    assert part is not None
+    assert np.flatnonzero(part == part[0]).tolist() == [0, partner]
+
+
 def test_as_many_groups_as_folds_and_two_of_a_class_are_enough() -> None:
     labels = np.arange(N) % 6
     labels[:2] = 6
@@ -262,5 +278,7 @@ def test_the_split_follows_from_seed_and_fold(held: list[str] | None) -> None:
 
 def test_a_class_in_one_film_alone_can_not_be_held_out() -> None:
     held = [f"class {label}" for label in OF_MOVIES]
-    with pytest.raises(DataError, match=r"leave every class in training.*Report the last epoch"):
+    with pytest.raises(
+        DataError, match=r"leave every class in training.*no whole groups.*in fold 2.*Report the last epoch"
+    ):
         inner_split(FOLD, OF_MOVIES, held, 0.2)

@@ -79,6 +79,7 @@ def test_faces_survive_json() -> None:
     found = replace(faces(LARGE, SMALL_SURE, p=(0.92, 0.999)), rescued_by="turned")
     none, gone = found.none(), Faces.unreadable("gone")
     assert (none.width, none.height, len(none), none.reason, gone.reason) == (200, 100, 0, None, "gone")
+    assert (gone.width, gone.height, len(gone)) == (0, 0, 0)
     for one in (found, none, gone):
         back = Faces.from_dict(json.loads(json.dumps(one.to_dict())))
         for field in fields(Faces):
@@ -176,3 +177,7 @@ def test_a_square_crop_keeps_the_shape_and_repeats_the_edge() -> None:
     assert wide[30, :, 0].tolist() == list(range(40, 120))
     point = cut(image, Chosen("found", (50.0, 50.0, 50.0, 50.0)), config)
     assert (point == 50).all(), "a box without extent is one pixel"
+    noise = np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8)
+    half = cut(noise, Chosen("found", (50.0, 20.0, 114.0, 84.0)), FacesConfig(square=True, size=32))
+    theirs = Image.fromarray(noise[20:84, 50:114]).resize((32, 32), Image.Resampling.BILINEAR)
+    assert np.array_equal(half, theirs), "scaled as every crop is"

@@ -17,7 +17,7 @@ from fer_core.config.run import DataConfig, FacesConfig, RunConfig, TransferConf
 from fer_core.errors import LeaseLost, NotFoundError, StoreError
 from fer_core.learning.reporting import EpochRecord, RunResult
 from fer_core.runs.jobs import held_run, registry
-from fer_core.runs.jobs.queue import LEASE_SECONDS, MAX_ATTEMPTS, cancel, claim, retry, submit
+from fer_core.runs.jobs.queue import LEASE_SECONDS, MAX_ATTEMPTS, adopt, cancel, claim, retry, submit
 from fer_core.storage.store import Store
 
 
@@ -353,3 +353,19 @@ def test_a_lease_that_runs_out_after_the_look_for_orphans_is_left_to_the_next_lo
     assert claim(store, "next", abandoned=looked) is None
     held = take(store, "next", abandoned=store.now() + 1.0)
     assert (held.run_id, held.attempt) == (run_id, 2)
+
+
+def test_a_run_from_elsewhere_takes_no_other_s_place_and_its_figures_are_json(store: Store) -> None:
+    row = {"created": 1.0, "finished": 3.0, "seconds": 2.0, "extra": {}, "summary": {}, "environment": {}}
+    tables: dict[str, list[dict[str, object]]] = {"epochs": [], "predictions": [], "log": []}
+    run_id, _ = submit(store, config())
+    with pytest.raises(StoreError, match=r"under way.*queued"):
+        adopt(store, config(), row, tables)
+    assert store.run(run_id).status == "queued"
+    cancel(store, run_id)
+    for name in ("extra", "summary", "environment"):  # NaN is no JSON
+        with pytest.raises(ValueError, match="JSON"):
+            adopt(store, config(), row | {name: {"accuracy": float("nan")}}, tables)
+    assert adopt(store, config(), row, tables)
+    assert not adopt(store, config(), row | {"seconds": 5.0}, tables)
+    assert (store.run(run_id).status, store.run(run_id).seconds) == ("done", 2.0)
