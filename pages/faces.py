@@ -52,5 +52,6 @@ with setup("Faces") as lab:
         table, answers = filters(lab, facts.failed if failed else facts.crops.table, facts)
         faces_view.gallery(lab, table, facts, answers)
         if failed:
-            faces_view.failure_shares(facts)
-            faces_view.found_accuracy(lab)
+            with st.container(key="cards-failed"):
+                faces_view.failure_shares(facts)
+                faces_view.found_accuracy(lab)

@@ -246,21 +246,23 @@ def _annotated(source: str, detections_key: str, row: Mapping) -> bytes:
 
 def failure_shares(facts: CropFacts) -> None:
     """Draw what became of the frames per class, and the share that failed per movie with its interval."""
-    st.markdown("**What became of the frames, per class**")
-    with st.container(key="shares"):
-        figure.figure(
-            resources.chart(charts.status_bars, facts.by_class), facts.by_class, "detection-per-class"
+    with st.container():
+        st.markdown("**What became of the frames, per class**")
+        with st.container(key="shares"):
+            figure.figure(
+                resources.chart(charts.status_bars, facts.by_class), facts.by_class, "detection-per-class"
+            )
+    with st.container():
+        st.markdown("**Failed share per movie or person**")
+        if facts.by_group.empty:
+            st.caption("This data set names no movies or persons.")
+            return
+        st.dataframe(
+            facts.by_group,
+            hide_index=True,
+            column_config={"Share": st.column_config.ProgressColumn("Share", format=PERCENT, max_value=100)},
+            alt="Share of failed detections per movie or person, with intervals",
         )
-    st.markdown("**Failed share per movie or person**")
-    if facts.by_group.empty:
-        st.caption("This data set names no movies or persons.")
-        return
-    st.dataframe(
-        facts.by_group,
-        hide_index=True,
-        column_config={"Share": st.column_config.ProgressColumn("Share", format=PERCENT, max_value=100)},
-        alt="Share of failed detections per movie or person, with intervals",
-    )
 
 
 #: The newest finished runs that are shown.
@@ -277,26 +279,29 @@ def found_accuracy(lab: Lab) -> None:
     fingerprint = resources.data_config(lab.source).fingerprint
     found = resources.trained(fingerprint)
     runs = list(islice((run for run in found.runs if face_shares(run.summary)), MEASURED))
-    st.markdown("**What lost faces cost**")
-    if not runs:
-        st.caption("Train on this data set to see here what lost faces cost.")
-        return
-    shares = [face_shares(run.summary) for run in runs]
-    met = [kind for kind in KINDS if any(kind in one for one in shares)]
-    cells: dict[str, Any] = {kind: [str(one.get(kind, "")) or None for one in shares] for kind in met}
-    cells["gain"] = [f"{at_most(run.summary):.1f} points" for run in runs]
-    runs_dataframe(
-        found.rows(runs).assign(**cells),
-        columns=("link", "title", "protocol", "leaks"),
-        key="lost-faces",
-        **{kind: st.column_config.TextColumn(kind.capitalize(), help=KIND_HELP.get(kind)) for kind in met},
-        gain=st.column_config.TextColumn(
-            "At most to gain",
-            help="Points of the whole accuracy, if every wrong answer on a lost or doubtful frame became right",
-        ),
-    )
-    st.caption(
-        "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
-        "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
-        "what cutting a face gains. For that, train with and without extraction."
-    )
+    with st.container():
+        st.markdown("**What lost faces cost**")
+        if not runs:
+            st.caption("Train on this data set to see here what lost faces cost.")
+            return
+        shares = [face_shares(run.summary) for run in runs]
+        met = [kind for kind in KINDS if any(kind in one for one in shares)]
+        cells: dict[str, Any] = {kind: [str(one.get(kind, "")) or None for one in shares] for kind in met}
+        cells["gain"] = [f"{at_most(run.summary):.1f} points" for run in runs]
+        runs_dataframe(
+            found.rows(runs).assign(**cells),
+            columns=("link", "title", "protocol", "leaks"),
+            key="lost-faces",
+            **{
+                kind: st.column_config.TextColumn(kind.capitalize(), help=KIND_HELP.get(kind)) for kind in met
+            },
+            gain=st.column_config.TextColumn(
+                "At most to gain",
+                help="Points of the whole accuracy, if every wrong answer on a lost or doubtful frame became right",
+            ),
+        )
+        st.caption(
+            "Held-out accuracy after the last epoch with its 95 % interval, and the number of frames. A few "
+            "frames make a wide interval; frames without a face are also the hard ones, so a gap is no measure of "
+            "what cutting a face gains. For that, train with and without extraction."
+        )
