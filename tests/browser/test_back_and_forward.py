@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dashboards import Clicks, Server, quiet
@@ -62,4 +63,29 @@ def test_back_and_forward_walk_through_the_pages_a_frame_and_a_run(
             turn()
             expect(page).to_have_url(url)
             reached(shown)
+    assert page.evaluate("window.same"), "no page was loaded anew"
+
+
+def test_a_run_of_a_table_opens_in_this_tab_and_with_control_in_another(
+    page: Page, answered: Server, generated: Path
+) -> None:
+    page.goto(answered.at("compare", data=str(generated)), wait_until="commit")
+    table = page.get_by_role("region", name="Table of 2 runs")
+    cell = table.get_by_test_id("glide-cell-0-0")
+    expect(cell).to_be_attached()
+    quiet(page)
+    link, box = cell.text_content() or "", page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert box
+    page.evaluate("window.same = true")
+    page.mouse.move(box["x"] + 35, box["y"] + 35 * 1.5, steps=4)
+    page.keyboard.down("Control")
+    with page.context.expect_page() as opened:
+        page.mouse.click(box["x"] + 35, box["y"] + 35 * 1.5)
+    page.keyboard.up("Control")
+    assert link.removeprefix(".") in opened.value.url
+    opened.value.close()
+    expect(page).to_have_url(re.compile("/compare"))
+    page.mouse.move(box["x"] + 36, box["y"] + 35 * 1.5)
+    page.mouse.click(box["x"] + 36, box["y"] + 35 * 1.5)
+    expect(page).to_have_url(re.compile(re.escape(link.removeprefix("."))))
     assert page.evaluate("window.same"), "no page was loaded anew"

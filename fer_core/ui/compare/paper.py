@@ -324,6 +324,8 @@ def _statements(found: PaperHere) -> None:
         "'within noise' means that the interval holds zero, or an end of the tolerance. 'As the paper' is its "
         "reshuffle, or random folds across systems.",
     )
+    if found.stand_in:
+        st.caption(f"Judged with {found.stand_in} instead of ResNet18.")
     judged = found.statements[found.statements["run"]].drop(columns="run")
     if len(judged):
         with st.container(key="statements"):

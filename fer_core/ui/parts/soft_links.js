@@ -14,6 +14,9 @@ const visit = (link) => {
    `left` is the path that a link leaves, `come` the one that was reached since the last act. */
 let step = { come: location.pathname };
 
+/* Whether the visitor's last click asks for a new tab: a table's link leaves it by `window.open` either way. */
+let apart = false;
+
 if (!Object.hasOwn(history, "pushState")) {
   const push = history.pushState.bind(history);
   history.pushState = (state, title, link) => {
@@ -24,10 +27,11 @@ if (!Object.hasOwn(history, "pushState")) {
     push(state, title, link);
   };
   const open = window.open.bind(window); // how a click on a table's link leaves it
-  window.open = (link, ...rest) => (OURS.test(link) ? visit(link) : open(link, ...rest));
+  window.open = (link, ...rest) => (OURS.test(link) && !apart ? visit(link) : open(link, ...rest));
 }
 
 const act = (event) => {
+  apart = event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0;
   const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
   step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
 };
