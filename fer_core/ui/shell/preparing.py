@@ -25,28 +25,32 @@ def preparing(closed: str) -> None:
             f"{PREPARATION.data.images} film-like frames are drawn, then MTCNN looks for their faces: only this once, "
             "and it continues when you close this tab. Other data sets can be opened in the sidebar meanwhile."
         )
-        _progress(closed)
+        if run is None or not run.ended:
+            _progress(closed)
+        elif drawn(resources.settings()):
+            st.rerun()
+        elif run.status == "done":
+            raise UndrawnError(
+                "The generated faces must stay where they were drawn",
+                got=f"none in {resources.settings().demo_data}",
+                fix="Draw them again: python -m fer_core data generate",
+            )
+        else:
+            run_status(run, None)
+            if not closed and st.button("Try again", type="primary", icon=":material/replay:"):
+                submit(resources.store(), PREPARATION)
+                executors.launch(resources.settings())
+                st.rerun()
 
 
 @st.fragment(run_every=1.0)
 def _progress(closed: str) -> None:
+    """Draw how far it is, once a second, and the page again once it has ended: then nothing is polled."""
     store = resources.store()
     run = preparation(store)
     if run is None:
         st.caption(f"{closed}: it begins once somebody who may start runs opens this page.")
-    elif not run.ended:
-        run_status(run, store.queue_places([run.id]).get(run.id))
-    elif drawn(resources.settings()):
+    elif run.ended:
         st.rerun()
-    elif run.status == "done":
-        raise UndrawnError(
-            "The generated faces must stay where they were drawn",
-            got=f"none in {resources.settings().demo_data}",
-            fix="Draw them again: python -m fer_core data generate",
-        )
     else:
-        run_status(run, None)
-        if not closed and st.button("Try again", type="primary", icon=":material/replay:"):
-            submit(store, PREPARATION)
-            executors.launch(resources.settings())
-            st.rerun()
+        run_status(run, store.queue_places([run.id]).get(run.id))
