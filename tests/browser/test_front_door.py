@@ -71,7 +71,10 @@ def test_a_published_demo_leads_from_its_link_to_an_answer_and_its_evidence_in_t
     expect(phone.get_by_text("which of seven expressions it shows")).to_be_visible()
     expect(phone).to_have_url(re.compile("/predict"))
     quiet(phone)
-    phone.get_by_role("button", name="Try face 1", exact=True).click()
+    face = phone.get_by_role("button", name="Try face 1", exact=True)
+    assert (box := face.bounding_box())
+    assert min(box["width"], box["height"]) > 48, "a finger's width"
+    face.click()
     expect(phone.get_by_role("img", name="Crop of face 1")).to_be_visible()
     expect(phone.get_by_text(re.compile("Most likely|No class reaches"))).to_be_visible()
     expect(phone.get_by_text("were right").or_(phone.get_by_text("in its test"))).to_be_visible()

@@ -9,6 +9,8 @@ import pytest
 from dashboards import Server, quiet
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+from fer_core.ui.parts.gallery import PAGE_SIZE
+
 #: The addresses of pictures that were asked for and did not come.
 BROKEN = "[...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)"
 LINKS = ("Faces", "Train", "Compare", "Predict", "Overview")
@@ -68,9 +70,9 @@ def test_faces_are_detected_from_the_page_and_survive_a_reload(
     page.goto(at(lab, generated, "faces"), wait_until="commit")
     page.get_by_role("button", name="Detect faces").click()
     tiles = page.locator(".fer-grid img")
-    expect(tiles).to_have_count(48)
+    expect(tiles).to_have_count(PAGE_SIZE)
     page.reload(wait_until="commit")
-    expect(tiles).to_have_count(48)
+    expect(tiles).to_have_count(PAGE_SIZE)
     assert all(tiles.nth(index).get_attribute("alt") for index in range(3))
 
 

@@ -71,7 +71,7 @@ def counts(facts: CropFacts, *, brief: bool = False) -> None:
         parts = (f"{status} **{count}**" for status, count in facts.statuses.items())
         st.caption(f"{len(facts.crops.table):,} frames: " + " · ".join(parts))
         return
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, key="statuses"):
         for status in STATUSES:
             st.metric(status.capitalize(), facts.statuses.get(status, 0), help=STATUS_HELP[status], width=128)
     if facts.rescued:

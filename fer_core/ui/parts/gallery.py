@@ -12,7 +12,8 @@ from PIL import Image
 
 from .widgets import escaped
 
-PAGE_SIZE = 48
+#: Frames of a page: whole rows of four, as on a phone, and of ten, as on a wide page.
+PAGE_SIZE = 40
 
 #: Pixels across that Streamlit shows at most: a wider picture it would decode, shrink and encode once more.
 WIDEST = 1460

@@ -64,7 +64,7 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
         on_select="rerun",
         selection_mode="single-row",
         key=f"faces-table-{len(items)}",  # a row that was picked among others is none of these
-        height=min(38 + 35 * len(table), 420),
+        height=38 + 35 * min(len(table), 9),
         column_config={
             **{name: name.capitalize() for name in first},
             **{name: st.column_config.NumberColumn(name.capitalize(), format=PERCENT) for name in percents},
@@ -78,7 +78,7 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
         },
         alt=f"Table of {len(table)} faces with their probabilities",
     )
-    st.caption("Click a heading to sort, and the box before a row to see it close up.")
+    st.caption("Click a heading to sort, a row's box to see it close up.")
     rows = event.selection.rows  # type: ignore[attr-defined]
     names = {item.name: item.digest for item, _ in items}
     return names[table["image"].iloc[rows[0]]] if rows else chosen
@@ -148,6 +148,5 @@ def downloads(models: Sequence[Model], found: Sequence[Found], below: float) -> 
             ("Annotated images", as_zip, "annotated.zip", "application/zip"),
         ):
             st.download_button(label, make, name, kind, on_click="ignore", icon=":material/download:")
-        st.caption(
-            f"{faces} answer{'s' * (faces != 1)}, {unsure} unsure ({percent(unsure / max(faces, 1), 0)})"
-        )
+        if faces > 1:
+            st.caption(f"{faces} answers, {unsure} unsure ({percent(unsure / faces, 0)})")

@@ -46,70 +46,85 @@ LOST = {"status": FAILED[0], "probability": None, "rescued_by": None, "box": Non
 def draw(lab: Lab, item: Item, answers: Sequence[tuple[Model, list[Prediction]]], below: float) -> None:
     """Draw an image with what one model, or two side by side, say of it."""
     image = item.pixels()
-    columns = st.columns(len(answers), gap="large") if len(answers) > 1 else [st.container()]
-    for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
-        with column:
-            if len(answers) > 1:
+    model, faces = answers[0]
+    lost = not any(face.box is not None for _, found in answers for face in found)
+    editable = model.faces.extract and (lost or results.drawn(item) is not None)
+    if len(answers) == 1:
+        left, right = st.columns([5, 6], gap="large")
+        with left:
+            _picture(item, image, faces, below, editable=editable)
+            _warnings(item, image, model, faces)
+        with right:
+            _answers(lab, item, model, faces, below, "0")
+    else:
+        if editable:  # one box for all models
+            with st.container(width=560):
+                _picture(item, image, faces, below, editable=True)
+        with st.container(key="cards-models"):
+            columns = st.columns(len(answers), gap="large")
+        for number, (column, (model, faces)) in enumerate(zip(columns, answers, strict=True)):
+            with column:
                 named = f", run {model.run.id[:8]}" if model.run else ""
                 st.markdown(f"**{escaped(model.title)}**{named}")
-            _answer(lab, item, image, model, faces, below, f"{number}", wide=len(answers) == 1)
+                if not editable:
+                    _picture(item, image, faces, below, editable=False)
+                _warnings(item, image, model, faces)
+                _answers(lab, item, model, faces, below, f"{number}")
     model, faces = answers[0]
     if model.faces.extract:
-        _way_out(item, image, model, faces, compared=len(answers) > 1)
+        _way_out(item, image, faces, drawing=editable)
 
 
-def _answer(
-    lab: Lab,
-    item: Item,
-    image: np.ndarray,
-    model: Model,
-    faces: list[Prediction],
-    below: float,
-    key: str,
-    *,
-    wide: bool,
+def _picture(
+    item: Item, image: np.ndarray, faces: Sequence[Prediction], below: float, *, editable: bool
 ) -> None:
-    left, right = st.columns([5, 6], gap="large") if wide else (st.container(), st.container())
+    """Draw the image with its faces boxed, or the editor of a box in its place."""
     boxed = sum(face.box is not None for face in faces)
-    with left:
-        if wide and model.faces.extract and (not boxed or results.drawn(item)):
-            _editor(item, image)
-        else:
-            st.image(
-                encode(annotated(image, faces, below=below), quality=90),
-                alt=f"{item.name} with {boxed} faces boxed: "
-                + ", ".join(_said(face, below) for face in faces),
-                width="stretch",
-            )
-        st.caption(
-            f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
-            + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
-            + (", the largest: no more are answered" if boxed == MOST_FACES else "")
-            + (f" · labelled **{item.label}**" if item.label else "")
+    if editable:
+        _editor(item, image)
+    else:
+        said = ", ".join(_said(face, below) for face in faces)
+        st.image(
+            encode(annotated(image, faces, below=below), quality=90),
+            alt=f"{item.name} with {boxed} faces boxed: {said}",
+            width="stretch",
         )
-        learnt = model.run.data if model.run and model.learnt else ""
-        if item.source and resources.data_config(item.source).fingerprint == learnt:
-            st.caption(
-                ":material/school: From the run's own data: the networks of all folds that did not hold it out were "
-                "trained on it, so a right answer says little."
-            )
-        if not boxed:
-            _whole_image(model, faces[0].trace, image)
-    with right:
-        which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
-        maps, voters = results.explained(lab, model, item, faces, which)
-        rooms = []
-        for place, index in enumerate(shown := range(len(faces)) if which is None else [which]):
-            cam, name = None if maps is None else maps[place], f"{key}-{index}"
-            rooms.append(_face((index + 1, len(faces)), faces[index], cam, model, voters, below, name))
-            if lab.settings.demo:
-                with rooms[place]:
-                    _share(lab, faces[index], below, name)
-        near = results.nearest(lab, model, item, faces, which)
-        for place, index in enumerate(shown):
-            if near:
-                with rooms[place]:
-                    _nearest(near if isinstance(near, str) else near[place], model, index + 1)
+    st.caption(
+        f"{escaped(item.name)} · {image.shape[1]} x {image.shape[0]} · "
+        + (f"{boxed} face{'s' * (boxed != 1)}" if boxed else "no face")
+        + (", the largest: no more are answered" if boxed == MOST_FACES else "")
+        + (f" · labelled **{item.label}**" if item.label else "")
+    )
+
+
+def _warnings(item: Item, image: np.ndarray, model: Model, faces: list[Prediction]) -> None:
+    """Say what lessens a model's answers: it has learnt from this image, or found no face in it."""
+    learnt = model.run.data if model.run and model.learnt else ""
+    if item.source and resources.data_config(item.source).fingerprint == learnt:
+        st.caption(
+            ":material/school: From the run's own data: the networks of all folds that did not hold it out were "
+            "trained on it, so a right answer says little."
+        )
+    if not any(face.box is not None for face in faces):
+        _whole_image(model, faces[0].trace, image)
+
+
+def _answers(lab: Lab, item: Item, model: Model, faces: list[Prediction], below: float, key: str) -> None:
+    """Draw what one model says of each face, why, and the training faces nearest to it."""
+    which = _which(faces, below, key) if len(faces) > results.MOST_EXPLAINED else None
+    maps, voters = results.explained(lab, model, item, faces, which)
+    rooms = []
+    for place, index in enumerate(shown := range(len(faces)) if which is None else [which]):
+        cam, name = None if maps is None else maps[place], f"{key}-{index}"
+        rooms.append(_face((index + 1, len(faces)), faces[index], cam, model, voters, below, name))
+        if lab.settings.demo:
+            with rooms[place]:
+                _share(lab, faces[index], below, name)
+    near = results.nearest(lab, model, item, faces, which)
+    for place, index in enumerate(shown):
+        if near:
+            with rooms[place]:
+                _nearest(near if isinstance(near, str) else near[place], model, index + 1, f"{key}-{index}")
 
 
 def _which(faces: Sequence[Prediction], below: float, key: str) -> int:
@@ -210,13 +225,13 @@ def _how_often(face: Prediction, model: Model, below: float) -> str:
     )
 
 
-def _nearest(near: list[Neighbour] | str, model: Model, number: int) -> None:
+def _nearest(near: list[Neighbour] | str, model: Model, number: int, key: str) -> None:
     if isinstance(near, str):
         st.caption(near)
         return
     trained = "generated faces" if model.drawn else model.run and model.run.data_name
     st.caption(f"**Nearest training faces** ({escaped(trained)}; cosine of what enters the head)")
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key=f"nearest-{key}"):
         for one in near:
             st.image(
                 encode(one.crop),
@@ -232,22 +247,21 @@ def _whole_image(model: Model, trace: Trace | None, image: np.ndarray) -> None:
         return
     lost = " " + trace_view.said(trace, model.faces, min(image.shape[:2]), LOST) if trace else ""
     st.info(
-        f"No face was found, so the whole image was classified, as the paper does.{lost} Draw the face's box to have "
-        "that classified instead.",
+        f"No face was found, so the whole image was classified, as the paper does.{lost} A box that you draw is "
+        "classified instead.",
         icon=":material/no_accounts:",
     )
 
 
-def _way_out(item: Item, image: np.ndarray, model: Model, faces: list[Prediction], *, compared: bool) -> None:
-    """Draw the box editor where it doesn't stand in the picture's place, and of a lost face what each stage did."""
-    lost, box = not any(face.box is not None for face in faces), results.drawn(item)
-    if compared or not (lost or box):
-        key = f"draw-{item.digest}-{lost}"
+def _way_out(item: Item, image: np.ndarray, faces: list[Prediction], *, drawing: bool) -> None:
+    """Draw the box editor unless it stands in the picture's place, and of a lost face what each stage did."""
+    lost = not any(face.box is not None for face in faces)
+    if not drawing:
         panel = st.expander(
             "Draw the face by hand",
-            expanded=lost or box is not None,
+            expanded=lost,
             icon=":material/draw:",
-            key=key,
+            key=f"draw-{item.digest}-{lost}",
             on_change="rerun",
         )
         if panel.open:

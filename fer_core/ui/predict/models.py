@@ -218,8 +218,10 @@ def members(run: StoredRun) -> list[tuple[int, int]]:
 
 def about(models: Sequence[Model]) -> None:
     """Say of what answers which pictures it learned from, how often it was right, and where to read on."""
-    for model in models:
-        _about(model)
+    with st.container(key="cards-about" if len(models) > 1 else None):
+        for model in models:
+            with st.container():
+                _about(model)
 
 
 def _about(model: Model) -> None:
