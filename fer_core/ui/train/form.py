@@ -71,7 +71,8 @@ def form(lab: Lab) -> list[RunConfig]:
         )
         name = form_fields.protocol_choice(lab.dataset)
     with right:
-        first, second = st.columns(2)
+        with st.container(key="numbers"):
+            first, second = st.columns(2)
         folds = form_fields.folds(first)
         epochs = second.number_input("Epochs", value=20, **in_range("epochs", 1, 1000))
         batch = first.number_input("Batch size", value=32, **in_range("batch", 2, 1024))

@@ -77,8 +77,9 @@ def _cards(lab: Lab, among: Sequence[str] | None, before: set[str]) -> None:
     shown = found[:MOST]
     runs, places = {run.id: run for run in lab.store.runs(ids=shown)}, lab.store.queue_places(shown)
     called = names(run for run in runs.values() if run.config.goal == "train")
-    for run_id in shown:
-        _card(lab, runs[run_id], called.get(run_id, "Face detection"), places.get(run_id))
+    with st.container(key="queue"):
+        for run_id in shown:
+            _card(lab, runs[run_id], called.get(run_id, "Face detection"), places.get(run_id))
     if len(found) > MOST:
         st.caption(f"{len(found) - MOST:,} more wait.")
 
