@@ -230,7 +230,7 @@ def _nearest(near: list[Neighbour] | str, model: Model, number: int, key: str) -
         st.caption(near)
         return
     trained = "generated faces" if model.drawn else model.run and model.run.data_name
-    st.caption(f"**Nearest training faces** ({escaped(trained)}; cosine of what enters the head)")
+    st.caption(f"**Nearest training faces** ({escaped(trained)}; cosine)")
     with st.container(horizontal=True, gap="small", key=f"nearest-{key}"):
         for one in near:
             st.image(

@@ -32,7 +32,7 @@ SOURCES = {
     "webcam": ":material/photo_camera: Webcam",
 }
 
-PRIVATE = "Images stay in the server's memory while you look at them: they are never written to disk and never logged."
+PRIVATE = "Images stay in the server's memory, never on disk or in logs."
 
 #: Pixels of a side of a sample to try, shown at half of it.
 THUMB = 264
