@@ -66,6 +66,30 @@ def test_back_and_forward_walk_through_the_pages_a_frame_and_a_run(
     assert page.evaluate("window.same"), "no page was loaded anew"
 
 
+def test_back_pressed_twice_at_once_leaves_the_way_forward(
+    page: Page, answered: Server, generated: Path
+) -> None:
+    heading, stops = page.get_by_role("heading", level=1), list[str]()
+    page.goto(answered.at(data=str(generated)), wait_until="commit")
+    for name in ("Compare", "Train", "Faces"):
+        quiet(page)
+        page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
+        expect(heading).to_have_text(name)
+        stops.append(page.url)
+    quiet(page)
+    for url in stops[-2::-1]:
+        page.evaluate("history.back()")
+        page.wait_for_url(url, wait_until="commit")  # the page there is yet to be drawn
+    expect(heading).to_have_text("Compare")
+    quiet(page)
+    for url in stops[1:]:
+        page.evaluate("history.forward()")
+        page.wait_for_url(url, wait_until="commit")
+    expect(heading).to_have_text("Faces")
+    quiet(page)
+    expect(page).to_have_url(stops[-1])
+
+
 def test_a_run_of_a_table_opens_in_this_tab_and_with_control_in_another(
     page: Page, answered: Server, generated: Path
 ) -> None:

@@ -11,8 +11,10 @@ const visit = (link) => {
 
 /* Between two acts of the visitor all addresses that Streamlit pushes are one step back. It pushes each parameter that
    a page sets as one of its own, and what the page to come keeps under the address of the page that is left.
-   `left` is the path that a link leaves, `come` the one that was reached since the last act. */
+   `left` is the path that a link leaves, or Back, while its page may still be drawn and be pushed late: that would cut
+   off the way forward. `come` is the path that was reached since the last act, `here` the one before Back. */
 let step = { come: location.pathname };
+let here = location.pathname;
 
 /* Whether the visitor's last click asks for a new tab: a table's link leaves it by `window.open` either way. */
 let apart = false;
@@ -24,11 +26,18 @@ if (!Object.hasOwn(history, "pushState")) {
     if (path === step.left) return;
     if (path === step.come) return history.replaceState(state, title, link);
     step = { come: path };
+    here = path;
     push(state, title, link);
   };
   const open = window.open.bind(window); // how a click on a table's link leaves it
   window.open = (link, ...rest) => (OURS.test(link) && !apart ? visit(link) : open(link, ...rest));
 }
+
+const turned = () => {
+  const path = location.pathname;
+  step = { left: here === path ? step.left : here, come: path };
+  here = path;
+};
 
 const act = (event) => {
   apart = event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0;
@@ -102,7 +111,7 @@ export default function ({ data }) {
     [document, "pointerdown", act],
     [document, "keydown", act],
     [document, "click", act],
-    [window, "popstate", act],
+    [window, "popstate", turned],
     [document, "click", clicked],
     [document, "keydown", pressed],
   ];
