@@ -22,7 +22,8 @@ TITLES = {"written": "As written", "meaning": "Class", "images": "Images", "samp
 def pictures(found: Understood, samples: Mapping[tuple[str, str], Sequence[np.ndarray]]) -> None:
     """Draw a few pictures of each class as it is written, side by side, with the count under them."""
     counts = {(one.meaning, one.written): one.images for one in found.labels}
-    columns = cycle(st.columns(4))
+    with st.container(key="reading"):
+        columns = cycle(st.columns(4))
     for (meaning, written), shown in samples.items():
         if shown:
             label = meaning if written in ("", meaning) else f"{written} = {meaning}"

@@ -87,7 +87,7 @@ def _table(models: Sequence[Model], found: Sequence[Found], below: float, chosen
 def _gallery(found: Found, below: float, chosen: str | None) -> str | None:
     pages = -(-len(found) // PAGE_SIZE)
     page = st.pagination(pages, key="batch-page") if pages > 1 else 1
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="pictures"):
         for item, faces in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
             said = ", ".join("unsure" if face.unsure(below) else face.label for face in faces[:3])
             small, alt = _thumb(item, faces, below), f"{item.name}: {said}"
