@@ -12,7 +12,7 @@ from PIL import Image
 
 from .widgets import escaped
 
-#: Frames of a page: whole rows of four, as on a phone, and of ten, as on a wide page.
+#: Frames of a page: ten rows of four on a phone, whose page stays within three screens.
 PAGE_SIZE = 40
 
 #: Pixels across that Streamlit shows at most: a wider picture it would decode, shrink and encode once more.
