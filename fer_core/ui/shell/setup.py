@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Thread
+from weakref import WeakValueDictionary
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser
+from streamlit.runtime.scriptrunner import ScriptRunner
 
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
@@ -255,11 +258,41 @@ HELD = 0.0005
 
 @cache
 def started() -> None:
-    """Keep uploads in memory and load a model ahead; nothing where pages run without a server."""
+    """Set the server up for all visitors and load a model ahead; nothing where pages run without a server."""
     if st.runtime.exists():
         sys.setswitchinterval(HELD)
+        one_run_after_the_other()
         keep_uploads_in_memory()
         warm_up()
+
+
+#: Seconds that a run of a page waits for the one it replaces: that ends in milliseconds, where it draws next. One that
+#: computes for longer is no danger, and is not waited for.
+TURN = 0.25
+
+
+def one_run_after_the_other() -> None:
+    """Have a run of a page wait until the one that it replaces has let go of the session, for TURN seconds at most.
+
+    Streamlit 1.67 starts a visitor's next run at once. One that was at its first or last lines then, such as a poll's,
+    still puts the URL's parameters and the buttons back to what it knew: a click just after a poll could be lost.
+    """
+    begin, last = ScriptRunner.start, WeakValueDictionary[str, Thread]()
+
+    def start(self: ScriptRunner) -> None:
+        before, run = last.get(self._session_id), self._run_script_thread
+
+        def in_turn() -> None:
+            if before:
+                before.join(TURN)
+            run()
+
+        self._run_script_thread = in_turn  # type: ignore[method-assign]
+        begin(self)
+        if self._script_thread:
+            last[self._session_id] = self._script_thread
+
+    ScriptRunner.start = start  # type: ignore[method-assign]
 
 
 def keep_uploads_in_memory() -> None:

@@ -1,15 +1,24 @@
-"""What a browser uploads never reaches the disk, however large."""
+"""What the server is set up for: uploads that stay in memory, one run of a visitor's page after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
+from streamlit.runtime.fragment import MemoryFragmentStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.runtime.state import SessionState
 
-from fer_core.ui.shell.setup import keep_uploads_in_memory
+from fer_core import ROOT
+from fer_core.ui.shell import setup
+from fer_core.ui.shell.setup import keep_uploads_in_memory, one_run_after_the_other
 
 CONTENT = b"x" * 3_000_000
 
@@ -39,3 +48,56 @@ def test_a_large_upload_stays_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_pat
         received()
     keep_uploads_in_memory()
     assert received() == CONTENT
+
+
+class Run:
+    """A run of a page that has begun once `begun` is set, and goes on until `let_go` is set."""
+
+    def __init__(self, session: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.begun, self.let_go = Event(), Event()
+        page, files = str(ROOT / "app.py"), MemoryUploadedFileManager("/uploads")
+        more = SessionState(), files, ScriptCache(), RerunData(), {}, MemoryFragmentStorage()
+        self.runner = ScriptRunner(session, page, *more, PagesManager(page), loop)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Run]]:
+    """Yield what starts a run of a session's page, where one run follows the other."""
+    runs: dict[ScriptRunner, Run] = {}
+    loop = asyncio.new_event_loop()
+
+    def drawn(runner: ScriptRunner) -> None:
+        runs[runner].begun.set()
+        runs[runner].let_go.wait(60.0)
+
+    def begin(session: str) -> Run:
+        one = Run(session, loop)
+        runs[one.runner] = one
+        one.runner.start()
+        return one
+
+    monkeypatch.setattr(ScriptRunner, "_run_script_thread", drawn)
+    monkeypatch.setattr(ScriptRunner, "start", ScriptRunner.start)  # as it is, once the test is over
+    one_run_after_the_other()
+    yield begin
+    for one in runs.values():
+        one.let_go.set()
+    loop.close()
+
+
+def test_a_click_waits_until_the_poll_before_it_has_let_go(
+    run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "TURN", 60.0)
+    poll, click = run("visitor"), run("visitor")
+    assert poll.begun.wait(10.0)
+    assert not click.begun.wait(0.1)
+    assert run("other visitor").begun.wait(10.0)
+    poll.let_go.set()
+    assert click.begun.wait(10.0)
+
+
+def test_a_click_does_not_wait_for_what_computes(run: Callable[[str], Run]) -> None:
+    computes, click = run("visitor"), run("visitor")
+    assert click.begun.wait(10.0)
+    assert not computes.let_go.is_set()
