@@ -71,6 +71,7 @@ def test_a_published_demo_leads_from_its_link_to_an_answer_and_its_evidence_in_t
     expect(phone.get_by_text("which of seven expressions it shows")).to_be_visible()
     expect(phone).to_have_url(re.compile("/predict"))
     quiet(phone)
+    expect(phone.get_by_role("img", name="Try face 1")).to_have_js_property("complete", True)
     face = phone.get_by_role("button", name="Try face 1", exact=True)
     assert (box := face.bounding_box())
     assert min(box["width"], box["height"]) > 48, "a finger's width"

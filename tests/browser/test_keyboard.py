@@ -185,5 +185,5 @@ def test_photos_are_sent_shown_and_answered_by_another_run_by_keys_alone(
     expect(page).to_have_url(re.compile("[?&]unsure=0.45"))
     quiet(page)
     expect(page.get_by_role("slider", name="Unsure below")).to_be_focused()
-    expect(shown).to_have_attribute("alt", re.compile(re.escape(photos[0].name)))
+    expect(shown.first).to_have_attribute("alt", re.compile(re.escape(photos[0].name)))
     assert press.count == 9
