@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from dashboards import Clicks, Server, quiet
 from playwright.sync_api import Page, expect
 
@@ -66,8 +67,25 @@ def test_back_and_forward_walk_through_the_pages_a_frame_and_a_run(
     assert page.evaluate("window.same"), "no page was loaded anew"
 
 
-def test_back_pressed_twice_at_once_leaves_the_way_forward(
-    page: Page, answered: Server, generated: Path
+#: Back, and once more at once, or while the page to come takes the place of the one that is left.
+TWICE = {
+    "at once": "history.back(); addEventListener('popstate', () => setTimeout(() => history.back()), {once: true})",
+    "between pages": """
+        const remove = document.removeEventListener;
+        document.removeEventListener = (...heard) => {
+          remove.apply(document, heard);
+          if (heard[0] !== "click") return;
+          document.removeEventListener = remove;
+          setTimeout(() => history.back());
+        };
+        history.back();
+    """,
+}
+
+
+@pytest.mark.parametrize("when", TWICE)
+def test_back_pressed_twice_leaves_the_way_forward(
+    page: Page, answered: Server, generated: Path, when: str
 ) -> None:
     heading, stops = page.get_by_role("heading", level=1), list[str]()
     page.goto(answered.at(data=str(generated)), wait_until="commit")
@@ -77,9 +95,8 @@ def test_back_pressed_twice_at_once_leaves_the_way_forward(
         expect(heading).to_have_text(name)
         stops.append(page.url)
     quiet(page)
-    for url in stops[-2::-1]:
-        page.evaluate("history.back()")
-        page.wait_for_url(url, wait_until="commit")  # the page there is yet to be drawn
+    page.evaluate(f"() => {{{TWICE[when]}}}")
+    expect(page).to_have_url(stops[0])
     expect(heading).to_have_text("Compare")
     quiet(page)
     for url in stops[1:]:

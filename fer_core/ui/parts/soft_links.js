@@ -19,7 +19,22 @@ let here = location.pathname;
 /* Whether the visitor's last click asks for a new tab: a table's link leaves it by `window.open` either way. */
 let apart = false;
 
+const turned = () => {
+  const path = location.pathname;
+  step = { left: here === path ? step.left : here, come: path };
+  here = path;
+};
+
+const act = (event) => {
+  apart = event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0;
+  const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
+  step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
+};
+
 if (!Object.hasOwn(history, "pushState")) {
+  // for good: while one page gives way to the next this component is not there
+  for (const kind of ["pointerdown", "keydown", "click"]) document.addEventListener(kind, act, true);
+  window.addEventListener("popstate", turned, true);
   const push = history.pushState.bind(history);
   history.pushState = (state, title, link) => {
     const path = new URL(link, location.href).pathname;
@@ -32,18 +47,6 @@ if (!Object.hasOwn(history, "pushState")) {
   const open = window.open.bind(window); // how a click on a table's link leaves it
   window.open = (link, ...rest) => (OURS.test(link) && !apart ? visit(link) : open(link, ...rest));
 }
-
-const turned = () => {
-  const path = location.pathname;
-  step = { left: here === path ? step.left : here, come: path };
-  here = path;
-};
-
-const act = (event) => {
-  apart = event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0;
-  const link = event.type === "click" && event.target.closest?.("a[data-testid=stPageLink-NavLink]");
-  step = { left: link && link.pathname !== location.pathname ? location.pathname : null };
-};
 
 /* Enter on a table's first column clicks there: the column's buttons hear nothing else. */
 const press = (table, cell) => {
@@ -107,14 +110,10 @@ export default function ({ data }) {
     if (link) go(event, link);
     else if (row) press(event.target.closest("canvas"), event.target.dataset.testid);
   };
-  const heard = [
-    [document, "pointerdown", act],
-    [document, "keydown", act],
-    [document, "click", act],
-    [window, "popstate", turned],
-    [document, "click", clicked],
-    [document, "keydown", pressed],
-  ];
-  heard.forEach(([place, kind, what]) => place.addEventListener(kind, what, true));
-  return () => heard.forEach(([place, kind, what]) => place.removeEventListener(kind, what, true));
+  document.addEventListener("click", clicked, true);
+  document.addEventListener("keydown", pressed, true);
+  return () => {
+    document.removeEventListener("click", clicked, true);
+    document.removeEventListener("keydown", pressed, true);
+  };
 }
