@@ -66,6 +66,22 @@ def test_a_run_is_headed_by_what_it_is_and_then_by_what_people_call_it(
     assert "Night scenes" in set(everything["title"])
 
 
+def test_what_a_run_s_page_has_folded_is_made_once_it_is_opened(
+    page: Callable[..., AppTest], trained: Path
+) -> None:
+    run = runs_of(trained)[0]
+    shown = page("pages/train.py", trained, run=run.id)
+    assert "On the dashed line" not in words(shown, "caption")
+    assert not shown.code
+    shown.session_state[f"calibration-{run.id}"] = True
+    shown.session_state[f"log-{run.id}"] = True
+    shown.run()
+    assert "On the dashed line" in words(shown, "caption")
+    assert f"{run.summary['images']} images, 2 folds" in shown.code[0].value
+    assert run.config.model.backbone in shown.json[0].value
+    assert not shown.exception
+
+
 def test_what_differs_from_another_run_is_a_table(page: Callable[..., AppTest], trained: Path) -> None:
     run, other = runs_of(trained)
     shown = page("pages/train.py", trained, run=run.id)

@@ -97,7 +97,15 @@ def _body(lab: Lab, run: StoredRun) -> None:
             _figures(lab, run, epochs)
         if part != PARTS[0]:
             return
-    with st.expander("Log, definition and environment"):
+    _log(lab, run)
+
+
+@st.fragment
+def _log(lab: Lab, run: StoredRun) -> None:
+    panel = st.expander("Log, definition and environment", key=f"log-{run.id}", on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
         log = lab.store.log(run.id)
         st.code("\n".join(log["text"]) or "No lines yet.", language=None)
         st.json(run.config.model_dump(mode="json"), expanded=False)
@@ -186,9 +194,15 @@ def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
+@st.fragment
 def _calibration(run: StoredRun) -> None:
     """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
-    with st.expander("Calibration: what a confidence is worth"):
+    panel = st.expander(
+        "Calibration: what a confidence is worth", key=f"calibration-{run.id}", on_change="rerun"
+    )
+    if not panel.open:
+        return
+    with panel:
         table, scaled = reliability_tables(run, resources.finished_predictions(run))
         figure = resources.chart(charts.reliability, table, scaled)
         downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
