@@ -1,6 +1,7 @@
 """The overview page's parts: the tour, the data set's figures, its classes, the audit's findings."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 import numpy as np
@@ -15,7 +16,7 @@ from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.storage.database.visits import Visits
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.storage.store import StoredRun
-from fer_core.ui.parts.widgets import escaped, follow
+from fer_core.ui.parts.widgets import escaped, folded, follow
 
 from .cache import resources
 from .panels import reading
@@ -183,20 +184,26 @@ def findings(report: AuditReport) -> None:
     st.markdown("**Audit, before anything is trained**")
     if not report.findings:
         st.success("Nothing to complain about.", icon=":material/check_circle:")
-    for finding in report.findings:
+    for number, finding in enumerate(report.findings):
         draw, icon = _SEVERITY[finding.severity]
         draw(f"**{finding.title}**  \n{finding.detail}", icon=icon)
         if finding.names:
-            with st.expander("Which one" if len(finding.names) == 1 else f"Which {len(finding.names)}"):
-                st.code("\n".join(finding.names), language=None)
+            folded(
+                "Which one" if len(finding.names) == 1 else f"Which {len(finding.names)}",
+                partial(st.code, "\n".join(finding.names), language=None),
+                key=f"finding-{number}",
+            )
 
 
 def how_it_was_read(found: Understood, samples: Mapping[tuple[str, str], Sequence[np.ndarray]]) -> None:
     """Draw what each label was taken for, with pictures, and what else was understood."""
-    with st.expander("How it was read", icon=":material/rule:", expanded=bool(found.label_map)):
+
+    def draw() -> None:
         reading.pictures(found, samples)
         reading.table(found)
         reading.words(found)
+
+    folded("How it was read", draw, key="read", icon=":material/rule:", expanded=bool(found.label_map))
 
 
 def disk(uses: list[KindUse], free: int, limit: int) -> None:

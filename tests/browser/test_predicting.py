@@ -53,7 +53,7 @@ def test_an_upload_is_answered_then_another_then_by_another_run_and_back_in_four
     expect(page.get_by_role("img", name="Crop of face 1").first).to_be_visible()
     expect(page.get_by_role("img", name="Grad-CAM of face 1").first).to_be_visible()
     expect(page.get_by_role("img", name="Training face near face 1").first).to_be_visible()
-    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     expect(page.get_by_text("not calibrated", exact=True).first).to_be_visible()
     quiet(page)
     with page.expect_download() as download:

@@ -1,7 +1,6 @@
 """What one model says: confusion, probabilities of an image, and whether they mean what they say."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,12 @@ from .style import (
     ON_SHADES,
     SHADED,
     VERMILLION,
+    color_of,
     finish,
     finish_altair,
     interval_bar,
     mark,
+    name_axis,
 )
 
 
@@ -70,42 +71,40 @@ def confusion(matrix: ArrayLike, classes: Sequence[str]) -> go.Figure:
     return finish(figure, alt, height=106 + 44 * len(names), top=28)
 
 
-def probabilities(values: ArrayLike, classes: Sequence[str]) -> go.Figure:
+def probabilities(values: ArrayLike, classes: Sequence[str]) -> Any:
     """Draw the probabilities of one image as bars in the order of the classes, the highest one full.
+
+    In Altair, for what a first answer waits for is the browser reading Plotly.
 
     Args:
         values: (C,) in 0..1.
         classes: C names.
     """
-    shares, names = np.asarray(values, np.float64), tuple(classes)
-    figure = go.Figure(_bars(names))
-    opacity = [1.0 if share == shares.max() else 0.55 for share in shares]
-    figure.update_traces(x=shares, text=[percent(share) for share in shares], marker_opacity=opacity)
+    import altair as alt
+
+    shares = np.asarray(values, np.float64)
+    said = [f"{name} {percent(share)}" for name, share in zip(classes, shares, strict=True)]
+    table = pd.DataFrame({"class": list(classes), "said": said, "probability": shares})
+    chart = (
+        alt.Chart(table.assign(strong=shares == shares.max()))
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            x=alt.X(
+                "probability:Q",
+                title=None,
+                axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+                scale=alt.Scale(domain=[0, 1]),
+            ),
+            y=name_axis("said:N", said),
+            color=color_of("class:N", CLASS_COLORS),
+            opacity=alt.condition("datum.strong", alt.value(1), alt.value(0.55)),
+            tooltip=alt.Tooltip("said:N", title="probability"),
+        )
+        .properties(width="container", height=27 * len(table))
+    )
     order = np.argsort(-shares)[:3]
-    alt = "Probabilities: " + ", ".join(f"{names[index]} {percent(shares[index])}" for index in order) + "."
-    return figure.update_layout(meta={"alt": alt})
-
-
-@cache
-def _bars(names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the figure of `probabilities` without its values, made once: that takes 20 ms."""
-    bars = go.Bar(
-        y=names,
-        orientation="h",
-        textposition="outside",
-        cliponaxis=False,
-        marker_color=[CLASS_COLORS.get(name, BLUE) for name in names],
-        hovertemplate="%{y}: %{text}<extra></extra>",
-    )
-    figure = finish(go.Figure(bars), "", height=42 + 27 * len(names), top=8)
-    figure.update_xaxes(
-        showgrid=True,
-        tickformat=".0%",
-        range=[0, 1.12],
-        tickvals=[0, 0.25, 0.5, 0.75, 1],
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return figure.update_layout(bargap=0.3).to_dict()
+    words = ", ".join(said[index] for index in order.tolist())
+    return finish_altair(chart, f"Probabilities: {words}.")
 
 
 def reliability(table: pd.DataFrame, scaled: pd.DataFrame | None = None) -> go.Figure:

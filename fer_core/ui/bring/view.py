@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import partial
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -16,7 +17,7 @@ from fer_core.errors import FerError
 from fer_core.storage.store import NamedData
 from fer_core.ui.cache import resources, samples
 from fer_core.ui.panels import reading
-from fer_core.ui.parts.widgets import empty, escaped
+from fer_core.ui.parts.widgets import empty, escaped, folded
 from fer_core.ui.shell.setup import BROUGHT, Lab
 
 from . import declaring
@@ -75,8 +76,7 @@ def details(dataset: Dataset, found: Understood) -> None:
         table = pd.DataFrame(rows, columns=["Images or rows", "Why", "For example"])
         with st.expander(f"Left out: {out:,}, and why", icon=":material/filter_alt_off:", expanded=out <= 5):
             st.dataframe(table, hide_index=True, alt="Why images are left out")
-    with st.expander("Images per class and movie, person or split"):
-        reading.classes(dataset)
+    folded("Images per class and movie, person or split", partial(reading.classes, dataset), key="classes")
 
 
 def opening(dataset: Dataset, layout: str, declared: dict[str, str]) -> None:

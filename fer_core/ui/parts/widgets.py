@@ -211,6 +211,17 @@ def honesty(run: StoredRun) -> None:
         st.table(pd.DataFrame(trust_rows(run), columns=["What", "Figure"]).set_index("What"))
 
 
+@st.fragment
+def folded(
+    label: str, draw: Callable[[], object], *, key: str, icon: str | None = None, expanded: bool = False
+) -> None:
+    """Draw an expander whose content is made, and sent with what draws it, once it is open."""
+    panel = st.expander(label, icon=icon, key=key, expanded=expanded, on_change="rerun")
+    if panel.open:
+        with panel:
+            draw()
+
+
 def age(moment: float) -> str:
     """Return how long ago a time (seconds since 1970) was, in words."""
     return humanize.naturaltime(max(0.0, time.time() - moment))

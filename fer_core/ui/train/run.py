@@ -23,6 +23,7 @@ from fer_core.ui.parts.widgets import (
     PERCENT,
     age,
     escaped,
+    folded,
     generated_note,
     honesty,
     interval,
@@ -97,19 +98,14 @@ def _body(lab: Lab, run: StoredRun) -> None:
             _figures(lab, run, epochs)
         if part != PARTS[0]:
             return
-    _log(lab, run)
+    folded("Log, definition and environment", partial(_log, lab, run), key=f"log-{run.id}")
 
 
-@st.fragment
 def _log(lab: Lab, run: StoredRun) -> None:
-    panel = st.expander("Log, definition and environment", key=f"log-{run.id}", on_change="rerun")
-    if not panel.open:
-        return
-    with panel:
-        log = lab.store.log(run.id)
-        st.code("\n".join(log["text"]) or "No lines yet.", language=None)
-        st.json(run.config.model_dump(mode="json"), expanded=False)
-        st.json(run.environment, expanded=False)
+    log = lab.store.log(run.id)
+    st.code("\n".join(log["text"]) or "No lines yet.", language=None)
+    st.json(run.config.model_dump(mode="json"), expanded=False)
+    st.json(run.environment, expanded=False)
 
 
 def _leave_frame() -> None:
@@ -147,7 +143,7 @@ def _figures(lab: Lab, run: StoredRun, epochs: pd.DataFrame) -> None:
             _cells(run)
         _errors(run)
     two_sets_figures(run)
-    _calibration(run)
+    folded("Calibration: what a confidence is worth", partial(_calibration, run), key=f"calibration-{run.id}")
 
 
 def _confusion(run: StoredRun) -> None:
@@ -194,25 +190,18 @@ def _per_class(found: Mapping[str, Any], alt: str, key: str = "") -> None:
     st.dataframe(table, hide_index=True, column_config=columns, alt=alt)
 
 
-@st.fragment
 def _calibration(run: StoredRun) -> None:
     """Draw a finished run's reliability diagram, before and after temperatures where some were fitted."""
-    panel = st.expander(
-        "Calibration: what a confidence is worth", key=f"calibration-{run.id}", on_change="rerun"
+    table, scaled = reliability_tables(run, resources.finished_predictions(run))
+    figure = resources.chart(charts.reliability, table, scaled)
+    downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
+    st.caption(
+        f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; "
+        "below it the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are "
+        "known and enough."
     )
-    if not panel.open:
-        return
-    with panel:
-        table, scaled = reliability_tables(run, resources.finished_predictions(run))
-        figure = resources.chart(charts.reliability, table, scaled)
-        downloads.figure(figure, lambda: _both(table, scaled), "reliability", key=f"reliability-{run.id}")
-        st.caption(
-            f"{calibration_words(run)} On the dashed line, of the images given with 70 % seven in ten are right; "
-            "below it the model is too sure of itself. Bars: 95 % intervals, over movies or persons where they are "
-            "known and enough."
-        )
-        if run.config.trains_backbone and scaled is None:
-            st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
+    if run.config.trains_backbone and scaled is None:
+        st.caption("To fit one, turn on *Fit a temperature* in the recipe, or train with `--calibrate`.")
 
 
 def _both(table: pd.DataFrame, scaled: pd.DataFrame | None) -> pd.DataFrame:

@@ -92,10 +92,10 @@ PLOTLY = {
     "distances": lambda: comparators.distance_map(comparators.distance_table(PROBABILITIES, LABELS)),
     "gray_faces": lambda: comparators.gray_faces(np.ones((7, 4, 4))),
     "confusion": lambda: predictions.confusion(metrics.confusion(LABELS, LABELS), CLASSES),
-    "probabilities": lambda: predictions.probabilities(PROBABILITIES[0], CLASSES),
     "reliability": lambda: predictions.reliability(metrics.reliability(PROBABILITIES, LABELS)),
 }
 ALTAIR = {
+    "probabilities": lambda: predictions.probabilities(PROBABILITIES[0], CLASSES),
     "status_bars": lambda: data.status_bars(FACES),
     "losses": lambda: comparators.two_directions(comparators.direction_losses(two_losses())),
     "differences": lambda: comparators.class_differences(DIFFERENCES),
@@ -211,7 +211,7 @@ def test_the_paper_stands_beside_what_was_measured() -> None:
     assert "n = 2: paper 43.2 %, here under reshuffle 50.0 %, here under group 30.0 %" in describe(figure)
 
 
-def test_reliability_and_probabilities_show_their_tables() -> None:
+def test_reliability_shows_its_table() -> None:
     table = metrics.reliability(PROBABILITIES, LABELS)
     figure = predictions.reliability(table)
     assert list(figure.data[1].y) == table["accuracy"].tolist()
@@ -224,11 +224,17 @@ def test_reliability_and_probabilities_show_their_tables() -> None:
     assert list(named["with temperatures"].x) == softer["confidence"].tolist()
     assert list(both.data[-1].y) == softer["images"].tolist()
     assert "with temperatures confidence lies" in describe(both)
+
+
+def test_probabilities_stand_in_the_order_of_the_classes_with_the_highest_one_full() -> None:
     bars = predictions.probabilities(PROBABILITIES[0], CLASSES)
-    predictions.probabilities(PROBABILITIES[1], CLASSES)  # another's leaves this one's as it is
-    assert list(bars.data[0].x) == PROBABILITIES[0].tolist()
-    top = CLASSES[PROBABILITIES[0].argmax()]
-    assert describe(bars).startswith(f"Probabilities: {top} ")
+    top = int(PROBABILITIES[0].argmax())
+    (rows,) = bars.to_dict()["datasets"].values()
+    assert [row["class"] for row in rows] == list(CLASSES)
+    assert [row["probability"] for row in rows] == PROBABILITIES[0].tolist()
+    assert [row["strong"] for row in rows] == [index == top for index in range(len(CLASSES))]
+    assert describe(bars).startswith(f"Probabilities: {rows[top]['said']}, ")
+    assert all(f">{row['said']}<" in vl_convert.vegalite_to_svg(on_white(bars).to_dict()) for row in rows)
 
 
 def test_status_bars_carry_wilson_intervals() -> None:
