@@ -1,4 +1,5 @@
-"""Tables to figures, in Plotly where people point and zoom and in Altair for small multiples.
+"""Tables to figures, in Plotly where people point and zoom, in Altair for small multiples and
+what a first answer waits for: a browser reads a sixth as much for it.
 
 Each function takes a tidy table and returns a figure without a title (pages give headings); `describe` returns its
 content in words. A module, and with it the library that it draws with, is loaded when one of its functions is asked
