@@ -7,6 +7,8 @@ PORT ?= 8501
 WORKERS ?= 3
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 export PYTHON TORCH
+# Tests start Pythons by the hundred: compiled once, not by each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev app demo hosted test smoke lint docs lock bench mutants gpu-check screenshots clean
