@@ -28,6 +28,8 @@ RUN case "$TORCH" in \
 RUN pip install --no-deps --require-hashes -r app.txt
 
 COPY --chown=root:root . .
+# Here, for whoever runs it can't write beside it, and every process would compile it anew.
+RUN python -m compileall -q fer_core
 
 USER 1000
 ARG DEMO=1

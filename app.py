@@ -3,15 +3,12 @@
 The server imports `app`; a visit draws Overview: the data set, what is wrong with it, what has been run, what is next.
 """
 
-from functools import partial
-
 import streamlit as st
 
 from fer_core.errors import UndrawnError
 from fer_core.ui import overview
 from fer_core.ui.cache import resources, samples
-from fer_core.ui.panels import reading
-from fer_core.ui.parts.widgets import empty, escaped, folded, generated_note, listed, runs_dataframe
+from fer_core.ui.parts.widgets import empty, escaped, generated_note, listed, runs_dataframe
 from fer_core.ui.shell.door import guards
 from fer_core.ui.shell.setup import setup
 
@@ -39,12 +36,7 @@ else:
             report = resources.audit(lab.source, data.fingerprint)  # of a new set it takes its time
             overview.figures(report)
             overview.findings(report)
-            folded(
-                "Images per class",
-                partial(reading.classes, dataset),
-                key="classes",
-                icon=":material/bar_chart:",
-            )
+            overview.images(dataset)
             overview.how_it_was_read(report.understood, shown)
 
         st.header("What has been run", divider="gray")

@@ -195,6 +195,11 @@ def findings(report: AuditReport) -> None:
             )
 
 
+def images(dataset: Dataset) -> None:
+    """Draw the images per class, folded."""
+    folded("Images per class", partial(reading.classes, dataset), key="classes", icon=":material/bar_chart:")
+
+
 def how_it_was_read(found: Understood, samples: Mapping[tuple[str, str], Sequence[np.ndarray]]) -> None:
     """Draw what each label was taken for, with pictures, and what else was understood."""
 

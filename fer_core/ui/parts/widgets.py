@@ -211,7 +211,6 @@ def honesty(run: StoredRun) -> None:
         st.table(pd.DataFrame(trust_rows(run), columns=["What", "Figure"]).set_index("What"))
 
 
-@st.fragment
 def folded(
     label: str, draw: Callable[[], object], *, key: str, icon: str | None = None, expanded: bool = False
 ) -> None:
