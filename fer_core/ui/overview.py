@@ -208,7 +208,8 @@ def how_it_was_read(found: Understood, samples: Mapping[tuple[str, str], Sequenc
         reading.table(found)
         reading.words(found)
 
-    folded("How it was read", draw, key="read", icon=":material/rule:", expanded=bool(found.label_map))
+    mapped = bool(found.label_map)  # in the key, or a set without a map would have closed this one
+    folded("How it was read", draw, key="read" + "-mapped" * mapped, icon=":material/rule:", expanded=mapped)
 
 
 def disk(uses: list[KindUse], free: int, limit: int) -> None:

@@ -180,7 +180,7 @@ def _face(
                     width=CROP,
                 )
         with large:
-            figure = resources.chart(charts.probabilities, face.best, CLASSES)
+            figure = charts.probabilities(face.best, CLASSES)
             shares = pd.DataFrame({"class": CLASSES, "probability": face.best})
             downloads.figure(figure, shares, "probabilities", key=f"bars-{key}")
             count, voting = voters
