@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 from fer_core.config.devices import resolve
+from fer_core.config.once import once
 from fer_core.config.settings import Settings, load
 from fer_core.errors import BusyError
 from fer_core.storage.database.visits import Visits
@@ -85,7 +86,7 @@ class Guard:
         self.threads = ThreadPoolExecutor(limits.turns if several else 1, thread_name_prefix="device")
 
 
-@cache
+@once
 def guard() -> Guard:
     """Return the guard of this process, made at first use."""
     return Guard(load())

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Thread
 from weakref import WeakValueDictionary
@@ -19,6 +18,7 @@ import streamlit as st
 from starlette.formparsers import MultiPartParser
 from streamlit.runtime.scriptrunner import ScriptRunner
 
+from fer_core.config.once import once
 from fer_core.config.settings import Settings
 from fer_core.datasets.base import Dataset
 from fer_core.errors import ConfigError, FerError, UndrawnError, UnopenedError
@@ -256,7 +256,7 @@ IN_MEMORY = 1 << 30
 HELD = 0.0005
 
 
-@cache
+@once
 def started() -> None:
     """Set the server up for all visitors and load a model ahead; nothing where pages run without a server."""
     if st.runtime.exists():

@@ -6,8 +6,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
+
+from fer_core.config.once import once
 
 #: Seconds that a card lasts, and the most cards and bytes of them; the oldest make room.
 LASTS, MOST, MOST_BYTES = 86400.0, 200, 32 << 20
@@ -54,7 +55,7 @@ class Shared:
             del self._cards[next(iter(self._cards))]
 
 
-@cache
+@once
 def shared() -> Shared:
     """Return what is shared on this server."""
     return Shared()

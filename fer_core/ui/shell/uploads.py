@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import streamlit as st
@@ -23,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
 
+from fer_core.config.once import once
 from fer_core.config.settings import Limits, load
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Ledger:
         self._uploads = left
 
 
-@cache
+@once
 def ledger() -> Ledger:
     """Return the ledger of this server, made at first use."""
     runtime = st.runtime.get_instance()
