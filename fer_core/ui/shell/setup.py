@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.scriptrunner import ScriptRunner
 
 from fer_core.config.once import once
@@ -263,6 +264,7 @@ def started() -> None:
         sys.setswitchinterval(HELD)
         one_run_after_the_other()
         keep_uploads_in_memory()
+        lose_nothing_on_its_way()
         warm_up()
 
 
@@ -301,3 +303,25 @@ def keep_uploads_in_memory() -> None:
     Streamlit 1.67 leaves this to Starlette, whose setting is a class attribute. The size limits hold before it.
     """
     MultiPartParser.spool_max_size = IN_MEMORY
+
+
+def lose_nothing_on_its_way() -> None:
+    """Have a fragment's run drop nothing that waits to be sent to the browser.
+
+    Streamlit 1.67 drops what the fragment's last run drew, but neither what fragments in it drew nor what stands for an
+    element that the browser has kept: where the server was too busy to send the last run before the next began, those
+    arrive alone, after elements that never came, and the browser gives up the page with "Bad delta path index".
+    """
+    clear = ForwardMsgQueue.clear
+
+    def kept(
+        self: ForwardMsgQueue,
+        retain_lifecycle_msgs: bool = False,
+        fragment_ids_this_run: list[str] | None = None,
+    ) -> None:
+        if fragment_ids_this_run:
+            self._delta_index_map.clear()  # what comes now is sent after what waits, never in its place
+        else:
+            clear(self, retain_lifecycle_msgs)
+
+    ForwardMsgQueue.clear = kept  # type: ignore[method-assign]

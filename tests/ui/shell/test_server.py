@@ -1,4 +1,4 @@
-"""What the server is set up for: uploads that stay in memory, one run of a visitor's page after the other."""
+"""What the server is set up for: uploads in memory, one run of a page after the other, all that is drawn is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,6 +9,8 @@ from threading import Event
 import pytest
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
@@ -18,7 +20,7 @@ from streamlit.runtime.state import SessionState
 
 from fer_core import ROOT
 from fer_core.ui.shell import setup
-from fer_core.ui.shell.setup import keep_uploads_in_memory, one_run_after_the_other
+from fer_core.ui.shell.setup import keep_uploads_in_memory, lose_nothing_on_its_way, one_run_after_the_other
 
 CONTENT = b"x" * 3_000_000
 
@@ -100,3 +102,49 @@ def test_a_click_waits_until_the_poll_before_it_has_let_go(
 def test_a_click_does_not_wait_for_what_computes(run: Callable[[str], Run]) -> None:
     run("visitor")  # lets go after a minute
     assert run("visitor").begun.wait(10.0)
+
+
+def element(path: list[int], fragment: str = "", *, known: bool = False) -> ForwardMsg:
+    """Return what is sent of an element: itself, or its hash where the browser has it from an earlier run."""
+    message = ForwardMsg()
+    message.metadata.delta_path[:] = path
+    if known:
+        message.ref_hash = "hash"
+    else:
+        message.delta.fragment_id = fragment
+        message.delta.new_element.markdown.body = f"{path}"
+    return message
+
+
+def drawn(queue: ForwardMsgQueue) -> list[list[int]]:
+    return [list(message.metadata.delta_path) for message in queue.flush()]
+
+
+@pytest.mark.parametrize("last", [element([0, 6, 1], "inner"), element([0, 6, 1], known=True)])
+def test_the_next_run_of_a_fragment_begins_before_the_last_was_sent(
+    last: ForwardMsg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, queue = element([0, 6, 0], "outer"), ForwardMsgQueue()
+
+    def next_run() -> list[list[int]]:
+        for message in (first, last):
+            queue.enqueue(message)
+        queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["outer"])
+        for message in (first, last):
+            queue.enqueue(message)
+        return drawn(queue)
+
+    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)  # as it is, once the test is over
+    assert next_run()[0] == [0, 6, 1]  # what Streamlit does by itself: the second without the first
+    lose_nothing_on_its_way()
+    assert next_run() == [[0, 6, 0], [0, 6, 1]] * 2
+
+
+def test_a_new_run_of_a_page_drops_what_the_last_drew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
+    lose_nothing_on_its_way()
+    queue = ForwardMsgQueue()
+    queue.enqueue(element([0, 6, 0], "outer"))
+    queue.clear(retain_lifecycle_msgs=True)
+    queue.enqueue(element([0, 0]))
+    assert drawn(queue) == [[0, 0]]
