@@ -11,13 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from weakref import WeakValueDictionary
 
 import streamlit as st
-from starlette.formparsers import MultiPartParser
-from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
-from streamlit.runtime.scriptrunner import ScriptRunner
 
 from fer_core.config.once import once
 from fer_core.config.settings import Settings
@@ -30,7 +25,7 @@ from fer_core.ui.cache.predictors import warm_up
 from fer_core.ui.parts.url import carried, notices
 from fer_core.ui.parts.widgets import escaped, follow_clicked
 
-from . import uploads
+from . import framework, uploads
 from .access import Access, account, enter, visitor
 from .card import share
 from .preparing import preparing
@@ -249,9 +244,6 @@ def line(what: str) -> Callable[[int], None]:
     return show
 
 
-#: Bytes of an upload that stay in memory: more than the configuration lets in.
-IN_MEMORY = 1 << 30
-
 #: Seconds that a thread of Python's holds the others off. A pass through a network lets go of the interpreter in each
 #: of its hundreds of operations; at Python's 5 ms each, two busy pages make an answer's 0.1 s four seconds long.
 HELD = 0.0005
@@ -262,66 +254,5 @@ def started() -> None:
     """Set the server up for all visitors and load a model ahead; nothing where pages run without a server."""
     if st.runtime.exists():
         sys.setswitchinterval(HELD)
-        one_run_after_the_other()
-        keep_uploads_in_memory()
-        lose_nothing_on_its_way()
+        framework.mend()
         warm_up()
-
-
-#: Seconds that a run of a page waits for the one it replaces: that ends in milliseconds, where it draws next. One that
-#: computes for longer is no danger, and is not waited for.
-TURN = 0.25
-
-
-def one_run_after_the_other() -> None:
-    """Have a run of a page wait until the one that it replaces has let go of the session, for TURN seconds at most.
-
-    Streamlit 1.67 starts a visitor's next run at once. One that was at its first or last lines then, such as a poll's,
-    still puts the URL's parameters and the buttons back to what it knew: a click just after a poll could be lost.
-    """
-    begin, last = ScriptRunner.start, WeakValueDictionary[str, Thread]()
-
-    def start(self: ScriptRunner) -> None:
-        before, run = last.get(self._session_id), self._run_script_thread
-
-        def in_turn() -> None:
-            if before:
-                before.join(TURN)
-            run()
-
-        self._run_script_thread = in_turn  # type: ignore[method-assign]
-        begin(self)
-        if self._script_thread:
-            last[self._session_id] = self._script_thread
-
-    ScriptRunner.start = start  # type: ignore[method-assign]
-
-
-def keep_uploads_in_memory() -> None:
-    """Have the parser of uploads hold every file in memory: above a megabyte it would write a temporary file.
-
-    Streamlit 1.67 leaves this to Starlette, whose setting is a class attribute. The size limits hold before it.
-    """
-    MultiPartParser.spool_max_size = IN_MEMORY
-
-
-def lose_nothing_on_its_way() -> None:
-    """Have a fragment's run drop nothing that waits to be sent to the browser.
-
-    Streamlit 1.67 drops what the fragment's last run drew, but neither what fragments in it drew nor what stands for an
-    element that the browser has kept: where the server was too busy to send the last run before the next began, those
-    arrive alone, after elements that never came, and the browser gives up the page with "Bad delta path index".
-    """
-    clear = ForwardMsgQueue.clear
-
-    def kept(
-        self: ForwardMsgQueue,
-        retain_lifecycle_msgs: bool = False,
-        fragment_ids_this_run: list[str] | None = None,
-    ) -> None:
-        if fragment_ids_this_run:
-            self._delta_index_map.clear()  # what comes now is sent after what waits, never in its place
-        else:
-            clear(self, retain_lifecycle_msgs)
-
-    ForwardMsgQueue.clear = kept  # type: ignore[method-assign]

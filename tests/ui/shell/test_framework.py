@@ -1,26 +1,31 @@
-"""What the server is set up for: uploads in memory, one run of a page after the other, all that is drawn is sent."""
+"""The framework mended: uploads stay in memory, no click is lost, all that is drawn is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.runtime.state import SessionState
 
 from fer_core import ROOT
-from fer_core.ui.shell import setup
-from fer_core.ui.shell.setup import keep_uploads_in_memory, lose_nothing_on_its_way, one_run_after_the_other
+from fer_core.ui.shell import framework
 
 CONTENT = b"x" * 3_000_000
 
@@ -48,7 +53,7 @@ def test_a_large_upload_stays_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(MultiPartParser, "spool_max_size", 1024 * 1024)
     with pytest.raises(FileNotFoundError):  # what the server does by itself
         received()
-    keep_uploads_in_memory()
+    framework.keep_uploads_in_memory()
     assert received() == CONTENT
 
 
@@ -80,7 +85,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Run]]:
 
     monkeypatch.setattr(ScriptRunner, "_run_script_thread", drawn)
     monkeypatch.setattr(ScriptRunner, "start", ScriptRunner.start)  # as it is, once the test is over
-    one_run_after_the_other()
+    framework.one_run_after_the_other()
     yield begin
     for one in runs.values():
         one.let_go.set()
@@ -90,7 +95,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Run]]:
 def test_a_click_waits_until_the_poll_before_it_has_let_go(
     run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setup, "TURN", 60.0)
+    monkeypatch.setattr(framework, "TURN", 60.0)
     poll, click = run("visitor"), run("visitor")
     assert poll.begun.wait(10.0)
     assert not click.begun.wait(0.1)
@@ -102,6 +107,28 @@ def test_a_click_waits_until_the_poll_before_it_has_let_go(
 def test_a_click_does_not_wait_for_what_computes(run: Callable[[str], Run]) -> None:
     run("visitor")  # lets go after a minute
     assert run("visitor").begun.wait(10.0)
+
+
+def test_a_poll_waits_until_all_that_the_run_before_it_drew_is_taken_in_and_a_click_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(AppSession, "request_rerun", lambda _, state: asked.append(state.fragment_id))
+    framework.polls_wait_for_the_end()
+    loop = SimpleNamespace(call_later=lambda _, call, *given: later.append(lambda: call(*given)))
+    run = SimpleNamespace(_requests=ScriptRequests())
+    session: Any = SimpleNamespace(_event_loop=loop, _scriptrunner=run)
+    AppSession.request_rerun(session, ClientState(fragment_id="while it runs"))
+    run._requests.on_scriptrunner_ready()  # it finds nothing more to do, and ends
+    AppSession.request_rerun(session, ClientState(fragment_id="poll"))
+    later.pop()()
+    AppSession.request_rerun(session, ClientState(fragment_id=""))
+    assert asked == ["while it runs", ""]
+    session._scriptrunner = None  # its end is known
+    later.pop()()
+    assert asked == ["while it runs", "", "poll"]
+    assert not later
 
 
 def element(path: list[int], fragment: str = "", *, known: bool = False) -> ForwardMsg:
@@ -120,11 +147,23 @@ def drawn(queue: ForwardMsgQueue) -> list[list[int]]:
     return [list(message.metadata.delta_path) for message in queue.flush()]
 
 
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> type[ForwardMsgQueue]:
+    """Return the framework's class of queues as it comes: pages opened in this process may have mended the other."""
+    spec = find_spec("streamlit.runtime.forward_msg_queue")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(framework, "ForwardMsgQueue", module.ForwardMsgQueue)
+    own: type[ForwardMsgQueue] = module.ForwardMsgQueue
+    return own
+
+
 @pytest.mark.parametrize("last", [element([0, 6, 1], "inner"), element([0, 6, 1], known=True)])
 def test_the_next_run_of_a_fragment_begins_before_the_last_was_sent(
-    last: ForwardMsg, monkeypatch: pytest.MonkeyPatch
+    last: ForwardMsg, queues: type[ForwardMsgQueue]
 ) -> None:
-    first, queue = element([0, 6, 0], "outer"), ForwardMsgQueue()
+    first, queue = element([0, 6, 0], "outer"), queues()
 
     def next_run() -> list[list[int]]:
         for message in (first, last):
@@ -134,16 +173,14 @@ def test_the_next_run_of_a_fragment_begins_before_the_last_was_sent(
             queue.enqueue(message)
         return drawn(queue)
 
-    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)  # as it is, once the test is over
     assert next_run()[0] == [0, 6, 1]  # what Streamlit does by itself: the second without the first
-    lose_nothing_on_its_way()
+    framework.lose_nothing_on_its_way()
     assert next_run() == [[0, 6, 0], [0, 6, 1]] * 2
 
 
-def test_a_new_run_of_a_page_drops_what_the_last_drew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
-    lose_nothing_on_its_way()
-    queue = ForwardMsgQueue()
+def test_a_new_run_of_a_page_drops_what_the_last_drew(queues: type[ForwardMsgQueue]) -> None:
+    framework.lose_nothing_on_its_way()
+    queue = queues()
     queue.enqueue(element([0, 6, 0], "outer"))
     queue.clear(retain_lifecycle_msgs=True)
     queue.enqueue(element([0, 0]))
