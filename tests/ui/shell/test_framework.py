@@ -151,7 +151,8 @@ def drawn(queue: ForwardMsgQueue) -> list[list[int]]:
 def queues(monkeypatch: pytest.MonkeyPatch) -> type[ForwardMsgQueue]:
     """Return the framework's class of queues as it comes: pages opened in this process may have mended the other."""
     spec = find_spec("streamlit.runtime.forward_msg_queue")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(framework, "ForwardMsgQueue", module.ForwardMsgQueue)
