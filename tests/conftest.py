@@ -17,6 +17,8 @@ from sqlalchemy import URL
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import components_once  # noqa: F401
+
 from fer_core import ROOT
 from fer_core.config.settings import Settings, load
 from fer_core.storage.artifacts import Artifacts

@@ -13,7 +13,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 #: None of `fer_core.ui`: Streamlit's caches belong to the server that is there when they are declared.
-LOADED = ("streamlit.web.cli", "plotly.graph_objects", "altair", "fer_core.prediction.grad_cam")
+LOADED = (
+    "streamlit.web.cli",
+    "components_once",
+    "plotly.graph_objects",
+    "altair",
+    "fer_core.prediction.grad_cam",
+)
 LOADED += ("fer_core.prediction.predictor", "fer_core.prediction.neighbours", "fer_core.runs.pipeline.run")
 
 
