@@ -1,4 +1,7 @@
-"""A newcomer's way through the five pages in Chromium, from an empty state folder to a prediction."""
+"""A newcomer's way through the five pages in Chromium, from an empty state folder to a prediction.
+
+Each step stands on the one before: run the file whole, in one process (`--dist loadfile` where there are several).
+"""
 
 import re
 from collections.abc import Callable, Iterator
