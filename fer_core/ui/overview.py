@@ -16,12 +16,11 @@ from fer_core.evaluation.protocols import PROTOCOLS
 from fer_core.storage.database.visits import Visits
 from fer_core.storage.disk import RUNS, KindUse
 from fer_core.storage.store import StoredRun
-from fer_core.ui.parts.widgets import escaped, folded, follow
+from fer_core.ui.parts.widgets import carried, escaped, folded, follow
 
 from .cache import resources
 from .panels import reading
 from .parts.gallery import Tile, grid
-from .parts.url import carried
 from .shell.setup import Lab
 
 #: Lost or doubtful faces in the strip.
@@ -125,7 +124,10 @@ def next_step(lab: Lab, data: DataConfig, runs: Sequence[StoredRun]) -> None:
             follow(f"./{to}?{urlencode(query)}")
         if done:
             st.page_link(
-                "pages/compare.py", label="Compare what has been run", icon=":material/compare_arrows:"
+                "pages/compare.py",
+                label="Compare what has been run",
+                icon=":material/compare_arrows:",
+                query_params=carried(),
             )
 
 
@@ -135,11 +137,14 @@ def tour(closed: str) -> None:
     steps = [LOOK if closed and step is TRAIN else step for step in TOUR]
     for column, (page, label, icon, text) in zip(st.columns(4), steps, strict=True):
         with column.container(border=True, height="stretch"):
-            st.page_link(page, label=f"**{label}**", icon=icon)
+            st.page_link(page, label=f"**{label}**", icon=icon, query_params=carried())
             st.caption(text)
     if not closed:
         st.page_link(
-            "pages/bring.py", label="Your own images? Bring them: any usual layout", icon=":material/upload:"
+            "pages/bring.py",
+            label="Your own images? Bring them: any usual layout",
+            icon=":material/upload:",
+            query_params=carried(),
         )
 
 

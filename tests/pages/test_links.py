@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from page_case import words
@@ -69,3 +70,13 @@ def test_what_was_chosen_on_one_page_stays_there(page: Callable[..., AppTest], t
     app = app.switch_page("pages/train.py").run()
     assert not app.error
     assert app.selectbox(key="protocol").value in ("group", "stratified")
+
+
+@pytest.mark.parametrize("name", ["app.py", "pages/compare.py"])
+def test_every_link_to_a_page_names_the_data_set(
+    page: Callable[..., AppTest], home: Path, generated: Path, name: str
+) -> None:
+    """Opened in a new tab or sent to somebody, it shows the same data."""
+    found = page(name, home).get("page_link")
+    assert len(found) > 6  # more than those of the sidebar
+    assert {link.proto.query_string for link in found} == {urlencode({"data": str(generated)})}

@@ -13,8 +13,8 @@ from fer_core.ui.cache import resources
 from fer_core.ui.cache.crop_facts import CropFacts
 from fer_core.ui.parts.frame_grid import frame_grid
 from fer_core.ui.parts.gallery import Tile
-from fer_core.ui.parts.url import carried, one_of
-from fer_core.ui.parts.widgets import age, escaped, follow
+from fer_core.ui.parts.url import one_of
+from fer_core.ui.parts.widgets import age, carried, escaped, follow
 from fer_core.ui.shell.setup import Lab
 
 #: Key of the URL, on Train, and whose value is the key of an exclusion.

@@ -139,12 +139,6 @@ def links_here(page: str, key: str) -> Callable[[str], str]:
     return lambda value: start + quote_plus(value)
 
 
-def carried(**query: str) -> dict[str, str]:
-    """Return the query of a link to another page: the data set that is looked at, and what else it names."""
-    data = st.query_params.get("data")
-    return ({"data": data} if data else {}) | query
-
-
 def page(count: int, size: int, key: str = "page") -> slice:
     """Draw the choice among pages of so many things, where there is more than one; return those on the chosen page."""
     pages = max(1, -(-count // size))

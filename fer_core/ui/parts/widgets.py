@@ -234,10 +234,16 @@ def escaped(text: object) -> str:
     return escape(shown)  # last: the signs are also in "&#x27;"
 
 
+def carried(**query: str) -> dict[str, str]:
+    """Return the query of a link to another page: the data set that is looked at, and what else it names."""
+    data = st.query_params.get("data")
+    return ({"data": data} if data else {}) | query
+
+
 def empty(title: str, text: str, page: str | None = None, label: str = "") -> None:
     """Draw an empty state that says what to do next."""
     with st.container(border=True):
         st.markdown(f"#### {title}")
         st.write(text)
         if page:
-            st.page_link(page, label=label, icon=":material/arrow_forward:")
+            st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=carried())

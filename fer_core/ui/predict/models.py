@@ -20,8 +20,8 @@ from fer_core.results.shares import accuracy_interval, percent
 from fer_core.storage.store import StoredRun
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import as_it_is, offered, predictor, recognisers
-from fer_core.ui.parts.url import by_name, carried, in_range, linked
-from fer_core.ui.parts.widgets import escaped
+from fer_core.ui.parts.url import by_name, in_range, linked
+from fer_core.ui.parts.widgets import carried, escaped
 from fer_core.ui.shell.setup import Lab
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from fer_core.prediction import limits
 from fer_core.storage.store import Store
 from fer_core.ui.cache import resources
 from fer_core.ui.cache.predictors import warm_up
-from fer_core.ui.parts.url import carried, notices
-from fer_core.ui.parts.widgets import escaped, follow_clicked
+from fer_core.ui.parts.url import notices
+from fer_core.ui.parts.widgets import carried, escaped, follow_clicked
 
 from . import framework, uploads
 from .access import Access, account, enter, visitor
