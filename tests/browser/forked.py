@@ -18,9 +18,9 @@ LOADED = (
     "components_once",
     "plotly.graph_objects",
     "altair",
-    "fer_core.prediction.grad_cam",
+    "fer_core.runs.pipeline.run",
 )
-LOADED += ("fer_core.prediction.predictor", "fer_core.prediction.neighbours", "fer_core.runs.pipeline.run")
+LOADED += ("fer_core.prediction.grad_cam", "fer_core.prediction.predictor", "fer_core.prediction.neighbours")
 
 
 class Forked:

@@ -90,6 +90,16 @@ def test_changes_follow_from_the_seed_of_the_image_alone() -> None:
     assert whole.dtype == np.uint8
 
 
+def test_augmenting_leaves_the_generators_of_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout draws from them in the middle of the epoch whose views these are."""
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    augment(crops_and_labels()[0][:2], AugmentationConfig(**CHANGES), [1, 2])
+    assert not seeded
+    torch.manual_seed(0)
+    assert seeded == [0]  # the way by which they would have been
+
+
 @pytest.mark.parametrize("change", [{"crop": 0.3}, {"colour": 0.4}, {"randaugment": 9}, {"erase": 1.0}])
 def test_each_operation_changes_pixels(change: dict[str, float]) -> None:
     crops = crops_and_labels()[0][:4]

@@ -30,6 +30,13 @@ from fer_core.ui.shell import framework
 CONTENT = b"x" * 3_000_000
 
 
+@pytest.fixture(autouse=True)
+def _as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in ((ScriptRunner, "start"), (AppSession, "request_rerun"), (ForwardMsgQueue, "clear")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
+
+
 def received() -> bytes:
     """Parse an upload as the web server does, and return its content."""
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
@@ -53,7 +60,7 @@ def test_a_large_upload_stays_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(MultiPartParser, "spool_max_size", 1024 * 1024)
     with pytest.raises(FileNotFoundError):  # what the server does by itself
         received()
-    framework.keep_uploads_in_memory()
+    framework.mend()
     assert received() == CONTENT
 
 
@@ -84,8 +91,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Run]]:
         return one
 
     monkeypatch.setattr(ScriptRunner, "_run_script_thread", drawn)
-    monkeypatch.setattr(ScriptRunner, "start", ScriptRunner.start)  # as it is, once the test is over
-    framework.one_run_after_the_other()
+    framework.mend()
     yield begin
     for one in runs.values():
         one.let_go.set()
@@ -115,7 +121,7 @@ def test_a_poll_waits_until_all_that_the_run_before_it_drew_is_taken_in_and_a_cl
     asked: list[str] = []
     later: list[Callable[[], None]] = []
     monkeypatch.setattr(AppSession, "request_rerun", lambda _, state: asked.append(state.fragment_id))
-    framework.polls_wait_for_the_end()
+    framework.mend()
     loop = SimpleNamespace(call_later=lambda _, call, *given: later.append(lambda: call(*given)))
     run = SimpleNamespace(_requests=ScriptRequests())
     session: Any = SimpleNamespace(_event_loop=loop, _scriptrunner=run)
@@ -175,12 +181,12 @@ def test_the_next_run_of_a_fragment_begins_before_the_last_was_sent(
         return drawn(queue)
 
     assert next_run()[0] == [0, 6, 1]  # what Streamlit does by itself: the second without the first
-    framework.lose_nothing_on_its_way()
+    framework.mend()
     assert next_run() == [[0, 6, 0], [0, 6, 1]] * 2
 
 
 def test_a_new_run_of_a_page_drops_what_the_last_drew(queues: type[ForwardMsgQueue]) -> None:
-    framework.lose_nothing_on_its_way()
+    framework.mend()
     queue = queues()
     queue.enqueue(element([0, 6, 0], "outer"))
     queue.clear(retain_lifecycle_msgs=True)
